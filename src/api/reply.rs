@@ -1,0 +1,57 @@
+//! What is answered.
+
+use crate::api::event::Event;
+use crate::api::show::ShowReply;
+use serde::{Deserialize, Serialize};
+
+/// One line to a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// [`crate::api::API_VERSION`] of the router.
+    pub version: u32,
+    /// The answer.
+    pub body: ReplyBody,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyBody {
+    /// State.
+    Show(Box<ShowReply>),
+    /// The new configuration runs; one sentence for each thing that changed, and for each that needs a
+    /// restart.
+    Applied {
+        /// What changed at once.
+        changes: Vec<String>,
+        /// What the file says but only a restart can do.
+        needs_restart: Vec<String>,
+    },
+    /// Something happened.
+    Event(Event),
+    /// It was not done.
+    Error(ApiError),
+}
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiError {
+    /// The client speaks another version.
+    #[error("this router speaks API version {ours}, the client {theirs}; use its own `kumiki`")]
+    Version {
+        /// The router's.
+        ours: u32,
+        /// The client's.
+        theirs: u32,
+    },
+    /// The line was no request.
+    #[error("request not understood: {0}")]
+    Syntax(String),
+    /// The configuration was refused; the text shows place and remedy.
+    #[error("{0}")]
+    Configuration(String),
+    /// The control plane did not answer in time.
+    #[error("the control plane is busy; try again")]
+    Busy,
+}

@@ -1,0 +1,73 @@
+//! What can be asked.
+
+use crate::base::prefix::Ipv6Prefix;
+use core::net::Ipv6Addr;
+use serde::{Deserialize, Serialize};
+
+/// One line from a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// [`crate::api::API_VERSION`] of the client.
+    pub version: u32,
+    /// What is asked.
+    pub body: RequestBody,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestBody {
+    /// State, answered with [`crate::api::ReplyBody::Show`].
+    Show(ShowQuery),
+    /// Replace the configuration by this text; answered with [`crate::api::ReplyBody::Applied`].
+    ConfigApply {
+        /// The whole file.
+        text: String,
+    },
+    /// Events from now on, one reply a line, until the client closes.
+    Monitor,
+}
+
+/// Which state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShowQuery {
+    /// Name, version, uptime.
+    Version,
+    /// Ports with state and counters.
+    Port,
+    /// The ND cache.
+    Neighbor,
+    /// OSPF neighbours.
+    OspfNeighbor,
+    /// OSPF interfaces.
+    OspfInterface,
+    /// The link-state database.
+    OspfDatabase,
+    /// Routes OSPF computed.
+    OspfRoute,
+    /// SPF runs and delays.
+    OspfSpf,
+    /// The RIB; with a prefix only that one, with an address its longest match.
+    Route(RouteFilter),
+    /// The FIB as workers see it.
+    Fib(RouteFilter),
+    /// Workers: cycles and packets per stage.
+    Runtime,
+    /// Every counter of a drop or an error that is not zero (or all).
+    Errors {
+        /// Also those that are zero.
+        all: bool,
+    },
+    /// The configuration that runs, with defaults.
+    Config,
+}
+
+/// Which routes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteFilter {
+    /// Only this prefix.
+    pub prefix: Option<Ipv6Prefix>,
+    /// Only the longest match for this address.
+    pub address: Option<Ipv6Addr>,
+}

@@ -1,0 +1,313 @@
+//! The rows of every `show`.
+//!
+//! Times are ages in milliseconds, rates are not computed here. Names of fields are stable within one
+//! [`crate::api::API_VERSION`].
+
+use crate::base::ids::{AreaId, MacAddress, PortId, RouterId};
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::route::{PortRole, RouteSource};
+use core::net::Ipv6Addr;
+use serde::{Deserialize, Serialize};
+
+/// The answer to a [`crate::api::ShowQuery`], same names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "rows")]
+pub enum ShowReply {
+    /// `show version`.
+    Version(VersionRow),
+    /// `show port`.
+    Port(Vec<PortRow>),
+    /// `show neighbor`.
+    Neighbor(Vec<NeighborRow>),
+    /// `show ospf neighbor`.
+    OspfNeighbor(Vec<OspfNeighborRow>),
+    /// `show ospf interface`.
+    OspfInterface(Vec<OspfInterfaceRow>),
+    /// `show ospf database`.
+    OspfDatabase(Vec<LsaRow>),
+    /// `show ospf route`.
+    OspfRoute(Vec<OspfRouteRow>),
+    /// `show ospf spf`.
+    OspfSpf(SpfRow),
+    /// `show route`.
+    Route(Vec<RouteRow>),
+    /// `show fib`.
+    Fib(Vec<FibRow>),
+    /// `show runtime`.
+    Runtime(Vec<LcoreRow>),
+    /// `show errors`.
+    Errors(Vec<ErrorRow>),
+    /// `show config`.
+    Config(ConfigRow),
+}
+
+/// Who answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionRow {
+    /// Router name.
+    pub name: String,
+    /// Version of the program.
+    pub version: String,
+    /// Version of DPDK, or why there is none.
+    pub dpdk: String,
+    /// Since when, in milliseconds.
+    pub uptime_ms: u64,
+    /// Process id.
+    pub pid: u32,
+    /// Router-id.
+    pub router_id: Option<RouterId>,
+    /// Loopback address.
+    pub loopback: Option<Ipv6Addr>,
+}
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortRow {
+    /// Number.
+    pub port: PortId,
+    /// Name.
+    pub name: String,
+    /// Device string.
+    pub device: String,
+    /// Role.
+    pub role: PortRole,
+    /// Carrier.
+    pub is_up: bool,
+    /// MAC.
+    pub mac: MacAddress,
+    /// MTU in octets.
+    pub mtu: u16,
+    /// Own addresses, link-local first.
+    pub addresses: Vec<Ipv6Addr>,
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Octets received.
+    pub rx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Octets sent.
+    pub tx_bytes: u64,
+    /// Drops of device and kernel before the router saw the packet.
+    pub rx_missed_packets: u64,
+    /// Packets the device did not take.
+    pub tx_dropped_packets: u64,
+}
+
+/// An entry of the ND cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighborRow {
+    /// Its address.
+    pub address: Ipv6Addr,
+    /// Port name.
+    pub port: String,
+    /// MAC, once known.
+    pub mac: Option<MacAddress>,
+    /// State of RFC 4861 §7.3.2, lower case, or `static`.
+    pub state: String,
+    /// Whether it said that it is a router.
+    pub is_router: bool,
+    /// Packets that wait for its MAC.
+    pub queued_packets: u32,
+}
+
+/// An OSPF neighbour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OspfNeighborRow {
+    /// Its router-id.
+    pub router_id: RouterId,
+    /// Its name, where known.
+    pub name: Option<String>,
+    /// Port name.
+    pub port: String,
+    /// Its link-local address.
+    pub address: Ipv6Addr,
+    /// State of RFC 2328 §10.1.
+    pub state: String,
+    /// Time in this state.
+    pub state_age_ms: u64,
+    /// Time left until it is declared dead.
+    pub dead_in_ms: u64,
+    /// LSAs to be acknowledged by it.
+    pub retransmit_count: u32,
+    /// LSAs to be asked of it.
+    pub request_count: u32,
+    /// What hinders the adjacency, in words: MTU mismatch, duplicate router-id with both ends named.
+    pub problem: Option<String>,
+}
+
+/// An OSPF interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OspfInterfaceRow {
+    /// Port name.
+    pub port: String,
+    /// Interface id in LSAs.
+    pub interface_id: u32,
+    /// `point-to-point`, `passive`, `loopback`.
+    pub kind: String,
+    /// State of RFC 2328 §9.1.
+    pub state: String,
+    /// Area.
+    pub area: AreaId,
+    /// Cost.
+    pub cost: u16,
+    /// Hello interval.
+    pub hello_interval_ms: u64,
+    /// Dead interval.
+    pub dead_interval_ms: u64,
+    /// Neighbours in state Full.
+    pub full_count: u32,
+    /// Neighbours of any state.
+    pub neighbor_count: u32,
+}
+
+/// An LSA.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LsaRow {
+    /// Scope: `link PORT`, `area A`, `as`.
+    pub scope: String,
+    /// LS type in words, or hexadecimal where unknown.
+    pub kind: String,
+    /// Link state id.
+    pub id: u32,
+    /// Advertising router.
+    pub router: RouterId,
+    /// Age in seconds.
+    pub age_s: u16,
+    /// Sequence number, hexadecimal.
+    pub sequence: String,
+    /// Checksum, hexadecimal.
+    pub checksum: String,
+    /// Length in octets.
+    pub length: u16,
+    /// Body in words, a line each.
+    pub body: Vec<String>,
+}
+
+/// One way out, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextHopRow {
+    /// Port name.
+    pub port: String,
+    /// Neighbour's address.
+    pub address: Option<Ipv6Addr>,
+    /// Its MAC where resolved.
+    pub mac: Option<MacAddress>,
+    /// Liveness flag.
+    pub is_alive: bool,
+}
+
+/// A route of OSPF.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OspfRouteRow {
+    /// Destinations.
+    pub prefix: Ipv6Prefix,
+    /// Cost.
+    pub cost: u32,
+    /// `intra-area`, …
+    pub kind: String,
+    /// Ways.
+    pub next_hops: Vec<NextHopRow>,
+}
+
+/// SPF statistics.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpfRow {
+    /// Runs since the start.
+    pub run_count: u64,
+    /// Time since the last one.
+    pub last_run_ago_ms: Option<u64>,
+    /// How long the last one took, microseconds.
+    pub last_duration_us: u64,
+    /// Routers in the last tree.
+    pub router_count: u32,
+    /// Prefixes it found.
+    pub prefix_count: u32,
+    /// Back-off state of RFC 8405 §5: `quiet`, `short wait`, `long wait`.
+    pub backoff: String,
+    /// What triggered it.
+    pub last_trigger: String,
+}
+
+/// A route of the RIB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteRow {
+    /// Destinations.
+    pub prefix: Ipv6Prefix,
+    /// Who says it.
+    pub source: RouteSource,
+    /// Administrative distance.
+    pub distance: u8,
+    /// Metric.
+    pub metric: u32,
+    /// Whether it is the one in the FIB.
+    pub is_selected: bool,
+    /// `via`, `on-link`, `local`, `unreachable`, `blackhole`.
+    pub target: String,
+    /// Ways.
+    pub next_hops: Vec<NextHopRow>,
+}
+
+/// A prefix of the FIB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FibRow {
+    /// Destinations.
+    pub prefix: Ipv6Prefix,
+    /// Group number.
+    pub group: u16,
+    /// `forward`, `on-link`, `local`, `unreachable`, `blackhole`.
+    pub target: String,
+    /// Ways.
+    pub next_hops: Vec<NextHopRow>,
+}
+
+/// A worker.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LcoreRow {
+    /// Number.
+    pub lcore: u16,
+    /// CPU it is pinned to.
+    pub cpu: Option<u16>,
+    /// Loops run.
+    pub loop_count: u64,
+    /// Loops that found nothing.
+    pub idle_loop_count: u64,
+    /// Times it slept.
+    pub sleep_count: u64,
+    /// Stages in graph order.
+    pub stages: Vec<StageRow>,
+}
+
+/// A stage of the graph.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageRow {
+    /// Node name.
+    pub node: String,
+    /// Times it ran.
+    pub call_count: u64,
+    /// Packets it saw.
+    pub packet_count: u64,
+    /// TSC cycles it took.
+    pub cycle_count: u64,
+}
+
+/// A counter of something that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorRow {
+    /// Where: `dataplane`, `ospf`, `nd`, `port NAME`, …
+    pub place: String,
+    /// Counter name.
+    pub name: String,
+    /// Count.
+    pub count: u64,
+    /// What it means and what to do.
+    pub help: String,
+}
+
+/// The configuration that runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigRow {
+    /// As TOML, with defaults.
+    pub text: String,
+    /// Blocks that are inactive here, with the reason.
+    pub inactive: Vec<String>,
+}

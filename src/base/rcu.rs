@@ -1,0 +1,1 @@
+//! Publishing a new world to readers that never wait.

@@ -1,0 +1,112 @@
+//! Routes as protocols announce them to the RIB.
+//!
+//! Owns the vocabulary between `proto`/`control` and `rib`: who says it ([`RouteSource`]), what it says
+//! ([`RouteUpdate`]). Choosing between sources is the business of `rib::select`.
+//!
+//! *Invariants*: an update for a `(prefix, source)` replaces what that source said before, next hops
+//! included; next-hop sets are never merged across updates.
+
+use crate::base::ids::PortId;
+use crate::base::prefix::Ipv6Prefix;
+use core::fmt;
+use core::net::Ipv6Addr;
+use serde::{Deserialize, Serialize};
+
+/// Next hops one route may have: a torus node has four fabric links, a dense circulant sixteen.
+pub const ECMP_WIDTH_MAX: usize = 16;
+
+/// What a port is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortRole {
+    /// A cable to another router: OSPFv3 point-to-point.
+    Fabric,
+    /// Servers or guests: a /64 and router advertisements.
+    Lan,
+    /// Another network: an address, BGP.
+    Uplink,
+    /// An address, no OSPF.
+    Routed,
+}
+
+/// Who announced a route. The order is the order of preference at equal distance.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteSource {
+    /// An address of this router or a prefix on one of its links.
+    Connected,
+    /// `[[route]]` in the configuration.
+    Static,
+    /// A neighbour resolved on a connected link: its /128.
+    Neighbor,
+    /// OSPFv3 intra-area.
+    Ospf,
+}
+
+impl RouteSource {
+    /// Administrative distance, the values administrators know from FRR; lower wins.
+    pub const fn distance(self) -> u8 {
+        match self {
+            Self::Connected | Self::Neighbor => 0,
+            Self::Static => 1,
+            Self::Ospf => 110,
+        }
+    }
+}
+
+impl fmt::Display for RouteSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Connected => "connected",
+            Self::Static => "static",
+            Self::Neighbor => "neighbor",
+            Self::Ospf => "ospf",
+        })
+    }
+}
+
+/// One way towards a destination: a neighbour's address on a port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct RouteNextHop {
+    /// The port the packet leaves by.
+    pub port: PortId,
+    /// The neighbour's address on that link; usually link-local.
+    pub address: Ipv6Addr,
+}
+
+/// What happens to packets for a prefix.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteTarget {
+    /// Forward by equal shares to these neighbours; sorted, without repeats, at most
+    /// [`ECMP_WIDTH_MAX`].
+    Via(Vec<RouteNextHop>),
+    /// Destinations are neighbours on the link of this port.
+    OnLink(PortId),
+    /// The router's own address.
+    Local,
+    /// Discard, and say so (Destination Unreachable, RFC 4443 §3.1).
+    Unreachable,
+    /// Discard silently; counted.
+    Blackhole,
+}
+
+/// A source's word on one prefix.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RouteUpdate {
+    /// The destinations.
+    pub prefix: Ipv6Prefix,
+    /// Who says it.
+    pub source: RouteSource,
+    /// The new target with its metric, or `None` to withdraw.
+    pub route: Option<RouteBody>,
+}
+
+/// The part of a route that a source may change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RouteBody {
+    /// The protocol's own metric; lower wins within one source.
+    pub metric: u32,
+    /// What happens to the packets.
+    pub target: RouteTarget,
+}

@@ -1,0 +1,46 @@
+//! From the router's number to its addresses.
+//!
+//! Owns the numbering plan of a cluster: subnet 0 of the ULA holds the loopbacks, subnet N is the LAN of
+//! router N, the router-id is 10.0.0.0 + N.
+//!
+//! *Invariants*: different numbers give different addresses; numbers start at 1.
+//! *Standards*: RFC 4193 §3 (subnet-id).
+
+use crate::base::ids::RouterId;
+use crate::base::prefix::Ipv6Prefix;
+use core::net::Ipv6Addr;
+
+/// The loopback address of router `number`.
+pub fn loopback(ula: Ipv6Prefix, number: u16) -> Ipv6Addr {
+    Ipv6Addr::from_bits(ula.bits() | u128::from(number))
+}
+
+/// The LAN prefix of router `number` inside `ula` (or inside the cluster's global prefix).
+pub fn lan_prefix(cluster: Ipv6Prefix, number: u16) -> Ipv6Prefix {
+    let subnet = u128::from(number) << 64;
+    Ipv6Prefix::containing(Ipv6Addr::from_bits(cluster.bits() | subnet), 64)
+}
+
+/// The router's own address on its LAN.
+pub fn lan_address(cluster: Ipv6Prefix, number: u16) -> Ipv6Addr {
+    Ipv6Addr::from_bits(lan_prefix(cluster, number).bits() | 1)
+}
+
+/// The router-id of router `number`.
+pub fn router_id(number: u16) -> RouterId {
+    RouterId(0x0a00_0000 | u32::from(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_seven_has_its_addresses() {
+        let ula: Ipv6Prefix = "fd4b:756d:696b::/48".parse().unwrap();
+        assert_eq!(loopback(ula, 7).to_string(), "fd4b:756d:696b::7");
+        assert_eq!(lan_prefix(ula, 7).to_string(), "fd4b:756d:696b:7::/64");
+        assert_eq!(lan_address(ula, 7).to_string(), "fd4b:756d:696b:7::1");
+        assert_eq!(router_id(7).to_string(), "10.0.0.7");
+    }
+}

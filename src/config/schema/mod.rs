@@ -1,0 +1,43 @@
+//! What a configuration can say, one file a feature.
+//!
+//! These are the values after loading and validation: types that cannot be wrong. Durations are
+//! milliseconds in the file and [`Duration`](crate::base::time::Duration) here.
+
+mod cluster;
+mod dpdk;
+mod host;
+mod ospf;
+mod port;
+mod route;
+mod router;
+
+pub use cluster::ClusterSettings;
+pub use dpdk::{DpdkSettings, IdlePolicy};
+pub use host::HostSettings;
+pub use ospf::OspfSettings;
+pub use port::{PortDevice, PortSettings};
+pub use route::{StaticNeighbor, StaticRoute, StaticRouteTarget};
+pub use router::RouterSettings;
+
+use serde::Serialize;
+
+/// A whole configuration, loaded and validated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// `[router]`.
+    pub router: RouterSettings,
+    /// `[cluster]`; `None` makes a router without loopback, LAN prefixes and OSPF.
+    pub cluster: Option<ClusterSettings>,
+    /// `[dpdk]`.
+    pub dpdk: DpdkSettings,
+    /// `[host]`.
+    pub host: HostSettings,
+    /// `[ospf]`.
+    pub ospf: OspfSettings,
+    /// `[[port]]`, in order of the file: the first match wins.
+    pub ports: Vec<PortSettings>,
+    /// `[[route]]`.
+    pub routes: Vec<StaticRoute>,
+    /// `[[neighbor]]`.
+    pub neighbors: Vec<StaticNeighbor>,
+}

@@ -1,0 +1,50 @@
+//! What the control plane wants done.
+
+use crate::api::Event;
+use crate::api::show::ShowReply;
+use crate::base::ids::PortId;
+use crate::base::prefix::Ipv6Prefix;
+use crate::fib::Forwarding;
+use core::net::Ipv6Addr;
+
+/// One wish; the driver carries it out in order.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Send this Ethernet frame out of the port as it is.
+    SendFrame {
+        /// The port.
+        port: PortId,
+        /// From the destination MAC on.
+        bytes: Vec<u8>,
+    },
+    /// Look this IPv6 packet up and forward it: it waited for a neighbour, or the router made it.
+    Forward {
+        /// From the IPv6 header on.
+        packet: Vec<u8>,
+    },
+    /// Let every worker read this from now on.
+    Publish(Box<Forwarding>),
+    /// The host's TUN device carries these addresses, and routes these prefixes into it.
+    HostAddresses {
+        /// /128 each.
+        addresses: Vec<Ipv6Addr>,
+        /// Routes of the host's kernel through the TUN.
+        prefixes: Vec<Ipv6Prefix>,
+    },
+    /// The port joins this multicast group (devices that filter).
+    JoinMulticast {
+        /// The port.
+        port: PortId,
+        /// The group.
+        group: Ipv6Addr,
+    },
+    /// The answer to a query.
+    Reply {
+        /// Number of the question.
+        id: u64,
+        /// The answer.
+        reply: Box<ShowReply>,
+    },
+    /// Something worth a line in the log.
+    Event(Event),
+}

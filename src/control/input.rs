@@ -1,0 +1,71 @@
+//! What may happen to the control plane.
+
+use crate::api::ShowQuery;
+use crate::base::ids::{MacAddress, PortId};
+use crate::config::{Config, PortSettings};
+use serde::Serialize;
+
+/// One thing that happened; also a line of a recording.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Input {
+    /// The configuration to run from now on, validated. The first input of all.
+    Configure(Box<Config>),
+    /// A port was opened, or its settings changed.
+    PortAttached(Box<AttachedPort>),
+    /// A port was closed.
+    PortDetached(PortId),
+    /// Carrier came or went.
+    Carrier {
+        /// Which port.
+        port: PortId,
+        /// Whether it has carrier now.
+        is_up: bool,
+    },
+    /// A frame the data plane could not finish: everything from the destination MAC on, VLAN tag removed.
+    Frame {
+        /// Where it came in.
+        port: PortId,
+        /// The octets.
+        bytes: Vec<u8>,
+    },
+    /// A packet whose next hop has no MAC yet: from the IPv6 header on.
+    Unresolved {
+        /// The port it would leave by.
+        port: PortId,
+        /// The neighbour to resolve.
+        address: core::net::Ipv6Addr,
+        /// The octets.
+        packet: Vec<u8>,
+    },
+    /// A neighbour was used for forwarding since the last such input (NUD needs to know, RFC 4861 §7.3.3).
+    NeighborUsed {
+        /// The port.
+        port: PortId,
+        /// The neighbour.
+        address: core::net::Ipv6Addr,
+    },
+    /// Somebody asks; answered by [`crate::control::action::Action::Reply`] with the same number.
+    Query {
+        /// Number of the question.
+        id: u64,
+        /// The question.
+        query: ShowQuery,
+    },
+}
+
+/// A port as the daemon opened it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AttachedPort {
+    /// Its number, from now on.
+    pub port: PortId,
+    /// The block of the configuration it fell under, with this port's own name.
+    pub settings: PortSettings,
+    /// The MAC of the device.
+    pub mac: MacAddress,
+    /// The largest MTU the device can carry.
+    pub mtu_max: u16,
+    /// Speed in Mb/s where known.
+    pub speed_mbps: Option<u32>,
+    /// Whether it has carrier.
+    pub is_up: bool,
+}

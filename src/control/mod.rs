@@ -1,0 +1,7 @@
+//! The control plane as one pure value.
+//!
+//! Read [`input`] and [`action`] first: they are the whole border. Then [`plane`].
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod input;

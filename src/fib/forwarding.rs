@@ -1,0 +1,71 @@
+//! The immutable world that an lcore reads.
+//!
+//! Owns [`Forwarding`]: one value, published whole, so that a burst sees one world. The control thread
+//! builds the next one from the last, sharing what did not change.
+//!
+//! *Invariants*: every group number in `table` indexes `groups`, every next-hop number in `groups`
+//! indexes `next_hops`; both hold by construction in `rib::compile` and are asserted there.
+
+use crate::base::ids::{GroupId, NextHopId};
+use crate::fib::interface_table::InterfaceTable;
+use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup};
+use crate::fib::table::Fib;
+use std::sync::Arc;
+
+/// Everything the packet path reads; one alive per publication, freed by the control thread.
+#[derive(Clone, Debug)]
+pub struct Forwarding {
+    /// Number of the publication.
+    pub epoch: u64,
+    /// Prefix to group.
+    pub table: Fib,
+    /// Group number to group; index 0 is [`NextHopGroup::Unreachable`].
+    pub groups: Arc<Vec<NextHopGroup>>,
+    /// Next-hop number to next hop.
+    pub next_hops: Arc<Vec<NextHop>>,
+    /// Ports.
+    pub interfaces: Arc<InterfaceTable>,
+    /// Flags shared by all publications.
+    pub liveness: Arc<Liveness>,
+}
+
+impl Forwarding {
+    /// A world without routes.
+    pub fn empty(liveness: Arc<Liveness>) -> Self {
+        Self {
+            epoch: 0,
+            table: Fib::default(),
+            groups: Arc::new(vec![NextHopGroup::Unreachable]),
+            next_hops: Arc::default(),
+            interfaces: Arc::default(),
+            liveness,
+        }
+    }
+
+    /// The group behind a number; unknown numbers are "no route".
+    #[inline]
+    pub fn group(&self, id: GroupId) -> &NextHopGroup {
+        self.groups.get(id.index()).unwrap_or(&NextHopGroup::Unreachable)
+    }
+
+    /// The next hop behind a number.
+    #[inline]
+    pub fn next_hop(&self, id: NextHopId) -> Option<&NextHop> {
+        self.next_hops.get(id.index())
+    }
+
+    /// The member of `group` for a flow: its bucket when alive, else the next living bucket; `None`
+    /// when no member lives.
+    #[inline]
+    pub fn choose(&self, buckets: &[NextHopId], flow_hash: u32) -> Option<NextHopId> {
+        let count = buckets.len();
+        let start = flow_hash as usize & (count.wrapping_sub(1));
+        let first = *buckets.get(start)?;
+        if self.liveness.is_alive(first) {
+            return Some(first);
+        }
+        (1..count)
+            .filter_map(|step| buckets.get((start + step) & (count - 1)).copied())
+            .find(|next_hop| self.liveness.is_alive(*next_hop))
+    }
+}

@@ -1,0 +1,68 @@
+//! What an lcore must know of each port.
+//!
+//! Owns [`Interface`] and [`InterfaceTable`]; written by the control thread as part of `Forwarding`.
+//!
+//! *Invariants*: an interface stands at the index of its [`PortId`]; holes are `None`.
+
+use crate::base::ids::{MacAddress, PORT_MAX, PortId};
+use crate::base::route::PortRole;
+use core::net::Ipv6Addr;
+
+/// The facts of one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The number.
+    pub port: PortId,
+    /// What it is for.
+    pub role: PortRole,
+    /// Its own MAC.
+    pub mac: MacAddress,
+    /// Largest IPv6 packet it sends, in octets.
+    pub mtu: u16,
+    /// Its link-local address.
+    pub link_local: Ipv6Addr,
+    /// Source of ICMPv6 errors about packets that came in here (RFC 4443 §2.2): an address of the port
+    /// where it has one, else the loopback.
+    pub icmp_source: Ipv6Addr,
+    /// Carrier and administrative state.
+    pub is_up: bool,
+}
+
+/// All ports of the router.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InterfaceTable {
+    slots: Vec<Option<Interface>>,
+}
+
+impl InterfaceTable {
+    /// The facts of `port`.
+    #[inline]
+    pub fn get(&self, port: PortId) -> Option<&Interface> {
+        self.slots.get(port.index()).and_then(Option::as_ref)
+    }
+
+    /// Sets the facts of a port; numbers beyond [`PORT_MAX`] are refused.
+    pub fn set(&mut self, interface: Interface) -> bool {
+        let index = interface.port.index();
+        if index >= PORT_MAX {
+            return false;
+        }
+        if self.slots.len() <= index {
+            self.slots.resize(index + 1, None);
+        }
+        self.slots[index] = Some(interface);
+        true
+    }
+
+    /// Forgets `port`.
+    pub fn remove(&mut self, port: PortId) {
+        if let Some(slot) = self.slots.get_mut(port.index()) {
+            *slot = None;
+        }
+    }
+
+    /// The ports in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Interface> {
+        self.slots.iter().flatten()
+    }
+}

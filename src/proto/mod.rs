@@ -1,0 +1,7 @@
+//! Pure protocol machines.
+//!
+//! Each folder is one protocol and knows no other; they meet in `control`.
+#![forbid(unsafe_code)]
+
+pub mod nd;
+pub mod ospf;

@@ -1,0 +1,15 @@
+//! Bytes to values and back, one file a format.
+//!
+//! Read [`ethernet`], [`ipv6`], [`icmpv6`], [`nd`], [`udp`], then [`ospf`].
+//!
+//! Two kinds of reading stand side by side: *views* over a slice for the packet path (no copy, fields
+//! by offset, checked once) and *values* for the control plane (`decode`, `encode`, errors with the
+//! offset). Absent on purpose: state.
+#![forbid(unsafe_code)]
+
+pub mod ethernet;
+pub mod icmpv6;
+pub mod ipv6;
+pub mod nd;
+pub mod ospf;
+pub mod udp;
