@@ -1,0 +1,83 @@
+//! Checksum and segmentation offloads of a device.
+//!
+//! On a virtual cable nobody finishes what an offload left open: a 14,000-octet segment reached a router's
+//! packet ring as one truncated frame. Hosts beside such a router switch them off.
+//!
+//! *Invariants*: a switch that a device does not have is not an error.
+
+use super::socket::NetlinkError;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// `SIOCETHTOOL` of linux/sockios.h.
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
+/// Commands of linux/ethtool.h that switch one offload, in the order in which they depend on each other.
+const SWITCHES: [(&str, u32); 7] = [
+    ("tcp segmentation", 0x1f),
+    ("udp fragmentation", 0x22),
+    ("generic segmentation", 0x24),
+    ("generic receive", 0x2c),
+    ("scatter-gather", 0x19),
+    ("transmit checksum", 0x17),
+    ("receive checksum", 0x15),
+];
+
+/// `struct ethtool_value` of linux/ethtool.h.
+#[repr(C)]
+struct EthtoolValue {
+    command: u32,
+    data: u32,
+}
+
+/// Switches all offloads of the device off, in the calling thread's namespace.
+pub fn offloads_off(name: &str) -> Result<(), NetlinkError> {
+    let socket = open_datagram_socket()
+        .map_err(|e| NetlinkError::new("open a socket for device settings", e))?;
+    for (what, command) in SWITCHES {
+        match switch_off(&socket, name, command) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+            Err(error) => {
+                return Err(NetlinkError::new(format!("switch {what} off on {name}"), error));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open_datagram_socket() -> io::Result<OwnedFd> {
+    // SAFETY: socket(2) takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_INET6, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just opened and belongs to nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn switch_off(socket: &OwnedFd, name: &str, command: u32) -> io::Result<()> {
+    let mut value = EthtoolValue { command, data: 0 };
+    let mut request = interface_request(name)?;
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: SIOCETHTOOL reads an ifreq whose ifru_data points to a value of the command's type; both
+    // live on this stack until the call returns.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// An `ifreq` with the name filled in, all else zero.
+pub(crate) fn interface_request(name: &str) -> io::Result<libc::ifreq> {
+    // SAFETY: ifreq is plain data; all zero is a value of it.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last octet stays zero: the kernel wants a terminated name.
+    if name.is_empty() || name.len() >= request.ifr_name.len() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("`{name}` is not an interface name of 1 to 15 octets"),
+        ));
+    }
+    for (slot, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *slot = byte.cast_signed();
+    }
+    Ok(request)
+}
