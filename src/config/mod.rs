@@ -2,16 +2,26 @@
 //!
 //! Read [`schema`] (one file a feature: every key with default, unit and reason), [`load`] (text to
 //! value, with the place of every error), [`validate`] (what can never run is refused here), [`delta`]
-//! (what changed between two configurations), [`addressing`] (router number to addresses), [`render`]
-//! (value to text).
+//! (what changed between two configurations), [`addressing`] (router number to addresses), [`device`]
+//! (which device a port takes), [`render`] (value to text), [`document`] (the manual of all keys).
+//! [`problem`] is what is said when something is wrong, [`read`] how one block is read.
 //!
 //! Absent on purpose: files and the environment. Text comes in as an argument.
 #![forbid(unsafe_code)]
 
 pub mod addressing;
+pub mod device;
+pub mod load;
+pub mod problem;
+pub mod read;
+pub mod render;
 pub mod schema;
+pub mod validate;
 
+pub use load::{FileError, FileSource, NoFiles, Overrides, Source, load};
+pub use problem::{ConfigErrors, KeyPath, Problem, ProblemKind};
+pub use render::{RenderedBlock, blocks, render};
 pub use schema::{
     ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy, OspfSettings, PortDevice,
-    PortSettings, RouterSettings, StaticNeighbor, StaticRoute, StaticRouteTarget,
+    PortRole, PortSettings, RouterSettings, StaticNeighbor, StaticRoute, StaticRouteTarget,
 };

@@ -1,5 +1,6 @@
 //! `[cluster]`: the addresses all servers share.
 
+use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::prefix::Ipv6Prefix;
 use serde::Serialize;
 
@@ -15,3 +16,44 @@ pub struct ClusterSettings {
     /// `file:PATH` of the cluster key. Read by features that authenticate.
     pub key: Option<String>,
 }
+
+/// The keys of `[cluster]`.
+pub const CLUSTER: BlockDoc = BlockDoc {
+    name: "cluster",
+    is_list: false,
+    help: "The addresses that all servers share; the same on every server but for the number.",
+    keys: &[
+        KeyDoc {
+            name: "ula",
+            kind: KeyKind::Prefix,
+            unit: "",
+            default: "none: required",
+            needs_restart: false,
+            help: "Unique local prefix (RFC 4193), /32 to /48. Loopbacks (one /128 a router) and LANs (one /64 a router) are numbered inside.",
+        },
+        KeyDoc {
+            name: "prefix",
+            kind: KeyKind::Prefix,
+            unit: "",
+            default: "none",
+            needs_restart: false,
+            help: "Global prefix, /32 to /48: each LAN gets a /64 of it beside the one of the ULA.",
+        },
+        KeyDoc {
+            name: "number",
+            kind: KeyKind::Integer { minimum: 1, maximum: 65535 },
+            unit: "",
+            default: "--number or KUMIKI_NUMBER; one of the three is required",
+            needs_restart: false,
+            help: "Number of this server. Loopback, LAN prefix and router-id follow from it, so no two servers may share one.",
+        },
+        KeyDoc {
+            name: "key",
+            kind: KeyKind::FileReference,
+            unit: "",
+            default: "none",
+            needs_restart: false,
+            help: "File with the secret of the cluster, from which features that authenticate derive theirs.",
+        },
+    ],
+};

@@ -1,21 +1,23 @@
 //! What a configuration can say, one file a feature.
 //!
-//! These are the values after loading and validation: types that cannot be wrong. Durations are
-//! milliseconds in the file and [`Duration`](crate::base::time::Duration) here.
+//! These are the values after loading and validation: types that cannot be wrong. Times are numbers in
+//! the unit of [`keys`] in the file (seconds, or milliseconds where the name ends in `_ms`) and
+//! [`Duration`](crate::base::time::Duration) here. Each file also holds the table of its keys.
 
-mod cluster;
-mod dpdk;
-mod host;
-mod ospf;
-mod port;
-mod route;
-mod router;
+pub mod cluster;
+pub mod dpdk;
+pub mod host;
+pub mod keys;
+pub mod ospf;
+pub mod port;
+pub mod route;
+pub mod router;
 
 pub use cluster::ClusterSettings;
 pub use dpdk::{DpdkSettings, IdlePolicy};
 pub use host::HostSettings;
 pub use ospf::OspfSettings;
-pub use port::{PortDevice, PortSettings};
+pub use port::{PortDevice, PortRole, PortSettings, default_mtu, role_word};
 pub use route::{StaticNeighbor, StaticRoute, StaticRouteTarget};
 pub use router::RouterSettings;
 

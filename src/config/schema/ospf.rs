@@ -1,5 +1,6 @@
 //! `[ospf]`: OSPFv3 on the fabric ports.
 
+use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::ids::RouterId;
 use crate::base::time::Duration;
 use serde::Serialize;
@@ -42,3 +43,84 @@ impl Default for OspfSettings {
         }
     }
 }
+
+/// The keys of `[ospf]`.
+pub const OSPF: BlockDoc = BlockDoc {
+    name: "ospf",
+    is_list: false,
+    help: "OSPFv3 on the fabric ports. Both ends of a cable need the same hello and dead intervals.",
+    keys: &[
+        KeyDoc {
+            name: "router_id",
+            kind: KeyKind::RouterId,
+            unit: "",
+            default: "10.0.0.0 + cluster.number",
+            needs_restart: false,
+            help: "Router-id, unique in the cluster. Changing it restarts every adjacency.",
+        },
+        KeyDoc {
+            name: "hello_interval",
+            kind: KeyKind::Integer { minimum: 1, maximum: 65535 },
+            unit: "seconds",
+            default: "1",
+            needs_restart: false,
+            help: "Time between hellos.",
+        },
+        KeyDoc {
+            name: "dead_interval",
+            kind: KeyKind::Integer { minimum: 2, maximum: 65535 },
+            unit: "seconds",
+            default: "3",
+            needs_restart: false,
+            help: "Silence after which a neighbour is dead; longer than hello_interval. Carrier loss acts at once and does not wait for it.",
+        },
+        KeyDoc {
+            name: "retransmit_interval",
+            kind: KeyKind::Integer { minimum: 1, maximum: 3600 },
+            unit: "seconds",
+            default: "1",
+            needs_restart: false,
+            help: "Time until an LSA, a database description or a request without answer is sent again.",
+        },
+        KeyDoc {
+            name: "cost",
+            kind: KeyKind::Integer { minimum: 1, maximum: 65535 },
+            unit: "",
+            default: "10",
+            needs_restart: false,
+            help: "Cost of a fabric port that has no cost of its own.",
+        },
+        KeyDoc {
+            name: "mtu_ignore",
+            kind: KeyKind::Boolean,
+            unit: "",
+            default: "false",
+            needs_restart: false,
+            help: "Accept neighbours whose MTU differs (RFC 2328 §10.6). Large packets may then vanish; better repair the MTU.",
+        },
+        KeyDoc {
+            name: "spf_delay_initial_ms",
+            kind: KeyKind::Integer { minimum: 0, maximum: 60000 },
+            unit: "milliseconds",
+            default: "0",
+            needs_restart: false,
+            help: "Delay before SPF after a first event in a quiet network (RFC 8405 INITIAL_SPF_DELAY).",
+        },
+        KeyDoc {
+            name: "spf_delay_short_ms",
+            kind: KeyKind::Integer { minimum: 0, maximum: 60000 },
+            unit: "milliseconds",
+            default: "50",
+            needs_restart: false,
+            help: "Delay while events that may belong together arrive (RFC 8405 SHORT_SPF_DELAY).",
+        },
+        KeyDoc {
+            name: "spf_delay_long_ms",
+            kind: KeyKind::Integer { minimum: 0, maximum: 60000 },
+            unit: "milliseconds",
+            default: "1000",
+            needs_restart: false,
+            help: "Delay when events keep coming (RFC 8405 LONG_SPF_DELAY).",
+        },
+    ],
+};

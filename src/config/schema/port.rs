@@ -1,5 +1,6 @@
 //! `[[port]]`: which devices the router takes and what they are for.
 
+use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::ids::MacAddress;
 use core::net::Ipv6Addr;
 use serde::Serialize;
@@ -8,7 +9,7 @@ use serde::Serialize;
 pub use crate::base::route::PortRole;
 
 /// Which device a `[[port]]` block takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PortDevice {
     /// `match = "KEY=GLOB"`: every device whose `pci`, `mac`, `driver` or `name` matches.
@@ -54,3 +55,102 @@ pub struct PortSettings {
     /// MAC address to use instead of the device's own. Default (`None`): the device's.
     pub mac: Option<MacAddress>,
 }
+
+/// The word for a role in the file.
+pub const fn role_word(role: PortRole) -> &'static str {
+    match role {
+        PortRole::Fabric => "fabric",
+        PortRole::Lan => "lan",
+        PortRole::Uplink => "uplink",
+        PortRole::Routed => "routed",
+    }
+}
+
+/// The MTU of a port that has none of its own.
+pub const fn default_mtu(role: PortRole) -> u16 {
+    match role {
+        PortRole::Fabric | PortRole::Lan => 9000,
+        PortRole::Uplink | PortRole::Routed => 1500,
+    }
+}
+
+/// The keys of `[[port]]`.
+pub const PORT: BlockDoc = BlockDoc {
+    name: "port",
+    is_list: true,
+    help: "Which device the router takes and what it is for. Blocks are tried in order of the file: the first match wins.",
+    keys: &[
+        KeyDoc {
+            name: "match",
+            kind: KeyKind::Match,
+            unit: "",
+            default: "none: either match or device is required",
+            needs_restart: false,
+            help: "Takes every device whose PCI address, MAC, driver or name fits the glob (* any characters, ? one). A glob never takes the NIC of the default route or of ssh; naming that device exactly does.",
+        },
+        KeyDoc {
+            name: "device",
+            kind: KeyKind::Device,
+            unit: "",
+            default: "none: either match or device is required",
+            needs_restart: false,
+            help: "Takes exactly this device.",
+        },
+        KeyDoc {
+            name: "name",
+            kind: KeyKind::Text,
+            unit: "",
+            default: "the device; with match the role, numbered from the second device on",
+            needs_restart: false,
+            help: "Name in every table and message, 1 to 31 letters, digits, dots, underscores, hyphens and colons.",
+        },
+        KeyDoc {
+            name: "role",
+            kind: KeyKind::Choice(&["fabric", "lan", "uplink", "routed"]),
+            unit: "",
+            default: "none: required",
+            needs_restart: false,
+            help: "fabric: a cable to another router, OSPFv3, no address to configure. lan: servers or guests, a /64 from the cluster and router advertisements. uplink: another network, an address. routed: an address, no OSPF.",
+        },
+        KeyDoc {
+            name: "address",
+            kind: KeyKind::AddressWithLength,
+            unit: "",
+            default: "none; required for uplink and routed, refused for fabric",
+            needs_restart: false,
+            help: "Address of the router on this port with the length of the prefix on the link.",
+        },
+        KeyDoc {
+            name: "mtu",
+            kind: KeyKind::Integer { minimum: 1280, maximum: 9216 },
+            unit: "octets",
+            default: "9000 for fabric and lan, else 1500",
+            needs_restart: false,
+            help: "Largest IPv6 packet. Both ends of a cable need the same.",
+        },
+        KeyDoc {
+            name: "cost",
+            kind: KeyKind::Integer { minimum: 1, maximum: 65535 },
+            unit: "",
+            default: "ospf.cost",
+            needs_restart: false,
+            help: "OSPF cost of a fabric port; lower attracts traffic.",
+        },
+        KeyDoc {
+            name: "vlan",
+            kind: KeyKind::Integer { minimum: 1, maximum: 4094 },
+            unit: "",
+            default: "untagged",
+            needs_restart: false,
+            help: "VLAN id of the packets of this port.",
+        },
+        KeyDoc {
+            name: "mac",
+            kind: KeyKind::Mac,
+            unit: "",
+            default: "that of the device",
+            needs_restart: false,
+            help: "MAC address to use instead of that of the device.",
+        },
+    ],
+};

@@ -1,5 +1,6 @@
 //! `[[route]]` and `[[neighbor]]`: what the administrator says instead of a protocol.
 
+use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::ids::MacAddress;
 use crate::base::prefix::Ipv6Prefix;
 use core::net::Ipv6Addr;
@@ -27,6 +28,8 @@ pub enum StaticRouteTarget {
 pub struct StaticRoute {
     /// The destinations: `prefix`, or every line of the file named by `prefixes`.
     pub prefixes: Vec<Ipv6Prefix>,
+    /// The file they came from; `None` for `prefix`.
+    pub file: Option<String>,
     /// Where to.
     pub target: StaticRouteTarget,
 }
@@ -41,3 +44,77 @@ pub struct StaticNeighbor {
     /// The port's name.
     pub port: String,
 }
+
+/// The keys of `[[route]]`.
+pub const ROUTE: BlockDoc = BlockDoc {
+    name: "route",
+    is_list: true,
+    help: "A static route; it wins over OSPF.",
+    keys: &[
+        KeyDoc {
+            name: "prefix",
+            kind: KeyKind::Prefix,
+            unit: "",
+            default: "none: either prefix or prefixes is required",
+            needs_restart: false,
+            help: "Destinations.",
+        },
+        KeyDoc {
+            name: "prefixes",
+            kind: KeyKind::File,
+            unit: "",
+            default: "none: either prefix or prefixes is required",
+            needs_restart: false,
+            help: "File with one prefix a line; empty lines and everything after # are skipped.",
+        },
+        KeyDoc {
+            name: "via",
+            kind: KeyKind::Gateway,
+            unit: "",
+            default: "none: required",
+            needs_restart: false,
+            help: "Next hop. blackhole discards silently, unreachable tells the sender.",
+        },
+        KeyDoc {
+            name: "port",
+            kind: KeyKind::Text,
+            unit: "",
+            default: "the port whose prefix holds via",
+            needs_restart: false,
+            help: "Name of the port; required where via is link-local.",
+        },
+    ],
+};
+
+/// The keys of `[[neighbor]]`.
+pub const NEIGHBOR: BlockDoc = BlockDoc {
+    name: "neighbor",
+    is_list: true,
+    help: "A static neighbour entry: an address whose MAC is not asked for.",
+    keys: &[
+        KeyDoc {
+            name: "address",
+            kind: KeyKind::Address,
+            unit: "",
+            default: "none: required",
+            needs_restart: false,
+            help: "Address of the neighbour.",
+        },
+        KeyDoc {
+            name: "mac",
+            kind: KeyKind::Mac,
+            unit: "",
+            default: "none: required",
+            needs_restart: false,
+            help: "Its MAC address.",
+        },
+        KeyDoc {
+            name: "port",
+            kind: KeyKind::Text,
+            unit: "",
+            default: "none: required",
+            needs_restart: false,
+            help: "Name of the port it is behind.",
+        },
+    ],
+};

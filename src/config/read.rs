@@ -1,0 +1,332 @@
+//! One block of the file, read key by key.
+//!
+//! Owns [`BlockReader`]: it looks keys up in the block's [`BlockDoc`], checks type and range against it,
+//! notes where each key stands, and collects what is wrong in [`Findings`]. Which keys make which value is
+//! the business of `load`.
+//!
+//! *Invariants*: a key that is asked for has a [`KeyDoc`]; when a block is finished, every documented key
+//! was asked for. So documentation and loader cannot diverge.
+
+use crate::config::problem::{KeyPath, Problem, ProblemKind};
+use crate::config::schema::keys::{BlockDoc, KeyDoc, KeyKind};
+use core::fmt::Display;
+use core::ops::Range;
+use core::str::FromStr;
+use std::collections::{BTreeMap, BTreeSet};
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+/// What the loader learned beside the values: problems and places.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What is wrong so far.
+    pub problems: Vec<Problem>,
+    /// Where each key and each block stands.
+    pub places: BTreeMap<KeyPath, Range<usize>>,
+}
+
+impl Findings {
+    /// Adds a problem; its place is that of its key, else of its block.
+    pub fn add(&mut self, mut problem: Problem) {
+        if problem.span.is_none()
+            && let Some(path) = &problem.path
+        {
+            let place = self.places.get(path).or_else(|| self.places.get(&path.whole_block()));
+            problem.span = place.cloned();
+        }
+        self.problems.push(problem);
+    }
+
+    /// Whether the block of this key has a problem already.
+    pub fn is_broken(&self, path: &KeyPath) -> bool {
+        let block = path.whole_block();
+        self.problems.iter().any(|p| p.path.as_ref().is_some_and(|p| p.whole_block() == block))
+    }
+}
+
+/// A block of the file while it is read.
+pub struct BlockReader<'a> {
+    doc: &'static BlockDoc,
+    index: Option<usize>,
+    table: &'a DeTable<'a>,
+    asked: BTreeSet<&'static str>,
+    findings: &'a mut Findings,
+}
+
+impl<'a> BlockReader<'a> {
+    /// Starts on a block. `span` is its header.
+    pub fn new(
+        doc: &'static BlockDoc,
+        index: Option<usize>,
+        block: (&'a DeTable<'a>, Range<usize>),
+        findings: &'a mut Findings,
+    ) -> Self {
+        let (table, span) = block;
+        findings.places.insert(KeyPath { block: doc.name, index, key: "" }, span);
+        Self { doc, index, table, asked: BTreeSet::new(), findings }
+    }
+
+    /// The place of a key of this block.
+    pub fn path(&self, key: &'static str) -> KeyPath {
+        KeyPath { block: self.doc.name, index: self.index, key }
+    }
+
+    /// Adds a problem.
+    pub fn add(&mut self, problem: Problem) {
+        self.findings.add(problem);
+    }
+
+    /// Whether the key is written.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Whether something of this block is wrong already.
+    pub fn is_broken(&self) -> bool {
+        self.findings.is_broken(&self.path(""))
+    }
+
+    /// Adds a way out to the last problem, which is with this key.
+    pub fn amend_last(&mut self, path: &KeyPath, help: &str) {
+        if let Some(problem) = self.findings.problems.last_mut()
+            && problem.path.as_ref() == Some(path)
+        {
+            problem.help = Some(help.to_owned());
+        }
+    }
+
+    /// Adds "required" for a key that has no default.
+    pub fn missing(&mut self, key: &'static str) {
+        if self.has(key) {
+            return;
+        }
+        let kind = self.key_doc(key).kind;
+        let message = "required and not given";
+        let problem = Problem::new(
+            ProblemKind::Missing,
+            self.path(key),
+            message,
+            format!("add `{key} = …`: {kind}"),
+        );
+        self.add(problem);
+    }
+
+    /// Adds "this value is wrong" and says what would be right.
+    pub fn wrong(&mut self, key: &'static str, message: impl Into<String>) {
+        let doc = self.key_doc(key);
+        let unit = if doc.unit.is_empty() { String::new() } else { format!(", in {}", doc.unit) };
+        let expected = format!("must be {}{unit}", doc.kind);
+        let problem = Problem::new(ProblemKind::Value, self.path(key), message, expected);
+        self.add(problem);
+    }
+
+    fn key_doc(&self, key: &str) -> &'static KeyDoc {
+        match self.doc.key(key) {
+            Some(doc) => doc,
+            None => unreachable!("[{}] {key} is read and not documented", self.doc.name),
+        }
+    }
+
+    /// The raw value, if written; remembers its place.
+    fn value(&mut self, key: &'static str) -> Option<&'a DeValue<'a>> {
+        let doc = self.key_doc(key);
+        self.asked.insert(doc.name);
+        let value = self.table.get(key)?;
+        let path = self.path(key);
+        self.findings.places.insert(path, value.span());
+        Some(value.get_ref())
+    }
+
+    fn wrong_type(&mut self, key: &'static str, value: &DeValue<'_>) {
+        let kind = self.key_doc(key).kind;
+        self.wrong(key, format!("{} is not right here", describe(value)));
+        let is_number_in_quotes = matches!(kind, KeyKind::Integer { .. })
+            && value.as_str().is_some_and(|text| text.parse::<i64>().is_ok());
+        if is_number_in_quotes && let Some(problem) = self.findings.problems.last_mut() {
+            problem.help = Some("write the number without quotes".to_owned());
+        }
+    }
+
+    /// A string.
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
+        let value = self.value(key)?;
+        let text = value.as_str().map(str::to_owned);
+        if text.is_none() {
+            self.wrong_type(key, value);
+        }
+        text
+    }
+
+    /// A string that something is parsed from.
+    pub fn parsed<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<T> {
+        let text = self.text(key)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong(key, format!("{error}"));
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.value(key)?;
+        let is_true = value.as_bool();
+        if is_true.is_none() {
+            self.wrong_type(key, value);
+        }
+        is_true
+    }
+
+    /// One of the words of the documentation.
+    pub fn choice<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let KeyKind::Choice(documented) = self.key_doc(key).kind else {
+            unreachable!("[{}] {key} is read as a choice", self.doc.name)
+        };
+        debug_assert!(words.iter().map(|(word, _)| *word).eq(documented.iter().copied()), "{key}");
+        let text = self.text(key)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        self.wrong(key, format!("`{text}` is none of the words"));
+        if let Some(near) = nearest(&text, documented.iter().copied())
+            && let Some(problem) = self.findings.problems.last_mut()
+        {
+            problem.help = Some(format!("did you mean \"{near}\"?"));
+        }
+        None
+    }
+
+    /// A whole number within the documented range.
+    pub fn integer<T: TryFrom<i64>>(&mut self, key: &'static str) -> Option<T> {
+        let KeyKind::Integer { minimum, maximum } = self.key_doc(key).kind else {
+            unreachable!("[{}] {key} is read as a number", self.doc.name)
+        };
+        let value = self.value(key)?;
+        let Some(written) = value.as_integer() else {
+            self.wrong_type(key, value);
+            return None;
+        };
+        let number =
+            in_range(written, minimum, maximum).and_then(|number| T::try_from(number).ok());
+        if number.is_none() {
+            self.wrong(key, format!("{written} is out of range"));
+        }
+        number
+    }
+
+    /// An array of whole numbers within the documented range.
+    pub fn integers<T: TryFrom<i64>>(&mut self, key: &'static str) -> Option<Vec<T>> {
+        let KeyKind::Integers { minimum, maximum } = self.key_doc(key).kind else {
+            unreachable!("[{}] {key} is read as a list of numbers", self.doc.name)
+        };
+        self.list(key, |value| {
+            let number = in_range(value.as_integer()?, minimum, maximum)?;
+            T::try_from(number).ok()
+        })
+    }
+
+    /// An array of strings.
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.list(key, |value| value.as_str().map(str::to_owned))
+    }
+
+    fn list<T>(
+        &mut self,
+        key: &'static str,
+        convert: impl Fn(&DeValue<'_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let value = self.value(key)?;
+        let Some(items) = value.as_array() else {
+            self.wrong_type(key, value);
+            return None;
+        };
+        let mut converted = Vec::with_capacity(items.len());
+        for item in items.iter() {
+            match convert(item.get_ref()) {
+                Some(one) => converted.push(one),
+                None => {
+                    self.wrong(
+                        key,
+                        format!("{} in the list is not right", describe(item.get_ref())),
+                    );
+                    if let Some(problem) = self.findings.problems.last_mut() {
+                        problem.span = Some(item.span());
+                    }
+                    return None;
+                }
+            }
+        }
+        Some(converted)
+    }
+
+    /// Ends the block: keys that do not exist are errors.
+    pub fn finish(mut self) {
+        for key in self.doc.keys {
+            debug_assert!(self.asked.contains(key.name), "[{}] {} unread", self.doc.name, key.name);
+        }
+        let unknown: Vec<_> = self
+            .table
+            .keys()
+            .filter(|key| self.doc.key(key.get_ref()).is_none())
+            .map(|key| (key.get_ref().to_string(), Spanned::span(key)))
+            .collect();
+        for (name, span) in unknown {
+            let known = self.doc.keys.iter().map(|key| key.name);
+            let expected = match nearest(&name, known.clone()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", known.collect::<Vec<_>>().join(", ")),
+            };
+            let message = format!("there is no key `{name}`");
+            let path = self.path("");
+            let mut problem = Problem::new(ProblemKind::Unknown, path, message, expected);
+            problem.span = Some(span);
+            self.add(problem);
+        }
+    }
+}
+
+fn in_range(written: &DeInteger<'_>, minimum: i64, maximum: i64) -> Option<i64> {
+    let number = i64::from_str_radix(written.as_str(), written.radix()).ok()?;
+    (minimum..=maximum).contains(&number).then_some(number)
+}
+
+/// A value in words, for messages.
+fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("the string \"{text}\""),
+        DeValue::Integer(number) => format!("the number {number}"),
+        DeValue::Float(number) => format!("the number {number}"),
+        DeValue::Boolean(is_true) => is_true.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// The known word that was probably meant, if one is near enough.
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    // One third of the word may be wrong; beyond that a suggestion is a guess.
+    let distance_max = (word.chars().count() / 3).max(1);
+    known
+        .map(|candidate| (strsim::osa_distance(&word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= distance_max)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_suggested_and_far_ones_are_not() {
+        let known = ["hello_interval", "dead_interval", "cost"];
+        assert_eq!(nearest("hello-interval", known.into_iter()), Some("hello_interval"));
+        assert_eq!(nearest("helo_intervall", known.into_iter()), Some("hello_interval"));
+        assert_eq!(nearest("Cots", known.into_iter()), Some("cost"));
+        assert_eq!(nearest("bandwidth", known.into_iter()), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! Golden cases of the configuration: one folder a case under `data`.
+//!
+//! A case is `input.toml`, further files that it names, and `expected.txt`: what `kumiki config check`
+//! says without colour, or the rendered configuration when nothing is wrong. `UPDATE_GOLDEN=1` rewrites
+//! the expected files; review the difference.
+
+use kumiki::config::{FileError, Overrides, Source, load};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/data")
+}
+
+/// What the router says to the case in this folder.
+fn answer(folder: &Path) -> String {
+    let text = fs::read_to_string(folder.join("input.toml")).expect("input.toml");
+    let files = |path: &str| {
+        let found = fs::read_to_string(folder.join(path));
+        found.map_err(|_| FileError { reason: "no such file".to_owned() })
+    };
+    let overrides = Overrides { host_name: Some("test-host".to_owned()), ..Overrides::default() };
+    let source = Source { origin: "input.toml", text: &text, overrides: &overrides, files: &files };
+    match load(&source) {
+        Ok(config) => kumiki::config::render(&config),
+        Err(errors) => format!("{errors}\n"),
+    }
+}
+
+/// Compares `actual` with the file, or rewrites the file when asked to.
+fn compare(expected: &Path, actual: &str) -> Result<(), String> {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(expected, actual).expect("golden file is writable");
+    }
+    let wanted = fs::read_to_string(expected).unwrap_or_default();
+    if wanted == actual {
+        return Ok(());
+    }
+    Err(format!("{}\n--- expected\n{wanted}\n--- actual\n{actual}", expected.display()))
+}
+
+#[test]
+fn every_case_is_answered_as_written_down() {
+    let mut folders: Vec<_> =
+        fs::read_dir(root()).expect("cases").map(|entry| entry.expect("entry").path()).collect();
+    folders.sort();
+    assert!(folders.len() > 10, "the cases are gone");
+    let different: Vec<_> = folders
+        .iter()
+        .filter_map(|folder| compare(&folder.join("expected.txt"), &answer(folder)).err())
+        .collect();
+    assert!(different.is_empty(), "{}", different.join("\n"));
+}
