@@ -1,1 +1,36 @@
-//! Chapter.
+//! A whole cluster of real routers on this machine: the `kumiki lab` command.
+//!
+//! Read [`layout`] (names and numbers), [`state`](mod@state) (what is remembered), [`fabric`] (namespaces
+//! and cables), [`server`] and [`peer`] (what runs on a server), [`client`] and [`observe`] (what the
+//! routers say), [`ping`] and [`probe`] (what the hosts see), [`fault`] (what can be broken), [`scenario`]
+//! (the course of a lab), [`report`], [`draw`] and [`session`] (what a person sees), [`cleanup`], and at
+//! last [`command`], [`mod@status`] and [`demo`].
+//!
+//! *Invariants*: a lab needs nothing of the system but the kernel and, for peers, their programs; it touches
+//! no service, no configuration and no device outside its own namespaces and directory.
+//!
+//! Absent on purpose: routing. What a router does is asked of it, never computed here.
+#![forbid(unsafe_code)]
+
+pub mod cleanup;
+pub mod client;
+pub mod command;
+pub mod demo;
+pub mod draw;
+pub mod error;
+pub mod fabric;
+pub mod fault;
+pub mod layout;
+pub mod observe;
+pub mod peer;
+pub mod ping;
+pub mod probe;
+pub mod process;
+pub mod report;
+pub mod scenario;
+pub mod server;
+pub mod session;
+pub mod state;
+pub mod status;
+
+pub use command::{LabCommand, run};

@@ -84,8 +84,10 @@ impl Namespace {
     pub fn delete(path: &Path) -> Result<(), NamespaceError> {
         let action = || format!("delete the network namespace {}", path.display());
         match unmount(path) {
-            // Not a mount point: a crash came between making the file and binding.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+            // Not a mount point, because a crash came between making the file and binding, or because
+            // it was one in a mount namespace that has ended. A mount that is there and may not be
+            // undone keeps the file from being removed below.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EPERM)) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(NamespaceError::new(action(), error)),
             Ok(()) => {}
@@ -193,13 +195,21 @@ pub fn join_user_namespace(pid: u32) -> Result<(), NamespaceError> {
     std::env::set_current_dir(directory).map_err(refused)
 }
 
+/// A thread that was joined may be listed a moment longer: ask again, but not for ever.
+const THREAD_COUNT_TRY_MAX: u32 = 50;
+
 fn check_single_thread() -> Result<(), NamespaceError> {
-    let threads = std::fs::read_dir("/proc/self/task")
-        .map_err(|e| NamespaceError::new("count the threads of this process", e))?;
-    match threads.count() {
-        1 => Ok(()),
-        thread_count => Err(NamespaceError::Threads { thread_count }),
+    let mut thread_count = 0;
+    for _ in 0..THREAD_COUNT_TRY_MAX {
+        let threads = std::fs::read_dir("/proc/self/task")
+            .map_err(|e| NamespaceError::new("count the threads of this process", e))?;
+        thread_count = threads.count();
+        if thread_count == 1 {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
     }
+    Err(NamespaceError::Threads { thread_count })
 }
 
 /// Runs `work` on a thread of its own, whose namespaces end with it.

@@ -183,6 +183,12 @@ impl RouteSocket {
         self.change(&action, ifindex, LinkAttribute::Address(mac.0.to_vec()))
     }
 
+    /// Gives or takes the carrier of a device that has no other end, such as a TAP.
+    pub fn set_carrier(&mut self, ifindex: u32, has_carrier: bool) -> Result<(), NetlinkError> {
+        let action = format!("set the carrier of link {ifindex}");
+        self.change(&action, ifindex, LinkAttribute::Carrier(u8::from(has_carrier)))
+    }
+
     /// Enables the device.
     pub fn set_up(&mut self, ifindex: u32) -> Result<(), NetlinkError> {
         self.set_flags(&format!("enable link {ifindex}"), ifindex, LinkFlags::Up)

@@ -1,0 +1,43 @@
+//! Ends labs: by command, after ctrl-C, and what a crashed run left.
+//!
+//! *Invariants*: only processes recorded in a lab's state, with the recorded start time, get a signal; only
+//! namespaces bound in a lab's own directory are deleted. Ending what is not there is no error.
+
+use crate::lab::error::LabError;
+use crate::lab::process::end_all;
+use crate::lab::state::{LabDirectory, LabState};
+use crate::os::namespace::Namespace;
+
+/// Ends a lab: its processes, its namespaces and the devices in them, its directory.
+pub fn end(directory: &LabDirectory) -> Result<(), LabError> {
+    // A damaged file hides processes, but not namespaces; the rest is still removed.
+    let state = directory.load();
+    if let Ok(Some(state)) = &state {
+        end_all(&state.processes());
+    }
+    let mut result = Ok(());
+    for namespace in directory.namespaces() {
+        let deleted = Namespace::delete(&namespace).map_err(LabError::from);
+        result = result.and(deleted);
+    }
+    result?;
+    directory.remove()
+}
+
+/// Makes the directory of a new lab and writes its state, after removing what crashed runs left.
+pub fn claim(directory: &LabDirectory, state: &LabState) -> Result<(), LabError> {
+    let _lock = LabDirectory::lock_all()?;
+    for (name, other) in LabDirectory::all() {
+        let is_this = other == *directory;
+        match other.load() {
+            Ok(Some(found)) if found.is_alive() && is_this => return Err(LabError::Runs(name)),
+            Ok(Some(found)) if !found.is_alive() => end(&other)?,
+            Ok(None) if is_this => end(&other)?,
+            Err(error) if is_this => return Err(error),
+            // Somebody else's that lives, or one that cannot be judged.
+            _ => {}
+        }
+    }
+    directory.create()?;
+    directory.save(state)
+}

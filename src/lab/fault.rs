@@ -1,0 +1,229 @@
+//! What can be broken: cables, with and without loss of carrier, and routers; several at once with `+`.
+//!
+//! Owns the words of `--fault` and what follows from a fault by the topology alone: who can still reach
+//! whom, and which streams cross what fails.
+//!
+//! *Invariants*: the text given is the text reported.
+
+use crate::lab::ping::{HostPair, pairs_of};
+use crate::lab::state::CableStatus;
+use crate::planner::{Topology, server_index, server_name};
+use std::collections::BTreeSet;
+
+/// Streams that probe one fault, at most: each is 1000 packets a second at every hop.
+const STREAM_MAX: usize = 6;
+/// Flows between two neighbours of a killed router: equal-cost ways take their share.
+const FLOWS_PER_KILL_MAX: usize = 4;
+
+/// Why a fault cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// Not one of the three forms.
+    #[error("`{0}` is no fault; write cut:s01-s02, silent:s01-s02 or kill:s03, several with `+`")]
+    Syntax(String),
+    /// No such server.
+    #[error("there is no server {0}; they are s01 to {last}", last = server_name(*.1 - 1))]
+    Server(String, usize),
+    /// No such cable.
+    #[error("{0} and {1} have no cable")]
+    Cable(String, String),
+}
+
+/// One thing that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultPart {
+    /// A cable by number, [`CableStatus::Cut`] or [`CableStatus::Silent`].
+    Cable(usize, CableStatus),
+    /// The router of a server is killed.
+    Kill(usize),
+}
+
+/// Everything that fails at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// As it was given.
+    pub text: String,
+    /// Its parts.
+    pub parts: Vec<FaultPart>,
+}
+
+impl Fault {
+    /// Reads `cut:s01-s02+kill:s05` for a topology.
+    pub fn parse(text: &str, topology: &Topology) -> Result<Self, FaultError> {
+        let parts = text
+            .split('+')
+            .map(|part| parse_part(part.trim(), topology))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { text: text.to_owned(), parts })
+    }
+
+    /// Servers whose router is killed.
+    pub fn killed(&self) -> BTreeSet<usize> {
+        let killed = self.parts.iter().filter_map(|part| match part {
+            FaultPart::Kill(server) => Some(*server),
+            FaultPart::Cable(..) => None,
+        });
+        killed.collect()
+    }
+
+    /// Pairs of hosts that can reach each other with what is left.
+    pub fn reachable_pairs(&self, topology: &Topology) -> Vec<HostPair> {
+        let killed = self.killed();
+        let failed: BTreeSet<_> = self
+            .parts
+            .iter()
+            .filter_map(|part| match part {
+                FaultPart::Cable(cable, _) => topology.cables().get(*cable).copied(),
+                FaultPart::Kill(_) => None,
+            })
+            .collect();
+        let is_usable = |cable: (usize, usize)| {
+            !failed.contains(&cable) && !killed.contains(&cable.0) && !killed.contains(&cable.1)
+        };
+        let count = topology.server_count();
+        let hops: Vec<_> = (0..count).map(|start| topology.distances(start, is_usable)).collect();
+        pairs_of(count, |from, to| {
+            !killed.contains(&from) && !killed.contains(&to) && hops[from][to].is_some()
+        })
+    }
+
+    /// Streams whose way crosses what fails, both ends of which stay reachable.
+    pub fn streams(&self, topology: &Topology) -> Vec<HostPair> {
+        let reachable: BTreeSet<HostPair> = self.reachable_pairs(topology).into_iter().collect();
+        let mut streams = Vec::new();
+        for part in &self.parts {
+            let wanted = match *part {
+                FaultPart::Cable(cable, _) => {
+                    let (a, b) = topology.cables()[cable];
+                    vec![(a, b), (b, a)]
+                }
+                FaultPart::Kill(server) => streams_through(server, topology, &reachable),
+            };
+            streams.extend(wanted.into_iter().filter(|pair| reachable.contains(pair)));
+        }
+        if streams.is_empty() {
+            // Nothing that stays reachable crosses it: then nobody else may notice.
+            streams.extend(reachable.first());
+        }
+        streams.truncate(STREAM_MAX);
+        streams
+    }
+}
+
+/// Flows between the two neighbours of `server` that have the fewest other ways of two hops.
+fn streams_through(
+    server: usize,
+    topology: &Topology,
+    reachable: &BTreeSet<HostPair>,
+) -> Vec<HostPair> {
+    let neighbors: Vec<usize> = topology.neighbors(server).collect();
+    let ways = |a: usize, b: usize| {
+        let of_a: BTreeSet<usize> = topology.neighbors(a).collect();
+        // A cable of their own is shorter than any way through `server`.
+        if of_a.contains(&b) {
+            usize::MAX
+        } else {
+            topology.neighbors(b).filter(|n| of_a.contains(n)).count()
+        }
+    };
+    let best = pairs_of(neighbors.len(), |a, b| a < b)
+        .into_iter()
+        .map(|(a, b)| (neighbors[a], neighbors[b]))
+        .filter(|pair| reachable.contains(pair))
+        .min_by_key(|&(a, b)| (ways(a, b), a, b));
+    let Some((a, b)) = best else { return Vec::new() };
+    let flows = ways(a, b).clamp(1, FLOWS_PER_KILL_MAX / 2);
+    [(a, b), (b, a)].repeat(flows)
+}
+
+fn parse_part(text: &str, topology: &Topology) -> Result<FaultPart, FaultError> {
+    let syntax = || FaultError::Syntax(text.to_owned());
+    let (verb, target) = text.split_once(':').ok_or_else(syntax)?;
+    match verb {
+        "cut" => Ok(FaultPart::Cable(parse_cable(target, topology)?, CableStatus::Cut)),
+        "silent" => Ok(FaultPart::Cable(parse_cable(target, topology)?, CableStatus::Silent)),
+        "kill" => Ok(FaultPart::Kill(parse_server(target, topology.server_count())?)),
+        _ => Err(syntax()),
+    }
+}
+
+/// `s05` of `count` servers.
+pub fn parse_server(text: &str, count: usize) -> Result<usize, FaultError> {
+    server_index(text)
+        .filter(|index| *index < count)
+        .ok_or_else(|| FaultError::Server(text.to_owned(), count))
+}
+
+/// `s01-s02` in either order; the number of the cable.
+pub fn parse_cable(text: &str, topology: &Topology) -> Result<usize, FaultError> {
+    let (a, b) = text.split_once('-').ok_or_else(|| FaultError::Syntax(text.to_owned()))?;
+    let index_a = parse_server(a, topology.server_count())?;
+    let index_b = parse_server(b, topology.server_count())?;
+    let ends = (index_a.min(index_b), index_a.max(index_b));
+    topology
+        .cables()
+        .iter()
+        .position(|cable| *cable == ends)
+        .ok_or_else(|| FaultError::Cable(a.to_owned(), b.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::TopologySpec;
+
+    fn topology(spec: &str, count: usize) -> Topology {
+        spec.parse::<TopologySpec>().unwrap().build(Some(count)).unwrap()
+    }
+
+    #[test]
+    fn several_faults_at_once_keep_their_text() {
+        let ring = topology("ring", 6);
+        let fault = Fault::parse("cut:s02-s01+kill:s05", &ring).unwrap();
+        assert_eq!(fault.text, "cut:s02-s01+kill:s05");
+        assert_eq!(fault.parts, [FaultPart::Cable(0, CableStatus::Cut), FaultPart::Kill(4)]);
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_fail() {
+        let ring = topology("ring", 4);
+        let refuse = |text| Fault::parse(text, &ring).unwrap_err().to_string();
+        assert_eq!(refuse("cut:s01-s03"), "s01 and s03 have no cable");
+        assert_eq!(refuse("kill:s05"), "there is no server s05; they are s01 to s04");
+        assert!(refuse("burn:s01").starts_with("`burn:s01` is no fault"));
+    }
+
+    #[test]
+    fn a_cut_is_probed_by_the_hosts_at_its_ends_in_both_directions() {
+        let ring = topology("ring", 4);
+        let fault = Fault::parse("cut:s01-s02", &ring).unwrap();
+        assert_eq!(fault.streams(&ring), [(0, 1), (1, 0)]);
+        assert_eq!(fault.reachable_pairs(&ring).len(), 12);
+    }
+
+    #[test]
+    fn a_kill_is_probed_through_the_killed_router() {
+        let ring = topology("ring", 6);
+        let fault = Fault::parse("kill:s03", &ring).unwrap();
+        assert_eq!(fault.streams(&ring), [(1, 3), (3, 1)]);
+        assert_eq!(fault.reachable_pairs(&ring).len(), 20);
+    }
+
+    #[test]
+    fn a_kill_among_equal_ways_is_probed_by_several_flows() {
+        let circulant = topology("circulant:1,3", 8);
+        let fault = Fault::parse("kill:s05", &circulant).unwrap();
+        let streams = fault.streams(&circulant);
+        assert_eq!(streams.len(), 4);
+        assert!(streams.iter().all(|(a, b)| circulant.neighbors(4).any(|n| n == *a)
+            && circulant.neighbors(4).any(|n| n == *b)));
+    }
+
+    #[test]
+    fn two_cuts_split_a_ring_and_only_the_halves_talk() {
+        let ring = topology("ring", 4);
+        let fault = Fault::parse("cut:s01-s02+cut:s03-s04", &ring).unwrap();
+        assert_eq!(fault.reachable_pairs(&ring), [(0, 3), (1, 2), (2, 1), (3, 0)]);
+        assert_eq!(fault.streams(&ring), [(0, 3)]);
+    }
+}

@@ -1,0 +1,234 @@
+//! FRR and BIRD in a router's place: their configuration, their start, and what they answer.
+//!
+//! Owns a directory `sNN.frr` or `sNN.bird` in the lab's directory with configuration and sockets. Nothing
+//! of a system-wide installation is read or written, but for the programs.
+//!
+//! *Invariants*: the same timers as Kumiki's defaults: point-to-point, hello 1 s, dead 3 s, area 0; the
+//! kernel forwards.
+
+use crate::config::addressing;
+use crate::lab::error::LabError;
+use crate::lab::fabric::Lab;
+use crate::lab::layout;
+use crate::lab::process::ProcessRecord;
+use crate::planner::server_name;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Where Debian and the FRR packages put the daemons.
+const FRR_DIRECTORIES: [&str; 3] = ["/usr/lib/frr", "/usr/libexec/frr", "/usr/sbin"];
+/// How long zebra may take to open its socket.
+const ZEBRA_WAIT: Duration = Duration::from_secs(5);
+/// How long an answer may take.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// Octets of an answer, at most.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// Starts zebra and ospf6d.
+pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabError> {
+    let directory = make_directory(lab, server, "frr")?;
+    let name = server_name(server);
+    let log = lab.directory.log(server);
+    let zebra_socket = directory.join("zserv.api");
+    for stale in ["zserv.api", "zebra.vty", "ospf6d.vty"] {
+        let _ = std::fs::remove_file(directory.join(stale));
+    }
+    write_file(&directory.join("zebra.conf"), &format!("hostname {name}\nipv6 forwarding\n"))?;
+    write_file(&directory.join("ospf6d.conf"), &ospf6d_config(lab, server))?;
+    let start = |daemon: &str| {
+        let arguments: Vec<String> = [
+            ("-f", directory.join(format!("{daemon}.conf")).display().to_string()),
+            ("-i", directory.join(format!("{daemon}.pid")).display().to_string()),
+            ("-z", zebra_socket.display().to_string()),
+            ("--vty_socket", directory.display().to_string()),
+            ("--log", format!("file:{}", log.display())),
+            ("-u", "root".to_owned()),
+            ("-g", "root".to_owned()),
+            ("-P", "0".to_owned()),
+        ]
+        .into_iter()
+        .flat_map(|(flag, value)| [flag.to_owned(), value])
+        .collect();
+        lab.spawn(server, &frr_program(daemon), &arguments, "; `apt-get install frr` brings it")
+    };
+    let zebra = start("zebra")?;
+    let deadline = Instant::now() + ZEBRA_WAIT;
+    while !zebra_socket.exists() {
+        if !zebra.is_alive() || Instant::now() > deadline {
+            return Err(lab.router_error(server, "zebra does not open its socket".to_owned()));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(vec![zebra, start("ospf6d")?])
+}
+
+/// Starts bird.
+pub fn start_bird(lab: &Lab, server: usize) -> Result<ProcessRecord, LabError> {
+    let directory = make_directory(lab, server, "bird")?;
+    let config = directory.join("bird.conf");
+    write_file(&config, &bird_config(server))?;
+    let arguments = [
+        "-f".to_owned(),
+        "-c".to_owned(),
+        config.display().to_string(),
+        "-s".to_owned(),
+        directory.join("bird.ctl").display().to_string(),
+        "-P".to_owned(),
+        directory.join("bird.pid").display().to_string(),
+    ];
+    let program = ["/usr/sbin/bird", "/usr/local/sbin/bird"]
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from("bird"));
+    lab.spawn(server, &program, &arguments, "; `apt-get install bird2` brings it")
+}
+
+/// Adjacencies of a FRR or BIRD server in state Full.
+pub fn full_count_frr(lab: &Lab, server: usize) -> Result<usize, LabError> {
+    let socket = lab.directory.file(format!("{}.frr/ospf6d.vty", server_name(server)));
+    let text = ask_frr(&socket, "show ipv6 ospf6 neighbor").map_err(|e| answer(server, &e))?;
+    // Columns: Neighbor ID, Pri, DeadTime, State/IfState, Duration, I/F[State].
+    Ok(text.lines().filter(|line| line.contains("Full/")).count())
+}
+
+/// Adjacencies of a BIRD server in state Full.
+pub fn full_count_bird(lab: &Lab, server: usize) -> Result<usize, LabError> {
+    let socket = lab.directory.file(format!("{}.bird/bird.ctl", server_name(server)));
+    let text = ask_bird(&socket, "show ospf neighbors").map_err(|e| answer(server, &e))?;
+    // Columns: Router ID, Pri, State, DTime, Interface, Router IP.
+    Ok(text.lines().filter(|line| line.contains("Full/")).count())
+}
+
+fn answer(server: usize, error: &io::Error) -> LabError {
+    LabError::Answer { server: server_name(server), reason: error.to_string() }
+}
+
+/// One command on a VTY socket: it goes out ending with a zero octet, the answer ends with three zero octets
+/// and the status.
+fn ask_frr(socket: &Path, command: &str) -> io::Result<String> {
+    let mut stream = connect(socket)?;
+    let mut text = Vec::new();
+    for line in ["enable", command] {
+        stream.write_all(line.as_bytes())?;
+        stream.write_all(&[0])?;
+        text.clear();
+        let is_complete =
+            |bytes: &[u8]| bytes.len() >= 4 && bytes[bytes.len() - 4..bytes.len() - 1] == [0, 0, 0];
+        read_until(&mut stream, &mut text, is_complete)?;
+    }
+    text.truncate(text.len().saturating_sub(4));
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// One command on a BIRD control socket: a line out; the answer's last line starts with four digits and a
+/// space, lines before with four digits and a minus, or a space.
+fn ask_bird(socket: &Path, command: &str) -> io::Result<String> {
+    let mut stream = connect(socket)?;
+    let mut text = Vec::new();
+    read_until(&mut stream, &mut text, ends_bird_answer)?;
+    stream.write_all(command.as_bytes())?;
+    stream.write_all(b"\n")?;
+    text.clear();
+    read_until(&mut stream, &mut text, ends_bird_answer)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn ends_bird_answer(bytes: &[u8]) -> bool {
+    let Some(lines) = bytes.strip_suffix(b"\n") else { return false };
+    let last = lines.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    last.len() >= 5 && last[..4].iter().all(u8::is_ascii_digit) && last[4] == b' '
+}
+
+fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWER_WAIT))?;
+    stream.set_write_timeout(Some(ANSWER_WAIT))?;
+    Ok(stream)
+}
+
+fn read_until(
+    stream: &mut UnixStream,
+    text: &mut Vec<u8>,
+    is_complete: impl Fn(&[u8]) -> bool,
+) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    while !is_complete(text) {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 || text.len() > ANSWER_BYTES_MAX {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        text.extend_from_slice(&buffer[..length]);
+    }
+    Ok(())
+}
+
+fn frr_program(daemon: &str) -> PathBuf {
+    FRR_DIRECTORIES
+        .iter()
+        .map(|directory| Path::new(directory).join(daemon))
+        .find(|path| path.exists())
+        .unwrap_or_else(|| Path::new(FRR_DIRECTORIES[0]).join(daemon))
+}
+
+fn make_directory(lab: &Lab, server: usize, kind: &str) -> Result<PathBuf, LabError> {
+    let directory = lab.directory.file(format!("{}.{kind}", server_name(server)));
+    std::fs::create_dir_all(&directory).map_err(|e| LabError::file("create", &directory, e))?;
+    Ok(directory)
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), LabError> {
+    std::fs::write(path, text).map_err(|e| LabError::file("write", path, e))
+}
+
+fn ospf6d_config(lab: &Lab, server: usize) -> String {
+    let router_id = addressing::router_id(layout::server_number(server));
+    let mut text = format!(
+        "hostname {}\nrouter ospf6\n ospf6 router-id {router_id}\n!\n",
+        server_name(server)
+    );
+    for (_, peer) in lab.cables_of(server) {
+        text.push_str(&format!(
+            "interface {}\n ipv6 ospf6 area 0\n ipv6 ospf6 network point-to-point\n \
+             ipv6 ospf6 hello-interval 1\n ipv6 ospf6 dead-interval 3\n ipv6 ospf6 cost 10\n!\n",
+            layout::fabric_port(peer)
+        ));
+    }
+    text.push_str("interface lo\n ipv6 ospf6 area 0\n ipv6 ospf6 passive\n!\n");
+    text.push_str(&format!(
+        "interface {}\n ipv6 ospf6 area 0\n ipv6 ospf6 passive\n!\n",
+        layout::LAN_PORT
+    ));
+    text
+}
+
+fn bird_config(server: usize) -> String {
+    let router_id = addressing::router_id(layout::server_number(server));
+    format!(
+        "log stderr all;\nrouter id {router_id};\n\
+         protocol device {{ scan time 1; }}\n\
+         protocol kernel {{ ipv6 {{ import none; export all; }}; merge paths on; }}\n\
+         protocol ospf v3 fabric {{\n  ipv6 {{ import all; export none; }};\n  area 0 {{\n    \
+         interface \"f-*\" {{ type ptp; hello 1; dead 3; cost 10; }};\n    \
+         interface \"{}\" {{ stub; }};\n    \
+         stubnet {}/128 {{ cost 0; }};\n  }};\n}}\n",
+        layout::LAN_PORT,
+        layout::loopback(server)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bird_answer_ends_with_a_code_and_a_space() {
+        assert!(ends_bird_answer(b"0001 BIRD 2.0.12 ready.\n"));
+        assert!(ends_bird_answer(b"1013-fabric:\n1013-Router ID\n 10.0.0.1\n0000 \n"));
+        assert!(!ends_bird_answer(b"1013-fabric:\n"));
+        assert!(!ends_bird_answer(b"0001 BIRD"));
+        assert!(!ends_bird_answer(b""));
+    }
+}

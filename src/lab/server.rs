@@ -1,0 +1,213 @@
+//! Starts and kills what runs on a server.
+//!
+//! Owns the configuration file of a Kumiki router in the lab; those of other routers are
+//! [`super::peer`]'s.
+//!
+//! *Invariants*: every process starts in its server's namespace, with its output in the server's log, in a
+//! session of its own, so that ctrl-C reaches the lab only, which then ends them.
+
+use crate::lab::error::LabError;
+use crate::lab::fabric::Lab;
+use crate::lab::layout::{self, LAB_ULA, LAN_PORT, fabric_port};
+use crate::lab::peer;
+use crate::lab::process::{ProcessRecord, end_all};
+use crate::lab::state::{Driver, ServerKind};
+use crate::os::namespace::{die_with_parent, start_detached};
+use crate::planner::server_name;
+use rustix::process::Signal;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long SIGKILL may take.
+const KILL_WAIT: Duration = Duration::from_secs(2);
+/// Lines of a log that are shown when its router failed.
+const LOG_TAIL_LINES: usize = 15;
+
+impl Lab {
+    /// Starts every server.
+    pub fn start_all(&mut self) -> Result<(), LabError> {
+        (0..self.server_count()).try_for_each(|server| self.start(server))
+    }
+
+    /// Starts a server that does not run.
+    pub fn start(&mut self, server: usize) -> Result<(), LabError> {
+        if self.state.servers[server].processes.iter().any(ProcessRecord::is_alive) {
+            return Ok(());
+        }
+        let processes = match self.state.servers[server].kind {
+            ServerKind::Kumiki => vec![self.start_kumiki(server)?],
+            ServerKind::Frr => peer::start_frr(self, server)?,
+            ServerKind::Bird => vec![peer::start_bird(self, server)?],
+        };
+        self.state.servers[server].processes = processes;
+        self.save()
+    }
+
+    /// Kills the router of a server as a crash would: SIGKILL, its namespace and cables stay.
+    pub fn kill(&mut self, server: usize) -> Result<(), LabError> {
+        let processes = std::mem::take(&mut self.state.servers[server].processes);
+        for process in &processes {
+            process.signal(Signal::KILL);
+        }
+        let deadline = Instant::now() + KILL_WAIT;
+        while processes.iter().any(ProcessRecord::is_alive) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.save()
+    }
+
+    /// Ends the router of a server in order.
+    pub fn stop(&mut self, server: usize) -> Result<(), LabError> {
+        end_all(&std::mem::take(&mut self.state.servers[server].processes));
+        self.save()
+    }
+
+    /// Whether the processes of a server all run.
+    pub fn is_running(&self, server: usize) -> bool {
+        let processes = &self.state.servers[server].processes;
+        !processes.is_empty() && processes.iter().all(ProcessRecord::is_alive)
+    }
+
+    /// The peers a server is cabled to, with the number of the cable.
+    pub fn cables_of(&self, server: usize) -> Vec<(usize, usize)> {
+        let cables = self.state.cables.iter().enumerate();
+        cables
+            .filter_map(|(cable, state)| match state.ends {
+                (a, b) if a == server => Some((cable, b)),
+                (a, b) if b == server => Some((cable, a)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Starts `program` on a server.
+    pub fn spawn(
+        &self,
+        server: usize,
+        program: &Path,
+        arguments: &[String],
+        hint: &'static str,
+    ) -> Result<ProcessRecord, LabError> {
+        let log = self.directory.log(server);
+        let output = append_to(&log)?;
+        let errors = output.try_clone().map_err(|e| LabError::file("open", &log, e))?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
+        self.server(server).start_inside(&mut command);
+        start_detached(&mut command);
+        if !self.state.is_kept {
+            die_with_parent(&mut command, libc::SIGKILL);
+        }
+        let failed = |source| LabError::Start { program: program.to_owned(), source, hint };
+        let child = command.spawn().map_err(failed)?;
+        // Not waited for: a zombie counts as ended, and ends with this process.
+        ProcessRecord::of_pid(child.id())
+            .ok_or_else(|| self.router_error(server, "ended as soon as it started".to_owned()))
+    }
+
+    /// An error of a router with the last lines of its log.
+    pub fn router_error(&self, server: usize, what: String) -> LabError {
+        let log = self.directory.log(server);
+        LabError::Router { server: server_name(server), what, log_tail: log_tail(&log), log }
+    }
+
+    fn start_kumiki(&self, server: usize) -> Result<ProcessRecord, LabError> {
+        let name = server_name(server);
+        let file = self.directory.file(format!("{name}.toml"));
+        let text = router_config(self, server);
+        std::fs::write(&file, text).map_err(|e| LabError::file("write", &file, e))?;
+        // A killed router leaves its socket.
+        let _ = std::fs::remove_file(self.directory.socket(server));
+        let arguments = [
+            "run".to_owned(),
+            "-c".to_owned(),
+            file.display().to_string(),
+            "--name".to_owned(),
+            name,
+            "--number".to_owned(),
+            layout::server_number(server).to_string(),
+        ];
+        self.spawn(server, &kumiki_program()?, &arguments, "; KUMIKI_BIN names another one")
+    }
+}
+
+/// The program that runs as router: `$KUMIKI_BIN`, else this one.
+fn kumiki_program() -> Result<PathBuf, LabError> {
+    match std::env::var_os("KUMIKI_BIN") {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => std::env::current_exe().map_err(|e| LabError::file("find", "this program", e)),
+    }
+}
+
+fn append_to(log: &Path) -> Result<File, LabError> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(|e| LabError::file("open", log, e))
+}
+
+/// The last lines of a log, indented; a sentence where it is empty.
+pub fn log_tail(log: &Path) -> String {
+    let text = std::fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = text.unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.is_empty() {
+        return "  its log is empty\n".to_owned();
+    }
+    let start = lines.len().saturating_sub(LOG_TAIL_LINES);
+    lines.iter().skip(start).map(|line| format!("  | {line}\n")).collect()
+}
+
+/// The configuration of a Kumiki router.
+fn router_config(lab: &Lab, server: usize) -> String {
+    let name = server_name(server);
+    let number = layout::server_number(server);
+    let socket = lab.directory.socket(server);
+    let mtu = lab.state.driver.mtu_bytes();
+    let lcore = worker_cpu(server);
+    let mut text = format!(
+        "[router]\nname = \"{name}\"\n\n\
+         [cluster]\nula = \"{LAB_ULA}\"\nnumber = {number}\n\n\
+         [dpdk]\nlcores = [{lcore}]\nhugepages = false\nidle = \"adaptive\"\n\n\
+         [host]\ntun = \"kumiki0\"\nsocket = \"{}\"\n",
+        socket.display()
+    );
+    let mut port = |name: &str, device: &str, role: &str| {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\nrole = \"{role}\"\nmtu = {mtu}\n"
+        );
+    };
+    for (cable, peer) in lab.cables_of(server) {
+        let name = format!("p-{}", server_name(peer));
+        port(&name, &fabric_device(lab, server, peer, cable), "fabric");
+    }
+    port("lan", &format!("af_packet:{LAN_PORT}"), "lan");
+    text
+}
+
+fn fabric_device(lab: &Lab, server: usize, peer: usize, cable: usize) -> String {
+    match lab.state.driver {
+        Driver::AfPacket => format!("af_packet:{}", fabric_port(peer)),
+        Driver::AfXdp => format!("af_xdp:{}", fabric_port(peer)),
+        Driver::Tap => format!("tap:{}", layout::tap_port(peer)),
+        Driver::Memif => {
+            let role = if server < peer { "server" } else { "client" };
+            let socket = lab.directory.file(format!("c{cable}.memif"));
+            format!("memif:{},role={role}", socket.display())
+        }
+    }
+}
+
+/// Workers are spread over the cores.
+fn worker_cpu(server: usize) -> usize {
+    match core_affinity::get_core_ids() {
+        Some(cores) if !cores.is_empty() => cores[server % cores.len()].id,
+        _ => 0,
+    }
+}

@@ -1,0 +1,335 @@
+//! What a lab remembers between two commands: one JSON file in its directory.
+//!
+//! Owns the directory `BASE/NAME` with `state.json`, the namespaces bound under `net/`, and every router's
+//! configuration, socket and log. BASE is `$KUMIKI_LAB_DIR`, else `/run/kumiki-lab` for root, else
+//! `$XDG_RUNTIME_DIR/kumiki-lab`, else `/tmp/kumiki-lab-UID`.
+//!
+//! *Invariants*: the file is replaced as a whole, never half-written; what is in the file before it is in
+//! the kernel can be cleaned up after a crash.
+
+use crate::lab::error::LabError;
+use crate::lab::process::ProcessRecord;
+use crate::planner::server_name;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Version of the file; another version is not read.
+const STATE_VERSION: u32 = 1;
+
+/// How routers get at their packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Driver {
+    /// DPDK's AF_PACKET device on a veth: works everywhere, also without root.
+    #[default]
+    AfPacket,
+    /// DPDK's AF_XDP device on a veth: root only, no jumbo frames.
+    AfXdp,
+    /// Shared memory between the routers: no kernel on the cable, so no way to cut it.
+    Memif,
+    /// DPDK's TAP device, bridged to the veth.
+    Tap,
+}
+
+impl Driver {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AfPacket => "af_packet",
+            Self::AfXdp => "af_xdp",
+            Self::Memif => "memif",
+            Self::Tap => "tap",
+        }
+    }
+
+    /// MTU of fabric and LAN with this driver, in octets. An AF_XDP frame must fit one page with its
+    /// headroom: 3542 octets at most, less Ethernet and VLAN.
+    pub fn mtu_bytes(self) -> u16 {
+        match self {
+            Self::AfXdp => 3500,
+            Self::AfPacket | Self::Memif | Self::Tap => 9000,
+        }
+    }
+}
+
+/// What runs on a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerKind {
+    /// This program.
+    #[default]
+    Kumiki,
+    /// zebra and ospf6d of FRR, forwarding by the kernel.
+    Frr,
+    /// BIRD 2 or 3, forwarding by the kernel.
+    Bird,
+}
+
+impl ServerKind {
+    /// As in `--peer s03=frr` and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kumiki => "kumiki",
+            Self::Frr => "frr",
+            Self::Bird => "bird",
+        }
+    }
+}
+
+/// Whether packets pass a cable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CableStatus {
+    /// They do.
+    #[default]
+    Connected,
+    /// No carrier at both ends.
+    Cut,
+    /// Carrier, but nothing arrives.
+    Silent,
+}
+
+/// A cable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CableState {
+    /// The two servers by index, the smaller first.
+    pub ends: (usize, usize),
+    /// Its status.
+    pub status: CableStatus,
+}
+
+/// A server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerState {
+    /// What runs on it.
+    pub kind: ServerKind,
+    /// Its processes; empty when it was killed.
+    pub processes: Vec<ProcessRecord>,
+}
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabState {
+    /// [`STATE_VERSION`].
+    pub version: u32,
+    /// Name of the lab.
+    pub name: String,
+    /// The topology as it was asked for.
+    pub topology: String,
+    /// The driver.
+    pub driver: Driver,
+    /// The process that made it, or makes it still.
+    pub owner: Option<ProcessRecord>,
+    /// Whether it stays when its owner has ended, until `lab down`.
+    pub is_kept: bool,
+    /// The process that keeps the user namespace, in a lab without root.
+    pub holder: Option<ProcessRecord>,
+    /// Servers in order.
+    pub servers: Vec<ServerState>,
+    /// Cables in order.
+    pub cables: Vec<CableState>,
+}
+
+impl LabState {
+    /// A state of this process with nothing running yet.
+    pub fn new(name: &str, topology: String, driver: Driver) -> Self {
+        Self {
+            version: STATE_VERSION,
+            name: name.to_owned(),
+            topology,
+            driver,
+            owner: ProcessRecord::own(),
+            is_kept: false,
+            holder: None,
+            servers: Vec::new(),
+            cables: Vec::new(),
+        }
+    }
+
+    /// Every process.
+    pub fn processes(&self) -> Vec<ProcessRecord> {
+        let routers = self.servers.iter().flat_map(|server| server.processes.iter().copied());
+        routers.chain(self.holder).collect()
+    }
+
+    /// Whether somebody still needs it: its owner lives, or it is kept and any process of it lives.
+    pub fn is_alive(&self) -> bool {
+        let is_owned = self.owner.is_some_and(|owner| owner.is_alive());
+        is_owned || (self.is_kept && self.processes().iter().any(ProcessRecord::is_alive))
+    }
+}
+
+/// The directory of one lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabDirectory {
+    path: PathBuf,
+}
+
+impl LabDirectory {
+    /// The directory of the lab `name`, which need not exist.
+    pub fn of(name: &str) -> Self {
+        Self { path: base_directory().join(name) }
+    }
+
+    /// Every lab with a directory.
+    pub fn all() -> Vec<(String, Self)> {
+        let Ok(entries) = std::fs::read_dir(base_directory()) else {
+            return Vec::new();
+        };
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        names.sort();
+        names.into_iter().map(|name| (name.clone(), Self::of(&name))).collect()
+    }
+
+    /// Keeps other commands from making or removing labs until the file is dropped.
+    pub fn lock_all() -> Result<File, LabError> {
+        let base = base_directory();
+        let path = base.join(".lock");
+        std::fs::create_dir_all(base).map_err(|e| LabError::file("create", base, e))?;
+        let file = File::create(&path).map_err(|e| LabError::file("open", &path, e))?;
+        file.lock().map_err(|e| LabError::file("lock", &path, e))?;
+        Ok(file)
+    }
+
+    /// Makes it.
+    pub fn create(&self) -> Result<(), LabError> {
+        let net = self.path.join("net");
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&net)
+            .map_err(|e| LabError::file("create", net, e))
+    }
+
+    /// Removes it with all that is in it.
+    pub fn remove(&self) -> Result<(), LabError> {
+        match std::fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(LabError::file("remove", &self.path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Where a namespace is bound.
+    pub fn namespace(&self, name: &str) -> PathBuf {
+        self.path.join("net").join(name)
+    }
+
+    /// Names of every namespace that is bound.
+    pub fn namespaces(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path.join("net"));
+        entries.map_or_else(
+            |_| Vec::new(),
+            |entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+        )
+    }
+
+    /// The log of a server.
+    pub fn log(&self, server: usize) -> PathBuf {
+        self.file(format!("{}.log", server_name(server)))
+    }
+
+    /// The control socket of a server.
+    pub fn socket(&self, server: usize) -> PathBuf {
+        self.file(format!("{}.sock", server_name(server)))
+    }
+
+    /// Reads the state; `None` where there is no file.
+    pub fn load(&self) -> Result<Option<LabState>, LabError> {
+        let path = self.file("state.json");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(LabError::file("read", path, error)),
+        };
+        match serde_json::from_str::<LabState>(&text) {
+            Ok(state) if state.version == STATE_VERSION => Ok(Some(state)),
+            Ok(state) => {
+                let reason = format!("version {}, not {STATE_VERSION}", state.version);
+                Err(LabError::State { path, reason })
+            }
+            Err(error) => Err(LabError::State { path, reason: error.to_string() }),
+        }
+    }
+
+    /// Writes the state.
+    pub fn save(&self, state: &LabState) -> Result<(), LabError> {
+        let path = self.file("state.json");
+        let fresh = self.file("state.json.new");
+        let text = serde_json::to_string_pretty(state)
+            .map_err(|e| LabError::file("write", &path, io::Error::other(e)))?;
+        std::fs::write(&fresh, text)
+            .and_then(|()| std::fs::rename(&fresh, &path))
+            .map_err(|e| LabError::file("write", path, e))
+    }
+}
+
+/// Found once, before the process may enter a user namespace in which it is root.
+fn base_directory() -> &'static Path {
+    static BASE: OnceLock<PathBuf> = OnceLock::new();
+    BASE.get_or_init(find_base_directory)
+}
+
+fn find_base_directory() -> PathBuf {
+    if let Some(directory) = std::env::var_os("KUMIKI_LAB_DIR") {
+        return PathBuf::from(directory);
+    }
+    let uid = rustix::process::geteuid();
+    if uid.is_root() {
+        return PathBuf::from("/run/kumiki-lab");
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(directory) => PathBuf::from(directory).join("kumiki-lab"),
+        None => PathBuf::from(format!("/tmp/kumiki-lab-{}", uid.as_raw())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_survives_the_file_and_a_dead_owner_makes_it_stale() {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = LabDirectory { path: directory.path().join("lab") };
+        assert_eq!(lab.load().unwrap(), None);
+        lab.create().unwrap();
+        let mut state = LabState::new("lab", "ring".to_owned(), Driver::AfPacket);
+        state.servers = vec![ServerState { kind: ServerKind::Bird, processes: Vec::new() }];
+        state.cables = vec![CableState { ends: (0, 1), status: CableStatus::Cut }];
+        lab.save(&state).unwrap();
+        assert_eq!(lab.load().unwrap(), Some(state.clone()));
+        assert!(state.is_alive());
+        state.owner = Some(ProcessRecord { pid: u32::MAX, start_ticks: 0 });
+        assert!(!state.is_alive());
+        lab.remove().unwrap();
+        lab.remove().unwrap();
+    }
+
+    #[test]
+    fn a_state_of_another_version_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = LabDirectory { path: directory.path().to_owned() };
+        let mut state = LabState::new("lab", "ring".to_owned(), Driver::Tap);
+        state.version = 99;
+        lab.save(&state).unwrap();
+        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 1"));
+    }
+}
