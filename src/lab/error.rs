@@ -76,6 +76,14 @@ pub enum LabError {
         /// Why not, and what can.
         reason: String,
     },
+    /// A peer cannot run here.
+    #[error("peer {kind}: {reason}")]
+    Peer {
+        /// `frr` or `bird`.
+        kind: &'static str,
+        /// Why not, and what can.
+        reason: String,
+    },
     /// A program did not start.
     #[error("cannot start {program}: {source}{hint}")]
     Start {

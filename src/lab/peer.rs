@@ -28,9 +28,14 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// Starts zebra and ospf6d.
 pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabError> {
+    if lab.state.holder.is_some() {
+        let reason = "its daemons want to become user `frr`, which a user namespace does not have; \
+                      run the lab as root, or take bird";
+        return Err(LabError::Peer { kind: "frr", reason: reason.to_owned() });
+    }
     let directory = make_directory(lab, server, "frr")?;
+    give_to_frr(&directory)?;
     let name = server_name(server);
-    let log = lab.directory.log(server);
     let zebra_socket = directory.join("zserv.api");
     for stale in ["zserv.api", "zebra.vty", "ospf6d.vty"] {
         let _ = std::fs::remove_file(directory.join(stale));
@@ -43,9 +48,7 @@ pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabErro
             ("-i", directory.join(format!("{daemon}.pid")).display().to_string()),
             ("-z", zebra_socket.display().to_string()),
             ("--vty_socket", directory.display().to_string()),
-            ("--log", format!("file:{}", log.display())),
-            ("-u", "root".to_owned()),
-            ("-g", "root".to_owned()),
+            ("--log", "stdout".to_owned()),
             ("-P", "0".to_owned()),
         ]
         .into_iter()
@@ -179,28 +182,43 @@ fn make_directory(lab: &Lab, server: usize, kind: &str) -> Result<PathBuf, LabEr
     Ok(directory)
 }
 
+/// FRR's daemons drop to the user `frr` and make their sockets as such.
+fn give_to_frr(directory: &Path) -> Result<(), LabError> {
+    let users = Path::new("/etc/passwd");
+    let text = std::fs::read_to_string(users).map_err(|e| LabError::file("read", users, e))?;
+    let ids = text.lines().find_map(|line| {
+        let mut fields = line.strip_prefix("frr:")?.split(':').skip(1);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    });
+    let Some((uid, gid)) = ids else {
+        let reason = "there is no user `frr`; `apt-get install frr` makes it".to_owned();
+        return Err(LabError::Peer { kind: "frr", reason });
+    };
+    std::os::unix::fs::chown(directory, Some(uid), Some(gid))
+        .map_err(|e| LabError::file("give to frr", directory, e))
+}
+
 fn write_file(path: &Path, text: &str) -> Result<(), LabError> {
     std::fs::write(path, text).map_err(|e| LabError::file("write", path, e))
 }
 
 fn ospf6d_config(lab: &Lab, server: usize) -> String {
     let router_id = addressing::router_id(layout::server_number(server));
-    let mut text = format!(
-        "hostname {}\nrouter ospf6\n ospf6 router-id {router_id}\n!\n",
-        server_name(server)
-    );
+    let mut text = format!("hostname {}\n", server_name(server));
     for (_, peer) in lab.cables_of(server) {
         text.push_str(&format!(
             "interface {}\n ipv6 ospf6 area 0\n ipv6 ospf6 network point-to-point\n \
-             ipv6 ospf6 hello-interval 1\n ipv6 ospf6 dead-interval 3\n ipv6 ospf6 cost 10\n!\n",
+             ipv6 ospf6 hello-interval 1\n ipv6 ospf6 dead-interval 3\n ipv6 ospf6 cost 10\nexit\n",
             layout::fabric_port(peer)
         ));
     }
-    text.push_str("interface lo\n ipv6 ospf6 area 0\n ipv6 ospf6 passive\n!\n");
-    text.push_str(&format!(
-        "interface {}\n ipv6 ospf6 area 0\n ipv6 ospf6 passive\n!\n",
-        layout::LAN_PORT
-    ));
+    for passive in ["lo", layout::LAN_PORT] {
+        text.push_str(&format!(
+            "interface {passive}\n ipv6 ospf6 area 0\n ipv6 ospf6 passive\nexit\n"
+        ));
+    }
+    // Last, and left with `exit`: nothing after it is read as an interface.
+    text.push_str(&format!("router ospf6\n ospf6 router-id {router_id}\nexit\n"));
     text
 }
 
