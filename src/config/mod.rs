@@ -10,7 +10,9 @@
 #![forbid(unsafe_code)]
 
 pub mod addressing;
+pub mod delta;
 pub mod device;
+pub mod document;
 pub mod load;
 pub mod problem;
 pub mod read;
@@ -18,6 +20,7 @@ pub mod render;
 pub mod schema;
 pub mod validate;
 
+pub use delta::{Delta, PortChange, PortReference};
 pub use load::{FileError, FileSource, NoFiles, Overrides, Source, load};
 pub use problem::{ConfigErrors, KeyPath, Problem, ProblemKind};
 pub use render::{RenderedBlock, blocks, render};

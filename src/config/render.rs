@@ -191,3 +191,6 @@ fn neighbor_block(neighbor: &StaticNeighbor) -> RenderedBlock {
         ],
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,3 +51,11 @@ fn every_case_is_answered_as_written_down() {
         .collect();
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
+
+#[test]
+fn the_manual_is_that_of_the_program() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    fs::create_dir_all(file.parent().expect("a folder")).expect("docs");
+    let different = compare(&file, &kumiki::config::document::markdown()).err();
+    assert!(different.is_none(), "{}", different.unwrap_or_default());
+}

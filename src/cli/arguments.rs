@@ -1,0 +1,64 @@
+//! Words of other routers, accepted where they are meant well.
+//!
+//! Owns [`accept_habits`], which turns trailing words of FRR and BIRD into our options before clap sees
+//! them. Other spellings of whole commands are aliases where the command is declared (`show::words`).
+
+use std::ffi::OsString;
+
+/// Rewrites the arguments after `show`: `json` is `--json`, `detail` is `--detail`, `brief` and `tree` say
+/// nothing here, and `route for A` is `route A`. Values of options are left alone.
+pub fn accept_habits(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let word = arguments.get(1).and_then(|word| word.to_str()).unwrap_or("");
+    if word.is_empty() || !"show".starts_with(word) {
+        return arguments;
+    }
+    let mut accepted: Vec<OsString> = Vec::with_capacity(arguments.len());
+    let mut is_option_value = false;
+    for (place, argument) in arguments.into_iter().enumerate() {
+        let is_word = place > 2 && !is_option_value;
+        is_option_value = argument == "--socket";
+        match argument.to_str() {
+            Some("json") if is_word => accepted.push("--json".into()),
+            Some("detail") if is_word => accepted.push("--detail".into()),
+            Some("brief" | "tree" | "for") if is_word => {}
+            _ => accepted.push(argument),
+        }
+    }
+    accepted
+}
+
+/// The host name of the system: the router's name where nothing else says one.
+pub fn host_name() -> Option<String> {
+    let system = rustix::system::uname();
+    let name = system.nodename().to_str().ok()?;
+    (!name.is_empty() && name != "(none)").then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn habits(line: &str) -> String {
+        let words = accept_habits(line.split(' ').map(OsString::from));
+        words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn words_of_frr_and_bird_become_options() {
+        assert_eq!(habits("kumiki show ospf neighbor json"), "kumiki show ospf neighbor --json");
+        assert_eq!(habits("kumiki show route for fd00::1"), "kumiki show route fd00::1");
+        assert_eq!(habits("kumiki sh ipv6 ospf6 spf tree json"), "kumiki sh ipv6 ospf6 spf --json");
+        assert_eq!(habits("kumiki show interface brief"), "kumiki show interface");
+        assert_eq!(
+            habits("kumiki show port json --socket json"),
+            "kumiki show port --json --socket json"
+        );
+    }
+
+    #[test]
+    fn other_commands_are_left_alone() {
+        assert_eq!(habits("kumiki config schema json"), "kumiki config schema json");
+        assert_eq!(habits("kumiki"), "kumiki");
+    }
+}

@@ -1,0 +1,161 @@
+//! The client's end of the control socket.
+//!
+//! Owns [`Client`]: one request a line out, one reply a line in, and the sentence for everything that can
+//! go wrong on the way. What is asked and answered is `api`'s.
+//!
+//! *Invariants*: an answer to `ask` arrives within [`ANSWER_TIME_MAX`] or is an error; `events` wait for
+//! ever.
+
+use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody};
+use crate::cli::exit::Exit;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where the router listens unless told otherwise.
+pub const SOCKET_DEFAULT: &str = "/run/kumiki/control.sock";
+
+/// How long a router may think: applying a configuration opens devices.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error(
+        "no router answers on {socket}: {reason}\n\
+         Start it with `kumiki run -c FILE`, or name its socket with --socket PATH or KUMIKI_SOCKET.",
+        socket = socket.display()
+    )]
+    Unreachable {
+        /// The socket.
+        socket: PathBuf,
+        /// In words.
+        reason: &'static str,
+    },
+    /// The socket is not for this user.
+    #[error(
+        "{socket} is not open to this user\n\
+         Use sudo, or join the group that owns the socket.",
+        socket = socket.display()
+    )]
+    Permission {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The connection broke.
+    #[error("the connection to the router broke: {0}")]
+    Broken(#[from] io::Error),
+    /// The router closed without an answer.
+    #[error("the router closed the connection without an answer")]
+    Closed,
+    /// The line was no reply.
+    #[error("the router's answer was not understood: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// The router answered with another kind of reply.
+    #[error("the router answered something else than was asked")]
+    Unexpected,
+    /// The router refused.
+    #[error("{0}")]
+    Refused(ApiError),
+}
+
+impl ClientError {
+    /// What the shell gets back.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Permission { .. } => Exit::Permission,
+            Self::Refused(ApiError::Configuration(_)) => Exit::Configuration,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// Prints the sentence and gives the exit.
+    pub fn report(&self) -> Exit {
+        eprintln!("kumiki: {self}");
+        self.exit()
+    }
+}
+
+/// A connection to a router.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Connects.
+    pub fn connect(socket: &Path) -> Result<Self, ClientError> {
+        let unreachable = |reason| ClientError::Unreachable { socket: socket.to_owned(), reason };
+        let stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                ClientError::Permission { socket: socket.to_owned() }
+            }
+            io::ErrorKind::NotFound => unreachable("there is no such socket"),
+            io::ErrorKind::ConnectionRefused => unreachable("nobody listens there any more"),
+            io::ErrorKind::InvalidInput => unreachable("the path is too long for a socket"),
+            _ => ClientError::Broken(error),
+        })?;
+        stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
+        stream.set_write_timeout(Some(ANSWER_TIME_MAX))?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    fn send(&mut self, body: RequestBody) -> Result<(), ClientError> {
+        let mut line = serde_json::to_string(&Request { version: API_VERSION, body })?;
+        line.push('\n');
+        self.stream.get_mut().write_all(line.as_bytes())?;
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<ReplyBody, ClientError> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err(ClientError::Closed);
+        }
+        let reply: Reply = serde_json::from_str(&line)?;
+        match reply.body {
+            ReplyBody::Error(error) => Err(ClientError::Refused(error)),
+            body => Ok(body),
+        }
+    }
+
+    /// Asks once.
+    pub fn ask(&mut self, body: RequestBody) -> Result<ReplyBody, ClientError> {
+        self.send(body)?;
+        self.receive()
+    }
+
+    /// Asks for events and hands each to `consume` until that says stop or the router ends.
+    pub fn events(
+        mut self,
+        mut consume: impl FnMut(&Event) -> io::Result<()>,
+    ) -> Result<(), ClientError> {
+        self.send(RequestBody::Monitor)?;
+        self.stream.get_mut().set_read_timeout(None)?;
+        loop {
+            match self.receive()? {
+                ReplyBody::Event(event) => consume(&event)?,
+                _ => return Err(ClientError::Unexpected),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_router_that_does_not_run_is_said_with_path_and_remedy() {
+        let error = Client::connect(Path::new("/nonexistent/control.sock")).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.exit().code(), 69);
+        assert!(
+            text.contains("/nonexistent/control.sock") && text.contains("kumiki run"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! `kumiki show`: every state, as a table for people and as JSON for programs.
+//!
+//! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
+//! [`ospf`], [`route`] (RIB and FIB), [`runtime`], [`errors`], [`config`]. [`look`] has columns and
+//! colours, [`json`] the form for programs.
+//!
+//! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
+
+pub mod config;
+pub mod errors;
+pub mod json;
+pub mod look;
+pub mod neighbor;
+pub mod ospf;
+pub mod port;
+pub mod route;
+pub mod runtime;
+pub mod version;
+pub mod words;
+
+use crate::api::show::ShowReply;
+use crate::api::{ReplyBody, RequestBody, ShowQuery};
+use crate::cli::client::{Client, ClientError, SOCKET_DEFAULT};
+use crate::cli::exit::Exit;
+use crate::cli::output::emit;
+use clap::Args;
+use look::Look;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use words::{Question, ShowWords};
+
+/// `kumiki show`.
+#[derive(Clone, Debug, Args)]
+pub struct ShowArguments {
+    /// What to show.
+    #[command(subcommand)]
+    pub words: ShowWords,
+    /// JSON, with a `schema` and `rows`
+    #[arg(short = 'j', long, global = true)]
+    pub json: bool,
+    /// Everything that is known of each row
+    #[arg(long, global = true)]
+    pub detail: bool,
+    /// Again every so many seconds
+    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub watch: Option<u32>,
+    /// Control socket of the router
+    #[arg(long, global = true, env = "KUMIKI_SOCKET", default_value = SOCKET_DEFAULT,
+          value_name = "PATH")]
+    pub socket: PathBuf,
+}
+
+/// Runs the command.
+pub fn show(arguments: &ShowArguments) -> Exit {
+    let query = match arguments.words.question() {
+        Question::Ask(query) => query,
+        Question::Later(what) => {
+            eprintln!("kumiki: {what} is not part of this version");
+            return Exit::Unknown;
+        }
+    };
+    let look = Look { has_detail: arguments.detail, ..Look::of_terminal() };
+    loop {
+        let reply = match ask(&arguments.socket, query.clone()) {
+            Ok(reply) => reply,
+            Err(error) => return error.report(),
+        };
+        let text = match arguments.json {
+            true => json::text(&reply, arguments.watch.is_none()),
+            false => table(&reply, look),
+        };
+        let is_cleared = arguments.watch.is_some() && !arguments.json && look.width.is_some();
+        let text = if is_cleared { format!("\x1b[H\x1b[2J{text}") } else { text };
+        if let Err(exit) = emit(&text) {
+            return exit;
+        }
+        let Some(seconds) = arguments.watch else { return Exit::Ok };
+        std::thread::sleep(Duration::from_secs(u64::from(seconds)));
+    }
+}
+
+/// Asks a router one thing.
+pub fn ask(socket: &Path, query: ShowQuery) -> Result<ShowReply, ClientError> {
+    match Client::connect(socket)?.ask(RequestBody::Show(query))? {
+        ReplyBody::Show(reply) => Ok(*reply),
+        _ => Err(ClientError::Unexpected),
+    }
+}
+
+/// A reply for people.
+pub fn table(reply: &ShowReply, look: Look) -> String {
+    match reply {
+        ShowReply::Version(row) => version::table(row, look),
+        ShowReply::Port(rows) => port::table(rows, look),
+        ShowReply::Neighbor(rows) => neighbor::table(rows, look),
+        ShowReply::OspfNeighbor(rows) => ospf::neighbor_table(rows, look),
+        ShowReply::OspfInterface(rows) => ospf::interface_table(rows, look),
+        ShowReply::OspfDatabase(rows) => ospf::database_table(rows, look),
+        ShowReply::OspfRoute(rows) => ospf::route_table(rows, look),
+        ShowReply::OspfSpf(row) => ospf::spf_table(row, look),
+        ShowReply::Route(rows) => route::rib_table(rows, look),
+        ShowReply::Fib(rows) => route::fib_table(rows, look),
+        ShowReply::Runtime(rows) => runtime::table(rows, look),
+        ShowReply::Errors(rows) => errors::table(rows, look),
+        ShowReply::Config(row) => config::text(row),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! `show ospf …`: neighbours, interfaces, database, routes and SPF.
+//!
+//! Owns one function a table. What hinders an adjacency stands under its row, as a sentence.
+
+use crate::api::show::{LsaRow, OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, SpfRow};
+use crate::cli::show::look::{Look, Mood, Table, age, cell, optional, state};
+use crate::cli::show::route::ways;
+use core::fmt::Write;
+
+fn neighbor_mood(word: &str) -> Mood {
+    match word.to_ascii_lowercase().as_str() {
+        "full" => Mood::Good,
+        "down" => Mood::Bad,
+        _ => Mood::Changing,
+    }
+}
+
+/// `show ospf neighbor`.
+pub fn neighbor_table(rows: &[OspfNeighborRow], look: Look) -> String {
+    let headings = [
+        "ROUTER-ID",
+        "NAME",
+        "PORT",
+        "STATE",
+        "SINCE",
+        "DEAD IN",
+        "RETRANSMIT",
+        "REQUEST",
+        "ADDRESS",
+    ];
+    let mut table = Table::new(look, &headings).numbers_in(&[4, 5, 6, 7]);
+    let mut problems = String::new();
+    for row in rows {
+        table.row(vec![
+            cell(row.router_id),
+            optional(row.name.as_ref()),
+            cell(&row.port),
+            state(&row.state, neighbor_mood(&row.state)),
+            cell(age(row.state_age_ms)),
+            cell(age(row.dead_in_ms)),
+            cell(row.retransmit_count),
+            cell(row.request_count),
+            cell(row.address),
+        ]);
+        if let Some(problem) = &row.problem {
+            // Writing to a string cannot fail.
+            let _ = writeln!(problems, "{} on {}: {problem}", row.router_id, row.port);
+        }
+    }
+    let mut text = table.finish("No OSPF neighbours.");
+    if !problems.is_empty() {
+        text.push('\n');
+        text.push_str(&problems);
+    }
+    text
+}
+
+/// `show ospf interface`.
+pub fn interface_table(rows: &[OspfInterfaceRow], look: Look) -> String {
+    let headings =
+        ["PORT", "ID", "KIND", "STATE", "AREA", "COST", "HELLO", "DEAD", "FULL", "NEIGHBORS"];
+    let mut table = Table::new(look, &headings).numbers_in(&[1, 5, 6, 7, 8, 9]);
+    for row in rows {
+        let mood = if row.state.eq_ignore_ascii_case("down") { Mood::Bad } else { Mood::Good };
+        table.row(vec![
+            cell(&row.port),
+            cell(row.interface_id),
+            cell(&row.kind),
+            state(&row.state, mood),
+            cell(row.area),
+            cell(row.cost),
+            cell(age(row.hello_interval_ms)),
+            cell(age(row.dead_interval_ms)),
+            cell(row.full_count),
+            cell(row.neighbor_count),
+        ]);
+    }
+    table.finish("No OSPF interfaces.")
+}
+
+/// `show ospf database`; with `--detail` the body of each LSA.
+pub fn database_table(rows: &[LsaRow], look: Look) -> String {
+    let headings =
+        ["SCOPE", "TYPE", "ID", "ROUTER", "AGE", "SEQUENCE", "CHECKSUM", "OCTETS", "BODY"];
+    let shown = if look.has_detail { headings.len() } else { headings.len() - 1 };
+    let mut table = Table::new(look, &headings[..shown]).numbers_in(&[2, 4, 7]);
+    for row in rows {
+        let mut cells = vec![
+            cell(&row.scope),
+            cell(&row.kind),
+            cell(row.id),
+            cell(row.router),
+            cell(format!("{}s", row.age_s)),
+            cell(&row.sequence),
+            cell(&row.checksum),
+            cell(row.length),
+        ];
+        if look.has_detail {
+            cells.push(cell(row.body.join("\n")));
+        }
+        table.row(cells);
+    }
+    table.finish("The link-state database is empty.")
+}
+
+/// `show ospf route`.
+pub fn route_table(rows: &[OspfRouteRow], look: Look) -> String {
+    let mut table = Table::new(look, &["PREFIX", "KIND", "COST", "NEXT HOPS"]).numbers_in(&[2]);
+    for row in rows {
+        let next_hops = ways(&row.next_hops);
+        table.row(vec![cell(row.prefix), cell(&row.kind), cell(row.cost), cell(next_hops)]);
+    }
+    table.finish("No OSPF routes.")
+}
+
+/// `show ospf spf`.
+pub fn spf_table(row: &SpfRow, look: Look) -> String {
+    let headings =
+        ["RUNS", "LAST RUN", "DURATION", "ROUTERS", "PREFIXES", "BACK-OFF", "LAST TRIGGER"];
+    let mut table = Table::new(look, &headings).numbers_in(&[0, 1, 2, 3, 4]);
+    let mood = if row.backoff == "quiet" { Mood::Good } else { Mood::Changing };
+    table.row(vec![
+        cell(row.run_count),
+        optional(row.last_run_ago_ms.map(|ago| format!("{} ago", age(ago)))),
+        cell(format!("{}us", row.last_duration_us)),
+        cell(row.router_count),
+        cell(row.prefix_count),
+        state(&row.backoff, mood),
+        cell(&row.last_trigger),
+    ]);
+    table.finish("No SPF.")
+}

@@ -1,0 +1,58 @@
+//! `show route` (the RIB) and `show fib` (what the workers read).
+
+use crate::api::show::{FibRow, NextHopRow, RouteRow};
+use crate::cli::show::look::{Look, Mood, Table, cell, state};
+
+/// Next hops, a line each: `ADDRESS on PORT`, with what is wrong with them.
+pub fn ways(next_hops: &[NextHopRow]) -> String {
+    let way = |hop: &NextHopRow| {
+        let mut text = match hop.address {
+            Some(address) => format!("{address} on {}", hop.port),
+            None => format!("on {}", hop.port),
+        };
+        if !hop.is_alive {
+            text.push_str(" (dead)");
+        }
+        text
+    };
+    next_hops.iter().map(way).collect::<Vec<_>>().join("\n")
+}
+
+/// Next hops with their MAC addresses, as the workers need them.
+fn ways_with_mac(next_hops: &[NextHopRow]) -> String {
+    let lines = ways(next_hops);
+    let pairs = lines.lines().zip(next_hops).map(|(line, hop)| match hop.mac {
+        Some(mac) => format!("{line} {mac}"),
+        None => format!("{line} unresolved"),
+    });
+    pairs.collect::<Vec<_>>().join("\n")
+}
+
+/// `show route`: `*` marks the route that is in the FIB.
+pub fn rib_table(rows: &[RouteRow], look: Look) -> String {
+    let headings = ["", "PREFIX", "SOURCE", "DISTANCE", "METRIC", "TARGET", "NEXT HOPS"];
+    let mut table = Table::new(look, &headings).numbers_in(&[3, 4]);
+    for row in rows {
+        let mark = if row.is_selected { state("*", Mood::Good) } else { cell("") };
+        table.row(vec![
+            mark,
+            cell(row.prefix),
+            cell(row.source),
+            cell(row.distance),
+            cell(row.metric),
+            cell(&row.target),
+            cell(ways(&row.next_hops)),
+        ]);
+    }
+    table.finish("No routes.")
+}
+
+/// `show fib`.
+pub fn fib_table(rows: &[FibRow], look: Look) -> String {
+    let mut table = Table::new(look, &["PREFIX", "GROUP", "TARGET", "NEXT HOPS"]).numbers_in(&[1]);
+    for row in rows {
+        let next_hops = ways_with_mac(&row.next_hops);
+        table.row(vec![cell(row.prefix), cell(row.group), cell(&row.target), cell(next_hops)]);
+    }
+    table.finish("The FIB is empty.")
+}

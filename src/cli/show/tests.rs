@@ -1,0 +1,249 @@
+//! Every table and its JSON, as golden files under `snapshots`. `INSTA_UPDATE=always` rewrites them.
+
+use super::*;
+use crate::api::show::*;
+use crate::base::ids::{MacAddress, PortId, RouterId};
+use crate::base::route::{PortRole, RouteSource};
+
+fn mac(last: u8) -> MacAddress {
+    MacAddress([0x52, 0x54, 0, 0, 0, last])
+}
+
+fn hop(port: &str, last: u8, is_alive: bool) -> NextHopRow {
+    NextHopRow {
+        port: port.to_owned(),
+        address: Some(mac(last).link_local()),
+        mac: is_alive.then_some(mac(last)),
+        is_alive,
+    }
+}
+
+/// Table and JSON of a reply, one under the other.
+fn both(reply: &ShowReply) -> String {
+    format!("{}\n{}", table(reply, Look::PLAIN), json::text(reply, true))
+}
+
+fn port(name: &str, is_up: bool, role: PortRole) -> PortRow {
+    PortRow {
+        port: PortId(0),
+        name: name.to_owned(),
+        device: format!("af_packet:{name}"),
+        role,
+        is_up,
+        mac: mac(1),
+        mtu: 9000,
+        addresses: vec![mac(1).link_local(), "fd4b:756d:696b:7::1".parse().unwrap()],
+        rx_packets: 120,
+        rx_bytes: 18_000,
+        tx_packets: 7,
+        tx_bytes: 560,
+        rx_missed_packets: 0,
+        tx_dropped_packets: 3,
+    }
+}
+
+fn ospf_neighbor(last: u8, state: &str, problem: Option<&str>) -> OspfNeighborRow {
+    OspfNeighborRow {
+        router_id: RouterId(0x0a00_0000 | u32::from(last)),
+        name: (last == 2).then(|| "s02".to_owned()),
+        port: format!("p{last}"),
+        address: mac(last).link_local(),
+        state: state.to_owned(),
+        state_age_ms: 302_000,
+        dead_in_ms: 2_600,
+        retransmit_count: 0,
+        request_count: 0,
+        problem: problem.map(str::to_owned),
+    }
+}
+
+#[test]
+fn version_is_one_row() {
+    let reply = ShowReply::Version(VersionRow {
+        name: "s07".to_owned(),
+        version: "0.1.0".to_owned(),
+        dpdk: "22.11.11".to_owned(),
+        uptime_ms: 11_040_000,
+        pid: 4711,
+        router_id: Some(RouterId(0x0a00_0007)),
+        loopback: Some("fd4b:756d:696b::7".parse().unwrap()),
+    });
+    insta::assert_snapshot!(both(&reply));
+}
+
+#[test]
+fn ports_show_state_and_counters() {
+    let rows = vec![port("p1", true, PortRole::Fabric), port("lan", false, PortRole::Lan)];
+    insta::assert_snapshot!(both(&ShowReply::Port(rows)));
+}
+
+#[test]
+fn neighbors_show_their_state() {
+    let row = |last, state: &str| NeighborRow {
+        address: mac(last).link_local(),
+        port: "p1".to_owned(),
+        mac: (state != "incomplete").then(|| mac(last)),
+        state: state.to_owned(),
+        is_router: last == 2,
+        queued_packets: u32::from(last != 2),
+    };
+    let rows = vec![row(2, "reachable"), row(3, "incomplete")];
+    insta::assert_snapshot!(both(&ShowReply::Neighbor(rows)));
+}
+
+#[test]
+fn ospf_neighbors_show_what_hinders_them() {
+    let problem = "MTU mismatch: 1500 there, 9000 here";
+    let rows = vec![ospf_neighbor(2, "Full", None), ospf_neighbor(3, "ExStart", Some(problem))];
+    insta::assert_snapshot!(both(&ShowReply::OspfNeighbor(rows)));
+}
+
+#[test]
+fn ospf_interfaces_show_cost_and_timers() {
+    let row = OspfInterfaceRow {
+        port: "p1".to_owned(),
+        interface_id: 1,
+        kind: "point-to-point".to_owned(),
+        state: "Point-to-point".to_owned(),
+        area: RouterId(0),
+        cost: 10,
+        hello_interval_ms: 1000,
+        dead_interval_ms: 3000,
+        full_count: 1,
+        neighbor_count: 1,
+    };
+    insta::assert_snapshot!(both(&ShowReply::OspfInterface(vec![row])));
+}
+
+fn lsa() -> LsaRow {
+    LsaRow {
+        scope: "area 0.0.0.0".to_owned(),
+        kind: "router".to_owned(),
+        id: 0,
+        router: RouterId(0x0a00_0007),
+        age_s: 12,
+        sequence: "80000003".to_owned(),
+        checksum: "1f2e".to_owned(),
+        length: 40,
+        body: vec!["link to 10.0.0.2, cost 10".to_owned(), "link to 10.0.0.8, cost 10".to_owned()],
+    }
+}
+
+#[test]
+fn the_database_shows_one_line_an_lsa() {
+    insta::assert_snapshot!(both(&ShowReply::OspfDatabase(vec![lsa()])));
+}
+
+#[test]
+fn the_database_in_detail_shows_bodies() {
+    let look = Look { has_detail: true, ..Look::PLAIN };
+    insta::assert_snapshot!(table(&ShowReply::OspfDatabase(vec![lsa()]), look));
+}
+
+#[test]
+fn ospf_routes_show_every_way() {
+    let row = OspfRouteRow {
+        prefix: "fd4b:756d:696b::3/128".parse().unwrap(),
+        cost: 20,
+        kind: "intra-area".to_owned(),
+        next_hops: vec![hop("p1", 2, true), hop("p2", 8, true)],
+    };
+    insta::assert_snapshot!(both(&ShowReply::OspfRoute(vec![row])));
+}
+
+#[test]
+fn spf_shows_back_off_and_trigger() {
+    let row = SpfRow {
+        run_count: 12,
+        last_run_ago_ms: Some(4_500),
+        last_duration_us: 310,
+        router_count: 4,
+        prefix_count: 12,
+        backoff: "quiet".to_owned(),
+        last_trigger: "router-LSA of 10.0.0.2".to_owned(),
+    };
+    insta::assert_snapshot!(both(&ShowReply::OspfSpf(row)));
+}
+
+#[test]
+fn routes_mark_the_selected_one() {
+    let row = |source, is_selected, target: &str, next_hops| RouteRow {
+        prefix: "2001:db8::/32".parse().unwrap(),
+        source,
+        distance: 1,
+        metric: 0,
+        is_selected,
+        target: target.to_owned(),
+        next_hops,
+    };
+    let rows = vec![
+        row(RouteSource::Static, true, "via", vec![hop("p1", 2, true)]),
+        row(RouteSource::Ospf, false, "via", vec![hop("p2", 8, false)]),
+        row(RouteSource::Connected, false, "blackhole", Vec::new()),
+    ];
+    insta::assert_snapshot!(both(&ShowReply::Route(rows)));
+}
+
+#[test]
+fn the_fib_shows_group_and_mac() {
+    let row = FibRow {
+        prefix: "2001:db8::/32".parse().unwrap(),
+        group: 3,
+        target: "forward".to_owned(),
+        next_hops: vec![hop("p1", 2, true), hop("p2", 8, false)],
+    };
+    insta::assert_snapshot!(both(&ShowReply::Fib(vec![row])));
+}
+
+#[test]
+fn runtime_shows_cycles_a_packet() {
+    let stage = |node: &str, call_count| StageRow {
+        node: node.to_owned(),
+        call_count,
+        packet_count: call_count * 16,
+        cycle_count: call_count * 16 * 53,
+    };
+    let row = LcoreRow {
+        lcore: 0,
+        cpu: Some(3),
+        loop_count: 1000,
+        idle_loop_count: 875,
+        sleep_count: 12,
+        stages: vec![stage("rx", 125), stage("lookup", 120), stage("punt", 0)],
+    };
+    insta::assert_snapshot!(both(&ShowReply::Runtime(vec![row])));
+}
+
+#[test]
+fn errors_say_what_they_mean() {
+    let row = ErrorRow {
+        place: "dataplane".to_owned(),
+        name: "no_buffer".to_owned(),
+        count: 17,
+        help: "The pool is empty: raise dpdk.buffers.".to_owned(),
+    };
+    insta::assert_snapshot!(both(&ShowReply::Errors(vec![row])));
+}
+
+#[test]
+fn the_configuration_is_a_file() {
+    let row = ConfigRow {
+        text: "[router]\nname = \"s07\"\n".to_owned(),
+        inactive: vec!["[[port]] 1: no device has pci=0000:81:00.0".to_owned()],
+    };
+    insta::assert_snapshot!(both(&ShowReply::Config(row)));
+}
+
+#[test]
+fn narrow_terminals_wrap_and_empty_tables_say_so() {
+    let look = Look { width: Some(60), ..Look::PLAIN };
+    let long = ErrorRow {
+        place: "port p1".to_owned(),
+        name: "rx_truncated".to_owned(),
+        count: 1,
+        help: "A frame was longer than its buffer; turn off offloads on the peer.".to_owned(),
+    };
+    let text = table(&ShowReply::Errors(vec![long]), look);
+    assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+    assert_eq!(table(&ShowReply::Port(Vec::new()), Look::PLAIN), "No ports.\n");
+}

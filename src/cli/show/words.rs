@@ -1,0 +1,290 @@
+//! The words after `kumiki show`, ours and those of FRR, BIRD, IOS and VPP.
+//!
+//! Owns the grammar and its translation to [`ShowQuery`]. Unambiguous beginnings of words are enough.
+//!
+//! *Invariants*: an alias asks exactly what our own word asks.
+
+use crate::api::ShowQuery;
+use crate::api::request::RouteFilter;
+use crate::base::prefix::{Ipv6Prefix, ParsePrefixError};
+use clap::{Args, Subcommand};
+use core::net::Ipv6Addr;
+use core::str::FromStr;
+
+/// A prefix or an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Only this prefix.
+    Prefix(Ipv6Prefix),
+    /// The longest match for this address.
+    Address(Ipv6Addr),
+}
+
+/// The text is neither.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseDestinationError {
+    /// A slash, but no prefix.
+    #[error("{0}")]
+    Prefix(#[from] ParsePrefixError),
+    /// No address.
+    #[error("neither an IPv6 prefix such as 2001:db8::/32 nor an address such as 2001:db8::1")]
+    Address,
+}
+
+impl FromStr for Destination {
+    type Err = ParseDestinationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains('/') {
+            return Ok(Self::Prefix(text.parse()?));
+        }
+        text.parse().map(Self::Address).map_err(|_| ParseDestinationError::Address)
+    }
+}
+
+/// Which routes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RouteWords {
+    /// Only this prefix, or the longest match for this address
+    #[arg(value_name = "PREFIX|ADDRESS")]
+    destination: Option<Destination>,
+}
+
+impl RouteWords {
+    fn filter(&self) -> RouteFilter {
+        match self.destination {
+            None => RouteFilter::default(),
+            Some(Destination::Prefix(prefix)) => {
+                RouteFilter { prefix: Some(prefix), address: None }
+            }
+            Some(Destination::Address(address)) => {
+                RouteFilter { prefix: None, address: Some(address) }
+            }
+        }
+    }
+}
+
+/// Words that a later version will answer; the rest of the line is not looked at.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LaterWords {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _rest: Vec<String>,
+}
+
+/// What to show.
+#[derive(Clone, Debug, Subcommand)]
+#[command(infer_subcommands = true)]
+pub enum ShowWords {
+    /// Ports with state, addresses and counters
+    #[command(aliases = ["ports", "interface", "interfaces"])]
+    Port,
+    /// Neighbours of the links: address, MAC, state
+    #[command(aliases = ["neighbors", "neighbour", "neighbours", "nd"])]
+    Neighbor,
+    /// OSPFv3: neighbours, interfaces, database, routes, SPF
+    #[command(aliases = ["ospfv3", "ospf6"])]
+    Ospf {
+        /// What of OSPF.
+        #[command(subcommand)]
+        words: OspfWords,
+    },
+    /// Routes of all sources; the selected ones are marked
+    #[command(aliases = ["routes", "rib"])]
+    Route(RouteWords),
+    /// Routes as the workers see them
+    Fib(RouteWords),
+    /// Workers: cycles and packets of each stage
+    Runtime,
+    /// Counters of everything that went wrong, with what to do
+    #[command(aliases = ["error", "drops"])]
+    Errors {
+        /// Also the counters that are zero
+        #[arg(long)]
+        all: bool,
+    },
+    /// The configuration that runs, with defaults
+    #[command(aliases = ["configuration", "running-config"])]
+    Config,
+    /// Name, version, uptime
+    Version,
+    /// Spellings of FRR
+    #[command(hide = true)]
+    Ipv6 {
+        /// What of IPv6.
+        #[command(subcommand)]
+        words: Ipv6Words,
+    },
+    /// BGP
+    #[command(hide = true, alias = "protocols")]
+    Bgp(LaterWords),
+    /// BFD
+    #[command(hide = true)]
+    Bfd(LaterWords),
+    /// Bridge domains
+    #[command(hide = true, aliases = ["l2fib", "tenant", "xconnect"])]
+    BridgeDomain(LaterWords),
+    /// L2TPv3 tunnels and sessions
+    #[command(hide = true, alias = "l2tun")]
+    L2tpv3(LaterWords),
+}
+
+/// What to show of OSPF.
+#[derive(Clone, Copy, Debug, Subcommand)]
+#[command(infer_subcommands = true)]
+pub enum OspfWords {
+    /// Neighbours and what hinders them
+    #[command(aliases = ["neighbors", "neighbour", "neighbours"])]
+    Neighbor,
+    /// Interfaces with cost and timers
+    #[command(aliases = ["interfaces", "port"])]
+    Interface,
+    /// The link-state database
+    #[command(aliases = ["lsadb", "lsdb"])]
+    Database,
+    /// Routes that OSPF computed
+    #[command(aliases = ["routes"])]
+    Route,
+    /// SPF runs and delays
+    Spf,
+}
+
+/// What to show in the words of FRR.
+#[derive(Clone, Debug, Subcommand)]
+#[command(infer_subcommands = true)]
+pub enum Ipv6Words {
+    /// Routes
+    Route(RouteWords),
+    /// OSPFv3
+    #[command(alias = "ospf")]
+    Ospf6 {
+        /// What of OSPF.
+        #[command(subcommand)]
+        words: OspfWords,
+    },
+    /// Neighbours of the links
+    #[command(aliases = ["neighbors", "neighbour", "neighbours"])]
+    Neighbor,
+    /// Ports
+    #[command(alias = "interfaces")]
+    Interface,
+    /// The FIB
+    Fib(RouteWords),
+    /// BGP
+    Bgp(LaterWords),
+}
+
+/// What a line of words asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Of the router.
+    Ask(ShowQuery),
+    /// Nothing this version can answer; the name of what is missing.
+    Later(&'static str),
+}
+
+impl OspfWords {
+    fn query(self) -> ShowQuery {
+        match self {
+            Self::Neighbor => ShowQuery::OspfNeighbor,
+            Self::Interface => ShowQuery::OspfInterface,
+            Self::Database => ShowQuery::OspfDatabase,
+            Self::Route => ShowQuery::OspfRoute,
+            Self::Spf => ShowQuery::OspfSpf,
+        }
+    }
+}
+
+impl ShowWords {
+    /// What is asked.
+    pub fn question(&self) -> Question {
+        Question::Ask(match self {
+            Self::Port => ShowQuery::Port,
+            Self::Neighbor => ShowQuery::Neighbor,
+            Self::Ospf { words } => words.query(),
+            Self::Route(words) => ShowQuery::Route(words.filter()),
+            Self::Fib(words) => ShowQuery::Fib(words.filter()),
+            Self::Runtime => ShowQuery::Runtime,
+            Self::Errors { all } => ShowQuery::Errors { all: *all },
+            Self::Config => ShowQuery::Config,
+            Self::Version => ShowQuery::Version,
+            Self::Ipv6 { words } => match words {
+                Ipv6Words::Route(words) => ShowQuery::Route(words.filter()),
+                Ipv6Words::Fib(words) => ShowQuery::Fib(words.filter()),
+                Ipv6Words::Ospf6 { words } => words.query(),
+                Ipv6Words::Neighbor => ShowQuery::Neighbor,
+                Ipv6Words::Interface => ShowQuery::Port,
+                Ipv6Words::Bgp(_) => return Question::Later("BGP"),
+            },
+            Self::Bgp(_) => return Question::Later("BGP"),
+            Self::Bfd(_) => return Question::Later("BFD"),
+            Self::BridgeDomain(_) => return Question::Later("the tenant overlay"),
+            Self::L2tpv3(_) => return Question::Later("L2TPv3"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        words: ShowWords,
+    }
+
+    fn question(line: &str) -> Question {
+        let words = core::iter::once("show").chain(line.split(' '));
+        Line::try_parse_from(words)
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+            .words
+            .question()
+    }
+
+    #[test]
+    fn spellings_of_other_routers_ask_the_same() {
+        let pairs = [
+            ("ipv6 route", "route"),
+            ("ipv6 ospf6 neighbor", "ospf neighbor"),
+            ("ospf neighbors", "ospf neighbor"),
+            ("ospfv3 neighbor", "ospf neighbor"),
+            ("ipv6 ospf6 database", "ospf database"),
+            ("ipv6 ospf6 spf", "ospf spf"),
+            ("ospf lsadb", "ospf database"),
+            ("interface", "port"),
+            ("interfaces", "port"),
+            ("ipv6 neighbors", "neighbor"),
+            ("running-config", "config"),
+            ("ipv6 route 2001:db8::/32", "route 2001:db8::/32"),
+        ];
+        for (theirs, ours) in pairs {
+            assert_eq!(question(theirs), question(ours), "{theirs}");
+        }
+    }
+
+    #[test]
+    fn beginnings_of_words_are_enough() {
+        assert_eq!(question("os n"), Question::Ask(ShowQuery::OspfNeighbor));
+        assert_eq!(question("ver"), Question::Ask(ShowQuery::Version));
+        assert_eq!(question("ip ro"), question("route"));
+    }
+
+    #[test]
+    fn what_later_versions_have_is_named() {
+        assert_eq!(question("bgp summary"), Question::Later("BGP"));
+        assert_eq!(question("bfd peers"), Question::Later("BFD"));
+        assert_eq!(question("bridge-domain"), Question::Later("the tenant overlay"));
+        assert_eq!(question("l2tpv3"), Question::Later("L2TPv3"));
+    }
+
+    #[test]
+    fn a_route_is_asked_by_prefix_or_by_address() {
+        let by_address = RouteFilter { prefix: None, address: Some("fd00::1".parse().unwrap()) };
+        assert_eq!(question("fib fd00::1"), Question::Ask(ShowQuery::Fib(by_address)));
+        assert!("10.0.0.0/8".parse::<Destination>().is_err());
+        assert!(
+            "fd00::1/64".parse::<Destination>().unwrap_err().to_string().contains("did you mean")
+        );
+    }
+}
