@@ -121,7 +121,11 @@ enum LabAction {
         keep: bool,
     },
     /// A guided tour: four routers in a ring, a cable cut and mended.
-    Demo,
+    Demo {
+        /// Another router in place of Kumiki: s03=frr or s03=bird. Repeatable.
+        #[arg(long = "peer")]
+        peers: Vec<String>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -173,17 +177,17 @@ fn dispatch(command: LabCommand) -> Result<u8, LabError> {
             let name = if keep { kept } else { own };
             test(options(&name, &shape, keep)?, &faults, json)
         }
-        LabAction::Demo => demo::run(options(&own, &Shape::demo(), false)?),
+        LabAction::Demo { peers } => demo::run(options(&own, &Shape::demo(peers), false)?),
     }
 }
 
 impl Shape {
-    fn demo() -> Self {
+    fn demo(peers: Vec<String>) -> Self {
         Self {
             servers: Some(SERVER_COUNT_DEFAULT),
             topology: "ring".to_owned(),
             driver: Driver::AfPacket,
-            peers: Vec::new(),
+            peers,
         }
     }
 

@@ -28,6 +28,9 @@ const CABLE_IFINDEX_BASE: usize = 1_000;
 /// First interface index of LANs, two each; beyond every cable of the largest mesh of 63 ports a server.
 const LAN_IFINDEX_BASE: usize = 1_000_000;
 
+/// First interface index of bridges for TAP devices, two a cable.
+const TAP_IFINDEX_BASE: usize = 2_000_000;
+
 /// A device of a cable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CablePart {
@@ -73,6 +76,16 @@ pub fn fabric_port(peer: usize) -> String {
 /// Name of the TAP device of a server towards `peer`, with the TAP driver.
 pub fn tap_port(peer: usize) -> String {
     format!("t-{}", server_name(peer))
+}
+
+/// Name of the bridge that joins the TAP towards `peer` to its cable.
+pub fn tap_bridge(peer: usize) -> String {
+    format!("b-{}", server_name(peer))
+}
+
+/// Interface index of that bridge at side 0 or 1 of a cable.
+pub fn tap_bridge_ifindex(cable: usize, side: usize) -> u32 {
+    index_to_u32(TAP_IFINDEX_BASE + 2 * cable + side)
 }
 
 /// `h01` for index 0.

@@ -1,7 +1,7 @@
 //! A whole cluster of real routers on this machine: the `kumiki lab` command.
 //!
 //! Read [`layout`] (names and numbers), [`state`](mod@state) (what is remembered), [`fabric`] (namespaces
-//! and cables), [`server`] and [`peer`] (what runs on a server), [`client`] and [`observe`] (what the
+//! and cables), [`server`], [`router_file`] and [`peer`] (what runs on a server), [`client`] and [`observe`] (what the
 //! routers say), [`ping`] and [`probe`] (what the hosts see), [`fault`] (what can be broken), [`scenario`]
 //! (the course of a lab), [`report`], [`draw`] and [`session`] (what a person sees), [`cleanup`], and at
 //! last [`command`], [`mod@status`] and [`demo`].
@@ -27,10 +27,12 @@ pub mod ping;
 pub mod probe;
 pub mod process;
 pub mod report;
+pub mod router_file;
 pub mod scenario;
 pub mod server;
 pub mod session;
 pub mod state;
 pub mod status;
+mod tap;
 
 pub use command::{LabCommand, run};

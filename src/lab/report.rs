@@ -5,9 +5,12 @@
 
 use crate::lab::ping::PingRound;
 use crate::lab::probe::Figures;
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
+/// A line under the header and no other.
+pub const TABLE_STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 /// Name and version of the JSON.
 pub const TEST_SCHEMA: &str = "kumiki.lab.test/1";
 
@@ -132,7 +135,7 @@ fn milliseconds(nanoseconds: u64) -> f64 {
 /// The faults as a table.
 pub fn fault_table(faults: &[FaultReport]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(TABLE_STYLE);
     table.set_header([
         "fault",
         "recovered",

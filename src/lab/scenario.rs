@@ -12,10 +12,12 @@ use crate::lab::fault::{Fault, FaultPart};
 use crate::lab::layout;
 use crate::lab::ping::{HostPair, PingRound, Pinger, pairs_of};
 use crate::lab::probe::{Figures, Probe};
+use crate::lab::process::{ProcessRecord, end_all};
 use crate::lab::report::{FaultReport, PingReport, TestReport};
 use crate::lab::session::{Progress, Session};
-use crate::lab::state::ServerState;
-use crate::lab::state::{CableState, CableStatus, Driver, LabDirectory, LabState, ServerKind};
+use crate::lab::state::{
+    CableState, CableStatus, Driver, LabDirectory, LabState, ServerKind, ServerState,
+};
 use crate::planner::{Topology, server_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -54,7 +56,7 @@ pub struct LabOptions {
     /// Whether it stays when this process ends.
     pub is_kept: bool,
     /// The process that keeps the user namespace, without root.
-    pub holder: Option<crate::lab::process::ProcessRecord>,
+    pub holder: Option<ProcessRecord>,
 }
 
 /// Makes the lab and starts its servers. On an error nothing of it stays.
@@ -75,7 +77,10 @@ pub fn bring_up(session: &Session, options: &LabOptions) -> Result<Lab, LabError
         .iter()
         .map(|&ends| CableState { ends, status: CableStatus::Connected })
         .collect();
-    cleanup::claim(&directory, &state)?;
+    if let Err(error) = cleanup::claim(&directory, &state) {
+        end_all(&state.processes());
+        return Err(error);
+    }
     let result = build_and_start(session, directory.clone(), state);
     if result.is_err() {
         // The first error is the one to report.

@@ -1,6 +1,6 @@
 //! Starts and kills what runs on a server.
 //!
-//! Owns the configuration file of a Kumiki router in the lab; those of other routers are
+//! The configuration file of a Kumiki router is [`super::router_file`]'s; those of other routers are
 //! [`super::peer`]'s.
 //!
 //! *Invariants*: every process starts in its server's namespace, with its output in the server's log, in a
@@ -8,14 +8,14 @@
 
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::layout::{self, LAB_ULA, LAN_PORT, fabric_port};
+use crate::lab::layout::{self, LAN_PORT, fabric_port};
 use crate::lab::peer;
 use crate::lab::process::{ProcessRecord, end_all};
+use crate::lab::router_file::{FilePort, RouterFile};
 use crate::lab::state::{Driver, ServerKind};
 use crate::os::namespace::{die_with_parent, start_detached};
 use crate::planner::server_name;
 use rustix::process::Signal;
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,11 +29,17 @@ const LOG_TAIL_LINES: usize = 15;
 impl Lab {
     /// Starts every server.
     pub fn start_all(&mut self) -> Result<(), LabError> {
-        (0..self.server_count()).try_for_each(|server| self.start(server))
+        (0..self.server_count()).try_for_each(|server| self.start_process(server))?;
+        (0..self.server_count()).try_for_each(|server| self.attach_taps(server))
     }
 
     /// Starts a server that does not run.
     pub fn start(&mut self, server: usize) -> Result<(), LabError> {
+        self.start_process(server)?;
+        self.attach_taps(server)
+    }
+
+    fn start_process(&mut self, server: usize) -> Result<(), LabError> {
         if self.state.servers[server].processes.iter().any(ProcessRecord::is_alive) {
             return Ok(());
         }
@@ -117,7 +123,7 @@ impl Lab {
     fn start_kumiki(&self, server: usize) -> Result<ProcessRecord, LabError> {
         let name = server_name(server);
         let file = self.directory.file(format!("{name}.toml"));
-        let text = router_config(self, server);
+        let text = router_file(self, server).render();
         std::fs::write(&file, text).map_err(|e| LabError::file("write", &file, e))?;
         // A killed router leaves its socket.
         let _ = std::fs::remove_file(self.directory.socket(server));
@@ -162,33 +168,22 @@ pub fn log_tail(log: &Path) -> String {
     lines.iter().skip(start).map(|line| format!("  | {line}\n")).collect()
 }
 
-/// The configuration of a Kumiki router.
-fn router_config(lab: &Lab, server: usize) -> String {
-    let name = server_name(server);
-    let number = layout::server_number(server);
-    let socket = lab.directory.socket(server);
-    let mtu = lab.state.driver.mtu_bytes();
-    let lcore = worker_cpu(server);
-    let mut text = format!(
-        "[router]\nname = \"{name}\"\n\n\
-         [cluster]\nula = \"{LAB_ULA}\"\nnumber = {number}\n\n\
-         [dpdk]\nlcores = [{lcore}]\nhugepages = false\nidle = \"adaptive\"\n\n\
-         [host]\ntun = \"kumiki0\"\nsocket = \"{}\"\n",
-        socket.display()
-    );
-    let mut port = |name: &str, device: &str, role: &str| {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\n[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\nrole = \"{role}\"\nmtu = {mtu}\n"
-        );
-    };
-    for (cable, peer) in lab.cables_of(server) {
-        let name = format!("p-{}", server_name(peer));
-        port(&name, &fabric_device(lab, server, peer, cable), "fabric");
+/// What the configuration of a Kumiki router says.
+fn router_file(lab: &Lab, server: usize) -> RouterFile {
+    let fabric_ports = lab.cables_of(server).into_iter().map(|(cable, peer)| FilePort {
+        name: format!("p-{}", server_name(peer)),
+        device: fabric_device(lab, server, peer, cable),
+        role: "fabric",
+    });
+    let lan =
+        FilePort { name: "lan".to_owned(), device: format!("af_packet:{LAN_PORT}"), role: "lan" };
+    RouterFile {
+        server,
+        worker_cpu: worker_cpu(server),
+        socket: lab.directory.socket(server),
+        mtu_bytes: lab.state.driver.mtu_bytes(),
+        ports: fabric_ports.chain([lan]).collect(),
     }
-    port("lan", &format!("af_packet:{LAN_PORT}"), "lan");
-    text
 }
 
 fn fabric_device(lab: &Lab, server: usize, peer: usize, cable: usize) -> String {
@@ -197,9 +192,10 @@ fn fabric_device(lab: &Lab, server: usize, peer: usize, cable: usize) -> String 
         Driver::AfXdp => format!("af_xdp:{}", fabric_port(peer)),
         Driver::Tap => format!("tap:{}", layout::tap_port(peer)),
         Driver::Memif => {
+            // An abstract socket would be bound to the server's own network namespace.
             let role = if server < peer { "server" } else { "client" };
             let socket = lab.directory.file(format!("c{cable}.memif"));
-            format!("memif:{},role={role}", socket.display())
+            format!("memif:{},role={role},socket-abstract=no", socket.display())
         }
     }
 }

@@ -6,9 +6,10 @@ use crate::lab::draw;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::layout;
+use crate::lab::report::TABLE_STYLE;
 use crate::lab::state::CableStatus;
 use crate::planner::server_name;
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use serde::Serialize;
 
 /// Name and version of the JSON.
@@ -102,7 +103,7 @@ fn print_table(lab: &Lab, status: &Status<'_>) {
         println!("{line}");
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(TABLE_STYLE);
     table.set_header(["server", "router", "state", "Full", "loopback", "host", "its address"]);
     for row in &status.servers {
         let full = match row.adjacencies_full {
