@@ -10,6 +10,7 @@ use kumiki::cli::monitor::MonitorArguments;
 use kumiki::cli::run::RunArguments;
 use kumiki::cli::show::ShowArguments;
 use kumiki::cli::{self, Exit};
+use kumiki::lab::LabCommand;
 use std::process::ExitCode;
 
 /// A router that replaces the switch: servers cabled directly to each other.
@@ -31,6 +32,8 @@ enum Command {
     /// Check, compare and apply configurations
     #[command(subcommand, infer_subcommands = true)]
     Config(ConfigCommand),
+    /// A whole cluster of real routers on this machine, in network namespaces
+    Lab(LabCommand),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Show(arguments) => cli::show::show(&arguments).into(),
         Command::Monitor(arguments) => cli::monitor::monitor(&arguments).into(),
         Command::Config(command) => cli::config::config(&command).into(),
+        Command::Lab(command) => kumiki::lab::run(command).into(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Words of other routers, accepted where they are meant well.
 //!
-//! Owns [`accept_habits`], which turns trailing words of FRR and BIRD into our options before clap sees
-//! them. Other spellings of whole commands are aliases where the command is declared (`show::words`).
+//! Owns [`accept_habits`], which turns trailing words of FRR and BIRD into our options before clap
+//! sees them. Other spellings of whole commands are aliases where the command is declared
+//! (`show::words`).
 
 use std::ffi::OsString;
 
-/// Rewrites the arguments after `show`: `json` is `--json`, `detail` is `--detail`, `brief` and `tree` say
-/// nothing here, and `route for A` is `route A`. Values of options are left alone.
+/// Rewrites the arguments after `show`: `json` is `--json`, `detail` is `--detail`, `brief` and
+/// `tree` say nothing here, and `route for A` is `route A`. Values of options are left alone.
 pub fn accept_habits(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let word = arguments.get(1).and_then(|word| word.to_str()).unwrap_or("");

@@ -1,10 +1,10 @@
 //! The client's end of the control socket.
 //!
-//! Owns [`Client`]: one request a line out, one reply a line in, and the sentence for everything that can
-//! go wrong on the way. What is asked and answered is `api`'s.
+//! Owns [`Client`]: one request a line out, one reply a line in, and the sentence for everything
+//! that can go wrong on the way. What is asked and answered is `api`'s.
 //!
-//! *Invariants*: an answer to `ask` arrives within [`ANSWER_TIME_MAX`] or is an error; `events` wait for
-//! ever.
+//! *Invariants*: an answer to `ask` arrives within [`ANSWER_TIME_MAX`] or is an error; `events`
+//! wait for ever.
 
 use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody};
 use crate::cli::exit::Exit;
@@ -25,7 +25,8 @@ pub enum ClientError {
     /// Nobody listens.
     #[error(
         "no router answers on {socket}: {reason}\n\
-         Start it with `kumiki run -c FILE`, or name its socket with --socket PATH or KUMIKI_SOCKET.",
+         Start it with `kumiki run -c FILE`, or name its socket with --socket PATH or \
+         KUMIKI_SOCKET.",
         socket = socket.display()
     )]
     Unreachable {

@@ -1,7 +1,7 @@
 //! What the shell gets back.
 //!
-//! Owns [`Exit`]; the numbers above 64 are those of `sysexits.h`, so that service managers can tell a wrong
-//! configuration (do not restart) from a crash.
+//! Owns [`Exit`]; the numbers above 64 are those of `sysexits.h`, so that service managers can tell
+//! a wrong configuration (do not restart) from a crash.
 
 use std::process::ExitCode;
 

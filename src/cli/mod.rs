@@ -1,11 +1,12 @@
 //! The commands people type.
 //!
-//! Read [`arguments`] (which words exist, and the spellings of other routers that are understood), then
-//! [`show`] (one file a table), [`config`] (check, diff, apply, schema), [`monitor`], [`run`] (the
-//! arguments of the router itself), [`client`] (the socket), [`output`] and [`exit`] (what the shell gets back).
+//! Read [`arguments`] (which words exist, and the spellings of other routers that are understood),
+//! then [`show`] (one file a table), [`config`] (check, diff, apply, schema), [`monitor`], [`run`]
+//! (the arguments of the router itself), [`client`] (the socket), [`output`] and [`exit`] (what the
+//! shell gets back).
 //!
-//! Rendering is pure: rows in, text out. Absent on purpose: the router and the lab; `main` puts them
-//! beside the commands of this folder.
+//! Rendering is pure: rows in, text out. Absent on purpose: the router and the lab; `main` puts
+//! them beside the commands of this folder.
 #![forbid(unsafe_code)]
 
 pub mod arguments;

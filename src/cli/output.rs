@@ -5,7 +5,8 @@
 use crate::cli::exit::Exit;
 use std::io::{self, Write};
 
-/// Writes `text` and flushes. `Err` is how the command ends: successfully when the reader went away.
+/// Writes `text` and flushes. `Err` is how the command ends: successfully when the reader went
+/// away.
 pub fn emit(text: &str) -> Result<(), Exit> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {

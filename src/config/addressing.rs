@@ -1,7 +1,7 @@
 //! From the router's number to its addresses.
 //!
-//! Owns the numbering plan of a cluster: subnet 0 of the ULA holds the loopbacks, subnet N is the LAN of
-//! router N, the router-id is 10.0.0.0 + N.
+//! Owns the numbering plan of a cluster: subnet 0 of the ULA holds the loopbacks, subnet N is the
+//! LAN of router N, the router-id is 10.0.0.0 + N.
 //!
 //! *Invariants*: different numbers give different addresses; numbers start at 1.
 //! *Standards*: RFC 4193 §3 (subnet-id).

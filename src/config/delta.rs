@@ -1,11 +1,11 @@
 //! What changed between two configurations, so that the rest is left alone.
 //!
-//! Owns [`Delta`]: which ports came, went or changed, which blocks differ, the sentences for people, and
-//! what only a restart can do (keys whose documentation says so). It compares the blocks that `render`
-//! prints. Acting on it is the business of `daemon` and `control`.
+//! Owns [`Delta`]: which ports came, went or changed, which blocks differ, the sentences for
+//! people, and what only a restart can do (keys whose documentation says so). It compares the
+//! blocks that `render` prints. Acting on it is the business of `daemon` and `control`.
 //!
-//! *Invariants*: two equal configurations give an empty delta; a port is the same port when its name is
-//! the same, a `match` block when its pattern is.
+//! *Invariants*: two equal configurations give an empty delta; a port is the same port when its
+//! name is the same, a `match` block when its pattern is.
 
 use crate::base::prefix::Ipv6Prefix;
 use crate::config::render::{RenderedBlock, blocks};
@@ -19,7 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct PortReference {
     /// Its name.
     pub name: String,
-    /// Its place among the port blocks: of the old configuration where it was removed, else of the new.
+    /// Its place among the port blocks: of the old configuration where it was removed, else of the
+    /// new.
     pub index: usize,
 }
 
@@ -343,7 +344,8 @@ mod tests {
     #[test]
     fn routes_and_neighbors_are_compared_one_by_one() {
         let neighbor = "[[neighbor]]\naddress = \"fd00:2::2\"\nmac = \"02:00:00:00:00:02\"\n\
-                        port = \"p2\"\n[[route]]\nprefix = \"::/0\"\nvia = \"blackhole\"\n[[route]]";
+                        port = \"p2\"\n[[route]]\nprefix = \"::/0\"\n\
+                        via = \"blackhole\"\n[[route]]";
         let delta =
             delta(&[("via = \"fd00:2::2\"", "via = \"fd00:2::3\""), ("[[route]]", neighbor)]);
         assert_eq!(

@@ -1,10 +1,10 @@
 //! Which device a `[[port]]` block takes: `match = "KEY=GLOB"` and `device = "KIND:ARGUMENT"`.
 //!
-//! Owns both texts (parsing and display), the default name of a port, globs, and [`assign`], which hands
-//! the devices of a host to blocks. Finding the devices is the business of `daemon`.
+//! Owns both texts (parsing and display), the default name of a port, globs, and [`assign`], which
+//! hands the devices of a host to blocks. Finding the devices is the business of `daemon`.
 //!
-//! *Invariants*: display and parsing are inverse; the first block that matches wins; a glob never takes a
-//! device the administrator reaches the host through.
+//! *Invariants*: display and parsing are inverse; the first block that matches wins; a glob never
+//! takes a device the administrator reaches the host through.
 
 use crate::config::schema::{PortDevice, PortSettings};
 use core::fmt;
@@ -153,8 +153,8 @@ impl fmt::Display for PortDevice {
     }
 }
 
-/// Whether `text` fits `glob`: `*` stands for any characters, `?` for one. Letters fit either case, as PCI
-/// and MAC addresses are written both ways.
+/// Whether `text` fits `glob`: `*` stands for any characters, `?` for one. Letters fit either case,
+/// as PCI and MAC addresses are written both ways.
 pub fn glob_matches(glob: &str, text: &str) -> bool {
     let glob: Vec<char> = glob.chars().map(|c| c.to_ascii_lowercase()).collect();
     let text: Vec<char> = text.chars().map(|c| c.to_ascii_lowercase()).collect();
@@ -220,8 +220,8 @@ fn takes(device: &PortDevice, facts: &DeviceFacts) -> bool {
     !value.is_empty() && glob_matches(glob, value) && (is_exact || !facts.is_management)
 }
 
-/// Hands devices to `match` blocks: in order of devices, the first block that matches wins. Names never
-/// repeat.
+/// Hands devices to `match` blocks: in order of devices, the first block that matches wins. Names
+/// never repeat.
 pub fn assign(ports: &[PortSettings], devices: &[DeviceFacts]) -> Vec<Assignment> {
     let is_match = |port: &&PortSettings| matches!(port.device, PortDevice::Match { .. });
     let mut used: BTreeSet<String> =

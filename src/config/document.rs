@@ -11,14 +11,14 @@ const INTRODUCTION: &str = "\
 
 <!-- Made by `kumiki config schema`; a test keeps it in step with the program. Do not edit. -->
 
-One TOML file, `/etc/kumiki/kumiki.toml` unless `kumiki run -c FILE` says otherwise. The same file serves
-every server of a cluster: the name and the number of a server may come from `--name` and `--number`, or
-from the environment (`KUMIKI_NAME`, `KUMIKI_NUMBER`), which win over the file.
+One TOML file, `/etc/kumiki/kumiki.toml` unless `kumiki run -c FILE` says otherwise. The same file
+serves every server of a cluster: the name and the number of a server may come from `--name` and
+`--number`, or from the environment (`KUMIKI_NAME`, `KUMIKI_NUMBER`), which win over the file.
 
 `kumiki config check FILE` says whether a file is right, and if not, where and what would be.
-`kumiki config diff FILE` says what applying it would change, `kumiki config apply FILE` or SIGHUP applies
-it; what did not change is left alone. Keys marked *restart* are read at the next start only. Unknown keys
-are errors.
+`kumiki config diff FILE` says what applying it would change, `kumiki config apply FILE` or SIGHUP
+applies it; what did not change is left alone. Keys marked *restart* are read at the next start
+only. Unknown keys are errors.
 
 The smallest file that is a working router:
 

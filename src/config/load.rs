@@ -1,10 +1,11 @@
 //! From text to a configuration, with the place of every error.
 //!
-//! Owns the reading of each block and the order of the steps: TOML, blocks, keys, then `validate`. Files
-//! that a key names are read through a [`FileSource`] that the caller brings; name and number may come
-//! from the caller too ([`Overrides`]).
+//! Owns the reading of each block and the order of the steps: TOML, blocks, keys, then `validate`.
+//! Files that a key names are read through a [`FileSource`] that the caller brings; name and number
+//! may come from the caller too ([`Overrides`]).
 //!
-//! *Invariants*: either a validated [`Config`] or a report of everything found wrong; nothing half-way.
+//! *Invariants*: either a validated [`Config`] or a report of everything found wrong; nothing
+//! half-way.
 
 use crate::base::ids::RouterId;
 use crate::base::prefix::Ipv6Prefix;
@@ -250,8 +251,8 @@ fn read_cluster(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) 
     ClusterSettings { number: number.unwrap_or_default(), ..settings }
 }
 
-/// The key itself is read again by the features that use it; a configuration that names none they could
-/// read must not pass.
+/// The key itself is read again by the features that use it; a configuration that names none they
+/// could read must not pass.
 fn check_key(key: &str, source: &Source<'_>, reader: &mut BlockReader<'_>) {
     let Some(path) = key.strip_prefix("file:").filter(|path| !path.is_empty()) else {
         reader.wrong("key", "the secret itself does not belong into this file");

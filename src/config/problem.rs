@@ -1,10 +1,10 @@
 //! What is wrong with a configuration: the place, the key and what would be right.
 //!
-//! Owns [`Problem`], [`ConfigErrors`] and how they are shown. Finding problems is the business of `load`
-//! and `validate`.
+//! Owns [`Problem`], [`ConfigErrors`] and how they are shown. Finding problems is the business of
+//! `load` and `validate`.
 //!
-//! *Invariants*: every problem names a key or a place, and says what would be right; a report is sorted by
-//! place, so that it reads like the file.
+//! *Invariants*: every problem names a key or a place, and says what would be right; a report is
+//! sorted by place, so that it reads like the file.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use core::fmt;

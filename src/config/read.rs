@@ -1,11 +1,11 @@
 //! One block of the file, read key by key.
 //!
-//! Owns [`BlockReader`]: it looks keys up in the block's [`BlockDoc`], checks type and range against it,
-//! notes where each key stands, and collects what is wrong in [`Findings`]. Which keys make which value is
-//! the business of `load`.
+//! Owns [`BlockReader`]: it looks keys up in the block's [`BlockDoc`], checks type and range
+//! against it, notes where each key stands, and collects what is wrong in [`Findings`]. Which keys
+//! make which value is the business of `load`.
 //!
-//! *Invariants*: a key that is asked for has a [`KeyDoc`]; when a block is finished, every documented key
-//! was asked for. So documentation and loader cannot diverge.
+//! *Invariants*: a key that is asked for has a [`KeyDoc`]; when a block is finished, every
+//! documented key was asked for. So documentation and loader cannot diverge.
 
 use crate::config::problem::{KeyPath, Problem, ProblemKind};
 use crate::config::schema::keys::{BlockDoc, KeyDoc, KeyKind};

@@ -3,9 +3,9 @@
 //! Owns [`blocks`], a configuration as blocks of keys and texts, and [`render`], which prints them.
 //! `delta` compares the same blocks, so what is shown is what is compared.
 //!
-//! *Invariants*: loading the rendered text gives the same configuration (for routes from a file: as long
-//! as the file is the same). Keys stand in the order of the documentation; a key that holds no value is
-//! left out.
+//! *Invariants*: loading the rendered text gives the same configuration (for routes from a file: as
+//! long as the file is the same). Keys stand in the order of the documentation; a key that holds no
+//! value is left out.
 
 use crate::base::time::Duration;
 use crate::config::schema::keys::{self, BlockDoc};

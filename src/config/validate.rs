@@ -1,12 +1,13 @@
 //! What can never run is refused here, before anything changes.
 //!
-//! Owns every rule between keys, and every rule about a value that its type does not say. It looks at the
-//! value, not at the text, so that configurations made by programs pass through it too; the loader adds
-//! the places.
+//! Owns every rule between keys, and every rule about a value that its type does not say. It looks
+//! at the value, not at the text, so that configurations made by programs pass through it too; the
+//! loader adds the places.
 //!
-//! *Invariants*: a [`Config`] without problems can be run by every part of the router without re-checking.
-//! *Standards*: RFC 4193 §3 (unique local addresses), RFC 4291 §2.4 (kinds of addresses), RFC 4862 §5.5.3
-//! (a LAN prefix has 64 bits), RFC 5340 App. C.3 (intervals), RFC 8405 §5 (order of delays).
+//! *Invariants*: a [`Config`] without problems can be run by every part of the router without
+//! re-checking.
+//! *Standards*: RFC 4193 §3 (unique local addresses), RFC 4291 §2.4 (kinds of addresses), RFC 4862
+//! §5.5.3 (a LAN prefix has 64 bits), RFC 5340 App. C.3 (intervals), RFC 8405 §5 (order of delays).
 
 use crate::base::ids::{MacAddress, PORT_MAX, RouterId};
 use crate::base::prefix::Ipv6Prefix;

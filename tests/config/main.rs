@@ -1,8 +1,8 @@
 //! Golden cases of the configuration: one folder a case under `data`.
 //!
-//! A case is `input.toml`, further files that it names, and `expected.txt`: what `kumiki config check`
-//! says without colour, or the rendered configuration when nothing is wrong. `UPDATE_GOLDEN=1` rewrites
-//! the expected files; review the difference.
+//! A case is `input.toml`, further files that it names, and `expected.txt`: what `kumiki config
+//! check` says without colour, or the rendered configuration when nothing is wrong.
+//! `UPDATE_GOLDEN=1` rewrites the expected files; review the difference.
 
 use kumiki::config::{FileError, Overrides, Source, load};
 use std::fs;

@@ -1,9 +1,10 @@
 //! How tables look: columns, colours, units.
 //!
-//! Owns [`Look`], [`Table`] and the spelling of ages and counts. What stands in a table is the business of
-//! the file of that table.
+//! Owns [`Look`], [`Table`] and the spelling of ages and counts. What stands in a table is the
+//! business of the file of that table.
 //!
-//! *Invariants*: without colour the text has no escape codes; columns are separated by two spaces or more.
+//! *Invariants*: without colour the text has no escape codes; columns are separated by two spaces
+//! or more.
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, presets};
 use std::io::IsTerminal;

@@ -42,7 +42,8 @@ pub struct ShowArguments {
     #[arg(long, global = true)]
     pub detail: bool,
     /// Again every so many seconds
-    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2",
+    #[arg(long, global = true, value_name = "SECONDS", num_args = 0..=1,
+          default_missing_value = "2",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub watch: Option<u32>,
     /// Control socket of the router
@@ -62,13 +63,16 @@ pub fn show(arguments: &ShowArguments) -> Exit {
     };
     let look = Look { has_detail: arguments.detail, ..Look::of_terminal() };
     loop {
-        let reply = match ask(&arguments.socket, query.clone()) {
-            Ok(reply) => reply,
+        let text = match ask(&arguments.socket, query.clone()) {
+            Ok(reply) if arguments.json => json::text(&reply, arguments.watch.is_none()),
+            Ok(reply) => table(&reply, look),
+            // Who watches a router wants to see it come back.
+            Err(error @ ClientError::Unreachable { .. })
+                if arguments.watch.is_some() && !arguments.json =>
+            {
+                format!("{error}\n")
+            }
             Err(error) => return error.report(),
-        };
-        let text = match arguments.json {
-            true => json::text(&reply, arguments.watch.is_none()),
-            false => table(&reply, look),
         };
         let is_cleared = arguments.watch.is_some() && !arguments.json && look.width.is_some();
         let text = if is_cleared { format!("\x1b[H\x1b[2J{text}") } else { text };

@@ -3,7 +3,8 @@
 use crate::api::show::{LcoreRow, StageRow};
 use crate::cli::show::look::{Look, Table, cell, optional};
 
-/// A ratio in tenths, `-` where nothing was counted. Integers, so that the text is the same everywhere.
+/// A ratio in tenths, `-` where nothing was counted. Integers, so that the text is the same
+/// everywhere.
 fn ratio(sum: u64, count: u64) -> String {
     match sum.saturating_mul(10).checked_div(count) {
         Some(tenths) => format!("{}.{}", tenths / 10, tenths % 10),

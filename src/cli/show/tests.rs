@@ -1,4 +1,5 @@
-//! Every table and its JSON, as golden files under `snapshots`. `INSTA_UPDATE=always` rewrites them.
+//! Every table and its JSON, as golden files under `snapshots`. `INSTA_UPDATE=always` rewrites
+//! them.
 
 use super::*;
 use crate::api::show::*;
@@ -75,6 +76,13 @@ fn version_is_one_row() {
 fn ports_show_state_and_counters() {
     let rows = vec![port("p1", true, PortRole::Fabric), port("lan", false, PortRole::Lan)];
     insta::assert_snapshot!(both(&ShowReply::Port(rows)));
+}
+
+#[test]
+fn ports_in_detail_show_octets_and_device() {
+    let look = Look { has_detail: true, ..Look::PLAIN };
+    let rows = vec![port("p1", true, PortRole::Fabric)];
+    insta::assert_snapshot!(table(&ShowReply::Port(rows), look));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The words after `kumiki show`, ours and those of FRR, BIRD, IOS and VPP.
 //!
-//! Owns the grammar and its translation to [`ShowQuery`]. Unambiguous beginnings of words are enough.
+//! Owns the grammar and its translation to [`ShowQuery`]. Unambiguous beginnings of words are
+//! enough.
 //!
 //! *Invariants*: an alias asks exactly what our own word asks.
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 /// `[cluster]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClusterSettings {
-    /// Unique local prefix (RFC 4193), /32 to /48: loopbacks and LANs are numbered inside. Required.
+    /// Unique local prefix (RFC 4193), /32 to /48: loopbacks and LANs are numbered inside.
+    /// Required.
     pub ula: Ipv6Prefix,
     /// Optional global prefix, /32 to /48: a /64 for each LAN beside the ULA.
     pub prefix: Option<Ipv6Prefix>,
@@ -29,7 +30,8 @@ pub const CLUSTER: BlockDoc = BlockDoc {
             unit: "",
             default: "none: required",
             needs_restart: false,
-            help: "Unique local prefix (RFC 4193), /32 to /48. Loopbacks (one /128 a router) and LANs (one /64 a router) are numbered inside.",
+            help: "Unique local prefix (RFC 4193), /32 to /48. Loopbacks (one /128 a router) and \
+                   LANs (one /64 a router) are numbered inside.",
         },
         KeyDoc {
             name: "prefix",
@@ -45,7 +47,8 @@ pub const CLUSTER: BlockDoc = BlockDoc {
             unit: "",
             default: "--number or KUMIKI_NUMBER; one of the three is required",
             needs_restart: false,
-            help: "Number of this server. Loopback, LAN prefix and router-id follow from it, so no two servers may share one.",
+            help: "Number of this server. Loopback, LAN prefix and router-id follow from it, so no \
+                   two servers may share one.",
         },
         KeyDoc {
             name: "key",
@@ -53,7 +56,8 @@ pub const CLUSTER: BlockDoc = BlockDoc {
             unit: "",
             default: "none",
             needs_restart: false,
-            help: "File with the secret of the cluster, from which features that authenticate derive theirs.",
+            help: "File with the secret of the cluster, from which features that authenticate \
+                   derive theirs.",
         },
     ],
 };

@@ -51,7 +51,8 @@ pub const DPDK: BlockDoc = BlockDoc {
             unit: "",
             default: "true where any are free",
             needs_restart: true,
-            help: "Take packet buffers from hugepages; without them every buffer costs more TLB misses.",
+            help: "Take packet buffers from hugepages; without them every buffer costs more TLB \
+                   misses.",
         },
         KeyDoc {
             name: "eal_args",
@@ -59,7 +60,8 @@ pub const DPDK: BlockDoc = BlockDoc {
             unit: "",
             default: "[]",
             needs_restart: true,
-            help: "Further arguments for the EAL of DPDK, as they are, for example a driver plugin to load.",
+            help: "Further arguments for the EAL of DPDK, as they are, for example a driver plugin \
+                   to load.",
         },
         KeyDoc {
             name: "buffers",
@@ -75,7 +77,8 @@ pub const DPDK: BlockDoc = BlockDoc {
             unit: "packets",
             default: "512",
             needs_restart: true,
-            help: "Descriptors of a receive or transmit queue, a power of two. More ride out longer pauses and cost latency.",
+            help: "Descriptors of a receive or transmit queue, a power of two. More ride out \
+                   longer pauses and cost latency.",
         },
         KeyDoc {
             name: "idle",
@@ -83,7 +86,8 @@ pub const DPDK: BlockDoc = BlockDoc {
             unit: "",
             default: "adaptive",
             needs_restart: true,
-            help: "What a worker does when nothing arrives: adaptive sleeps and shares the core with guests, busy polls always for the lowest latency.",
+            help: "What a worker does when nothing arrives: adaptive sleeps and shares the core \
+                   with guests, busy polls always for the lowest latency.",
         },
     ],
 };

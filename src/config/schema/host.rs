@@ -30,7 +30,8 @@ pub const HOST: BlockDoc = BlockDoc {
             unit: "",
             default: "kumiki0",
             needs_restart: true,
-            help: "Name of the TUN device that carries the addresses of the router; empty for none, then no ssh or BGP reaches the kernel.",
+            help: "Name of the TUN device that carries the addresses of the router; empty for \
+                   none, then no ssh or BGP reaches the kernel.",
         },
         KeyDoc {
             name: "socket",

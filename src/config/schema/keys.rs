@@ -1,8 +1,9 @@
 //! The list of every key a configuration may have: what documents them is what the loader knows.
 //!
-//! Owns [`BlockDoc`] and [`KeyDoc`], the list [`BLOCKS`] and the list of blocks that later versions will
-//! have ([`LATER_BLOCKS`]). Each feature's table stands in its own file beside its type; the loader asks
-//! for keys by name and refuses to run on one that has no entry here, and `document` prints them.
+//! Owns [`BlockDoc`] and [`KeyDoc`], the list [`BLOCKS`] and the list of blocks that later versions
+//! will have ([`LATER_BLOCKS`]). Each feature's table stands in its own file beside its type; the
+//! loader asks for keys by name and refuses to run on one that has no entry here, and `document`
+//! prints them.
 //!
 //! *Invariants*: names are unique within a block; a key that is not here does not exist.
 

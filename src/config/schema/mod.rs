@@ -1,7 +1,7 @@
 //! What a configuration can say, one file a feature.
 //!
-//! These are the values after loading and validation: types that cannot be wrong. Times are numbers in
-//! the unit of [`keys`] in the file (seconds, or milliseconds where the name ends in `_ms`) and
+//! These are the values after loading and validation: types that cannot be wrong. Times are numbers
+//! in the unit of [`keys`] in the file (seconds, or milliseconds where the name ends in `_ms`) and
 //! [`Duration`](crate::base::time::Duration) here. Each file also holds the table of its keys.
 
 pub mod cluster;

@@ -48,7 +48,8 @@ impl Default for OspfSettings {
 pub const OSPF: BlockDoc = BlockDoc {
     name: "ospf",
     is_list: false,
-    help: "OSPFv3 on the fabric ports. Both ends of a cable need the same hello and dead intervals.",
+    help: "OSPFv3 on the fabric ports. Both ends of a cable need the same hello and dead \
+           intervals.",
     keys: &[
         KeyDoc {
             name: "router_id",
@@ -72,7 +73,8 @@ pub const OSPF: BlockDoc = BlockDoc {
             unit: "seconds",
             default: "3",
             needs_restart: false,
-            help: "Silence after which a neighbour is dead; longer than hello_interval. Carrier loss acts at once and does not wait for it.",
+            help: "Silence after which a neighbour is dead; longer than hello_interval. Carrier \
+                   loss acts at once and does not wait for it.",
         },
         KeyDoc {
             name: "retransmit_interval",
@@ -80,7 +82,8 @@ pub const OSPF: BlockDoc = BlockDoc {
             unit: "seconds",
             default: "1",
             needs_restart: false,
-            help: "Time until an LSA, a database description or a request without answer is sent again.",
+            help: "Time until an LSA, a database description or a request without answer is sent \
+                   again.",
         },
         KeyDoc {
             name: "cost",
@@ -96,7 +99,8 @@ pub const OSPF: BlockDoc = BlockDoc {
             unit: "",
             default: "false",
             needs_restart: false,
-            help: "Accept neighbours whose MTU differs (RFC 2328 §10.6). Large packets may then vanish; better repair the MTU.",
+            help: "Accept neighbours whose MTU differs (RFC 2328 §10.6). Large packets may then \
+                   vanish; better repair the MTU.",
         },
         KeyDoc {
             name: "spf_delay_initial_ms",
@@ -104,7 +108,8 @@ pub const OSPF: BlockDoc = BlockDoc {
             unit: "milliseconds",
             default: "0",
             needs_restart: false,
-            help: "Delay before SPF after a first event in a quiet network (RFC 8405 INITIAL_SPF_DELAY).",
+            help: "Delay before SPF after a first event in a quiet network (RFC 8405 \
+                   INITIAL_SPF_DELAY).",
         },
         KeyDoc {
             name: "spf_delay_short_ms",

@@ -78,7 +78,8 @@ pub const fn default_mtu(role: PortRole) -> u16 {
 pub const PORT: BlockDoc = BlockDoc {
     name: "port",
     is_list: true,
-    help: "Which device the router takes and what it is for. Blocks are tried in order of the file: the first match wins.",
+    help: "Which device the router takes and what it is for. Blocks are tried in order of the \
+           file: the first match wins.",
     keys: &[
         KeyDoc {
             name: "match",
@@ -86,7 +87,9 @@ pub const PORT: BlockDoc = BlockDoc {
             unit: "",
             default: "none: either match or device is required",
             needs_restart: false,
-            help: "Takes every device whose PCI address, MAC, driver or name fits the glob (* any characters, ? one). A glob never takes the NIC of the default route or of ssh; naming that device exactly does.",
+            help: "Takes every device whose PCI address, MAC, driver or name fits the glob (* any \
+                   characters, ? one). A glob never takes the NIC of the default route or of ssh; \
+                   naming that device exactly does.",
         },
         KeyDoc {
             name: "device",
@@ -102,7 +105,8 @@ pub const PORT: BlockDoc = BlockDoc {
             unit: "",
             default: "the device; with match the role, numbered from the second device on",
             needs_restart: false,
-            help: "Name in every table and message, 1 to 31 letters, digits, dots, underscores, hyphens and colons.",
+            help: "Name in every table and message, 1 to 31 letters, digits, dots, underscores, \
+                   hyphens and colons.",
         },
         KeyDoc {
             name: "role",
@@ -110,7 +114,9 @@ pub const PORT: BlockDoc = BlockDoc {
             unit: "",
             default: "none: required",
             needs_restart: false,
-            help: "fabric: a cable to another router, OSPFv3, no address to configure. lan: servers or guests, a /64 from the cluster and router advertisements. uplink: another network, an address. routed: an address, no OSPF.",
+            help: "fabric: a cable to another router, OSPFv3, no address to configure. lan: \
+                   servers or guests, a /64 from the cluster and router advertisements. uplink: \
+                   another network, an address. routed: an address, no OSPF.",
         },
         KeyDoc {
             name: "address",

@@ -1,0 +1,183 @@
+//! The binary from outside: what the shell gets back, and what goes over the socket.
+//!
+//! A stand-in router answers on a socket in a temporary folder; nothing here needs a real one.
+
+use kumiki::api::show::{ShowReply, VersionRow};
+use kumiki::api::{
+    API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody, Severity, ShowQuery,
+};
+use kumiki::base::time::Instant;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread::JoinHandle;
+
+fn kumiki(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kumiki"))
+        .args(arguments)
+        .env_remove("KUMIKI_SOCKET")
+        .env_remove("KUMIKI_NAME")
+        .env_remove("KUMIKI_NUMBER")
+        .output()
+        .expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn data(case: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("tests/config/data").join(case).join("input.toml").display().to_string()
+}
+
+/// A router that takes one client, answers its line with `replies`, and gives the request back.
+struct StandIn {
+    socket: PathBuf,
+    _folder: tempfile::TempDir,
+    thread: JoinHandle<Request>,
+}
+
+impl StandIn {
+    fn start(replies: Vec<ReplyBody>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("control.sock");
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        let thread = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a client");
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            stream.read_line(&mut line).expect("a request");
+            for body in replies {
+                let reply = Reply { version: API_VERSION, body };
+                let line = serde_json::to_string(&reply).expect("JSON") + "\n";
+                stream.get_mut().write_all(line.as_bytes()).expect("the client reads");
+            }
+            serde_json::from_str(&line).expect("a request")
+        });
+        Self { socket, _folder: folder, thread }
+    }
+
+    /// Runs the client against it: the output, and what was asked.
+    fn asked_by(self, arguments: &[&str]) -> (Output, RequestBody) {
+        let socket = self.socket.display().to_string();
+        let output = kumiki(&[arguments, &["--socket", &socket]].concat());
+        (output, self.thread.join().expect("the stand-in ends").body)
+    }
+}
+
+#[test]
+fn each_failure_has_its_exit_code() {
+    let design = data("design-example");
+    let wrong = data("wrong-types");
+    let cases: &[(&[&str], i32)] = &[
+        (&["config", "check", &design], 0),
+        (&["run", "--check", "-c", &design], 0),
+        (&["--version"], 0),
+        (&["config", "schema"], 0),
+        (&["frobnicate"], 2),
+        (&["show", "route", "10.0.0.0/8"], 2),
+        (&["show", "bgp", "summary"], 3),
+        (&["show", "bfd", "peers"], 3),
+        (&["show", "bridge-domain"], 3),
+        (&["show", "l2tpv3", "session"], 3),
+        (&["show", "version", "--socket", "/nonexistent/s"], 69),
+        (&["monitor", "--socket", "/nonexistent/s"], 69),
+        (&["config", "check", &wrong], 78),
+        (&["run", "--check", "-c", &wrong], 78),
+        (&["config", "check", "/nonexistent.toml"], 78),
+    ];
+    for (arguments, code) in cases {
+        let output = kumiki(arguments);
+        assert_eq!(output.status.code(), Some(*code), "{arguments:?}\n{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_router_that_does_not_run_is_a_sentence_with_a_remedy() {
+    let output = kumiki(&["show", "ospf", "neighbor", "--socket", "/nonexistent/s"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("/nonexistent/s") && said.contains("kumiki run -c FILE"), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_number_from_the_command_line_wins() {
+    let output = kumiki(&["config", "check", &data("smallest"), "--number", "9", "--name", "s09"]);
+    let said = text(&output.stdout);
+    assert!(said.contains("router s09, number 9"), "{said}");
+}
+
+fn version() -> ReplyBody {
+    let row = VersionRow { name: "s07".to_owned(), ..VersionRow::default() };
+    ReplyBody::Show(Box::new(ShowReply::Version(row)))
+}
+
+#[test]
+fn show_asks_and_prints_a_table() {
+    let (output, asked) = StandIn::start(vec![version()]).asked_by(&["show", "version"]);
+    assert_eq!(asked, RequestBody::Show(ShowQuery::Version));
+    assert!(text(&output.stdout).contains("s07"));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn show_prints_json_with_schema_and_rows() {
+    let (output, _) = StandIn::start(vec![version()]).asked_by(&["show", "version", "json"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(value["schema"], "kumiki.show.version/1");
+    assert_eq!(value["rows"][0]["name"], "s07");
+}
+
+#[test]
+fn apply_sends_the_file_and_tells_what_needs_a_restart() {
+    let applied = ReplyBody::Applied {
+        changes: vec!["port p1 mtu: 9000 → 1500".to_owned()],
+        needs_restart: vec!["[dpdk] lcores: [] → [1]".to_owned()],
+    };
+    let file = data("smallest");
+    let (output, asked) = StandIn::start(vec![applied]).asked_by(&["config", "apply", &file]);
+    let sent = std::fs::read_to_string(&file).expect("the case");
+    assert_eq!(asked, RequestBody::ConfigApply { text: sent });
+    assert_eq!(
+        text(&output.stdout),
+        "port p1 mtu: 9000 → 1500\nneeds a restart: [dpdk] lcores: [] → [1]\n",
+    );
+}
+
+#[test]
+fn a_refused_configuration_is_exit_78_with_the_text_of_the_router() {
+    let refused = ReplyBody::Error(ApiError::Configuration("error: [ospf] cost".to_owned()));
+    let file = data("smallest");
+    let (output, _) = StandIn::start(vec![refused]).asked_by(&["config", "apply", &file]);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(text(&output.stderr).contains("[ospf] cost"));
+}
+
+#[test]
+fn diff_compares_with_the_configuration_that_runs() {
+    let running = "[router]\nname = \"s07\"\n[cluster]\nula = \"fd4b:756d:696b::/48\"\nnumber = 1\n\
+                   [ospf]\ncost = 20\n[[port]]\nmatch = \"driver=*\"\nrole = \"fabric\"\n";
+    let row = kumiki::api::show::ConfigRow { text: running.to_owned(), inactive: Vec::new() };
+    let reply = ReplyBody::Show(Box::new(ShowReply::Config(row)));
+    let file = data("smallest");
+    let (output, asked) = StandIn::start(vec![reply]).asked_by(&["config", "diff", &file]);
+    assert_eq!(asked, RequestBody::Show(ShowQuery::Config));
+    assert_eq!(text(&output.stdout), "[ospf] cost: 20 → 10\n", "{}", text(&output.stderr));
+}
+
+#[test]
+fn monitor_prints_a_line_an_event_until_the_router_ends() {
+    let event = Event {
+        at: Instant::from_millis(1500),
+        severity: Severity::Info,
+        topic: "ospf.neighbor".to_owned(),
+        text: "s02 on p1 is Full".to_owned(),
+        fields: Vec::new(),
+    };
+    let (output, asked) = StandIn::start(vec![ReplyBody::Event(event)]).asked_by(&["monitor"]);
+    assert_eq!(asked, RequestBody::Monitor);
+    assert_eq!(text(&output.stdout), "1.500000s info    ospf.neighbor: s02 on p1 is Full\n");
+    assert_eq!(output.status.code(), Some(69));
+}
