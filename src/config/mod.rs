@@ -1,11 +1,11 @@
 //! The configuration: one TOML file that serves every server of a cluster.
 //!
-//! Read [`schema`] (one file a feature: every key with default, unit and reason), [`mod@load`] (text to
-//! value, with the place of every error), [`validate`] (what can never run is refused here),
-//! [`delta`] (what changed between two configurations), [`addressing`] (router number to
-//! addresses), [`device`] (which device a port takes), [`mod@render`] (value to text), [`document`]
-//! (the manual of all keys). [`problem`] is what is said when something is wrong, [`read`] how one
-//! block is read.
+//! Read [`schema`] (one file a feature: every key with default, unit and reason), [`mod@load`]
+//! (text to value, with the place of every error), [`validate`] (what can never run is refused
+//! here), [`delta`] (what changed between two configurations), [`addressing`] (router number to
+//! addresses), [`device`] (which device a port takes), [`mod@render`] (value to text),
+//! [`document`] (the manual of all keys). [`problem`] is what is said when something is wrong,
+//! [`read`] how one block is read.
 //!
 //! Absent on purpose: files and the environment. Text comes in as an argument.
 #![forbid(unsafe_code)]
