@@ -1,7 +1,7 @@
 //! Asks a Kumiki router through its control socket.
 //!
 //! *Invariants*: one question, one connection, one answer; nobody is waited for longer than
-//! [`ANSWER_WAIT`].
+//! two seconds.
 
 use crate::api::show::ShowReply;
 use crate::api::{API_VERSION, Reply, ReplyBody, Request, RequestBody, ShowQuery};

@@ -16,7 +16,7 @@ use std::time::Instant;
 const DEMO_FAULT: &str = "cut:s01-s02";
 
 /// Runs the tour; returns the exit code.
-pub fn run(options: LabOptions) -> Result<u8, LabError> {
+pub fn run(options: &LabOptions) -> Result<u8, LabError> {
     let session = Session::start(Narration::Output)?;
     session.line("");
     session.line(&session.paint(
@@ -24,8 +24,8 @@ pub fn run(options: LabOptions) -> Result<u8, LabError> {
         "  Kumiki: four servers in a ring, no switch. Each is a real router in a namespace of its own.",
     ));
     session.line("");
-    let mut lab = scenario::bring_up(&session, &options)?;
-    let result = tour(&session, &mut lab, &options);
+    let mut lab = scenario::bring_up(&session, options)?;
+    let result = tour(&session, &mut lab, options);
     session.finish();
     let directory = lab.directory.clone();
     drop(lab);

@@ -4,7 +4,7 @@
 //! and cables), [`server`], [`router_file`] and [`peer`] (what runs on a server), [`client`] and [`observe`] (what the
 //! routers say), [`ping`] and [`probe`] (what the hosts see), [`fault`] (what can be broken), [`scenario`]
 //! (the course of a lab), [`report`], [`draw`] and [`session`] (what a person sees), [`cleanup`], and at
-//! last [`command`], [`mod@status`] and [`demo`].
+//! last [`command`] with [`actions`], [`mod@status`], [`mod@test`] and [`demo`].
 //!
 //! *Invariants*: a lab needs nothing of the system but the kernel and, for peers, their programs; it touches
 //! no service, no configuration and no device outside its own namespaces and directory.
@@ -12,6 +12,7 @@
 //! Absent on purpose: routing. What a router does is asked of it, never computed here.
 #![forbid(unsafe_code)]
 
+pub mod actions;
 pub mod cleanup;
 pub mod client;
 pub mod command;
@@ -34,5 +35,6 @@ pub mod session;
 pub mod state;
 pub mod status;
 mod tap;
+pub mod test;
 
 pub use command::{LabCommand, run};

@@ -115,7 +115,7 @@ pub struct ServerState {
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabState {
-    /// [`STATE_VERSION`].
+    /// Version of the file.
     pub version: u32,
     /// Name of the lab.
     pub name: String,

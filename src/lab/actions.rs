@@ -1,0 +1,179 @@
+//! What the commands do to a lab that runs: break, mend, kill, start, ask, end.
+//!
+//! *Invariants*: every name on the command line is checked before the first thing changes.
+
+use crate::lab::cleanup;
+use crate::lab::error::LabError;
+use crate::lab::fabric::Lab;
+use crate::lab::fault::{parse_cable, parse_server};
+use crate::lab::layout;
+use crate::lab::ping::{Pinger, pairs_of};
+use crate::lab::report::PingReport;
+use crate::lab::scenario;
+use crate::lab::state::{CableStatus, Driver, LabDirectory};
+use crate::os::namespace::{Namespace, join_user_namespace};
+use crate::planner::{Topology, server_name};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+/// How long one echo of `lab ping` may take.
+const ECHO_WAIT: Duration = Duration::from_secs(1);
+
+/// Opens a lab that another command started.
+pub fn open(name: &str) -> Result<Lab, LabError> {
+    let directory = LabDirectory::of(name);
+    let state = directory.load()?.ok_or_else(|| LabError::NotRunning(name.to_owned()))?;
+    if let Some(holder) = state.holder {
+        if !holder.is_alive() {
+            return Err(LabError::NotRunning(name.to_owned()));
+        }
+        join_user_namespace(holder.pid)?;
+    }
+    Lab::open(directory, state)
+}
+
+fn topology_of(lab: &Lab) -> Result<Topology, LabError> {
+    let cables = lab.state.cables.iter().map(|cable| cable.ends).collect();
+    Ok(Topology::new(lab.server_count(), cables)?)
+}
+
+/// Ends the lab.
+pub fn down(name: &str) -> Result<u8, LabError> {
+    let directory = LabDirectory::of(name);
+    if !directory.path().exists() {
+        return Err(LabError::NotRunning(name.to_owned()));
+    }
+    cleanup::end(&directory)?;
+    println!("lab {name} ended");
+    Ok(0)
+}
+
+/// Cuts, silences or mends the named cables.
+pub fn set_cables(name: &str, cables: &[String], status: CableStatus) -> Result<u8, LabError> {
+    let mut lab = open(name)?;
+    let topology = topology_of(&lab)?;
+    let cables =
+        cables.iter().map(|cable| parse_cable(cable, &topology)).collect::<Result<Vec<_>, _>>()?;
+    for cable in cables {
+        check_breakable(&lab)?;
+        lab.set_cable(cable, status)?;
+    }
+    Ok(0)
+}
+
+/// A memif cable is memory shared by two processes: nothing between them can be cut.
+pub fn check_breakable(lab: &Lab) -> Result<(), LabError> {
+    match lab.state.driver {
+        Driver::Memif => Err(LabError::Driver {
+            driver: "memif",
+            reason: "its cables are shared memory and cannot be cut; `lab kill` a router instead"
+                .to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Mends the named cables, or all.
+pub fn heal(name: &str, cables: &[String]) -> Result<u8, LabError> {
+    if !cables.is_empty() {
+        return set_cables(name, cables, CableStatus::Connected);
+    }
+    let mut lab = open(name)?;
+    for cable in 0..lab.state.cables.len() {
+        if lab.state.cables[cable].status != CableStatus::Connected {
+            lab.set_cable(cable, CableStatus::Connected)?;
+        }
+    }
+    Ok(0)
+}
+
+/// Kills the named routers.
+pub fn kill(name: &str, servers: &[String]) -> Result<u8, LabError> {
+    let mut lab = open(name)?;
+    let count = lab.server_count();
+    let servers =
+        servers.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?;
+    servers.into_iter().try_for_each(|server| lab.kill(server)).map(|()| 0)
+}
+
+/// Starts the named routers, or all that do not run.
+pub fn start(name: &str, servers: &[String]) -> Result<u8, LabError> {
+    let mut lab = open(name)?;
+    let count = lab.server_count();
+    let servers = match servers {
+        [] => (0..count).filter(|server| !lab.is_running(*server)).collect(),
+        named => {
+            named.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?
+        }
+    };
+    servers.into_iter().try_for_each(|server| lab.start(server)).map(|()| 0)
+}
+
+/// Runs a program in a namespace of the lab; returns its exit code.
+pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
+    let lab = open(name)?;
+    let path = lab.directory.namespace(place);
+    if !path.exists() {
+        let last = server_name(lab.server_count() - 1);
+        return Err(LabError::Name {
+            given: place.to_owned(),
+            expected: format!("no place of this lab; use s01 to {last}, h01 …, or fabric"),
+        });
+    }
+    let namespace = Namespace::open(&path)?;
+    let Some((program, arguments)) = words.split_first() else { return Ok(2) };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    namespace.start_inside(&mut command);
+    let status = command.status().map_err(|source| LabError::Start {
+        program: program.into(),
+        source,
+        hint: "",
+    })?;
+    Ok(exit_code(status))
+}
+
+/// The program's own code, or 128 and the signal as shells have it.
+fn exit_code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or(status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// All pairs of hosts, or one; returns 0 when everybody answered.
+pub fn ping(name: &str, pair: Option<(String, String)>, sizes: &[usize]) -> Result<u8, LabError> {
+    let lab = open(name)?;
+    let count = lab.server_count();
+    let pairs = match pair {
+        None => pairs_of(count, |_, _| true),
+        Some((from, to)) => vec![(parse_host(&from, count)?, parse_host(&to, count)?)],
+    };
+    let defaults = [scenario::SMALL_PING_OCTETS, scenario::large_ping_octets(&lab)];
+    let sizes = if sizes.is_empty() { &defaults } else { sizes };
+    let mut pinger = Pinger::open(&lab)?;
+    let mut is_complete = true;
+    for &octets in sizes {
+        let round = pinger.round(&pairs, octets, ECHO_WAIT);
+        println!("{}", PingReport::new(octets, pairs.len(), &round).sentence());
+        for (from, to) in &round.missing {
+            let (from, to) = (layout::host_name(*from), layout::host_name(*to));
+            println!("  {from} gets no answer from {to}");
+        }
+        is_complete &= round.is_complete();
+    }
+    Ok(u8::from(!is_complete))
+}
+
+/// Hosts are called h01 and, for convenience, by their server's name.
+fn parse_host(text: &str, count: usize) -> Result<usize, LabError> {
+    let as_server = match text.strip_prefix('h') {
+        Some(number) => format!("s{number}"),
+        None => text.to_owned(),
+    };
+    Ok(parse_server(&as_server, count)?)
+}
+
+/// Ends every lab of this user.
+pub fn down_all() -> Result<u8, LabError> {
+    LabDirectory::all().iter().try_for_each(|(_, lab)| cleanup::end(lab)).map(|()| 0)
+}

@@ -1,0 +1,114 @@
+//! `kumiki lab up` and `kumiki lab test`: a lab from its first cable to its report.
+//!
+//! *Invariants*: a test leaves nothing behind, whatever happens, unless it is asked to keep the lab.
+
+use crate::lab::actions::check_breakable;
+use crate::lab::cleanup;
+use crate::lab::error::LabError;
+use crate::lab::fabric::Lab;
+use crate::lab::fault::{Fault, FaultPart};
+use crate::lab::report::{TEST_SCHEMA, TestReport, fault_table};
+use crate::lab::scenario::{self, LabOptions};
+use crate::lab::session::{Narration, Session};
+use std::time::Instant;
+
+/// Starts a lab that stays.
+pub fn up(options: &LabOptions) -> Result<u8, LabError> {
+    let session = Session::start(Narration::Output)?;
+    let lab = scenario::bring_up(&session, options)?;
+    let mut report = TestReport::default();
+    let ready = scenario::wait_ready(&session, &lab, &mut report);
+    session.finish();
+    if let Err(LabError::Interrupted) = ready {
+        cleanup::end(&lab.directory)?;
+    }
+    if let Err(error) = ready {
+        if !matches!(error, LabError::Interrupted) {
+            session.line("  the lab stays for a look; `kumiki lab down` ends it");
+        }
+        return Err(error);
+    }
+    session
+        .line(&format!("  configurations, sockets and logs: {}", lab.directory.path().display()));
+    Ok(0)
+}
+
+/// Starts a lab, breaks and mends it, and reports; returns 0 when everything recovered.
+pub fn test(options: &LabOptions, faults: &[String], json: bool) -> Result<u8, LabError> {
+    let topology = &options.topology;
+    let faults =
+        faults.iter().map(|fault| Fault::parse(fault, topology)).collect::<Result<Vec<_>, _>>()?;
+    let session = Session::start(Narration::Error)?;
+    let mut lab = scenario::bring_up(&session, options)?;
+    let result = run_faults(&session, &mut lab, options, &faults);
+    session.finish();
+    let directory = lab.directory.clone();
+    drop(lab);
+    let ended = if options.is_kept { Ok(()) } else { cleanup::end(&directory) };
+    let report = result?;
+    ended?;
+    if json {
+        let text = serde_json::to_string_pretty(&report)
+            .map_err(|e| LabError::file("write", "standard output", std::io::Error::other(e)))?;
+        println!("{text}");
+    } else {
+        print_report(&report);
+    }
+    Ok(u8::from(!report.is_passed))
+}
+
+fn run_faults(
+    session: &Session,
+    lab: &mut Lab,
+    options: &LabOptions,
+    faults: &[Fault],
+) -> Result<TestReport, LabError> {
+    let mut report = TestReport {
+        schema: TEST_SCHEMA,
+        servers: lab.server_count(),
+        topology: options.topology_text.clone(),
+        driver: options.driver.name(),
+        kinds: lab.state.servers.iter().map(|server| server.kind.name()).collect(),
+        adjacencies_expected: lab.adjacencies_expected(),
+        ..TestReport::default()
+    };
+    let breaks_cables =
+        |fault: &Fault| fault.parts.iter().any(|part| matches!(part, FaultPart::Cable(..)));
+    if faults.iter().any(breaks_cables) {
+        check_breakable(lab)?;
+    }
+    scenario::wait_ready(session, lab, &mut report)?;
+    for fault in faults {
+        session.doing(&format!("fault {}", fault.text));
+        let start = Instant::now();
+        let found = scenario::run_fault(session, lab, &options.topology, fault, |_| {})?;
+        let text = format!(
+            "{}: {} lost, outage {:.1} ms; at restore {} lost",
+            found.fault, found.lost_packets, found.outage_ms, found.restore_lost_packets
+        );
+        if found.recovered && found.restored {
+            session.step(&text, start.elapsed());
+        } else {
+            session.failed(&text);
+        }
+        report.faults.push(found);
+    }
+    report.adjacencies_full = lab.full_count_total();
+    let is_complete = report.adjacencies_full == report.adjacencies_expected;
+    let is_mended = report.faults.iter().all(|fault| fault.recovered && fault.restored);
+    let has_routes = lab.missing_routes()?.is_empty();
+    report.is_passed = is_complete && is_mended && has_routes;
+    Ok(report)
+}
+
+fn print_report(report: &TestReport) {
+    if !report.faults.is_empty() {
+        println!("{}", fault_table(&report.faults));
+    }
+    println!(
+        "{}: {} of {} adjacencies Full",
+        if report.is_passed { "passed" } else { "FAILED" },
+        report.adjacencies_full,
+        report.adjacencies_expected
+    );
+}
