@@ -15,8 +15,11 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-/// Echoes under way from one host: bounds what queues up at its socket.
+/// Echoes under way from one host.
 const IN_FLIGHT_MAX: usize = 16;
+/// Their data in octets: what comes back at once must fit the default receive buffer of 208 KiB, in which
+/// a packet of 8900 octets takes twice its size.
+const IN_FLIGHT_OCTETS_MAX: usize = 64 << 10;
 const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
 
@@ -69,8 +72,9 @@ impl Pinger {
         let mut round = PingRound::default();
         let mut sorted = pairs.to_vec();
         sorted.sort_unstable();
+        let in_flight = (IN_FLIGHT_OCTETS_MAX / data_octets.max(1)).clamp(1, IN_FLIGHT_MAX);
         for same_source in sorted.chunk_by(|a, b| a.0 == b.0) {
-            for batch in same_source.chunks(IN_FLIGHT_MAX) {
+            for batch in same_source.chunks(in_flight) {
                 self.batch(batch, data_octets, wait, &mut round);
             }
         }
