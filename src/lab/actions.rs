@@ -55,15 +55,15 @@ pub fn set_cables(name: &str, cables: &[String], status: CableStatus) -> Result<
     let cables =
         cables.iter().map(|cable| parse_cable(cable, &topology)).collect::<Result<Vec<_>, _>>()?;
     for cable in cables {
-        check_breakable(&lab)?;
+        check_breakable(lab.state.driver)?;
         lab.set_cable(cable, status)?;
     }
     Ok(0)
 }
 
 /// A memif cable is memory shared by two processes: nothing between them can be cut.
-pub fn check_breakable(lab: &Lab) -> Result<(), LabError> {
-    match lab.state.driver {
+pub fn check_breakable(driver: Driver) -> Result<(), LabError> {
+    match driver {
         Driver::Memif => Err(LabError::Driver {
             driver: "memif",
             reason: "its cables are shared memory and cannot be cut; `lab kill` a router instead"

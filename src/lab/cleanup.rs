@@ -10,6 +10,29 @@ use crate::os::namespace::Namespace;
 
 /// Ends a lab: its processes, its namespaces and the devices in them, its directory.
 pub fn end(directory: &LabDirectory) -> Result<(), LabError> {
+    end_processes_and_namespaces(directory)?;
+    directory.remove()
+}
+
+/// Ends a lab in which something failed: logs and configurations are kept, in place of those of the
+/// failure before. Returns the error with the logs' new place.
+pub fn end_failed(directory: &LabDirectory, error: LabError) -> LabError {
+    // The first error is the one to report; what cannot be kept is not kept.
+    if end_processes_and_namespaces(directory).is_err() {
+        return error;
+    }
+    let kept = match error {
+        LabError::Interrupted => None,
+        _ => directory.keep_logs().ok(),
+    };
+    let _ = directory.remove();
+    match kept {
+        Some(kept) => error.with_logs_in(&kept),
+        None => error,
+    }
+}
+
+fn end_processes_and_namespaces(directory: &LabDirectory) -> Result<(), LabError> {
     // A damaged file hides processes, but not namespaces; the rest is still removed.
     let state = directory.load();
     if let Ok(Some(state)) = &state {
@@ -20,8 +43,7 @@ pub fn end(directory: &LabDirectory) -> Result<(), LabError> {
         let deleted = Namespace::delete(&namespace).map_err(LabError::from);
         result = result.and(deleted);
     }
-    result?;
-    directory.remove()
+    result
 }
 
 /// Makes the directory of a new lab and writes its state, after removing what crashed runs left.

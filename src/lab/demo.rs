@@ -29,9 +29,8 @@ pub fn run(options: &LabOptions) -> Result<u8, LabError> {
     session.finish();
     let directory = lab.directory.clone();
     drop(lab);
-    let ended = cleanup::end(&directory);
-    let is_good = result?;
-    ended?;
+    let is_good = result.map_err(|error| cleanup::end_failed(&directory, error))?;
+    cleanup::end(&directory)?;
     Ok(u8::from(!is_good))
 }
 

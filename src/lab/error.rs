@@ -8,7 +8,7 @@ use crate::os::namespace::NamespaceError;
 use crate::os::netlink::NetlinkError;
 use crate::planner::TopologyError;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,16 @@ impl LabError {
     /// An error of a file.
     pub fn file(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
         Self::File { action, path: path.into(), source }
+    }
+
+    /// The same error, with the logs it points to moved to `directory`.
+    pub fn with_logs_in(mut self, directory: &Path) -> Self {
+        if let Self::Router { log, .. } = &mut self
+            && let Some(name) = log.file_name()
+        {
+            *log = directory.join(name);
+        }
+        self
     }
 
     /// What the process exits with.

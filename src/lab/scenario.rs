@@ -81,12 +81,8 @@ pub fn bring_up(session: &Session, options: &LabOptions) -> Result<Lab, LabError
         end_all(&state.processes());
         return Err(error);
     }
-    let result = build_and_start(session, directory.clone(), state);
-    if result.is_err() {
-        // The first error is the one to report.
-        let _ = cleanup::end(&directory);
-    }
-    result
+    build_and_start(session, directory.clone(), state)
+        .map_err(|error| cleanup::end_failed(&directory, error))
 }
 
 fn build_and_start(

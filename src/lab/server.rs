@@ -102,6 +102,8 @@ impl Lab {
         let errors = output.try_clone().map_err(|e| LabError::file("open", &log, e))?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
+        // DPDK keeps its run-time files there instead of in the system's directory.
+        command.env("RUNTIME_DIRECTORY", self.directory.path());
         self.server(server).start_inside(&mut command);
         start_detached(&mut command);
         if !self.state.is_kept {

@@ -217,6 +217,24 @@ impl LabDirectory {
         }
     }
 
+    /// Moves logs and configurations to where the last failure is kept; returns the place.
+    pub fn keep_logs(&self) -> Result<PathBuf, LabError> {
+        let kept = base_directory().join(".failed");
+        let failed = |e| LabError::file("keep the logs in", &kept, e);
+        if kept.exists() {
+            std::fs::remove_dir_all(&kept).map_err(failed)?;
+        }
+        std::fs::create_dir_all(&kept).map_err(failed)?;
+        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            if path.extension().is_some_and(|kind| kind == "log" || kind == "toml") {
+                std::fs::rename(&path, kept.join(entry.file_name())).map_err(failed)?;
+            }
+        }
+        Ok(kept)
+    }
+
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path

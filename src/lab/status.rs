@@ -110,7 +110,11 @@ fn print_table(lab: &Lab, status: &Status<'_>) {
             Some(full) => format!("{full} of {}", row.cable_count),
             None => "no answer".to_owned(),
         };
-        let state = if row.is_running { "runs" } else { "killed" };
+        let state = match (row.is_running, row.pids.is_empty()) {
+            (true, _) => "runs",
+            (false, true) => "killed",
+            (false, false) => "ended",
+        };
         table.add_row([
             &row.name,
             row.kind,

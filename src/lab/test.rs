@@ -38,15 +38,29 @@ pub fn test(options: &LabOptions, faults: &[String], json: bool) -> Result<u8, L
     let topology = &options.topology;
     let faults =
         faults.iter().map(|fault| Fault::parse(fault, topology)).collect::<Result<Vec<_>, _>>()?;
+    let breaks_cables =
+        |fault: &Fault| fault.parts.iter().any(|part| matches!(part, FaultPart::Cable(..)));
+    if faults.iter().any(breaks_cables) {
+        check_breakable(options.driver)?;
+    }
     let session = Session::start(Narration::Error)?;
     let mut lab = scenario::bring_up(&session, options)?;
     let result = run_faults(&session, &mut lab, options, &faults);
     session.finish();
     let directory = lab.directory.clone();
     drop(lab);
-    let ended = if options.is_kept { Ok(()) } else { cleanup::end(&directory) };
-    let report = result?;
-    ended?;
+    let report = match result {
+        Ok(report) => report,
+        Err(error) if options.is_kept => return Err(error),
+        Err(error) => return Err(cleanup::end_failed(&directory, error)),
+    };
+    if !report.is_passed && !options.is_kept {
+        let kept = directory.keep_logs()?;
+        session.line(&format!("  logs and configurations: {}", kept.display()));
+    }
+    if !options.is_kept {
+        cleanup::end(&directory)?;
+    }
     if json {
         let text = serde_json::to_string_pretty(&report)
             .map_err(|e| LabError::file("write", "standard output", std::io::Error::other(e)))?;
@@ -72,11 +86,6 @@ fn run_faults(
         adjacencies_expected: lab.adjacencies_expected(),
         ..TestReport::default()
     };
-    let breaks_cables =
-        |fault: &Fault| fault.parts.iter().any(|part| matches!(part, FaultPart::Cable(..)));
-    if faults.iter().any(breaks_cables) {
-        check_breakable(lab)?;
-    }
     scenario::wait_ready(session, lab, &mut report)?;
     for fault in faults {
         session.doing(&format!("fault {}", fault.text));
