@@ -88,6 +88,13 @@ pub fn tap_bridge_ifindex(cable: usize, side: usize) -> u32 {
     index_to_u32(TAP_IFINDEX_BASE + 2 * cable + side)
 }
 
+/// MAC for the kernel's side of that TAP. A bridge keeps frames for the MACs of its own ports, and DPDK
+/// gives the router's port the MAC that the device has at first.
+pub fn tap_mac(cable: usize, side: usize) -> MacAddress {
+    let [_, a, b, c] = tap_bridge_ifindex(cable, side).to_be_bytes();
+    MacAddress([0x02, 0x4b, 0x01, a, b, c])
+}
+
 /// `h01` for index 0.
 pub fn host_name(server: usize) -> String {
     format!("h{:02}", server + 1)

@@ -41,6 +41,7 @@ impl Lab {
                     _ => disable_ipv6(&name)?,
                 }
                 disable_ipv6(&tap.name)?;
+                socket.set_mac(tap.ifindex, layout::tap_mac(cable, side))?;
                 socket.set_mtu(tap.ifindex, CABLE_MTU_BYTES)?;
                 let cable_end = socket.link_by_name(&fabric_port(peer))?;
                 for ifindex in [tap.ifindex, cable_end.ifindex] {
