@@ -54,7 +54,8 @@ pub fn claim(directory: &LabDirectory, state: &LabState) -> Result<(), LabError>
         match other.load() {
             Ok(Some(found)) if found.is_alive() && is_this => return Err(LabError::Runs(name)),
             Ok(Some(found)) if !found.is_alive() => end(&other)?,
-            Ok(None) if is_this => end(&other)?,
+            // Directory and state are made under the lock: without a state it crashed in between.
+            Ok(None) => end(&other)?,
             Err(error) if is_this => return Err(error),
             // Somebody else's that lives, or one that cannot be judged.
             _ => {}

@@ -145,7 +145,7 @@ impl Lab {
 
     fn build_cable(&mut self, cable: usize) -> Result<(), LabError> {
         let (a, b) = self.state.cables[cable].ends;
-        let mtu = layout::CABLE_MTU_BYTES;
+        let mtu = self.state.driver.cable_mtu_bytes();
         let bridge = layout::cable_ifindex(cable, CablePart::Bridge);
         self.fabric_links.create_bridge(&format!("c{cable}"), bridge, mtu)?;
         let sides = [

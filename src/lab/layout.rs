@@ -16,8 +16,6 @@ use core::net::Ipv6Addr;
 pub const LAB_ULA: &str = "fd4b:756d:696b::/48";
 /// MTU of cables, in octets: what the largest port setting needs.
 pub const CABLE_MTU_BYTES: u32 = 9216;
-/// MTU that routers and hosts use, in octets.
-pub const FABRIC_MTU_BYTES: u32 = 9000;
 /// The router's device towards its hosts.
 pub const LAN_PORT: &str = "lan0";
 /// The host's device.

@@ -14,6 +14,7 @@ use crate::lab::process::{ProcessRecord, end_all};
 use crate::lab::router_file::{FilePort, RouterFile};
 use crate::lab::state::{Driver, ServerKind};
 use crate::os::namespace::{die_with_parent, start_detached};
+use crate::os::netlink::RouteSocket;
 use crate::planner::server_name;
 use rustix::process::Signal;
 use std::fs::{File, OpenOptions};
@@ -116,6 +117,19 @@ impl Lab {
             .ok_or_else(|| self.router_error(server, "ended as soon as it started".to_owned()))
     }
 
+    /// A router that was killed leaves its XDP programs attached, and the next one could not attach its own.
+    fn remove_stale_programs(&self, server: usize) -> Result<(), LabError> {
+        if self.state.driver != Driver::AfXdp {
+            return Ok(());
+        }
+        let mut socket = self.server(server).run(RouteSocket::open)??;
+        for (_, peer) in self.cables_of(server) {
+            let link = socket.link_by_name(&fabric_port(peer))?;
+            socket.remove_xdp(link.ifindex)?;
+        }
+        Ok(())
+    }
+
     /// An error of a router with the last lines of its log.
     pub fn router_error(&self, server: usize, what: String) -> LabError {
         let log = self.directory.log(server);
@@ -129,6 +143,7 @@ impl Lab {
         std::fs::write(&file, text).map_err(|e| LabError::file("write", &file, e))?;
         // A killed router leaves its socket.
         let _ = std::fs::remove_file(self.directory.socket(server));
+        self.remove_stale_programs(server)?;
         let arguments = [
             "run".to_owned(),
             "-c".to_owned(),

@@ -8,6 +8,7 @@
 //! the kernel can be cleaned up after a crash.
 
 use crate::lab::error::LabError;
+use crate::lab::layout::CABLE_MTU_BYTES;
 use crate::lab::process::ProcessRecord;
 use crate::planner::server_name;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,15 @@ impl Driver {
         match self {
             Self::AfXdp => 3500,
             Self::AfPacket | Self::Memif | Self::Tap => 9000,
+        }
+    }
+
+    /// MTU of the cables themselves, in octets. The kernel refuses an XDP program on a veth whose other end
+    /// has a larger one than a page holds.
+    pub fn cable_mtu_bytes(self) -> u32 {
+        match self {
+            Self::AfXdp => u32::from(self.mtu_bytes()),
+            Self::AfPacket | Self::Memif | Self::Tap => CABLE_MTU_BYTES,
         }
     }
 }

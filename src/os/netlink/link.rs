@@ -13,6 +13,7 @@ use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     link::{
         InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+        LinkXdp,
     },
 };
 use std::io;
@@ -187,6 +188,13 @@ impl RouteSocket {
     pub fn set_carrier(&mut self, ifindex: u32, has_carrier: bool) -> Result<(), NetlinkError> {
         let action = format!("set the carrier of link {ifindex}");
         self.change(&action, ifindex, LinkAttribute::Carrier(u8::from(has_carrier)))
+    }
+
+    /// Detaches the XDP program of a device, if it has one.
+    pub fn remove_xdp(&mut self, ifindex: u32) -> Result<(), NetlinkError> {
+        let action = format!("detach the XDP program of link {ifindex}");
+        // A program of -1 is none.
+        self.change(&action, ifindex, LinkAttribute::Xdp(vec![LinkXdp::Fd(-1)]))
     }
 
     /// Enables the device.

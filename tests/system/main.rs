@@ -1,0 +1,121 @@
+//! The binary in network namespaces: labs of real routers.
+//!
+//! Each test is skipped with a printed reason where the kernel does not permit namespaces, or where a
+//! program it needs is not installed.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A lab command with a directory of its own, so that no test meets another's lab.
+fn lab(directory: &tempfile::TempDir, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kumiki"));
+    command.arg("lab").args(arguments.split(' ')).env("KUMIKI_LAB_DIR", directory.path());
+    command
+}
+
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    // Daemons that drop their privileges have to reach their sockets.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), permissions).unwrap();
+    directory
+}
+
+fn skip(reason: &str) -> bool {
+    println!("skipped: {reason}");
+    true
+}
+
+fn cannot_run(programs: &[&str]) -> bool {
+    if !kumiki::os::namespace::may_create_namespaces() {
+        return skip("this user may not make network namespaces");
+    }
+    let missing = programs.iter().find(|program| !Path::new(program).exists());
+    missing.is_some_and(|program| skip(&format!("{program} is not installed")))
+}
+
+fn report(output: &Output) -> Value {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{:?}\n{errors}", output.status);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const FRR: &str = "/usr/lib/frr/ospf6d";
+const BIRD: &str = "/usr/sbin/bird";
+
+#[test]
+fn a_ring_of_frr_and_bird_recovers_from_a_cut_and_a_silent_cable() {
+    if cannot_run(&[FRR, BIRD]) {
+        return;
+    }
+    let directory = directory();
+    let arguments = "test --servers 4 --topology ring --peer s01=frr --peer s02=bird \
+                     --peer s03=frr --peer s04=bird --json --fault cut:s01-s02 --fault silent:s02-s03";
+    let output = lab(&directory, arguments).output().unwrap();
+    let report = report(&output);
+    assert_eq!(report["schema"], "kumiki.lab.test/1");
+    assert_eq!(report["adjacencies_full"], 8);
+    assert_eq!(report["adjacencies_expected"], 8);
+    let faults = report["faults"].as_array().unwrap();
+    assert_eq!(faults.len(), 2);
+    assert!(faults.iter().all(|fault| fault["recovered"] == true && fault["restored"] == true));
+    // A silent cable is noticed by the dead interval of three seconds only.
+    assert!(faults[1]["lost_packets"].as_u64().unwrap() > 1000);
+    assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+}
+
+#[test]
+fn a_lab_answers_to_its_commands_and_is_gone_after_down() {
+    if cannot_run(&[BIRD]) {
+        return;
+    }
+    let directory = directory();
+    let run = |arguments: &str| lab(&directory, arguments).output().unwrap();
+    let up = run("up --servers 3 --peer s01=bird --peer s02=bird --peer s03=bird");
+    assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+    assert!(!run("up --servers 3").status.success());
+    assert!(run("cut s01-s02").status.success());
+    let status: Value = serde_json::from_slice(&run("status --json").stdout).unwrap();
+    assert_eq!(status["cables"][0]["status"], "cut");
+    let links = run("exec fabric ip -o link show c0a");
+    assert!(String::from_utf8_lossy(&links.stdout).contains("state DOWN"));
+    assert!(run("heal").status.success());
+    assert!(run("kill s03").status.success());
+    assert_eq!(run("status").status.code(), Some(1));
+    assert!(run("down").status.success());
+    assert_eq!(run("status").status.code(), Some(69));
+    assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+}
+
+#[test]
+fn what_a_crashed_test_left_is_removed_by_the_next() {
+    if cannot_run(&[BIRD]) {
+        return;
+    }
+    let directory = directory();
+    let peers = "test --servers 3 --peer s01=bird --peer s02=bird --peer s03=bird --json";
+    // Once before and once after there are namespaces and processes.
+    for sign_of_life in ["", "s03.log"] {
+        let mut crashed = lab(&directory, peers).spawn().unwrap();
+        let own = directory.path().join(format!("test-{}", crashed.id()));
+        while !own.join(sign_of_life).exists() {
+            assert!(crashed.try_wait().unwrap().is_none(), "it ended before it made anything");
+            std::thread::yield_now();
+        }
+        crashed.kill().unwrap();
+        crashed.wait().unwrap();
+        assert!(own.exists());
+    }
+    report(&lab(&directory, peers).output().unwrap());
+    assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+}
+
+/// Labs that are in the directory.
+fn leftovers(directory: &tempfile::TempDir) -> Vec<String> {
+    let entries = std::fs::read_dir(directory.path()).unwrap();
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect()
+}
