@@ -11,6 +11,7 @@ use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::layout;
 use crate::lab::process::ProcessRecord;
+use crate::lab::server::Program;
 use crate::planner::server_name;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Where Debian and the FRR packages put the daemons.
 const FRR_DIRECTORIES: [&str; 3] = ["/usr/lib/frr", "/usr/libexec/frr", "/usr/sbin"];
+/// Where FRR keeps files while it runs.
+const FRR_RUN_DIRECTORY: &str = "/run/frr";
 /// How long zebra may take to open its socket.
 const ZEBRA_WAIT: Duration = Duration::from_secs(5);
 /// How long an answer may take.
@@ -42,6 +45,8 @@ pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabErro
     }
     write_file(&directory.join("zebra.conf"), &format!("hostname {name}\nipv6 forwarding\n"))?;
     write_file(&directory.join("ospf6d.conf"), &ospf6d_config(lab, server))?;
+    // ospf6d keeps sequence numbers there, whatever it is told: a system's FRR must not find ours.
+    let system = Path::new(FRR_RUN_DIRECTORY);
     let start = |daemon: &str| {
         let arguments: Vec<String> = [
             ("-f", directory.join(format!("{daemon}.conf")).display().to_string()),
@@ -54,7 +59,13 @@ pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabErro
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect();
-        lab.spawn(server, &frr_program(daemon), &arguments, "; `apt-get install frr` brings it")
+        let program = Program {
+            path: frr_program(daemon),
+            arguments,
+            hint: "; `apt-get install frr` brings it",
+            mounted_over: system.exists().then_some((directory.as_path(), system)),
+        };
+        lab.spawn(server, &program)
     };
     let zebra = start("zebra")?;
     let deadline = Instant::now() + ZEBRA_WAIT;
@@ -86,7 +97,13 @@ pub fn start_bird(lab: &Lab, server: usize) -> Result<ProcessRecord, LabError> {
         .map(PathBuf::from)
         .find(|path| path.exists())
         .unwrap_or_else(|| PathBuf::from("bird"));
-    lab.spawn(server, &program, &arguments, "; `apt-get install bird2` brings it")
+    let program = Program {
+        path: program,
+        arguments: arguments.to_vec(),
+        hint: "; `apt-get install bird2` brings it",
+        mounted_over: None,
+    };
+    lab.spawn(server, &program)
 }
 
 /// Adjacencies of a FRR or BIRD server in state Full.

@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 
 /// Time between two packets of a stream: 1000 a second.
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(1);
-/// First UDP port of sinks.
-const PORT_BASE: u16 = 40_000;
+/// First UDP port of sinks, below those that the kernel gives to sources.
+const PORT_BASE: u16 = 20_000;
 /// Octets of a probe packet's payload.
 const PAYLOAD_OCTETS: usize = 64;
 /// Packets a stream may have: ten minutes.

@@ -13,7 +13,7 @@ use crate::lab::peer;
 use crate::lab::process::{ProcessRecord, end_all};
 use crate::lab::router_file::{FilePort, RouterFile};
 use crate::lab::state::{Driver, ServerKind};
-use crate::os::namespace::{die_with_parent, start_detached};
+use crate::os::namespace::{die_with_parent, mount_over, start_detached};
 use crate::os::netlink::RouteSocket;
 use crate::planner::server_name;
 use rustix::process::Signal;
@@ -26,6 +26,18 @@ use std::time::{Duration, Instant};
 const KILL_WAIT: Duration = Duration::from_secs(2);
 /// Lines of a log that are shown when its router failed.
 const LOG_TAIL_LINES: usize = 15;
+
+/// A program to start on a server.
+pub struct Program<'a> {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// How to get it; empty or starts with `; `.
+    pub hint: &'static str,
+    /// A directory of the lab, and that of the system which it shall see there.
+    pub mounted_over: Option<(&'a Path, &'a Path)>,
+}
 
 impl Lab {
     /// Starts every server.
@@ -90,27 +102,26 @@ impl Lab {
             .collect()
     }
 
-    /// Starts `program` on a server.
-    pub fn spawn(
-        &self,
-        server: usize,
-        program: &Path,
-        arguments: &[String],
-        hint: &'static str,
-    ) -> Result<ProcessRecord, LabError> {
+    /// Starts a program on a server.
+    pub fn spawn(&self, server: usize, program: &Program<'_>) -> Result<ProcessRecord, LabError> {
         let log = self.directory.log(server);
         let output = append_to(&log)?;
         let errors = output.try_clone().map_err(|e| LabError::file("open", &log, e))?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
+        let mut command = Command::new(&program.path);
+        command.args(&program.arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
         // DPDK keeps its run-time files there instead of in the system's directory.
         command.env("RUNTIME_DIRECTORY", self.directory.path());
         self.server(server).start_inside(&mut command);
+        if let Some((own, system)) = &program.mounted_over {
+            mount_over(&mut command, own, system)
+                .map_err(|e| LabError::file("mount over", *system, e))?;
+        }
         start_detached(&mut command);
         if !self.state.is_kept {
             die_with_parent(&mut command, libc::SIGKILL);
         }
-        let failed = |source| LabError::Start { program: program.to_owned(), source, hint };
+        let failed =
+            |source| LabError::Start { program: program.path.clone(), source, hint: program.hint };
         let child = command.spawn().map_err(failed)?;
         // Not waited for: a zombie counts as ended, and ends with this process.
         ProcessRecord::of_pid(child.id())
@@ -153,7 +164,15 @@ impl Lab {
             "--number".to_owned(),
             layout::server_number(server).to_string(),
         ];
-        self.spawn(server, &kumiki_program()?, &arguments, "; KUMIKI_BIN names another one")
+        self.spawn(
+            server,
+            &Program {
+                path: kumiki_program()?,
+                arguments: arguments.to_vec(),
+                hint: "; KUMIKI_BIN names another one",
+                mounted_over: None,
+            },
+        )
     }
 }
 

@@ -8,7 +8,7 @@
 //! [`enter_user_namespace`] and [`join_user_namespace`], which move the whole process and say so.
 //! *Standards*: namespaces(7), user_namespaces(7), setns(2).
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -157,6 +157,22 @@ pub fn start_detached(command: &mut Command) {
     }
 }
 
+/// Makes `command` see the directory `source` in place of `target`, in a mount namespace of its own.
+pub fn mount_over(command: &mut Command, source: &Path, target: &Path) -> io::Result<()> {
+    let (source, target) = (path_text(source)?, path_text(target)?);
+    let root = c"/";
+    // SAFETY: between fork and exec the hook calls unshare(2) and mount(2) only, which are
+    // async-signal-safe; the strings were made before and are captured.
+    unsafe {
+        command.pre_exec(move || {
+            unshare(libc::CLONE_NEWNS)?;
+            mount_text(root, root, libc::MS_REC | libc::MS_PRIVATE)?;
+            mount_text(&source, &target, libc::MS_BIND)
+        });
+    }
+    Ok(())
+}
+
 /// Whether this process may make network namespaces as it is.
 pub fn may_create_namespaces() -> bool {
     on_a_thread(|| unshare(libc::CLONE_NEWNET)).is_ok()
@@ -242,10 +258,13 @@ fn path_text(path: &Path) -> io::Result<CString> {
 }
 
 fn mount(source: &Path, target: &Path, flags: libc::c_ulong) -> io::Result<()> {
-    let (source, target) = (path_text(source)?, path_text(target)?);
+    mount_text(&path_text(source)?, &path_text(target)?, flags)
+}
+
+fn mount_text(source: &CStr, target: &CStr, flags: libc::c_ulong) -> io::Result<()> {
     let none = std::ptr::null();
-    // SAFETY: both paths are terminated strings that outlive the call; a bind mount reads neither the
-    // file system type nor the data, so null is allowed for them.
+    // SAFETY: both paths are terminated strings that outlive the call; bind mounts and changes of
+    // propagation read neither the file system type nor the data, so null is allowed for them.
     check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), none, flags, none.cast()) })
 }
 
