@@ -191,8 +191,11 @@ impl LabDirectory {
         let Ok(entries) = std::fs::read_dir(base_directory()) else {
             return Vec::new();
         };
-        let mut names: Vec<String> =
-            entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        // What starts with a dot is no lab: the lock, and logs of a failure.
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| !name.starts_with('.'))
+            .collect();
         names.sort();
         names.into_iter().map(|name| (name.clone(), Self::of(&name))).collect()
     }

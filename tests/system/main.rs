@@ -85,6 +85,24 @@ fn a_lab_answers_to_its_commands_and_is_gone_after_down() {
     assert_eq!(run("status").status.code(), Some(1));
     assert!(run("down").status.success());
     assert_eq!(run("status").status.code(), Some(69));
+    assert!(run("down --all").status.success());
+    assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+}
+
+#[test]
+fn a_failure_names_the_log_and_keeps_it() {
+    if cannot_run(&[]) {
+        return;
+    }
+    let directory = directory();
+    let output =
+        lab(&directory, "test --servers 3").env("KUMIKI_BIN", "/bin/false").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let log = directory.path().join(".failed/s01.log");
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&log.display().to_string()));
+    assert!(log.exists());
+    assert!(lab(&directory, "down --all").status().unwrap().success());
+    assert!(log.exists());
     assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
 }
 
