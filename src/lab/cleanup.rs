@@ -1,7 +1,8 @@
 //! Ends labs: by command, after ctrl-C, and what a crashed run left.
 //!
-//! *Invariants*: only processes recorded in a lab's state, with the recorded start time, get a signal; only
-//! namespaces bound in a lab's own directory are deleted. Ending what is not there is no error.
+//! *Invariants*: only processes recorded in a lab's state, with the recorded start time, get a
+//! signal; only namespaces bound in a lab's own directory are deleted. Ending what is not there is
+//! no error.
 
 use crate::lab::error::LabError;
 use crate::lab::process::end_all;

@@ -2,7 +2,8 @@
 //!
 //! Owns the command line; the course of a test is [`super::scenario`]'s.
 //!
-//! *Invariants*: the user namespace, where one is needed, is entered before the first thread starts.
+//! *Invariants*: the user namespace, where one is needed, is entered before the first thread
+//! starts.
 
 use crate::lab::error::LabError;
 use crate::lab::fault::parse_server;
@@ -85,7 +86,8 @@ enum LabAction {
         from: Option<String>,
         /// Host that answers.
         to: Option<String>,
-        /// Octets of data; several sizes separated by commas. Default: 64 and the largest that passes.
+        /// Octets of data; several sizes separated by commas. Default: 64 and the largest that
+        /// passes.
         #[arg(long, value_delimiter = ',')]
         size: Vec<usize>,
     },

@@ -21,7 +21,7 @@ pub fn run(options: &LabOptions) -> Result<u8, LabError> {
     session.line("");
     session.line(&session.paint(
         "1",
-        "  Kumiki: four servers in a ring, no switch. Each is a real router in a namespace of its own.",
+        "  Kumiki: four servers in a ring, no switch; each a real router in its own namespace.",
     ));
     session.line("");
     let mut lab = scenario::bring_up(&session, options)?;
@@ -52,7 +52,7 @@ fn tour(session: &Session, lab: &mut Lab, options: &LabOptions) -> Result<bool, 
     show_cluster(session, lab);
     let pairs = report.pings.first().map_or(0, |ping| ping.pairs);
     let summary = format!(
-        "  {}: {full} of {expected} adjacencies Full, {pairs} host pairs reach each other, {:.0} s.",
+        "  {}: {full} of {expected} adjacencies Full, all {pairs} host pairs reached, {:.0} s.",
         if is_good { "Everything works" } else { "NOT everything works" },
         start.elapsed().as_secs_f64()
     );

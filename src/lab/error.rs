@@ -1,7 +1,8 @@
 //! Why a lab did not do what was asked.
 //!
-//! *Invariants*: every variant says what would be right, or where to look; [`LabError::exit_code`] is the
-//! process's exit code (0 ok, 1 failed, 2 usage, 69 not running, 77 permission, 130 interrupted).
+//! *Invariants*: every variant says what would be right, or where to look; [`LabError::exit_code`]
+//! is the process's exit code (0 ok, 1 failed, 2 usage, 69 not running, 77 permission, 130
+//! interrupted).
 
 use crate::lab::fault::FaultError;
 use crate::os::namespace::NamespaceError;

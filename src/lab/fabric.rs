@@ -1,15 +1,17 @@
 //! The wires: namespaces, cables, LANs and hosts.
 //!
-//! Owns making them and changing the status of a cable; what runs on a server is [`super::server`]'s.
+//! Owns making them and changing the status of a cable; what runs on a server is
+//! [`super::server`]'s.
 //!
 //! ```text
 //!   s01                fabric                  s02
 //!   f-s02 ===veth=== c0a -bridge c0- c0b ===veth=== f-s01
 //! ```
 //!
-//! *Invariants*: *cut* disables both fabric ends, so that both servers lose carrier; *silent* takes them out
-//! of the bridge, so that nobody does. Filters could not make a cable silent: packet rings tap before them.
-//! On a device that the data plane owns, the kernel has no IPv6; on no device it has offloads.
+//! *Invariants*: *cut* disables both fabric ends, so that both servers lose carrier; *silent* takes
+//! them out of the bridge, so that nobody does. Filters could not make a cable silent: packet rings
+//! tap before them. On a device that the data plane owns, the kernel has no IPv6; on no device it
+//! has offloads.
 
 use crate::lab::error::LabError;
 use crate::lab::layout::{self, CablePart};
@@ -246,7 +248,8 @@ impl Lab {
             let mut socket = RouteSocket::open()?;
             let ifindex = layout::host_ifindex(server);
             offloads_off(layout::HOST_PORT)?;
-            // Echo sockets for the lab's own ping, which asks for no privilege beyond the namespace.
+            // Echo sockets for the lab's own ping, which asks for no privilege beyond the
+            // namespace.
             sysctl_write("net/ipv4/ping_group_range", "0 0")?;
             socket.set_up(LOOPBACK_IFINDEX)?;
             socket.set_up(ifindex)?;

@@ -1,7 +1,8 @@
-//! What can be broken: cables, with and without loss of carrier, and routers; several at once with `+`.
+//! What can be broken: cables, with and without loss of carrier, and routers; several at once with
+//! `+`.
 //!
-//! Owns the words of `--fault` and what follows from a fault by the topology alone: who can still reach
-//! whom, and which streams cross what fails.
+//! Owns the words of `--fault` and what follows from a fault by the topology alone: who can still
+//! reach whom, and which streams cross what fails.
 //!
 //! *Invariants*: the text given is the text reported.
 

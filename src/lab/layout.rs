@@ -1,10 +1,11 @@
 //! The numbering plan of a lab: names, interface indexes, MACs and addresses.
 //!
-//! Owns nothing; everything is computed from the index of a server or a cable, so that no table can be
-//! wrong.
+//! Owns nothing; everything is computed from the index of a server or a cable, so that no table can
+//! be wrong.
 //!
-//! *Invariants*: no two devices of a lab have the same interface index, not even in different namespaces:
-//! the kernel reports loss of carrier half a second late when both ends of a veth have the same.
+//! *Invariants*: no two devices of a lab have the same interface index, not even in different
+//! namespaces: the kernel reports loss of carrier half a second late when both ends of a veth have
+//! the same.
 
 use crate::base::ids::MacAddress;
 use crate::base::prefix::Ipv6Prefix;
@@ -23,7 +24,8 @@ pub const HOST_PORT: &str = "eth0";
 
 /// First interface index of cables, five each.
 const CABLE_IFINDEX_BASE: usize = 1_000;
-/// First interface index of LANs, two each; beyond every cable of the largest mesh of 63 ports a server.
+/// First interface index of LANs, two each; beyond every cable of the largest mesh of 63 ports a
+/// server.
 const LAN_IFINDEX_BASE: usize = 1_000_000;
 
 /// First interface index of bridges for TAP devices, two a cable.
@@ -86,8 +88,8 @@ pub fn tap_bridge_ifindex(cable: usize, side: usize) -> u32 {
     index_to_u32(TAP_IFINDEX_BASE + 2 * cable + side)
 }
 
-/// MAC for the kernel's side of that TAP. A bridge keeps frames for the MACs of its own ports, and DPDK
-/// gives the router's port the MAC that the device has at first.
+/// MAC for the kernel's side of that TAP. A bridge keeps frames for the MACs of its own ports, and
+/// DPDK gives the router's port the MAC that the device has at first.
 pub fn tap_mac(cable: usize, side: usize) -> MacAddress {
     let [_, a, b, c] = tap_bridge_ifindex(cable, side).to_be_bytes();
     MacAddress([0x02, 0x4b, 0x01, a, b, c])

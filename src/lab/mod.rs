@@ -1,13 +1,14 @@
 //! A whole cluster of real routers on this machine: the `kumiki lab` command.
 //!
-//! Read [`layout`] (names and numbers), [`state`](mod@state) (what is remembered), [`fabric`] (namespaces
-//! and cables), [`server`], [`router_file`] and [`peer`] (what runs on a server), [`client`] and [`observe`] (what the
-//! routers say), [`ping`] and [`probe`] (what the hosts see), [`fault`] (what can be broken), [`scenario`]
-//! (the course of a lab), [`report`], [`draw`] and [`session`] (what a person sees), [`cleanup`], and at
-//! last [`command`] with [`actions`], [`mod@status`], [`mod@test`] and [`demo`].
+//! Read [`layout`] (names and numbers), [`state`](mod@state) (what is remembered), [`fabric`]
+//! (namespaces and cables), [`server`], [`router_file`] and [`peer`] (what runs on a server),
+//! [`client`] and [`observe`] (what the routers say), [`ping`] and [`probe`] (what the hosts see),
+//! [`fault`] (what can be broken), [`scenario`] (the course of a lab), [`report`], [`draw`] and
+//! [`session`] (what a person sees), [`cleanup`], and at last [`command`] with [`actions`],
+//! [`mod@status`], [`mod@test`] and [`demo`].
 //!
-//! *Invariants*: a lab needs nothing of the system but the kernel and, for peers, their programs; it touches
-//! no service, no configuration and no device outside its own namespaces and directory.
+//! *Invariants*: a lab needs nothing of the system but the kernel and, for peers, their programs;
+//! it touches no service, no configuration and no device outside its own namespaces and directory.
 //!
 //! Absent on purpose: routing. What a router does is asked of it, never computed here.
 #![forbid(unsafe_code)]

@@ -51,7 +51,8 @@ impl Lab {
         2 * self.state.cables.len()
     }
 
-    /// Adjacencies there should be now, over the cables that are connected between routers that run.
+    /// Adjacencies there should be now, over the cables that are connected between routers that
+    /// run.
     pub fn adjacencies_possible(&self) -> usize {
         let possible = self.state.cables.iter().filter(|cable| {
             let (a, b) = cable.ends;
@@ -75,8 +76,8 @@ impl Lab {
         Ok(missing)
     }
 
-    /// What a router forwards by: Kumiki's FIB, or the kernel's main table. A router's own prefixes count
-    /// as known.
+    /// What a router forwards by: Kumiki's FIB, or the kernel's main table. A router's own prefixes
+    /// count as known.
     fn known_prefixes(&self, server: usize) -> Result<BTreeSet<Ipv6Prefix>, LabError> {
         let mut known: BTreeSet<Ipv6Prefix> = match self.state.servers[server].kind {
             ServerKind::Kumiki => {

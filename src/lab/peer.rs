@@ -1,10 +1,10 @@
 //! FRR and BIRD in a router's place: their configuration, their start, and what they answer.
 //!
-//! Owns a directory `sNN.frr` or `sNN.bird` in the lab's directory with configuration and sockets. Nothing
-//! of a system-wide installation is read or written, but for the programs.
+//! Owns a directory `sNN.frr` or `sNN.bird` in the lab's directory with configuration and sockets.
+//! Nothing of a system-wide installation is read or written, but for the programs.
 //!
-//! *Invariants*: the same timers as Kumiki's defaults: point-to-point, hello 1 s, dead 3 s, area 0; the
-//! kernel forwards.
+//! *Invariants*: the same timers as Kumiki's defaults: point-to-point, hello 1 s, dead 3 s, area 0;
+//! the kernel forwards.
 
 use crate::config::addressing;
 use crate::lab::error::LabError;
@@ -126,8 +126,8 @@ fn answer(server: usize, error: &io::Error) -> LabError {
     LabError::Answer { server: server_name(server), reason: error.to_string() }
 }
 
-/// One command on a VTY socket: it goes out ending with a zero octet, the answer ends with three zero octets
-/// and the status.
+/// One command on a VTY socket: it goes out ending with a zero octet, the answer ends with three
+/// zero octets and the status.
 fn ask_frr(socket: &Path, command: &str) -> io::Result<String> {
     let mut stream = connect(socket)?;
     let mut text = Vec::new();
@@ -143,8 +143,8 @@ fn ask_frr(socket: &Path, command: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// One command on a BIRD control socket: a line out; the answer's last line starts with four digits and a
-/// space, lines before with four digits and a minus, or a space.
+/// One command on a BIRD control socket: a line out; the answer's last line starts with four digits
+/// and a space, lines before with four digits and a minus, or a space.
 fn ask_bird(socket: &Path, command: &str) -> io::Result<String> {
     let mut stream = connect(socket)?;
     let mut text = Vec::new();

@@ -2,8 +2,8 @@
 //!
 //! Owns one echo socket in each host's namespace. The kernel of the host asked answers.
 //!
-//! *Invariants*: a size is that of the ICMPv6 data, as `ping -s` counts: 8900 makes a packet of 8948 octets,
-//! which passes an MTU of 9000 whole.
+//! *Invariants*: a size is that of the ICMPv6 data, as `ping -s` counts: 8900 makes a packet of
+//! 8948 octets, which passes an MTU of 9000 whole.
 //! *Standards*: RFC 4443 §4.1 and §4.2.
 
 use crate::lab::error::LabError;
@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Echoes under way from one host.
 const IN_FLIGHT_MAX: usize = 16;
-/// Their data in octets: what comes back at once must fit the default receive buffer of 208 KiB, in which
-/// a packet of 8900 octets takes twice its size.
+/// Their data in octets: what comes back at once must fit the default receive buffer of 208 KiB, in
+/// which a packet of 8900 octets takes twice its size.
 const IN_FLIGHT_OCTETS_MAX: usize = 64 << 10;
 const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
@@ -67,7 +67,8 @@ impl Pinger {
         Ok(Self { sockets, sequence_number: 0 })
     }
 
-    /// One echo for each pair, with `data_octets` of data; waits up to `wait` for those of one host.
+    /// One echo for each pair, with `data_octets` of data; waits up to `wait` for those of one
+    /// host.
     pub fn round(&mut self, pairs: &[HostPair], data_octets: usize, wait: Duration) -> PingRound {
         let mut round = PingRound::default();
         let mut sorted = pairs.to_vec();

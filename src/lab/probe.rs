@@ -1,12 +1,13 @@
 //! A stream of numbered packets between two hosts, and what became of them.
 //!
-//! Owns two threads a stream: one sends a UDP packet each millisecond in the namespace of the source, one
-//! receives in that of the sink. Each packet carries its number; both sides note the time. What happened is
-//! computed afterwards by [`StreamLog::figures`].
+//! Owns two threads a stream: one sends a UDP packet each millisecond in the namespace of the
+//! source, one receives in that of the sink. Each packet carries its number; both sides note the
+//! time. What happened is computed afterwards by [`StreamLog::figures`].
 //!
-//! *Invariants*: times are nanoseconds since the probe's start on the one clock both threads share. A packet
-//! counts for the window in which it was sent.
-//! *Standards*: loss-derived outage as RFC 6412 §3.5.4 (longest run, not sum); RFC 4737 §3.3 (reordering).
+//! *Invariants*: times are nanoseconds since the probe's start on the one clock both threads share.
+//! A packet counts for the window in which it was sent.
+//! *Standards*: loss-derived outage as RFC 6412 §3.5.4 (longest run, not sum); RFC 4737 §3.3
+//! (reordering).
 
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
@@ -230,14 +231,16 @@ fn sink_socket(port: u16) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port))?;
     socket.set_read_timeout(Some(RECEIVE_WAIT))?;
     let size = RECEIVE_BUFFER_BYTES;
-    // Beyond the system's limit only root of the first user namespace may ask; else what is allowed.
+    // Beyond the system's limit only root of the first user namespace may ask; else what is
+    // allowed.
     if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, size).is_err() {
         rustix::net::sockopt::set_socket_recv_buffer_size(&socket, size)?;
     }
     Ok(socket)
 }
 
-/// Sends until told to stop; returns when each packet went. One that the kernel refuses counts as sent.
+/// Sends until told to stop; returns when each packet went. One that the kernel refuses counts as
+/// sent.
 fn send(socket: &UdpSocket, to: SocketAddrV6, start: Instant, stop: &AtomicBool) -> Vec<u64> {
     let mut sent_ns = Vec::new();
     let mut due = Instant::now();

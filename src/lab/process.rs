@@ -1,7 +1,7 @@
 //! Processes that the lab started, known by id and start time.
 //!
-//! *Invariants*: no signal is sent to a process whose start time differs from the recorded one: ids are
-//! reused, and a lab ends only what it started.
+//! *Invariants*: no signal is sent to a process whose start time differs from the recorded one: ids
+//! are reused, and a lab ends only what it started.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};

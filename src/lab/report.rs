@@ -1,7 +1,7 @@
 //! What a lab test found: a table for people, JSON for programs.
 //!
-//! *Invariants*: the names of JSON fields are stable within [`TEST_SCHEMA`]; fields are only ever added.
-//! Counts are plain numbers, times are in the unit of their name.
+//! *Invariants*: the names of JSON fields are stable within [`TEST_SCHEMA`]; fields are only ever
+//! added. Counts are plain numbers, times are in the unit of their name.
 
 use crate::lab::ping::PingRound;
 use crate::lab::probe::Figures;

@@ -2,8 +2,9 @@
 //!
 //! Owns the order of steps and their time limits. What is reported is [`super::report`]'s.
 //!
-//! *Invariants*: a fault counts as recovered only when every pair of hosts that the rest of the topology
-//! connects answers, every probe stream flows, and the routers' adjacencies are exactly those that are left.
+//! *Invariants*: a fault counts as recovered only when every pair of hosts that the rest of the
+//! topology connects answers, every probe stream flows, and the routers' adjacencies are exactly
+//! those that are left.
 
 use crate::lab::cleanup;
 use crate::lab::error::LabError;

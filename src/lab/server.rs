@@ -1,10 +1,10 @@
 //! Starts and kills what runs on a server.
 //!
-//! The configuration file of a Kumiki router is [`super::router_file`]'s; those of other routers are
-//! [`super::peer`]'s.
+//! The configuration file of a Kumiki router is [`super::router_file`]'s; those of other routers
+//! are [`super::peer`]'s.
 //!
-//! *Invariants*: every process starts in its server's namespace, with its output in the server's log, in a
-//! session of its own, so that ctrl-C reaches the lab only, which then ends them.
+//! *Invariants*: every process starts in its server's namespace, with its output in the server's
+//! log, in a session of its own, so that ctrl-C reaches the lab only, which then ends them.
 
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
@@ -128,7 +128,8 @@ impl Lab {
             .ok_or_else(|| self.router_error(server, "ended as soon as it started".to_owned()))
     }
 
-    /// A router that was killed leaves its XDP programs attached, and the next one could not attach its own.
+    /// A router that was killed leaves its XDP programs attached, and the next one could not attach
+    /// its own.
     fn remove_stale_programs(&self, server: usize) -> Result<(), LabError> {
         if self.state.driver != Driver::AfXdp {
             return Ok(());

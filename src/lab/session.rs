@@ -2,8 +2,9 @@
 //!
 //! Owns the flag that signals set, the spinner, and waiting for something to become true.
 //!
-//! *Invariants*: every wait ends: when it is true, when its time is over, or on ctrl-C. Without a terminal
-//! there is one plain line for each finished step and no spinner; colour respects `NO_COLOR`.
+//! *Invariants*: every wait ends: when it is true, when its time is over, or on ctrl-C. Without a
+//! terminal there is one plain line for each finished step and no spinner; colour respects
+//! `NO_COLOR`.
 
 use crate::lab::error::LabError;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -44,7 +45,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts listening to signals. After this the process must not enter a user namespace any more.
+    /// Starts listening to signals. After this the process must not enter a user namespace any
+    /// more.
     pub fn start(narration: Narration) -> Result<Self, LabError> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {

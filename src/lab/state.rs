@@ -1,11 +1,11 @@
 //! What a lab remembers between two commands: one JSON file in its directory.
 //!
-//! Owns the directory `BASE/NAME` with `state.json`, the namespaces bound under `net/`, and every router's
-//! configuration, socket and log. BASE is `$KUMIKI_LAB_DIR`, else `/run/kumiki-lab` for root, else
-//! `$XDG_RUNTIME_DIR/kumiki-lab`, else `/tmp/kumiki-lab-UID`.
+//! Owns the directory `BASE/NAME` with `state.json`, the namespaces bound under `net/`, and every
+//! router's configuration, socket and log. BASE is `$KUMIKI_LAB_DIR`, else `/run/kumiki-lab` for
+//! root, else `$XDG_RUNTIME_DIR/kumiki-lab`, else `/tmp/kumiki-lab-UID`.
 //!
-//! *Invariants*: the file is replaced as a whole, never half-written; what is in the file before it is in
-//! the kernel can be cleaned up after a crash.
+//! *Invariants*: the file is replaced as a whole, never half-written; what is in the file before it
+//! is in the kernel can be cleaned up after a crash.
 
 use crate::lab::error::LabError;
 use crate::lab::layout::CABLE_MTU_BYTES;
@@ -48,8 +48,8 @@ impl Driver {
         }
     }
 
-    /// MTU of fabric and LAN with this driver, in octets. An AF_XDP frame must fit one page with its
-    /// headroom: 3542 octets at most, less Ethernet and VLAN.
+    /// MTU of fabric and LAN with this driver, in octets. An AF_XDP frame must fit one page with
+    /// its headroom: 3542 octets at most, less Ethernet and VLAN.
     pub fn mtu_bytes(self) -> u16 {
         match self {
             Self::AfXdp => 3500,
@@ -57,8 +57,8 @@ impl Driver {
         }
     }
 
-    /// MTU of the cables themselves, in octets. The kernel refuses an XDP program on a veth whose other end
-    /// has a larger one than a page holds.
+    /// MTU of the cables themselves, in octets. The kernel refuses an XDP program on a veth whose
+    /// other end has a larger one than a page holds.
     pub fn cable_mtu_bytes(self) -> u32 {
         match self {
             Self::AfXdp => u32::from(self.mtu_bytes()),

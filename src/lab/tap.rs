@@ -1,14 +1,14 @@
 //! Joins a router's TAP devices to its cables.
 //!
-//! DPDK makes the device when the router starts, so it cannot be an end of the cable itself: a bridge in the
-//! server's namespace joins the two.
+//! DPDK makes the device when the router starts, so it cannot be an end of the cable itself: a
+//! bridge in the server's namespace joins the two.
 //!
 //! ```text
 //!   router - t-s02 -bridge b-s02- f-s02 ===veth=== fabric
 //! ```
 //!
-//! *Invariants*: the kernel has no IPv6 on any of them; the bridge stays when the router is killed and takes
-//! the next router's device.
+//! *Invariants*: the kernel has no IPv6 on any of them; the bridge stays when the router is killed
+//! and takes the next router's device.
 
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 const DEVICE_WAIT: Duration = Duration::from_secs(15);
 
 impl Lab {
-    /// Waits for the TAP devices of a server and joins each to its cable; nothing to do with other drivers.
+    /// Waits for the TAP devices of a server and joins each to its cable; nothing to do with other
+    /// drivers.
     pub(super) fn attach_taps(&self, server: usize) -> Result<(), LabError> {
         let kind = self.state.servers[server].kind;
         if self.state.driver != Driver::Tap || kind != ServerKind::Kumiki {

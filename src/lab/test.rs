@@ -1,6 +1,7 @@
 //! `kumiki lab up` and `kumiki lab test`: a lab from its first cable to its report.
 //!
-//! *Invariants*: a test leaves nothing behind, whatever happens, unless it is asked to keep the lab.
+//! *Invariants*: a test leaves nothing behind, whatever happens, unless it is asked to keep the
+//! lab.
 
 use crate::lab::actions::check_breakable;
 use crate::lab::cleanup;

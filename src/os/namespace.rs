@@ -1,8 +1,9 @@
 //! Network namespaces: a kernel's network stack more, with devices and routes of its own.
 //!
-//! Owns making, keeping and entering them; what is put inside belongs to the caller. A namespace lives as
-//! long as a process is in it or a file is bound to it. [`Namespace::create`] binds it to a path, so that
-//! other processes find it and it outlives its maker; [`Namespace::delete`] undoes that.
+//! Owns making, keeping and entering them; what is put inside belongs to the caller. A namespace
+//! lives as long as a process is in it or a file is bound to it. [`Namespace::create`] binds it to
+//! a path, so that other processes find it and it outlives its maker; [`Namespace::delete`] undoes
+//! that.
 //!
 //! *Invariants*: no function leaves the calling thread in another namespace, except
 //! [`enter_user_namespace`] and [`join_user_namespace`], which move the whole process and say so.
@@ -84,9 +85,9 @@ impl Namespace {
     pub fn delete(path: &Path) -> Result<(), NamespaceError> {
         let action = || format!("delete the network namespace {}", path.display());
         match unmount(path) {
-            // Not a mount point, because a crash came between making the file and binding, or because
-            // it was one in a mount namespace that has ended. A mount that is there and may not be
-            // undone keeps the file from being removed below.
+            // Not a mount point, because a crash came between making the file and binding, or
+            // because it was one in a mount namespace that has ended. A mount that is there and may
+            // not be undone keeps the file from being removed below.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EPERM)) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(NamespaceError::new(action(), error)),
@@ -118,7 +119,8 @@ impl Namespace {
         .map_err(|e| self.enter_error(e))
     }
 
-    /// Moves the calling thread inside, for the rest of its life. For threads that serve one namespace.
+    /// Moves the calling thread inside, for the rest of its life. For threads that serve one
+    /// namespace.
     pub fn enter(&self) -> Result<(), NamespaceError> {
         setns(self.fd(), libc::CLONE_NEWNET).map_err(|e| self.enter_error(e))
     }
@@ -126,8 +128,8 @@ impl Namespace {
     /// Makes `command` start inside.
     pub fn start_inside(&self, command: &mut Command) {
         let file = Arc::clone(&self.file);
-        // SAFETY: between fork and exec the hook only calls setns(2), which is async-signal-safe, on a
-        // descriptor that the captured `Arc` keeps open.
+        // SAFETY: between fork and exec the hook only calls setns(2), which is async-signal-safe,
+        // on a descriptor that the captured `Arc` keeps open.
         unsafe {
             command.pre_exec(move || setns(file.as_fd(), libc::CLONE_NEWNET));
         }
@@ -157,7 +159,8 @@ pub fn start_detached(command: &mut Command) {
     }
 }
 
-/// Makes `command` see the directory `source` in place of `target`, in a mount namespace of its own.
+/// Makes `command` see the directory `source` in place of `target`, in a mount namespace of its
+/// own.
 pub fn mount_over(command: &mut Command, source: &Path, target: &Path) -> io::Result<()> {
     let (source, target) = (path_text(source)?, path_text(target)?);
     let root = c"/";
@@ -195,8 +198,8 @@ pub fn enter_user_namespace() -> Result<(), NamespaceError> {
     mount_private().map_err(|e| NamespaceError::new("make the mounts private", e))
 }
 
-/// Moves the whole process into the user, mount and network namespaces of process `pid`. Only while the
-/// process has one thread. The working directory stays.
+/// Moves the whole process into the user, mount and network namespaces of process `pid`. Only while
+/// the process has one thread. The working directory stays.
 pub fn join_user_namespace(pid: u32) -> Result<(), NamespaceError> {
     check_single_thread()?;
     let refused = |e| NamespaceError::new(format!("join the namespaces of process {pid}"), e);

@@ -1,10 +1,11 @@
-//! The TUN device: how IPv6 packets reach the kernel of the machine the router runs on, and come back.
+//! The TUN device: how IPv6 packets reach the kernel of the machine the router runs on, and come
+//! back.
 //!
-//! Owns the device while open; the kernel deletes it with the descriptor. Addresses and routes are set
-//! through [`super::netlink`].
+//! Owns the device while open; the kernel deletes it with the descriptor. Addresses and routes are
+//! set through [`super::netlink`].
 //!
-//! *Invariants*: one read or write is one IPv6 packet without any header before it; nothing blocks. The
-//! kernel neither solicits routers on the device nor gives it a link-local address.
+//! *Invariants*: one read or write is one IPv6 packet without any header before it; nothing blocks.
+//! The kernel neither solicits routers on the device nor gives it a link-local address.
 //! *Standards*: linux/Documentation/networking/tuntap.rst.
 
 use super::netlink::offload::interface_request;
@@ -64,7 +65,8 @@ impl Tun {
         self.file.as_fd()
     }
 
-    /// One packet of the host; `WouldBlock` when there is none. A packet longer than `buffer` is cut.
+    /// One packet of the host; `WouldBlock` when there is none. A packet longer than `buffer` is
+    /// cut.
     pub fn read_packet(&self, buffer: &mut [u8]) -> io::Result<usize> {
         (&self.file).read(buffer)
     }
@@ -91,7 +93,8 @@ fn attach(file: &File, name: &str) -> io::Result<String> {
     let flags = libc::IFF_TUN | libc::IFF_NO_PI;
     request.ifr_ifru.ifru_flags =
         libc::c_short::try_from(flags).map_err(|_| io::Error::other("TUN flags do not fit"))?;
-    // SAFETY: TUNSETIFF reads and writes one ifreq, which lives on this stack until the call returns.
+    // SAFETY: TUNSETIFF reads and writes one ifreq, which lives on this stack until the call
+    // returns.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
     if result < 0 {
         return Err(io::Error::last_os_error());

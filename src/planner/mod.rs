@@ -4,8 +4,8 @@
 //!
 //! *Invariants*: pure: text and numbers in, values out; the same input gives the same plan.
 //!
-//! Gap: inventory, rack layout, cost, failure figures and configuration of every node (DESIGN.md §2,
-//! `kumiki plan`).
+//! Gap: inventory, rack layout, cost, failure figures and configuration of every node (DESIGN.md
+//! §2, `kumiki plan`).
 #![forbid(unsafe_code)]
 
 pub mod families;

@@ -1,7 +1,7 @@
 //! The binary in network namespaces: labs of real routers.
 //!
-//! Each test is skipped with a printed reason where the kernel does not permit namespaces, or where a
-//! program it needs is not installed.
+//! Each test is skipped with a printed reason where the kernel does not permit namespaces, or where
+//! a program it needs is not installed.
 
 use serde_json::Value;
 use std::path::Path;
@@ -51,7 +51,8 @@ fn a_ring_of_frr_and_bird_recovers_from_a_cut_and_a_silent_cable() {
     }
     let directory = directory();
     let arguments = "test --servers 4 --topology ring --peer s01=frr --peer s02=bird \
-                     --peer s03=frr --peer s04=bird --json --fault cut:s01-s02 --fault silent:s02-s03";
+                     --peer s03=frr --peer s04=bird --json --fault cut:s01-s02 \
+                     --fault silent:s02-s03";
     let output = lab(&directory, arguments).output().unwrap();
     let report = report(&output);
     assert_eq!(report["schema"], "kumiki.lab.test/1");

@@ -1,5 +1,5 @@
-//! Claims about namespaces, links, routes and TUN, tried on the kernel itself; skipped with a printed
-//! reason where the kernel does not permit them.
+//! Claims about namespaces, links, routes and TUN, tried on the kernel itself; skipped with a
+//! printed reason where the kernel does not permit them.
 
 use super::*;
 use crate::os::netlink::address::HostRoute;

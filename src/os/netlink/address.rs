@@ -3,8 +3,8 @@
 //! Owns the requests of `RTM_*ADDR` and `RTM_*ROUTE`. IPv4 does not exist here.
 //!
 //! *Invariants*: adding what is there and deleting what is not there are no errors.
-//! *Deviation*: addresses are added without duplicate address detection (RFC 4862 §5.4): they come from a
-//! numbering plan, and detection costs a second at each start.
+//! *Deviation*: addresses are added without duplicate address detection (RFC 4862 §5.4): they come
+//! from a numbering plan, and detection costs a second at each start.
 
 use super::socket::{NetlinkError, RouteSocket};
 use crate::base::prefix::Ipv6Prefix;
@@ -74,7 +74,8 @@ impl RouteSocket {
         }
     }
 
-    /// Every IPv6 address of a device that is usable (duplicate address detection done), with its length.
+    /// Every IPv6 address of a device that is usable (duplicate address detection done), with its
+    /// length.
     pub fn addresses(&mut self, ifindex: u32) -> Result<Vec<(Ipv6Addr, u8)>, NetlinkError> {
         let mut request = AddressMessage::default();
         request.header.family = AddressFamily::Inet6;

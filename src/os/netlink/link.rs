@@ -2,9 +2,9 @@
 //!
 //! Owns the requests of `RTM_*LINK`; addresses are [`super::address`]'s.
 //!
-//! *Invariants*: both ends of a veth pair are made with the interface index the caller chose. The kernel
-//! reports loss of carrier after half a second instead of at once when both ends have the same index, which
-//! is what fresh namespaces give by default.
+//! *Invariants*: both ends of a veth pair are made with the interface index the caller chose. The
+//! kernel reports loss of carrier after half a second instead of at once when both ends have the
+//! same index, which is what fresh namespaces give by default.
 
 use super::socket::{NetlinkError, RouteSocket};
 use crate::base::ids::MacAddress;
@@ -140,8 +140,8 @@ impl RouteSocket {
         self.request(&action, RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL)
     }
 
-    /// Makes a bridge without spanning tree and without multicast snooping: it shall be as transparent as a
-    /// cable.
+    /// Makes a bridge without spanning tree and without multicast snooping: it shall be as
+    /// transparent as a cable.
     pub fn create_bridge(
         &mut self,
         name: &str,

@@ -2,8 +2,9 @@
 //!
 //! Owns the multicast socket of `RTNLGRP_LINK`. What a lost carrier means is the caller's business.
 //!
-//! *Invariants*: [`LinkMonitor::poll`] never blocks. When the kernel had to drop messages, every link is
-//! reported again, so that no state stays wrong; a link that vanished meanwhile is then not reported.
+//! *Invariants*: [`LinkMonitor::poll`] never blocks. When the kernel had to drop messages, every
+//! link is reported again, so that no state stays wrong; a link that vanished meanwhile is then not
+//! reported.
 
 use super::link::Link;
 use super::socket::{NetlinkError, RouteSocket, messages};
@@ -51,7 +52,8 @@ impl LinkEvent {
     }
 }
 
-/// Listens for changes of links in one namespace; one for each process, owned by the host I/O thread.
+/// Listens for changes of links in one namespace; one for each process, owned by the host I/O
+/// thread.
 pub struct LinkMonitor {
     socket: Socket,
     requests: RouteSocket,
@@ -113,7 +115,8 @@ impl AsRawFd for LinkMonitor {
     }
 }
 
-/// A bridge repeats the state of its ports under its own family, "removed" included: not meant here.
+/// A bridge repeats the state of its ports under its own family, "removed" included: not meant
+/// here.
 fn is_about_the_link(message: &LinkMessage) -> bool {
     message.header.interface_family != AddressFamily::Bridge
 }

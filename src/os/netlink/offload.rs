@@ -1,7 +1,7 @@
 //! Checksum and segmentation offloads of a device.
 //!
-//! On a virtual cable nobody finishes what an offload left open: a 14,000-octet segment reached a router's
-//! packet ring as one truncated frame. Hosts beside such a router switch them off.
+//! On a virtual cable nobody finishes what an offload left open: a 14,000-octet segment reached a
+//! router's packet ring as one truncated frame. Hosts beside such a router switch them off.
 //!
 //! *Invariants*: a switch that a device does not have is not an error.
 
@@ -11,7 +11,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// `SIOCETHTOOL` of linux/sockios.h.
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
-/// Commands of linux/ethtool.h that switch one offload, in the order in which they depend on each other.
+/// Commands of linux/ethtool.h that switch one offload, in the order in which they depend on each
+/// other.
 const SWITCHES: [(&str, u32); 7] = [
     ("tcp segmentation", 0x1f),
     ("udp fragmentation", 0x22),
@@ -59,8 +60,8 @@ fn switch_off(socket: &OwnedFd, name: &str, command: u32) -> io::Result<()> {
     let mut value = EthtoolValue { command, data: 0 };
     let mut request = interface_request(name)?;
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
-    // SAFETY: SIOCETHTOOL reads an ifreq whose ifru_data points to a value of the command's type; both
-    // live on this stack until the call returns.
+    // SAFETY: SIOCETHTOOL reads an ifreq whose ifru_data points to a value of the command's type;
+    // both live on this stack until the call returns.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -3,7 +3,8 @@
 //! Owns the socket and the sequence numbers; what a request says belongs to [`super::link`] and
 //! [`super::address`].
 //!
-//! *Invariants*: at most one request is under way; an answer with another sequence number is ignored.
+//! *Invariants*: at most one request is under way; an answer with another sequence number is
+//! ignored.
 //! *Standards*: RFC 3549 §2.2 (header, ACK, multipart).
 
 use netlink_packet_core::{
@@ -138,7 +139,8 @@ fn open_socket() -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// The messages of a datagram. One that this crate cannot read is skipped: newer kernels add attributes.
+/// The messages of a datagram. One that this crate cannot read is skipped: newer kernels add
+/// attributes.
 pub(super) fn messages(datagram: &[u8]) -> Vec<NetlinkMessage<RouteNetlinkMessage>> {
     let mut found = Vec::new();
     let mut rest = datagram;

@@ -1,7 +1,7 @@
 //! Settings of the kernel's network stack that have no netlink message.
 //!
-//! *Invariants*: `/proc/sys/net` shows the network namespace of the thread that opens the file, so a write
-//! acts where the calling thread is.
+//! *Invariants*: `/proc/sys/net` shows the network namespace of the thread that opens the file, so
+//! a write acts where the calling thread is.
 
 use super::socket::NetlinkError;
 use std::path::Path;

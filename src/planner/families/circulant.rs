@@ -14,7 +14,8 @@ pub const FAMILY: Family = Family {
 fn cables(arguments: &str, count: usize) -> Result<Vec<Cable>, TopologyError> {
     let steps = steps(arguments)?;
     let largest = steps.iter().copied().max().unwrap_or(0);
-    // A step of half the ring or less; a longer one is the same as a shorter one the other way round.
+    // A step of half the ring or less; a longer one is the same as a shorter one the other way
+    // round.
     at_least(&FAMILY, (2 * largest).max(3), count)?;
     Ok((0..count)
         .flat_map(|server| steps.iter().map(move |step| (server, (server + step) % count)))

@@ -2,8 +2,8 @@
 
 use super::{Topology, TopologyError, server_index};
 
-/// Reads the text of a cabling file. The highest server named says how many there are, if `server_count`
-/// does not.
+/// Reads the text of a cabling file. The highest server named says how many there are, if
+/// `server_count` does not.
 pub fn parse(text: &str, server_count: Option<usize>) -> Result<Topology, TopologyError> {
     let mut cables = Vec::new();
     let mut highest = 0;

@@ -1,4 +1,5 @@
-//! Every server cabled to every other: one hop everywhere, as many ports as there are other servers.
+//! Every server cabled to every other: one hop everywhere, as many ports as there are other
+//! servers.
 
 use super::{Cable, Family, TopologyError, at_least, no_arguments};
 

@@ -1,10 +1,10 @@
 //! Topology families: rules that say which servers are cabled to each other.
 //!
-//! Read [`FAMILIES`], the list of all; then one file a family: [`ring`], [`line`](mod@line), [`mesh`],
-//! [`circulant`], [`torus`], and [`file`](mod@file) for a cabling that follows no rule.
+//! Read [`FAMILIES`], the list of all; then one file a family: [`ring`], [`line`](mod@line),
+//! [`mesh`], [`circulant`], [`torus`], and [`file`](mod@file) for a cabling that follows no rule.
 //!
-//! *Invariants*: a [`Topology`] is connected, has no cable twice and none from a server to itself, its
-//! cables are sorted, and no server needs more than [`PORT_MAX`] ports.
+//! *Invariants*: a [`Topology`] is connected, has no cable twice and none from a server to itself,
+//! its cables are sorted, and no server needs more than [`PORT_MAX`] ports.
 
 pub mod circulant;
 pub mod file;
@@ -137,7 +137,8 @@ impl Topology {
         })
     }
 
-    /// Hops from `start` to every server when `is_usable` cables are left; `None` where there is no way.
+    /// Hops from `start` to every server when `is_usable` cables are left; `None` where there is no
+    /// way.
     pub fn distances(&self, start: usize, is_usable: impl Fn(Cable) -> bool) -> Vec<Option<u32>> {
         let mut hops = vec![None; self.servers];
         let mut frontier = vec![start];
