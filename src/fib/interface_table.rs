@@ -17,6 +17,8 @@ pub struct Interface {
     pub role: PortRole,
     /// Its own MAC.
     pub mac: MacAddress,
+    /// VLAN id of its packets; `None` for untagged ones.
+    pub vlan: Option<u16>,
     /// Largest IPv6 packet it sends, in octets.
     pub mtu: u16,
     /// Its link-local address.

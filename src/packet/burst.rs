@@ -76,6 +76,25 @@ impl<B> Burst<B> {
         self.slots.iter_mut().take(self.len).flatten()
     }
 
+    /// Shows every packet to `look`, in order; what it takes out of the slot leaves the burst, the others
+    /// close up. Packets that stay first are not moved.
+    #[inline]
+    pub fn sift(&mut self, mut look: impl FnMut(&mut Option<B>)) {
+        let len = self.len;
+        let mut kept = 0;
+        for index in 0..len {
+            let Some(slot) = self.slots.get_mut(index) else { break };
+            look(slot);
+            if slot.is_some() {
+                if kept != index {
+                    self.slots.swap(kept, index);
+                }
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+
     /// Takes all packets in order; the burst is empty afterwards.
     #[inline]
     pub fn drain(&mut self) -> impl Iterator<Item = B> + '_ {
@@ -118,6 +137,16 @@ mod tests {
         assert_eq!(burst.push(99), Err(99));
         assert_eq!(burst.drain().count(), BURST_MAX);
         assert!(burst.is_empty());
+    }
+
+    #[test]
+    fn what_is_sifted_out_leaves_no_holes() {
+        let mut burst = Burst::new();
+        burst.extend(0..6);
+        let mut odd = Vec::new();
+        burst.sift(|slot| odd.extend(slot.take_if(|number| *number % 2 == 1)));
+        assert_eq!((burst.len(), odd), (3, vec![1, 3, 5]));
+        assert_eq!(burst.drain().collect::<Vec<_>>(), [0, 2, 4]);
     }
 
     #[test]
