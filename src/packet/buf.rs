@@ -6,6 +6,7 @@
 //! *Invariants*: headers are read from the first segment only; `data()` is that segment, `len()` counts
 //! all segments. Dropping a buffer returns its memory.
 
+use crate::packet::burst::Burst;
 use crate::packet::meta::PacketMeta;
 
 /// Octets kept free before a received frame: room for Ethernet, a VLAN tag, two IPv6 headers,
@@ -77,4 +78,9 @@ pub trait PacketBuf: Send + Sized {
 
     /// Appends all octets to `out`; for the way to the control plane.
     fn copy_to(&self, out: &mut Vec<u8>);
+
+    /// Frees all packets of `burst`; buffers of a pool override this to go back in one step.
+    fn release(burst: &mut Burst<Self>) {
+        burst.drain().for_each(drop);
+    }
 }

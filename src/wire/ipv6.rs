@@ -72,6 +72,20 @@ pub const fn is_solicited_node(group: Ipv6Addr) -> bool {
     group.to_bits() & !SOLICITED_NODE_SUFFIX == SOLICITED_NODE
 }
 
+const LINK_LOCAL_TOP_BITS: u128 = 0xfe80 >> 6;
+
+/// Whether the address, as a number, lies in `fe80::/10`.
+#[inline]
+pub const fn is_link_local(address: u128) -> bool {
+    address >> 118 == LINK_LOCAL_TOP_BITS
+}
+
+/// Whether the address, as a number, lies in `ff00::/8`.
+#[inline]
+pub const fn is_multicast(address: u128) -> bool {
+    address >> 120 == 0xff
+}
+
 /// A header read in place.
 #[derive(Clone, Copy, Debug)]
 pub struct Ipv6View<'a> {
@@ -168,6 +182,42 @@ impl<'a> Ipv6View<'a> {
     #[inline]
     pub fn upper_layer(&self) -> Result<UpperLayer, ChainError> {
         upper_layer(self.next_header(), self.rest)
+    }
+}
+
+/// A header to change in place, in its parts.
+#[derive(Debug)]
+pub struct Ipv6Fields<'a> {
+    head: &'a mut [u8; 8],
+    /// Source.
+    pub source: &'a mut [u8; 16],
+    /// Destination.
+    pub destination: &'a mut [u8; 16],
+    /// Everything in the slice behind the header.
+    pub rest: &'a mut [u8],
+}
+
+impl<'a> Ipv6Fields<'a> {
+    /// The header at the start of `packet`; the version is not looked at.
+    #[inline]
+    pub fn new(packet: &'a mut [u8]) -> Result<Self, Truncated> {
+        let short = Truncated { offset: 0, wanted: HEADER_OCTETS, left: packet.len() };
+        let (head, rest) = packet.split_first_chunk_mut().ok_or(short)?;
+        let (source, rest) = rest.split_first_chunk_mut().ok_or(short)?;
+        let (destination, rest) = rest.split_first_chunk_mut().ok_or(short)?;
+        Ok(Self { head, source, destination, rest })
+    }
+
+    /// Hop limit.
+    #[inline]
+    pub const fn hop_limit(&self) -> u8 {
+        self.head[7]
+    }
+
+    /// Sets the hop limit.
+    #[inline]
+    pub const fn set_hop_limit(&mut self, hop_limit: u8) {
+        self.head[7] = hop_limit;
     }
 }
 

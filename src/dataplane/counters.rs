@@ -1,0 +1,335 @@
+//! What a worker counts.
+//!
+//! Owns [`LcoreCounters`], the cells of one worker, and [`LcoreSnapshot`], a copy of them that readers add
+//! up. Names and sentences come from the enums that number the cells.
+//!
+//! *Invariants*: one worker writes, anybody reads; a cell only grows. When no loop runs, received +
+//! injected + generated = sent + punted + dropped (STYLE §9), which [`LcoreSnapshot::is_conserved`] says.
+
+use crate::base::ids::{NextHopId, PORT_MAX, PortId};
+use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason};
+use crate::dataplane::graph::{NODE_COUNT, NodeId};
+use crate::dataplane::punt::{PUNT_CLASS_COUNT, PuntClass};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter with one writer.
+#[derive(Debug, Default)]
+pub struct Cell(AtomicU64);
+
+impl Cell {
+    /// Adds; only the owner may.
+    #[inline]
+    pub fn add(&self, count: u64) {
+        // One writer: load and store need no locked instruction. Relaxed: nothing depends on it.
+        self.0.store(self.get().wrapping_add(count), Ordering::Relaxed);
+    }
+
+    /// The count.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The cells of one node.
+#[derive(Debug, Default)]
+pub struct NodeCells {
+    /// Times it ran.
+    pub calls: Cell,
+    /// Packets it saw.
+    pub packets: Cell,
+    /// TSC cycles it took.
+    pub cycles: Cell,
+}
+
+/// The cells of one port.
+#[derive(Debug, Default)]
+pub struct PortCells {
+    /// Packets received.
+    pub rx_packets: Cell,
+    /// Octets received.
+    pub rx_bytes: Cell,
+    /// Packets that the device took.
+    pub tx_packets: Cell,
+    /// Octets that the device took.
+    pub tx_bytes: Cell,
+    /// Packets that the device did not take.
+    pub tx_dropped: Cell,
+}
+
+/// The cells of one worker, shared by `Arc` with those who read; a cache line apart from other workers'.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct LcoreCounters {
+    nodes: [NodeCells; NODE_COUNT],
+    drops: [Cell; DROP_REASON_COUNT],
+    punts: [Cell; PUNT_CLASS_COUNT],
+    ports: Box<[PortCells]>,
+    next_hops: Box<[Cell]>,
+    /// Loops run.
+    pub loops: Cell,
+    /// Loops that found nothing.
+    pub idle_loops: Cell,
+    /// Times it slept.
+    pub sleeps: Cell,
+    /// Packets taken from the control thread.
+    pub injected: Cell,
+    /// ICMPv6 errors made, each from a packet that is counted as dropped.
+    pub generated: Cell,
+    /// ICMPv6 errors not made: the rate limit of RFC 4443 §2.4(f).
+    pub errors_limited: Cell,
+    /// ICMPv6 errors not made: RFC 4443 §2.4(e) forbids them.
+    pub errors_forbidden: Cell,
+}
+
+impl LcoreCounters {
+    /// Cells for next hops below `next_hop_count` (the length of the liveness table).
+    pub fn new(next_hop_count: usize) -> Self {
+        Self {
+            nodes: core::array::from_fn(|_| NodeCells::default()),
+            drops: core::array::from_fn(|_| Cell::default()),
+            punts: core::array::from_fn(|_| Cell::default()),
+            ports: (0..PORT_MAX).map(|_| PortCells::default()).collect(),
+            next_hops: (0..next_hop_count).map(|_| Cell::default()).collect(),
+            loops: Cell::default(),
+            idle_loops: Cell::default(),
+            sleeps: Cell::default(),
+            injected: Cell::default(),
+            generated: Cell::default(),
+            errors_limited: Cell::default(),
+            errors_forbidden: Cell::default(),
+        }
+    }
+
+    /// Counts a run of `node`.
+    #[inline]
+    pub fn count_node(&self, node: NodeId, packets: usize, cycles: u64) {
+        if let Some(cells) = self.nodes.get(node.index()) {
+            cells.calls.add(1);
+            cells.packets.add(packets as u64);
+            cells.cycles.add(cycles);
+        }
+    }
+
+    /// Counts dropped packets.
+    #[inline]
+    pub fn count_drops(&self, reason: DropReason, packets: usize) {
+        if let Some(cell) = self.drops.get(reason.index()) {
+            cell.add(packets as u64);
+        }
+    }
+
+    /// Counts a punted packet.
+    #[inline]
+    pub fn count_punt(&self, class: PuntClass) {
+        if let Some(cell) = self.punts.get(class.index()) {
+            cell.add(1);
+        }
+    }
+
+    /// Counts packets sent to a next hop; numbers beyond the table are not counted.
+    #[inline]
+    pub fn count_next_hop(&self, next_hop: NextHopId, packets: u64) {
+        if let Some(cell) = self.next_hops.get(next_hop.index()) {
+            cell.add(packets);
+        }
+    }
+
+    /// Packets sent to a next hop since the start: ND compares it with what it read before.
+    pub fn next_hop_packets(&self, next_hop: NextHopId) -> u64 {
+        self.next_hops.get(next_hop.index()).map_or(0, Cell::get)
+    }
+
+    /// The cells of a port.
+    #[inline]
+    pub fn port(&self, port: PortId) -> Option<&PortCells> {
+        self.ports.get(port.index())
+    }
+
+    /// A copy of everything but the next hops; not one instant, each cell for itself.
+    pub fn snapshot(&self) -> LcoreSnapshot {
+        let node = |cells: &NodeCells| NodeCounts {
+            calls: cells.calls.get(),
+            packets: cells.packets.get(),
+            cycles: cells.cycles.get(),
+        };
+        let port = |cells: &PortCells| PortCounts {
+            rx_packets: cells.rx_packets.get(),
+            rx_bytes: cells.rx_bytes.get(),
+            tx_packets: cells.tx_packets.get(),
+            tx_bytes: cells.tx_bytes.get(),
+            tx_dropped: cells.tx_dropped.get(),
+        };
+        LcoreSnapshot {
+            nodes: self.nodes.iter().map(node).collect(),
+            drops: self.drops.iter().map(Cell::get).collect(),
+            punts: self.punts.iter().map(Cell::get).collect(),
+            ports: self.ports.iter().map(port).collect(),
+            loops: self.loops.get(),
+            idle_loops: self.idle_loops.get(),
+            sleeps: self.sleeps.get(),
+            injected: self.injected.get(),
+            generated: self.generated.get(),
+            errors_limited: self.errors_limited.get(),
+            errors_forbidden: self.errors_forbidden.get(),
+        }
+    }
+}
+
+/// Counts of one node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeCounts {
+    /// Times it ran.
+    pub calls: u64,
+    /// Packets it saw.
+    pub packets: u64,
+    /// TSC cycles it took.
+    pub cycles: u64,
+}
+
+/// Counts of one port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCounts {
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Octets received.
+    pub rx_bytes: u64,
+    /// Packets that the device took.
+    pub tx_packets: u64,
+    /// Octets that the device took.
+    pub tx_bytes: u64,
+    /// Packets that the device did not take.
+    pub tx_dropped: u64,
+}
+
+/// A copy of a worker's counts, or the sum of several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LcoreSnapshot {
+    /// In the order of [`NodeId::ALL`].
+    pub nodes: Vec<NodeCounts>,
+    /// In the order of [`DropReason::ALL`].
+    pub drops: Vec<u64>,
+    /// In the order of [`PuntClass::ALL`].
+    pub punts: Vec<u64>,
+    /// By port number.
+    pub ports: Vec<PortCounts>,
+    /// Loops run.
+    pub loops: u64,
+    /// Loops that found nothing.
+    pub idle_loops: u64,
+    /// Times it slept.
+    pub sleeps: u64,
+    /// Packets taken from the control thread.
+    pub injected: u64,
+    /// ICMPv6 errors made.
+    pub generated: u64,
+    /// ICMPv6 errors not made because of the rate limit.
+    pub errors_limited: u64,
+    /// ICMPv6 errors not made because RFC 4443 forbids them.
+    pub errors_forbidden: u64,
+}
+
+impl LcoreSnapshot {
+    /// Packets dropped for `reason`.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops.get(reason.index()).copied().unwrap_or(0)
+    }
+
+    /// Packets punted in `class`.
+    pub fn punted(&self, class: PuntClass) -> u64 {
+        self.punts.get(class.index()).copied().unwrap_or(0)
+    }
+
+    /// Counts of `node`.
+    pub fn node(&self, node: NodeId) -> NodeCounts {
+        self.nodes.get(node.index()).copied().unwrap_or_default()
+    }
+
+    /// Counts of `port`.
+    pub fn port(&self, port: PortId) -> PortCounts {
+        self.ports.get(port.index()).copied().unwrap_or_default()
+    }
+
+    /// Packets in: received, injected, generated.
+    pub fn came_in(&self) -> u64 {
+        let received: u64 = self.ports.iter().map(|port| port.rx_packets).sum();
+        received + self.injected + self.generated
+    }
+
+    /// Packets out: sent, punted, dropped.
+    pub fn went_out(&self) -> u64 {
+        let sent: u64 = self.ports.iter().map(|port| port.tx_packets).sum();
+        sent + self.punts.iter().sum::<u64>() + self.drops.iter().sum::<u64>()
+    }
+
+    /// Whether no packet was lost without a reason.
+    pub fn is_conserved(&self) -> bool {
+        self.came_in() == self.went_out()
+    }
+
+    /// Adds another worker's counts.
+    pub fn add(&mut self, other: &Self) {
+        add_all(&mut self.drops, &other.drops, |sum, count| *sum += count);
+        add_all(&mut self.punts, &other.punts, |sum, count| *sum += count);
+        add_all(&mut self.nodes, &other.nodes, |sum, count| {
+            sum.calls += count.calls;
+            sum.packets += count.packets;
+            sum.cycles += count.cycles;
+        });
+        add_all(&mut self.ports, &other.ports, |sum, count| {
+            sum.rx_packets += count.rx_packets;
+            sum.rx_bytes += count.rx_bytes;
+            sum.tx_packets += count.tx_packets;
+            sum.tx_bytes += count.tx_bytes;
+            sum.tx_dropped += count.tx_dropped;
+        });
+        self.loops += other.loops;
+        self.idle_loops += other.idle_loops;
+        self.sleeps += other.sleeps;
+        self.injected += other.injected;
+        self.generated += other.generated;
+        self.errors_limited += other.errors_limited;
+        self.errors_forbidden += other.errors_forbidden;
+    }
+}
+
+fn add_all<T: Copy + Default>(sums: &mut Vec<T>, counts: &[T], add: impl Fn(&mut T, &T)) {
+    if sums.len() < counts.len() {
+        sums.resize(counts.len(), T::default());
+    }
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        add(sum, count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_two_workers_add_up() {
+        let (one, two) = (LcoreCounters::new(4), LcoreCounters::new(4));
+        one.count_drops(DropReason::NoRoute, 2);
+        two.count_drops(DropReason::NoRoute, 3);
+        two.count_punt(PuntClass::Nd);
+        one.count_node(NodeId::Ipv6Lookup, 64, 1000);
+        if let Some(port) = two.port(PortId(1)) {
+            port.rx_packets.add(6);
+        }
+        let mut sum = LcoreSnapshot::default();
+        sum.add(&one.snapshot());
+        sum.add(&two.snapshot());
+        assert_eq!((sum.dropped(DropReason::NoRoute), sum.punted(PuntClass::Nd)), (5, 1));
+        assert_eq!(sum.node(NodeId::Ipv6Lookup).packets, 64);
+        assert!(sum.is_conserved(), "6 received are 5 dropped and 1 punted");
+    }
+
+    #[test]
+    fn use_of_a_next_hop_is_seen_by_its_number() {
+        let counters = LcoreCounters::new(2);
+        counters.count_next_hop(NextHopId(1), 7);
+        counters.count_next_hop(NextHopId(9), 7);
+        let seen = [0, 1, 9].map(|n| counters.next_hop_packets(NextHopId(n)));
+        assert_eq!(seen, [0, 7, 0]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Why packets die: one reason, one counter.
+//!
+//! Owns [`DropReason`] with the name and the sentence that `show errors` prints. Each failed check of the
+//! graph has its own reason; who checks is the node.
+//!
+//! *Invariants*: [`DropReason::ALL`] lists the variants in the order of their numbers.
+
+macro_rules! drop_reasons {
+    ($($variant:ident: $name:literal, $help:literal;)*) => {
+        /// A reason to drop a packet.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum DropReason {
+            $(#[doc = $help] $variant,)*
+        }
+
+        impl DropReason {
+            /// Every reason, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Name of the counter.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// What it means and what to do.
+            pub const fn help(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $help,)*
+                }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    PortUnknown: "port_unknown",
+        "Came in by a port that the forwarding state does not know; normal while a port starts.";
+    EthernetTruncated: "ethernet_truncated", "Shorter than an Ethernet header and its VLAN tag.";
+    EthernetNotOurs: "ethernet_not_ours",
+        "For the MAC of somebody else; the device is promiscuous.";
+    EthernetSourceMulticast: "ethernet_source_multicast",
+        "The source MAC is a group address, which no station has.";
+    VlanUnexpected: "vlan_unexpected", "Tagged, on a port without VLAN: see `vlan` of the port.";
+    VlanMissing: "vlan_missing", "Untagged, on a port with a VLAN: see `vlan` of the port.";
+    VlanOther: "vlan_other", "Tagged with another VLAN than the port's.";
+    EtherTypeLength: "ethertype_length", "An IEEE 802.3 frame (spanning tree, for example).";
+    EtherTypeUnknown: "ethertype_unknown", "Not IPv6: ARP, IPv4, LLDP or a second VLAN tag.";
+    Ipv6HeaderTruncated: "ipv6_header_truncated", "Shorter than an IPv6 header.";
+    Ipv6Version: "ipv6_version", "The version field is not 6.";
+    Ipv6LengthBeyondFrame: "ipv6_length_beyond_frame",
+        "The IPv6 length is longer than the frame: cut on the way, or an offload left on.";
+    Ipv6Jumbogram: "ipv6_jumbogram", "A jumbogram (RFC 2675), which no link here carries.";
+    SourceMulticast: "source_multicast", "The source is a multicast address (RFC 4291 §2.7).";
+    SourceLoopback: "source_loopback", "The source is ::1 (RFC 4291 §2.5.3).";
+    SourceUnspecified: "source_unspecified",
+        "The source is :: and the destination no multicast group (RFC 4291 §2.5.2).";
+    DestinationLoopback: "destination_loopback", "The destination is ::1 (RFC 4291 §2.5.3).";
+    DestinationUnspecified: "destination_unspecified", "The destination is :: (RFC 4291 §2.5.2).";
+    LinkLocalNotOurs: "link_local_not_ours",
+        "For a link-local address that is not this port's; never forwarded (RFC 4291 §2.5.6).";
+    MulticastNotMember: "multicast_not_member",
+        "For a multicast group that the router is not in; multicast is not routed.";
+    NoRoute: "no_route", "No route to the destination; answered with Destination Unreachable.";
+    Blackhole: "blackhole", "The route says: discard.";
+    NextHopsDead: "next_hops_dead",
+        "Every next hop of the route is down; answered with Destination Unreachable.";
+    LookupLimit: "lookup_limit", "Looked up twice already; a loop inside the router.";
+    LinkMulticast: "link_multicast",
+        "To be forwarded, but sent to a group MAC: other routers of the link have it too.";
+    BeyondScope: "beyond_scope",
+        "To be forwarded with a link-local source (RFC 4007 §9); answered.";
+    HopLimitZero: "hop_limit_zero",
+        "Came with hop limit 0 and is not for this router; answered with Time Exceeded.";
+    HopLimitExceeded: "hop_limit_exceeded",
+        "Hop limit used up: a traceroute, or a routing loop; answered with Time Exceeded.";
+    PacketTooBig: "packet_too_big",
+        "Longer than the MTU of the next link; answered with Packet Too Big.";
+    InterfaceDown: "interface_down", "The port it should leave by is down; answered.";
+    NoHeadroom: "no_headroom", "No room before the packet for what had to be put there.";
+    SegmentSplit: "segment_split",
+        "Headers or a message to answer lie in several segments of the buffer.";
+    ChainTruncated: "chain_truncated", "For the router; an extension header ends too early.";
+    ChainTooLong: "chain_too_long", "For the router; too many extension headers.";
+    HopByHopNotFirst: "hop_by_hop_not_first",
+        "For the router; hop-by-hop options behind another header (RFC 8200 §4.1); answered.";
+    LocalFragment: "local_fragment",
+        "A fragment of something that only this link's protocols say; they fit one packet.";
+    LocalExtension: "local_extension",
+        "An echo with extension headers to a link-local address or a group.";
+    LocalNoNextHeader: "local_no_next_header", "For the router, with nothing in it (header 59).";
+    Icmpv6Truncated: "icmpv6_truncated", "An ICMPv6 message that ends too early.";
+    Icmpv6Checksum: "icmpv6_checksum", "An echo request with a wrong checksum.";
+    NdHopLimit: "nd_hop_limit",
+        "Neighbour Discovery from beyond the link: hop limit not 255 (RFC 4861 §7.1).";
+    NdCode: "nd_code", "Neighbour Discovery with a code that is not 0 (RFC 4861 §7.1).";
+    MldIgnored: "mld_ignored", "Multicast listener messages, which a unicast router ignores.";
+    MulticastUnwanted: "multicast_unwanted",
+        "To a group of ours, of a protocol that nothing here speaks.";
+    TxFull: "tx_full", "The device did not take it: its transmit queue is full.";
+    PortGone: "port_gone", "The port it should leave by is not on this worker any more.";
+    PuntRingFull: "punt_ring_full", "The control thread is behind; its ring is full.";
+    PuntPolicedOspf: "punt_policed_ospf", "OSPF above the rate of its punt class.";
+    PuntPolicedNd: "punt_policed_nd", "Neighbour Discovery above the rate of its punt class.";
+    PuntPolicedUnresolved: "punt_policed_unresolved",
+        "Packets to unresolved neighbours above the rate of their punt class.";
+    PuntPolicedHost: "punt_policed_host", "Packets for the host above the rate of their class.";
+    GraphOverflow: "graph_overflow", "More than a burst waited for one node; an error of ours.";
+}
+
+/// How many reasons there are.
+pub const DROP_REASON_COUNT: usize = DropReason::ALL.len();
+
+impl DropReason {
+    /// The reason as an index into a table.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_numbers_run_from_zero() {
+        let names: BTreeSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), DROP_REASON_COUNT);
+        assert!(DropReason::ALL.iter().enumerate().all(|(n, reason)| reason.index() == n));
+    }
+
+    #[test]
+    fn every_reason_has_a_sentence() {
+        assert!(DropReason::ALL.iter().all(|reason| reason.help().ends_with('.')));
+    }
+}

@@ -1,0 +1,133 @@
+//! The hash that keeps a flow on one path.
+//!
+//! Owns [`flow_hash`]: addresses, flow label, protocol and ports. Which path a hash means belongs to `fib`.
+//!
+//! *Invariants*: all packets of one flow get one hash, and so do all fragments of one packet, because a
+//! fragment's ports are never read. Never zero: zero means "not computed".
+//! *Standards*: RFC 6438 (flow label in the hash), RFC 6437 §3 (the label may be zero: then ports decide).
+
+use crate::wire::ipv6::{
+    Ipv6View, NEXT_FRAGMENT, NEXT_ICMPV6, NEXT_SCTP, NEXT_TCP, NEXT_UDP, UpperLayer, is_extension,
+};
+
+const MULTIPLIERS: [u64; 4] =
+    [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0xd6e8_feb8_6659_fd93];
+
+/// The hash of the flow that the packet belongs to. `seed` differs between routers, so that the second
+/// router of a path does not repeat the choice of the first.
+#[inline]
+pub fn flow_hash(view: &Ipv6View<'_>, seed: u64) -> u32 {
+    let [m0, m1, m2, m3] = MULTIPLIERS;
+    let (source, destination) = (halves(view.source_bits()), halves(view.destination_bits()));
+    let (protocol, ports) = ports(view);
+    let label = u64::from(view.flow_label()) << 8 | u64::from(protocol);
+    let mixed = fold(source.0 ^ m0 ^ seed, source.1 ^ m1)
+        ^ fold(destination.0 ^ m2, destination.1 ^ m3)
+        ^ fold(label ^ m1, u64::from(ports) ^ m2);
+    let (high, low) = (mixed >> 32, mixed & 0xffff_ffff);
+    u32::try_from(high ^ low).unwrap_or(0).max(1)
+}
+
+#[inline]
+fn halves(bits: u128) -> (u64, u64) {
+    ((bits >> 64) as u64, (bits & u128::from(u64::MAX)) as u64)
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let (high, low) = halves(u128::from(a) * u128::from(b));
+    high ^ low
+}
+
+/// The protocol and its two ports as one number; zero where there are none to be read.
+#[inline]
+fn ports(view: &Ipv6View<'_>) -> (u8, u32) {
+    let direct = view.next_header();
+    if !is_extension(direct) {
+        return (direct, read_ports(direct, view.rest()));
+    }
+    match view.upper_layer() {
+        // What follows differs between the first fragment and the others.
+        Ok(UpperLayer { fragment: Some(_), .. }) => (NEXT_FRAGMENT, 0),
+        Ok(found) => {
+            let rest = view.rest().get(found.offset..).unwrap_or(&[]);
+            (found.protocol, read_ports(found.protocol, rest))
+        }
+        Err(_) => (0, 0),
+    }
+}
+
+#[inline]
+fn read_ports(protocol: u8, rest: &[u8]) -> u32 {
+    let words = match protocol {
+        NEXT_TCP | NEXT_UDP | NEXT_SCTP => rest.first_chunk(),
+        // The identifier of an echo stands where it keeps one ping on one path.
+        NEXT_ICMPV6 => rest.get(4..).and_then(<[u8]>::first_chunk),
+        _ => None,
+    };
+    let ports = words.map_or(0, |octets| u32::from_be_bytes(*octets));
+    if protocol == NEXT_ICMPV6 { ports >> 16 } else { ports }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ipv6::{Ipv6Header, NEXT_DESTINATION_OPTIONS};
+
+    fn packet(label: u32, next_header: u8, rest: &[u8]) -> Vec<u8> {
+        let header = Ipv6Header {
+            traffic_class: 0,
+            flow_label: label,
+            payload_length: 0,
+            next_header,
+            hop_limit: 64,
+            source: "fd00::1".parse().unwrap(),
+            destination: "fd00::2".parse().unwrap(),
+        };
+        [&header.to_octets(), rest].concat()
+    }
+
+    fn hash(packet: &[u8]) -> u32 {
+        flow_hash(&Ipv6View::new(packet).unwrap(), 1)
+    }
+
+    #[test]
+    fn ports_and_label_tell_flows_apart() {
+        let base = hash(&packet(0, NEXT_UDP, &[0, 1, 0, 2]));
+        assert_ne!(base, hash(&packet(0, NEXT_UDP, &[0, 1, 0, 3])));
+        assert_ne!(base, hash(&packet(9, NEXT_UDP, &[0, 1, 0, 2])));
+        assert_ne!(base, hash(&packet(0, NEXT_TCP, &[0, 1, 0, 2])));
+    }
+
+    #[test]
+    fn options_do_not_hide_the_ports() {
+        let options = [NEXT_UDP, 0, 1, 4, 0, 0, 0, 0];
+        let one = packet(0, NEXT_DESTINATION_OPTIONS, &[&options[..], &[0, 1, 0, 2]].concat());
+        assert_eq!(hash(&one), hash(&packet(0, NEXT_UDP, &[0, 1, 0, 2])));
+    }
+
+    #[test]
+    fn fragments_of_one_packet_stay_together() {
+        let first = [NEXT_UDP, 0, 0, 1, 0, 0, 0, 7, 0, 1, 0, 2];
+        let later = [NEXT_UDP, 0, 0x05, 0xa8, 0, 0, 0, 7, 9, 9, 9, 9];
+        let hashes = [first, later].map(|rest| hash(&packet(0, NEXT_FRAGMENT, &rest)));
+        assert_eq!(hashes[0], hashes[1]);
+    }
+
+    #[test]
+    fn sequence_numbers_of_a_ping_do_not_move_it() {
+        let one = packet(0, NEXT_ICMPV6, &[128, 0, 0, 0, 0, 7, 0, 1]);
+        let two = packet(0, NEXT_ICMPV6, &[128, 0, 0, 0, 0, 7, 0, 2]);
+        assert_eq!(hash(&one), hash(&two));
+    }
+
+    #[test]
+    fn flows_spread_evenly_over_buckets() {
+        let mut buckets = [0_u32; 64];
+        for number in 0..64_000_u32 {
+            let bytes = packet(0, NEXT_UDP, &number.to_be_bytes());
+            buckets[usize::try_from(hash(&bytes) & 63).unwrap()] += 1;
+        }
+        assert!(buckets.iter().all(|count| (800..1200).contains(count)), "{buckets:?}");
+    }
+}

@@ -1,0 +1,365 @@
+//! The graph: which nodes there are, in which order they run, and who hands packets to whom.
+//!
+//! Owns [`NodeId`], [`Ctx`] (what a node may see), [`Next`] (where it puts packets) and [`run_graph`]. What
+//! a node does stands in its own file under `node/`.
+//!
+//! A node looks at every packet of its burst. What it leaves in the burst goes to the next node of the
+//! fixed order without being moved; what it takes out goes to the queue of another node. The second half
+//! of the order is the way of the exceptions: local packets, answers, their lookup, punts and drops.
+//!
+//! *Invariants*: no node makes a packet out of nothing, so at most one burst is inside and no queue
+//! overflows. A packet goes only along an edge of [`NodeId::successors`] (asserted in debug builds); the
+//! drawing in `docs/graph.md` is generated from the same list and compared by a test. Everything that
+//! enters leaves before [`run_graph`] returns, except what waits in the transmit bursts of the ports.
+
+use crate::base::ids::NextHopId;
+use crate::base::time::Instant;
+use crate::dataplane::counters::LcoreCounters;
+use crate::dataplane::drop::DropReason;
+use crate::dataplane::limit::TokenBucket;
+use crate::dataplane::node;
+use crate::dataplane::ports::Ports;
+use crate::dataplane::punt::{PuntClass, PuntSender};
+use crate::fib::{Forwarding, Interface};
+use crate::packet::{Burst, PacketBuf};
+use std::sync::Arc;
+
+/// A node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum NodeId {
+    /// Receives from the queues of the ports; runs in the loop, before the graph.
+    PortInput,
+    /// MAC, VLAN, EtherType.
+    EthernetInput,
+    /// The checks of RFC 8200 and of the address scopes.
+    Ipv6Input,
+    /// Destination to next hop, a burst at once.
+    Ipv6Lookup,
+    /// Packets for the router itself.
+    Ipv6Local,
+    /// Answers to echo requests.
+    Icmpv6Echo,
+    /// Error messages.
+    Icmpv6Error,
+    /// Hop limit, MTU, Ethernet header.
+    Ipv6Rewrite,
+    /// Next hops without a MAC.
+    NdResolve,
+    /// Transmit bursts of the ports.
+    PortOutput,
+    /// Packets for the control thread.
+    Punt,
+    /// The end, already counted.
+    Drop,
+}
+
+/// How many nodes there are.
+pub const NODE_COUNT: usize = NodeId::ALL.len();
+
+/// The next hop of packets whose destination itself is the neighbour to resolve.
+pub const NEXT_HOP_NONE: NextHopId = NextHopId(u16::MAX);
+
+/// The order in which a burst runs through the nodes; see the text above.
+const ORDER: [NodeId; 15] = [
+    NodeId::EthernetInput,
+    NodeId::Ipv6Input,
+    NodeId::Ipv6Lookup,
+    NodeId::Ipv6Rewrite,
+    NodeId::PortOutput,
+    NodeId::Ipv6Local,
+    NodeId::Icmpv6Echo,
+    NodeId::Icmpv6Error,
+    NodeId::Ipv6Lookup,
+    NodeId::Ipv6Rewrite,
+    NodeId::PortOutput,
+    NodeId::Ipv6Local,
+    NodeId::NdResolve,
+    NodeId::Punt,
+    NodeId::Drop,
+];
+
+impl NodeId {
+    /// Every node, in the order of the drawing.
+    pub const ALL: &'static [Self] = &[
+        Self::PortInput,
+        Self::EthernetInput,
+        Self::Ipv6Input,
+        Self::Ipv6Lookup,
+        Self::Ipv6Local,
+        Self::Icmpv6Echo,
+        Self::Icmpv6Error,
+        Self::Ipv6Rewrite,
+        Self::NdResolve,
+        Self::PortOutput,
+        Self::Punt,
+        Self::Drop,
+    ];
+
+    /// Name in `show runtime`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PortInput => "port-input",
+            Self::EthernetInput => "ethernet-input",
+            Self::Ipv6Input => "ipv6-input",
+            Self::Ipv6Lookup => "ipv6-lookup",
+            Self::Ipv6Local => "ipv6-local",
+            Self::Icmpv6Echo => "icmpv6-echo",
+            Self::Icmpv6Error => "icmpv6-error",
+            Self::Ipv6Rewrite => "ipv6-rewrite",
+            Self::NdResolve => "nd-resolve",
+            Self::PortOutput => "port-output",
+            Self::Punt => "punt",
+            Self::Drop => "drop",
+        }
+    }
+
+    /// The nodes that packets go to from here; first the one that a burst goes to as a whole.
+    pub const fn successors(self) -> &'static [Self] {
+        match self {
+            Self::PortInput => &[Self::EthernetInput, Self::Ipv6Input, Self::PortOutput],
+            Self::EthernetInput => &[Self::Ipv6Input, Self::Drop],
+            Self::Ipv6Input => &[Self::Ipv6Lookup, Self::Ipv6Local, Self::Drop],
+            Self::Ipv6Lookup => {
+                &[Self::Ipv6Rewrite, Self::Ipv6Local, Self::Icmpv6Error, Self::Drop]
+            }
+            Self::Ipv6Local => &[Self::Punt, Self::Icmpv6Echo, Self::Icmpv6Error, Self::Drop],
+            Self::Icmpv6Echo | Self::Icmpv6Error => {
+                &[Self::Ipv6Lookup, Self::PortOutput, Self::Drop]
+            }
+            Self::Ipv6Rewrite => {
+                &[Self::PortOutput, Self::NdResolve, Self::Icmpv6Error, Self::Drop]
+            }
+            Self::NdResolve | Self::PortOutput | Self::Punt => &[Self::Drop],
+            Self::Drop => &[],
+        }
+    }
+
+    /// The node as an index into a table.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The graph as a Mermaid flowchart; bold arrows are the way of a forwarded packet.
+    pub fn drawing() -> String {
+        let mut text = String::from("flowchart TD\n");
+        for node in Self::ALL {
+            for (position, to) in node.successors().iter().enumerate() {
+                let is_main = position == 0 && !matches!(node, Self::Ipv6Local | Self::Icmpv6Echo);
+                let arrow = if is_main && *to != Self::Drop { "==>" } else { "-->" };
+                text += &format!("    {} {arrow} {}\n", node.name(), to.name());
+            }
+        }
+        text
+    }
+}
+
+/// What a node may see; lives for one loop of one worker.
+pub struct Ctx<'a, B> {
+    /// The forwarding state of this loop.
+    pub world: &'a Forwarding,
+    /// The time at the start of the loop.
+    pub now: Instant,
+    /// The port that the burst came in by; `None` for injected packets.
+    pub interface: Option<&'a Interface>,
+    /// The worker's counters.
+    pub counters: &'a LcoreCounters,
+    /// The worker's ports.
+    pub ports: &'a mut Ports<B>,
+    /// The way to the control thread.
+    pub punts: &'a mut PuntSender<B>,
+    /// The limit of RFC 4443 §2.4(f).
+    pub error_limit: &'a mut TokenBucket,
+    /// Seed of the flow hash, one per router.
+    pub hash_seed: u64,
+    /// Reads the TSC.
+    pub cycles: fn() -> u64,
+}
+
+/// The ICMPv6 error that a packet shall be answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// MTU or pointer; else zero.
+    pub value: u32,
+}
+
+/// Where a node puts packets: a queue per node. One per worker.
+pub struct Next<B> {
+    queues: [Burst<B>; NODE_COUNT],
+    counters: Arc<LcoreCounters>,
+    current: NodeId,
+}
+
+impl<B: PacketBuf> Next<B> {
+    /// Empty queues.
+    pub fn new(counters: Arc<LcoreCounters>) -> Self {
+        let queues = core::array::from_fn(|_| Burst::new());
+        Self { queues, counters, current: NodeId::PortInput }
+    }
+
+    /// Puts the packet of `slot` into the queue of `to`.
+    #[inline]
+    pub fn divert(&mut self, to: NodeId, slot: &mut Option<B>) {
+        debug_assert!(
+            self.current.successors().contains(&to),
+            "no edge from {:?} to {to:?}",
+            self.current
+        );
+        let Some(packet) = slot.take() else { return };
+        let Some(queue) = self.queues.get_mut(to.index()) else { return };
+        if let Err(packet) = queue.push(packet) {
+            debug_assert!(false, "{to:?} overflows");
+            self.counters.count_drops(DropReason::GraphOverflow, 1);
+            drop(packet);
+        }
+    }
+
+    /// Drops the packet of `slot`.
+    #[inline]
+    pub fn discard(&mut self, slot: &mut Option<B>, reason: DropReason) {
+        if slot.is_some() {
+            self.counters.count_drops(reason, 1);
+            self.divert(NodeId::Drop, slot);
+        }
+    }
+
+    /// Drops the packet of `slot` and has its sender told. Packets on their second way are only dropped:
+    /// they are answers already, or have been complained about.
+    pub fn complain(&mut self, slot: &mut Option<B>, complaint: Complaint, reason: DropReason) {
+        let Some(packet) = slot.as_mut() else { return };
+        let meta = packet.meta_mut();
+        if meta.lookup_count > 1 {
+            return self.discard(slot, reason);
+        }
+        meta.cause = u16::from_be_bytes([complaint.kind, complaint.code]);
+        meta.cause_value = complaint.value;
+        self.counters.count_drops(reason, 1);
+        self.divert(NodeId::Icmpv6Error, slot);
+    }
+
+    /// Sends the packet of `slot` up to the control thread.
+    pub fn punt(&mut self, slot: &mut Option<B>, class: PuntClass) {
+        if let Some(packet) = slot.as_mut() {
+            packet.meta_mut().cause = class as u16;
+            self.divert(NodeId::Punt, slot);
+        }
+    }
+
+    /// The worker itself hands packets in: the edges of `PortInput` count.
+    pub fn stand_at_input(&mut self) {
+        self.current = NodeId::PortInput;
+    }
+
+    /// Appends the queue of `node` to `burst`.
+    #[inline]
+    fn collect(&mut self, node: NodeId, burst: &mut Burst<B>) {
+        let Some(queue) = self.queues.get_mut(node.index()) else { return };
+        if queue.is_empty() {
+            return;
+        }
+        if burst.is_empty() {
+            core::mem::swap(burst, queue);
+        } else {
+            debug_assert!(queue.len() <= burst.room(), "more than a burst is inside");
+            burst.extend(queue.drain());
+        }
+    }
+}
+
+/// Runs `burst`, and what waits in `next`, through the graph until everything has left.
+pub fn run_graph<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
+    let mut stamp = (ctx.cycles)();
+    for id in ORDER {
+        next.collect(id, burst);
+        if burst.is_empty() {
+            continue;
+        }
+        let packets = burst.len();
+        next.current = id;
+        run_node(id, ctx, burst, next);
+        let end = (ctx.cycles)();
+        ctx.counters.count_node(id, packets, end.wrapping_sub(stamp));
+        stamp = end;
+    }
+    debug_assert!(burst.is_empty(), "something did not leave");
+    debug_assert!(next.queues.iter().all(Burst::is_empty), "something did not leave");
+}
+
+#[inline]
+fn run_node<B: PacketBuf>(
+    id: NodeId,
+    ctx: &mut Ctx<'_, B>,
+    burst: &mut Burst<B>,
+    next: &mut Next<B>,
+) {
+    match id {
+        NodeId::EthernetInput => node::ethernet_input(ctx, burst, next),
+        NodeId::Ipv6Input => node::ipv6_input(ctx, burst, next),
+        NodeId::Ipv6Lookup => node::ipv6_lookup(ctx, burst, next),
+        NodeId::Ipv6Local => node::ipv6_local(ctx, burst, next),
+        NodeId::Icmpv6Echo => node::icmpv6_echo(ctx, burst, next),
+        NodeId::Icmpv6Error => node::icmpv6_error(ctx, burst, next),
+        NodeId::Ipv6Rewrite => node::ipv6_rewrite(ctx, burst, next),
+        NodeId::NdResolve => node::nd_resolve(ctx, burst, next),
+        NodeId::PortOutput => node::port_output(ctx, burst, next),
+        NodeId::Punt => node::punt(ctx, burst, next),
+        NodeId::PortInput | NodeId::Drop => node::drop(ctx, burst, next),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drawing_in_the_docs_is_the_graph() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/graph.md");
+        let text = format!(
+            "# The packet graph\n\nGenerated from `src/dataplane/graph.rs`; its test compares the two \
+             and, with `UPDATE_GOLDEN=1`,\nrewrites this file. Bold arrows are the way of a forwarded \
+             packet.\n\n```mermaid\n{}```\n",
+            NodeId::drawing()
+        );
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text);
+    }
+
+    #[test]
+    fn nodes_are_numbered_in_order() {
+        assert!(NodeId::ALL.iter().enumerate().all(|(n, node)| node.index() == n));
+    }
+
+    #[test]
+    fn what_a_node_leaves_goes_to_its_first_successor() {
+        for pair in ORDER.windows(2) {
+            let follows = pair[0].successors().first() == Some(&pair[1]);
+            let leaves_nothing = matches!(
+                pair[0],
+                NodeId::PortOutput
+                    | NodeId::Ipv6Local
+                    | NodeId::Icmpv6Echo
+                    | NodeId::NdResolve
+                    | NodeId::Punt
+            );
+            assert!(follows || leaves_nothing, "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn every_edge_can_be_walked_in_the_order() {
+        for node in ORDER {
+            let first = ORDER.iter().position(|other| *other == node).unwrap();
+            for to in node.successors() {
+                let is_behind = ORDER.iter().skip(first + 1).any(|other| other == to);
+                assert!(is_behind, "{node:?} to {to:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Packets from the control thread: frames of the protocols, packets of the host and of ND.
+//!
+//! Owns [`Injected`] and its limit; the worker takes them at the start of a loop. The ring is a
+//! [`crate::dataplane::ring::Ring`]; whoever pushes asks `must_wake` afterwards.
+//!
+//! *Invariants*: buffers come with the headroom of the pool.
+
+use crate::base::ids::PortId;
+
+/// Packets that wait for a worker: an LSA flooded to 64 ports many times over, and a window of TCP.
+pub const INJECT_RING_MAX: usize = 4096;
+
+/// One packet on its way down.
+#[derive(Debug)]
+pub enum Injected<B> {
+    /// A whole Ethernet frame, untagged, to be sent as it is (the port's VLAN tag is added).
+    Frame {
+        /// Where it leaves.
+        port: PortId,
+        /// From the destination MAC on.
+        packet: B,
+    },
+    /// An IPv6 packet of the router, of the host, or one that waited for its neighbour: looked up and sent;
+    /// its hop limit stays.
+    Packet {
+        /// From the IPv6 header on.
+        packet: B,
+    },
+}

@@ -1,0 +1,316 @@
+//! The loop of a worker: take, run the graph, send; sleep when there is nothing.
+//!
+//! Owns [`Worker`], its setup and its commands, and the idle policies. Threads, pinning, clocks and what a
+//! worker waits on belong to `daemon`; they come in as functions and as [`IdleWait`].
+//!
+//! *Invariants*: one thread runs a worker. The forwarding state is entered once a loop and left before any
+//! sleep. No allocation, lock or system call while packets come. At the end of a loop every packet has been
+//! sent, punted or dropped.
+
+use crate::base::ids::{LcoreId, PortId};
+use crate::base::time::{Duration, Instant};
+use crate::dataplane::counters::LcoreCounters;
+use crate::dataplane::drop::DropReason;
+use crate::dataplane::graph::{Ctx, Next, NodeId, run_graph};
+use crate::dataplane::inject::Injected;
+use crate::dataplane::limit::TokenBucket;
+use crate::dataplane::node::{ERROR_BURST_MAX, ERRORS_PER_SECOND_MAX, L2_OCTETS};
+use crate::dataplane::ports::{Ports, WorkerPort, count_received};
+use crate::dataplane::punt::PuntSender;
+use crate::dataplane::ring::Ring;
+use crate::fib::Forwarding;
+use crate::packet::{BURST_MAX, Burst, PacketBuf, PacketMeta};
+use core::ops::Deref;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+/// Commands that wait for a worker: one per port twice, for a removal and an addition.
+pub const COMMAND_RING_MAX: usize = 128;
+/// Removed ports that wait to be closed; as many as there can be commands.
+pub const REMOVED_RING_MAX: usize = COMMAND_RING_MAX;
+/// Empty loops of the adaptive policy before it sleeps: some tens of microseconds.
+pub const EMPTY_LOOPS_MAX: u32 = 256;
+/// The longest sleep of a waiter that arriving packets cannot wake (at most 200 µs are allowed per hop).
+pub const BLIND_SLEEP_MAX: Duration = Duration::from_micros(100);
+/// The longest sleep of any waiter.
+pub const SLEEP_MAX: Duration = Duration::from_millis(100);
+
+/// Where a worker reads its world.
+pub trait WorldReader: Send {
+    /// The newest world, until the guard is dropped.
+    fn enter(&mut self) -> impl Deref<Target = Forwarding> + '_;
+
+    /// Says that nothing is being read until the next [`Self::enter`].
+    fn park(&mut self);
+}
+
+/// What a worker waits on when idle; the daemon's epoll over companion sockets and an event descriptor.
+pub trait IdleWait {
+    /// Returns when a packet may have come, when somebody woke the worker, or after `at_most`. Who cannot be
+    /// woken by packets sleeps at most [`BLIND_SLEEP_MAX`].
+    fn wait(&mut self, at_most: Duration);
+}
+
+/// What a worker does when nothing comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdlePolicy {
+    /// Polls on: lowest latency, one whole core.
+    Busy,
+    /// Polls [`EMPTY_LOOPS_MAX`] times, then sleeps until woken.
+    Adaptive,
+}
+
+/// A change to a running worker.
+pub enum WorkerCommand<B> {
+    /// Poll this port and send to it.
+    AddPort(Box<WorkerPort<B>>),
+    /// Send what waits, then give the port back through the ring of removed ports.
+    RemovePort(PortId),
+}
+
+/// The rings of one worker; the daemon keeps the other ends.
+pub struct WorkerRings<B> {
+    /// Packets from the control thread.
+    pub inject: Arc<Ring<Injected<B>>>,
+    /// Commands from the daemon.
+    pub commands: Arc<Ring<WorkerCommand<B>>>,
+    /// Ports on their way back to be closed.
+    pub removed: Arc<Ring<Box<WorkerPort<B>>>>,
+}
+
+impl<B> WorkerRings<B> {
+    /// Empty rings of the usual sizes.
+    pub fn new() -> Self {
+        Self {
+            inject: Arc::new(Ring::new(crate::dataplane::inject::INJECT_RING_MAX)),
+            commands: Arc::new(Ring::new(COMMAND_RING_MAX)),
+            removed: Arc::new(Ring::new(REMOVED_RING_MAX)),
+        }
+    }
+}
+
+impl<B> Default for WorkerRings<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B> Clone for WorkerRings<B> {
+    fn clone(&self) -> Self {
+        Self {
+            inject: Arc::clone(&self.inject),
+            commands: Arc::clone(&self.commands),
+            removed: Arc::clone(&self.removed),
+        }
+    }
+}
+
+/// What a worker is made of.
+pub struct WorkerSetup<B, R> {
+    /// Its number.
+    pub lcore: LcoreId,
+    /// Its reader of the forwarding state.
+    pub reader: R,
+    /// Its ports at the start; more come by command.
+    pub ports: Vec<Box<WorkerPort<B>>>,
+    /// The way to the control thread.
+    pub punts: PuntSender<B>,
+    /// The ways from it.
+    pub rings: WorkerRings<B>,
+    /// Its counters.
+    pub counters: Arc<LcoreCounters>,
+    /// Seed of the flow hash: one per router, the same on all its workers.
+    pub hash_seed: u64,
+    /// Reads the TSC, or returns zero.
+    pub cycles: fn() -> u64,
+}
+
+/// A worker; one per configured core, owned by its thread.
+pub struct Worker<B, R> {
+    lcore: LcoreId,
+    reader: R,
+    ports: Ports<B>,
+    punts: PuntSender<B>,
+    rings: WorkerRings<B>,
+    counters: Arc<LcoreCounters>,
+    error_limit: TokenBucket,
+    hash_seed: u64,
+    cycles: fn() -> u64,
+    burst: Box<Burst<B>>,
+    next: Box<Next<B>>,
+}
+
+impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
+    /// A worker with its ports.
+    pub fn new(setup: WorkerSetup<B, R>) -> Self {
+        let mut ports = Ports::default();
+        for port in setup.ports {
+            let id = port.port;
+            assert!(ports.insert(port).is_none(), "port {id} twice or beyond the limit");
+        }
+        Self {
+            lcore: setup.lcore,
+            reader: setup.reader,
+            ports,
+            punts: setup.punts,
+            rings: setup.rings,
+            next: Box::new(Next::new(Arc::clone(&setup.counters))),
+            counters: setup.counters,
+            error_limit: TokenBucket::new(ERRORS_PER_SECOND_MAX, ERROR_BURST_MAX),
+            hash_seed: setup.hash_seed,
+            cycles: setup.cycles,
+            burst: Box::new(Burst::new()),
+        }
+    }
+
+    /// Its number.
+    pub const fn lcore(&self) -> LcoreId {
+        self.lcore
+    }
+
+    /// One loop: commands, injected packets, one burst of each port. Says how many packets it took.
+    pub fn run_once(&mut self, now: Instant) -> usize {
+        let Self { reader, ports, punts, rings, counters, next, burst, .. } = self;
+        let world = reader.enter();
+        if !rings.commands.is_empty() {
+            obey(rings, ports);
+        }
+        let mut ctx = Ctx {
+            world: &world,
+            now,
+            interface: None,
+            counters,
+            ports,
+            punts,
+            error_limit: &mut self.error_limit,
+            hash_seed: self.hash_seed,
+            cycles: self.cycles,
+        };
+        let mut packets = 0;
+        if !rings.inject.is_empty() {
+            packets += take_injected(&rings.inject, &mut ctx, next);
+            run_graph(&mut ctx, burst, next);
+        }
+        let mut place = 0;
+        while let Some(port) = ctx.ports.receiver(place) {
+            place += 1;
+            packets += run_port(port, &mut ctx, burst, next);
+        }
+        if packets > 0 {
+            ctx.ports.flush(ctx.world, ctx.counters);
+            ctx.punts.finish();
+        } else {
+            counters.idle_loops.add(1);
+        }
+        counters.loops.add(1);
+        packets
+    }
+
+    /// Sleeps, unless somebody left something in the meantime.
+    fn sleep(&mut self, idle: &mut impl IdleWait) {
+        self.reader.park();
+        if self.rings.inject.announce_sleep() && self.rings.commands.announce_sleep() {
+            self.counters.sleeps.add(1);
+            idle.wait(SLEEP_MAX);
+        }
+        self.rings.inject.announce_awake();
+        self.rings.commands.announce_awake();
+    }
+}
+
+/// Runs a worker until `stop` is set; `clock` reads the driver's clock. The reader is parked at the end.
+pub fn run<B: PacketBuf, R: WorldReader>(
+    worker: &mut Worker<B, R>,
+    policy: IdlePolicy,
+    clock: fn() -> Instant,
+    stop: &AtomicBool,
+    idle: &mut impl IdleWait,
+) {
+    let mut empty_loops = 0;
+    // Relaxed: the flag stands for itself; who sets it joins the thread afterwards.
+    while !stop.load(Ordering::Relaxed) {
+        if worker.run_once(clock()) > 0 {
+            empty_loops = 0;
+        } else if policy == IdlePolicy::Busy || empty_loops < EMPTY_LOOPS_MAX {
+            empty_loops = empty_loops.saturating_add(1);
+            core::hint::spin_loop();
+        } else {
+            // Not woken by a packet, it sleeps again after one look.
+            worker.sleep(idle);
+        }
+    }
+    worker.reader.park();
+}
+
+/// Receives a burst of one port and runs it through the graph.
+#[inline]
+fn run_port<B: PacketBuf>(
+    port: PortId,
+    ctx: &mut Ctx<'_, B>,
+    burst: &mut Burst<B>,
+    next: &mut Next<B>,
+) -> usize {
+    let start = (ctx.cycles)();
+    if ctx.ports.receive(port, burst) == 0 {
+        return 0;
+    }
+    let packets = burst.len();
+    ctx.interface = ctx.world.interfaces.get(port);
+    if let Some(cells) = ctx.counters.port(port) {
+        count_received(cells, burst);
+    }
+    ctx.counters.count_node(NodeId::PortInput, packets, (ctx.cycles)().wrapping_sub(start));
+    run_graph(ctx, burst, next);
+    packets
+}
+
+/// Puts a burst of injected packets where they enter the graph.
+fn take_injected<B: PacketBuf>(
+    ring: &Ring<Injected<B>>,
+    ctx: &mut Ctx<'_, B>,
+    next: &mut Next<B>,
+) -> usize {
+    ctx.interface = None;
+    next.stand_at_input();
+    let mut packets = 0;
+    while packets < BURST_MAX {
+        let Some(injected) = ring.pop() else { break };
+        packets += 1;
+        match injected {
+            Injected::Frame { port, mut packet } => {
+                *packet.meta_mut() = PacketMeta::arrived(port);
+                packet.meta_mut().out_port = port;
+                next.divert(NodeId::PortOutput, &mut Some(packet));
+            }
+            Injected::Packet { mut packet } => {
+                if packet.prepend(L2_OCTETS).is_err() {
+                    ctx.counters.count_drops(DropReason::NoHeadroom, 1);
+                    continue;
+                }
+                let mut meta = PacketMeta::arrived(PortId::default());
+                meta.l3_offset = L2_OCTETS;
+                meta.flags = PacketMeta::INJECTED;
+                *packet.meta_mut() = meta;
+                next.divert(NodeId::Ipv6Input, &mut Some(packet));
+            }
+        }
+    }
+    ctx.counters.injected.add(packets as u64);
+    packets
+}
+
+/// Carries out what the daemon asked for. Nothing waits in any port between two loops.
+fn obey<B: PacketBuf>(rings: &WorkerRings<B>, ports: &mut Ports<B>) {
+    for _ in 0..COMMAND_RING_MAX {
+        let old = match rings.commands.pop() {
+            Some(WorkerCommand::AddPort(port)) => ports.insert(port),
+            Some(WorkerCommand::RemovePort(id)) => ports.remove(id),
+            None => return,
+        };
+        if let Some(port) = old {
+            // The daemon takes removed ports before it sends as many commands again.
+            let is_full = rings.removed.push(port).is_err();
+            debug_assert!(!is_full, "removed ports were not taken");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The checks that every IPv6 packet must pass, whatever its way.
+//!
+//! Unicast beyond the link goes on to the lookup; link-local and multicast destinations go to
+//! `ipv6_local`, because no route leads to them. The hop limit is checked where packets are forwarded:
+//! RFC 8200 §3 lets a destination accept a packet with hop limit 0.
+//!
+//! *Invariants*: behind this node the packet is exactly as long as its header says.
+//! *Standards*: RFC 8200 §3; RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7 (addresses that must not appear).
+
+use crate::dataplane::drop::DropReason;
+use crate::dataplane::graph::{Ctx, Next, NodeId};
+use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
+use crate::packet::{Burst, PacketBuf};
+use crate::wire::ipv6::{Ipv6View, NEXT_HOP_BY_HOP, is_link_local, is_multicast};
+
+const UNSPECIFIED: u128 = 0;
+const LOOPBACK: u128 = 1;
+
+/// Checks a burst; see the file.
+pub fn ipv6_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
+    let link_local = ctx.interface.map(|interface| interface.link_local.to_bits());
+    burst.sift(|slot| {
+        let Some(packet) = slot.as_mut() else { return };
+        let frame_length = packet.len();
+        match judge(ipv6_octets(packet), frame_length, link_local) {
+            Ok(accepted) => {
+                if accepted.frame_length != frame_length {
+                    packet.truncate(accepted.frame_length);
+                }
+                if accepted.is_on_link {
+                    next.divert(NodeId::Ipv6Local, slot);
+                }
+            }
+            Err(reason) => next.discard(slot, reason),
+        }
+    });
+}
+
+struct Accepted {
+    frame_length: u32,
+    is_on_link: bool,
+}
+
+#[inline]
+fn judge(
+    octets: &[u8],
+    frame_length: u32,
+    link_local: Option<u128>,
+) -> Result<Accepted, DropReason> {
+    let view = Ipv6View::new(octets).map_err(|_| DropReason::Ipv6HeaderTruncated)?;
+    if view.version() != 6 {
+        return Err(DropReason::Ipv6Version);
+    }
+    let wanted = view.total_length() + u32::from(L2_OCTETS);
+    if wanted > frame_length {
+        return Err(DropReason::Ipv6LengthBeyondFrame);
+    }
+    if view.payload_length() == 0 && view.next_header() == NEXT_HOP_BY_HOP {
+        return Err(DropReason::Ipv6Jumbogram);
+    }
+    let (source, destination) = (view.source_bits(), view.destination_bits());
+    let mut is_on_link = false;
+    if is_multicast(source) {
+        return Err(DropReason::SourceMulticast);
+    }
+    if is_multicast(destination) {
+        is_on_link = true;
+    } else if source == UNSPECIFIED {
+        return Err(DropReason::SourceUnspecified);
+    } else if is_link_local(destination) {
+        // RFC 4291 §2.5.6: routers must not forward packets with link-local destinations.
+        if link_local != Some(destination) {
+            return Err(DropReason::LinkLocalNotOurs);
+        }
+        is_on_link = true;
+    }
+    match (source, destination) {
+        (LOOPBACK, _) => Err(DropReason::SourceLoopback),
+        (_, LOOPBACK) => Err(DropReason::DestinationLoopback),
+        (_, UNSPECIFIED) => Err(DropReason::DestinationUnspecified),
+        _ => Ok(Accepted { frame_length: wanted, is_on_link }),
+    }
+}

@@ -1,0 +1,138 @@
+//! Packets for the router itself: which of its parts wants them.
+//!
+//! OSPFv3 and Neighbour Discovery go up to the control plane, echo requests are answered here, the rest of
+//! what is for an own unicast address goes to the kernel of the host. Hop-by-hop options are passed
+//! over: RFC 8200 §4.8 lets a node ignore them unless configured otherwise.
+//!
+//! *Invariants*: multicast is never for the host; nothing is for a group that the router is not in.
+//! *Standards*: RFC 4291 §2.8 (groups of a router), RFC 5340 §2.9 (protocol 89, groups), RFC 4861 §6.1 and §7.1
+//! (validation), RFC 6980 §5 (no fragmented ND), RFC 4443 §4.2 (echo), RFC 8200 §4.1.
+
+use crate::dataplane::drop::DropReason;
+use crate::dataplane::graph::{Complaint, Ctx, Next, NodeId};
+use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
+use crate::dataplane::punt::PuntClass;
+use crate::packet::{Burst, PacketBuf};
+use crate::wire::icmpv6::{
+    CODE_NEXT_HEADER, Icmpv6View, TYPE_ECHO_REQUEST, TYPE_PARAMETER_PROBLEM, is_multicast_listener,
+    is_neighbor_discovery,
+};
+use crate::wire::ipv6::{
+    ALL_DESIGNATED_ROUTERS, ALL_NODES, ALL_ROUTERS, ALL_SPF_ROUTERS, ChainError, HEADER_OCTETS,
+    HOP_LIMIT_LINK, Ipv6View, NEXT_ICMPV6, NEXT_NONE, NEXT_OSPF, UpperLayer, is_link_local,
+    is_multicast, is_solicited_node,
+};
+use core::net::Ipv6Addr;
+
+/// Sorts a burst for the router; see the file.
+pub fn ipv6_local<B: PacketBuf>(_: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
+    burst.sift(|slot| {
+        let Some(packet) = slot.as_mut() else { return };
+        match judge(ipv6_octets(packet)) {
+            Verdict::Punt(class) => next.punt(slot, class),
+            Verdict::Echo => {
+                let offset = u16::try_from(HEADER_OCTETS).unwrap_or(0) + L2_OCTETS;
+                packet.meta_mut().l4_offset = offset;
+                packet.meta_mut().l4_protocol = NEXT_ICMPV6;
+                next.divert(NodeId::Icmpv6Echo, slot);
+            }
+            Verdict::Drop(reason) => next.discard(slot, reason),
+            Verdict::Complain(complaint, reason) => next.complain(slot, complaint, reason),
+        }
+    });
+}
+
+enum Verdict {
+    Punt(PuntClass),
+    Echo,
+    Drop(DropReason),
+    Complain(Complaint, DropReason),
+}
+
+/// What kind of own address the packet is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// An address that the host has as well.
+    Host,
+    /// The port's link-local address, which only the router has, or a group.
+    Link,
+    Group,
+}
+
+fn judge(octets: &[u8]) -> Verdict {
+    let Ok(view) = Ipv6View::new(octets) else {
+        return Verdict::Drop(DropReason::Ipv6HeaderTruncated);
+    };
+    let scope = match view.destination_bits() {
+        bits if is_multicast(bits) => Scope::Group,
+        bits if is_link_local(bits) => Scope::Link,
+        _ => Scope::Host,
+    };
+    if scope == Scope::Group && !is_member(view.destination()) {
+        return Verdict::Drop(DropReason::MulticastNotMember);
+    }
+    let found = match view.upper_layer() {
+        Ok(found) => found,
+        Err(error) => return broken_chain(error),
+    };
+    if found.fragment.is_some() {
+        return match scope {
+            // The kernel puts fragments together.
+            Scope::Host => Verdict::Punt(PuntClass::Host),
+            // Gap: RFC 5340 §4.2.2 lets OSPF packets be fragmented; ours and the peers' fit the MTU.
+            Scope::Link | Scope::Group => Verdict::Drop(DropReason::LocalFragment),
+        };
+    }
+    match (found.protocol, scope) {
+        (NEXT_OSPF, _) => Verdict::Punt(PuntClass::Ospf),
+        (NEXT_ICMPV6, _) => judge_icmpv6(&view, &found, scope),
+        (NEXT_NONE, _) => Verdict::Drop(DropReason::LocalNoNextHeader),
+        (_, Scope::Group) => Verdict::Drop(DropReason::MulticastUnwanted),
+        (_, Scope::Host | Scope::Link) => Verdict::Punt(PuntClass::Host),
+    }
+}
+
+fn judge_icmpv6(view: &Ipv6View<'_>, found: &UpperLayer, scope: Scope) -> Verdict {
+    let message = view.rest().get(found.offset..).map(Icmpv6View::new);
+    let Some(Ok(message)) = message else {
+        return Verdict::Drop(DropReason::Icmpv6Truncated);
+    };
+    match message.kind() {
+        kind if is_neighbor_discovery(kind) => {
+            // RFC 4861 §7.1.1: the hop limit is 255, the code is 0; the rest is the control plane's.
+            if view.hop_limit() != HOP_LIMIT_LINK {
+                Verdict::Drop(DropReason::NdHopLimit)
+            } else if message.code() != 0 {
+                Verdict::Drop(DropReason::NdCode)
+            } else {
+                Verdict::Punt(PuntClass::Nd)
+            }
+        }
+        kind if is_multicast_listener(kind) => Verdict::Drop(DropReason::MldIgnored),
+        TYPE_ECHO_REQUEST if found.offset == 0 => Verdict::Echo,
+        TYPE_ECHO_REQUEST if scope != Scope::Host => Verdict::Drop(DropReason::LocalExtension),
+        _ if scope == Scope::Group => Verdict::Drop(DropReason::MulticastUnwanted),
+        _ => Verdict::Punt(PuntClass::Host),
+    }
+}
+
+fn broken_chain(error: ChainError) -> Verdict {
+    match error {
+        ChainError::Truncated(_) => Verdict::Drop(DropReason::ChainTruncated),
+        ChainError::TooMany => Verdict::Drop(DropReason::ChainTooLong),
+        // RFC 8200 §4.1: Parameter Problem, code 1, pointing at the number.
+        ChainError::HopByHopNotFirst(pointer) => {
+            let complaint = Complaint {
+                kind: TYPE_PARAMETER_PROBLEM,
+                code: CODE_NEXT_HEADER,
+                value: u32::try_from(pointer).unwrap_or(0),
+            };
+            Verdict::Complain(complaint, DropReason::HopByHopNotFirst)
+        }
+    }
+}
+
+fn is_member(group: Ipv6Addr) -> bool {
+    matches!(group, ALL_NODES | ALL_ROUTERS | ALL_SPF_ROUTERS | ALL_DESIGNATED_ROUTERS)
+        || is_solicited_node(group)
+}

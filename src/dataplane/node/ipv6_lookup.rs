@@ -1,0 +1,71 @@
+//! Destination to next hop, a whole burst at once.
+//!
+//! What forwards stays in the burst with its next hop chosen; own addresses go to `ipv6_local`, the rest
+//! dies here, answered where RFC 4443 asks for it.
+//!
+//! *Invariants*: what passes has `next_hop` and, when that is [`NEXT_HOP_NONE`], `out_port` set. A packet is
+//! looked up at most [`LOOKUPS_MAX`] times.
+//! *Standards*: RFC 4443 §3.1 (codes 0 and 3), RFC 6438 (flow label and multipath).
+
+use crate::base::ids::GroupId;
+use crate::dataplane::drop::DropReason;
+use crate::dataplane::flow::flow_hash;
+use crate::dataplane::graph::{Complaint, Ctx, NEXT_HOP_NONE, Next, NodeId};
+use crate::dataplane::node::ipv6_octets;
+use crate::fib::NextHopGroup;
+use crate::packet::{BURST_MAX, Burst, PacketBuf};
+use crate::wire::icmpv6::{CODE_ADDRESS_UNREACHABLE, CODE_NO_ROUTE, TYPE_DESTINATION_UNREACHABLE};
+use crate::wire::ipv6::Ipv6View;
+
+/// Lookups of one packet: its own and that of the answer it became (STYLE §9).
+pub const LOOKUPS_MAX: u8 = 2;
+
+const NO_ROUTE: Complaint =
+    Complaint { kind: TYPE_DESTINATION_UNREACHABLE, code: CODE_NO_ROUTE, value: 0 };
+const ALL_DEAD: Complaint =
+    Complaint { kind: TYPE_DESTINATION_UNREACHABLE, code: CODE_ADDRESS_UNREACHABLE, value: 0 };
+
+/// Looks a burst up; see the file.
+pub fn ipv6_lookup<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
+    let mut addresses = [0_u128; BURST_MAX];
+    let mut groups = [GroupId::default(); BURST_MAX];
+    for (packet, address) in burst.iter().zip(&mut addresses) {
+        *address = Ipv6View::new(ipv6_octets(packet)).map_or(0, |view| view.destination_bits());
+    }
+    let known = addresses.get(..burst.len()).unwrap_or(&addresses);
+    ctx.world.table.lookup_burst(known, &mut groups);
+
+    let mut groups = groups.iter();
+    burst.sift(|slot| {
+        let (Some(packet), Some(group)) = (slot.as_mut(), groups.next()) else { return };
+        let meta = packet.meta_mut();
+        if meta.lookup_count >= LOOKUPS_MAX {
+            return next.discard(slot, DropReason::LookupLimit);
+        }
+        meta.lookup_count += 1;
+        meta.group = *group;
+        match ctx.world.group(*group) {
+            NextHopGroup::Forward { buckets, .. } => {
+                let hash = if buckets.len() > 1 { hash_of(packet, ctx.hash_seed) } else { 0 };
+                match ctx.world.choose(buckets, hash) {
+                    Some(next_hop) => packet.meta_mut().next_hop = next_hop,
+                    None => next.complain(slot, ALL_DEAD, DropReason::NextHopsDead),
+                }
+            }
+            NextHopGroup::OnLink(port) => {
+                meta.next_hop = NEXT_HOP_NONE;
+                meta.out_port = *port;
+            }
+            NextHopGroup::Local => next.divert(NodeId::Ipv6Local, slot),
+            NextHopGroup::Unreachable => next.complain(slot, NO_ROUTE, DropReason::NoRoute),
+            NextHopGroup::Blackhole => next.discard(slot, DropReason::Blackhole),
+        }
+    });
+}
+
+#[inline]
+fn hash_of<B: PacketBuf>(packet: &mut B, seed: u64) -> u32 {
+    let hash = Ipv6View::new(ipv6_octets(packet)).map_or(0, |view| flow_hash(&view, seed));
+    packet.meta_mut().flow_hash = hash;
+    hash
+}

@@ -1,0 +1,145 @@
+//! Hop limit, MTU and Ethernet header of a packet that leaves.
+//!
+//! The checks of a forwarding router come first and change nothing, so that an error quotes the packet as
+//! it came; then the hop limit goes down and the adjacency is written over the old Ethernet header.
+//!
+//! *Invariants*: what passes has `out_port` set and may be sent as it is. Injected packets keep their hop
+//! limit; all others lose exactly one.
+//! *Standards*: RFC 8200 §3 (hop limit), §5 (MTU); RFC 4443 §3.2, §3.3; RFC 4007 §9 (scope of the source).
+
+use crate::base::ids::NextHopId;
+use crate::dataplane::counters::LcoreCounters;
+use crate::dataplane::drop::DropReason;
+use crate::dataplane::graph::{Complaint, Ctx, NEXT_HOP_NONE, Next, NodeId};
+use crate::dataplane::node::{L2_OCTETS, ipv6_octets_mut};
+use crate::fib::Forwarding;
+use crate::packet::{Burst, PacketBuf, PacketMeta};
+use crate::wire::icmpv6::{
+    CODE_ADDRESS_UNREACHABLE, CODE_BEYOND_SCOPE, CODE_HOP_LIMIT, TYPE_DESTINATION_UNREACHABLE,
+    TYPE_PACKET_TOO_BIG, TYPE_TIME_EXCEEDED,
+};
+use crate::wire::ipv6::{Ipv6Fields, is_link_local};
+
+/// Prepares a burst for its ports; see the file.
+pub fn ipv6_rewrite<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
+    let mut used = Used { counters: ctx.counters, next_hop: NEXT_HOP_NONE, packets: 0 };
+    burst.sift(|slot| {
+        let Some(packet) = slot.as_mut() else { return };
+        match rewrite(packet, ctx.world) {
+            Ok(next_hop) => used.add(next_hop),
+            Err(refusal) => refuse(slot, refusal, next),
+        }
+    });
+    used.settle();
+}
+
+/// Why a packet cannot leave yet, or not at all.
+enum Refusal {
+    Drop(DropReason),
+    Complain(Complaint, DropReason),
+    Resolve,
+}
+
+#[cold]
+fn refuse<B: PacketBuf>(slot: &mut Option<B>, refusal: Refusal, next: &mut Next<B>) {
+    match refusal {
+        Refusal::Drop(reason) => next.discard(slot, reason),
+        Refusal::Complain(complaint, reason) => next.complain(slot, complaint, reason),
+        Refusal::Resolve => next.divert(NodeId::NdResolve, slot),
+    }
+}
+
+#[inline]
+fn rewrite<B: PacketBuf>(packet: &mut B, world: &Forwarding) -> Result<NextHopId, Refusal> {
+    let length = packet.len();
+    let meta = packet.meta_mut();
+    let (flags, id) = (meta.flags, meta.next_hop);
+    let adjacency = match world.next_hop(id) {
+        Some(next_hop) if id != NEXT_HOP_NONE => {
+            meta.out_port = next_hop.port;
+            next_hop.adjacency.as_ref()
+        }
+        _ => None,
+    };
+    let out_port = meta.out_port;
+    let Some(interface) = world.interfaces.get(out_port) else {
+        return Err(Refusal::Drop(DropReason::PortGone));
+    };
+    let fields = Ipv6Fields::new(ipv6_octets_mut(packet));
+    let mut header = fields.map_err(|_| Refusal::Drop(DropReason::Ipv6HeaderTruncated))?;
+    if flags & PacketMeta::INJECTED == 0 {
+        let hop_limit = check_forwarding(&header, flags)?;
+        check_way_out(length, interface.mtu, interface.is_up)?;
+        header.set_hop_limit(hop_limit);
+    } else {
+        check_way_out(length, interface.mtu, interface.is_up)?;
+    }
+    let adjacency = adjacency.ok_or(Refusal::Resolve)?;
+    if let Some(ethernet) = packet.data_mut().first_chunk_mut() {
+        *ethernet = adjacency.rewrite;
+    }
+    Ok(id)
+}
+
+/// The hop limit that the packet leaves with, where it may be forwarded at all.
+#[inline]
+fn check_forwarding(header: &Ipv6Fields<'_>, flags: u16) -> Result<u8, Refusal> {
+    if flags & PacketMeta::LINK_MULTICAST != 0 {
+        return Err(Refusal::Drop(DropReason::LinkMulticast));
+    }
+    if is_link_local(u128::from_be_bytes(*header.source)) {
+        let code = CODE_BEYOND_SCOPE;
+        let complaint = Complaint { kind: TYPE_DESTINATION_UNREACHABLE, code, value: 0 };
+        return Err(Refusal::Complain(complaint, DropReason::BeyondScope));
+    }
+    let hop_limit = header.hop_limit();
+    if hop_limit <= 1 {
+        let reason = match hop_limit {
+            0 => DropReason::HopLimitZero,
+            _ => DropReason::HopLimitExceeded,
+        };
+        let complaint = Complaint { kind: TYPE_TIME_EXCEEDED, code: CODE_HOP_LIMIT, value: 0 };
+        return Err(Refusal::Complain(complaint, reason));
+    }
+    Ok(hop_limit - 1)
+}
+
+#[inline]
+fn check_way_out(length: u32, mtu: u16, is_up: bool) -> Result<(), Refusal> {
+    if length > u32::from(mtu) + u32::from(L2_OCTETS) {
+        let complaint = Complaint { kind: TYPE_PACKET_TOO_BIG, code: 0, value: u32::from(mtu) };
+        return Err(Refusal::Complain(complaint, DropReason::PacketTooBig));
+    }
+    if !is_up {
+        let code = CODE_ADDRESS_UNREACHABLE;
+        let complaint = Complaint { kind: TYPE_DESTINATION_UNREACHABLE, code, value: 0 };
+        return Err(Refusal::Complain(complaint, DropReason::InterfaceDown));
+    }
+    Ok(())
+}
+
+/// Counts the packets of each next hop, a run of equal ones at once.
+struct Used<'a> {
+    counters: &'a LcoreCounters,
+    next_hop: NextHopId,
+    packets: u64,
+}
+
+impl Used<'_> {
+    #[inline]
+    fn add(&mut self, next_hop: NextHopId) {
+        if next_hop != self.next_hop {
+            self.settle();
+            self.next_hop = next_hop;
+        }
+        self.packets += 1;
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        if self.packets > 0 {
+            self.counters.count_next_hop(self.next_hop, self.packets);
+            self.packets = 0;
+        }
+    }
+}

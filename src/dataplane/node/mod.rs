@@ -1,0 +1,51 @@
+//! The nodes, one a file.
+//!
+//! Read them in the order of a packet: [`ethernet_input`](mod@ethernet_input),
+//! [`ipv6_input`](mod@ipv6_input), [`ipv6_lookup`](mod@ipv6_lookup), [`ipv6_rewrite`](mod@ipv6_rewrite),
+//! [`port_output`](mod@port_output); then the exceptions: [`ipv6_local`](mod@ipv6_local),
+//! [`icmpv6_echo`](mod@icmpv6_echo), [`icmpv6_error`](mod@icmpv6_error), [`nd_resolve`](mod@nd_resolve),
+//! [`punt`](mod@punt), [`drop`](mod@drop). [`answer`] is what the two answering nodes share.
+//!
+//! *Invariants*: behind `ethernet_input` every packet has exactly [`L2_OCTETS`] before its IPv6 header.
+
+mod answer;
+mod drop;
+mod ethernet_input;
+mod icmpv6_echo;
+mod icmpv6_error;
+mod ipv6_input;
+mod ipv6_local;
+mod ipv6_lookup;
+mod ipv6_rewrite;
+mod nd_resolve;
+mod port_output;
+mod punt;
+
+pub use drop::drop;
+pub use ethernet_input::ethernet_input;
+pub use icmpv6_echo::icmpv6_echo;
+pub use icmpv6_error::{ERROR_BURST_MAX, ERRORS_PER_SECOND_MAX, icmpv6_error};
+pub use ipv6_input::ipv6_input;
+pub use ipv6_local::ipv6_local;
+pub use ipv6_lookup::ipv6_lookup;
+pub use ipv6_rewrite::ipv6_rewrite;
+pub use nd_resolve::nd_resolve;
+pub use port_output::port_output;
+pub use punt::punt;
+
+use crate::packet::PacketBuf;
+
+/// Octets before the IPv6 header: an untagged Ethernet header, or the room for one.
+pub const L2_OCTETS: u16 = 14;
+
+/// The packet from its IPv6 header on, as far as the first segment has it.
+#[inline]
+fn ipv6_octets<B: PacketBuf>(packet: &B) -> &[u8] {
+    packet.data().get(usize::from(L2_OCTETS)..).unwrap_or(&[])
+}
+
+/// The same, to change.
+#[inline]
+fn ipv6_octets_mut<B: PacketBuf>(packet: &mut B) -> &mut [u8] {
+    packet.data_mut().get_mut(usize::from(L2_OCTETS)..).unwrap_or(&mut [])
+}

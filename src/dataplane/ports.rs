@@ -1,0 +1,177 @@
+//! The ports of one worker: their queues and the bursts that wait to be sent.
+//!
+//! Owns [`WorkerPort`] and [`Ports`]. Devices are `ports`'; which port a packet leaves by is the graph's.
+//!
+//! *Invariants*: between two loops nothing waits to be sent. What the device does not take is dropped and
+//! counted, never tried again: a full queue is back-pressure that the sender must see as loss.
+
+use crate::base::ids::{PORT_MAX, PortId};
+use crate::dataplane::counters::{LcoreCounters, PortCells};
+use crate::dataplane::drop::DropReason;
+use crate::fib::Forwarding;
+use crate::packet::{Burst, PacketBuf, PortRx, PortTx};
+use crate::wire::ethernet::{ETHERTYPE_VLAN, VLAN_TAG_OCTETS};
+
+/// A port as one worker has it.
+pub struct WorkerPort<B> {
+    /// Its number.
+    pub port: PortId,
+    /// Its receive queue; `None` where other workers have them all.
+    pub rx: Option<Box<dyn PortRx<B>>>,
+    /// Its transmit queue.
+    pub tx: Box<dyn PortTx<B>>,
+    pending: Burst<B>,
+}
+
+impl<B: PacketBuf> WorkerPort<B> {
+    /// A port with its queues.
+    pub fn new(port: PortId, rx: Option<Box<dyn PortRx<B>>>, tx: Box<dyn PortTx<B>>) -> Box<Self> {
+        Box::new(Self { port, rx, tx, pending: Burst::new() })
+    }
+
+    /// Hands what waits to the device.
+    fn flush(&mut self, world: &Forwarding, counters: &LcoreCounters) {
+        if let Some(vlan) = world.interfaces.get(self.port).and_then(|port| port.vlan) {
+            self.tag(vlan, counters);
+        }
+        let bytes_before = self.pending_bytes();
+        let sent = self.tx.send(&mut self.pending);
+        let left = self.pending.len();
+        let bytes = bytes_before - self.pending_bytes();
+        if let Some(cells) = counters.port(self.port) {
+            cells.tx_packets.add(sent as u64);
+            cells.tx_bytes.add(bytes);
+            cells.tx_dropped.add(left as u64);
+        }
+        if left > 0 {
+            counters.count_drops(DropReason::TxFull, left);
+            B::release(&mut self.pending);
+        }
+    }
+
+    #[inline]
+    fn pending_bytes(&self) -> u64 {
+        self.pending.iter().map(|packet| u64::from(packet.len())).sum()
+    }
+
+    /// Puts the port's tag between the MACs and the EtherType.
+    #[cold]
+    fn tag(&mut self, vlan: u16, counters: &LcoreCounters) {
+        self.pending.sift(|slot| {
+            if slot.as_mut().is_some_and(|packet| insert_tag(packet, vlan).is_none()) {
+                counters.count_drops(DropReason::NoHeadroom, 1);
+                *slot = None;
+            }
+        });
+    }
+}
+
+fn insert_tag<B: PacketBuf>(packet: &mut B, vlan: u16) -> Option<()> {
+    let macs: [u8; 12] = *packet.data().first_chunk()?;
+    packet.prepend(u16::try_from(VLAN_TAG_OCTETS).ok()?).ok()?;
+    let (front, rest) = packet.data_mut().split_first_chunk_mut()?;
+    *front = macs;
+    let (tag_type, rest) = rest.split_first_chunk_mut()?;
+    *tag_type = ETHERTYPE_VLAN.to_be_bytes();
+    *rest.first_chunk_mut()? = vlan.to_be_bytes();
+    Some(())
+}
+
+/// The ports of one worker, at the index of their numbers.
+pub struct Ports<B> {
+    slots: Box<[Option<Box<WorkerPort<B>>>]>,
+    members: Vec<PortId>,
+    receivers: Vec<PortId>,
+}
+
+impl<B: PacketBuf> Default for Ports<B> {
+    fn default() -> Self {
+        let slots = (0..PORT_MAX).map(|_| None).collect();
+        let list = || Vec::with_capacity(PORT_MAX);
+        Self { slots, members: list(), receivers: list() }
+    }
+}
+
+impl<B: PacketBuf> Ports<B> {
+    /// Adds a port; gives back the one that had the number, or the port itself when its number is too
+    /// large.
+    pub fn insert(&mut self, port: Box<WorkerPort<B>>) -> Option<Box<WorkerPort<B>>> {
+        let id = port.port;
+        let has_rx = port.rx.is_some();
+        let Some(slot) = self.slots.get_mut(id.index()) else { return Some(port) };
+        let old = slot.replace(port);
+        self.forget(id);
+        self.members.push(id);
+        if has_rx {
+            self.receivers.push(id);
+        }
+        old
+    }
+
+    /// Takes a port away.
+    pub fn remove(&mut self, id: PortId) -> Option<Box<WorkerPort<B>>> {
+        self.forget(id);
+        self.slots.get_mut(id.index()).and_then(Option::take)
+    }
+
+    fn forget(&mut self, id: PortId) {
+        self.members.retain(|other| *other != id);
+        self.receivers.retain(|other| *other != id);
+    }
+
+    /// The port that is polled at this place of the round.
+    #[inline]
+    pub fn receiver(&self, place: usize) -> Option<PortId> {
+        self.receivers.get(place).copied()
+    }
+
+    /// Fills `burst` from the port's receive queue.
+    #[inline]
+    pub fn receive(&mut self, id: PortId, burst: &mut Burst<B>) -> usize {
+        let rx = self.slot(id).and_then(|port| port.rx.as_mut());
+        rx.map_or(0, |rx| rx.receive(burst))
+    }
+
+    /// Lets a packet wait for the next flush; sends the full burst before. Gives the packet back when the
+    /// port is not here.
+    #[inline]
+    pub fn send(
+        &mut self,
+        packet: B,
+        world: &Forwarding,
+        counters: &LcoreCounters,
+    ) -> Result<(), B> {
+        match self.slot(packet.meta().out_port) {
+            Some(port) => {
+                if port.pending.room() == 0 {
+                    port.flush(world, counters);
+                }
+                port.pending.push(packet)
+            }
+            None => Err(packet),
+        }
+    }
+
+    /// Hands everything that waits to the devices.
+    pub fn flush(&mut self, world: &Forwarding, counters: &LcoreCounters) {
+        for id in &self.members {
+            let slot = self.slots.get_mut(id.index()).and_then(Option::as_deref_mut);
+            if let Some(port) = slot.filter(|port| !port.pending.is_empty()) {
+                port.flush(world, counters);
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&mut self, id: PortId) -> Option<&mut WorkerPort<B>> {
+        self.slots.get_mut(id.index()).and_then(Option::as_deref_mut)
+    }
+}
+
+/// Counts a received burst.
+#[inline]
+pub fn count_received<B: PacketBuf>(cells: &PortCells, burst: &Burst<B>) {
+    let bytes: u64 = burst.iter().map(|packet| u64::from(packet.len())).sum();
+    cells.rx_packets.add(burst.len() as u64);
+    cells.rx_bytes.add(bytes);
+}

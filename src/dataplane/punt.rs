@@ -1,0 +1,185 @@
+//! Packets for the control thread: classes, policers, the way up.
+//!
+//! Owns [`PuntClass`], [`Punted`] and [`PuntSender`], the worker's end of the ring. What the control plane
+//! makes of a packet is its business; the daemon turns a [`Punted`] into an input or gives it to the TUN.
+//!
+//! *Invariants*: a punted packet passed the policer of its class; what did not is a drop with a reason.
+//! *Standards*: the idea of RFC 6192 (protection of the control plane).
+
+use crate::base::ids::PortId;
+use crate::base::time::Instant;
+use crate::dataplane::drop::DropReason;
+use crate::dataplane::limit::TokenBucket;
+use crate::dataplane::ring::Ring;
+use core::net::Ipv6Addr;
+use std::sync::Arc;
+
+/// Packets that wait for the control thread, per worker: a burst of flooding from 16 neighbours fits.
+pub const PUNT_RING_MAX: usize = 4096;
+
+/// Why a packet goes up.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum PuntClass {
+    /// OSPFv3 for this router; a whole frame.
+    Ospf,
+    /// Neighbour Discovery for this router; a whole frame.
+    Nd,
+    /// The next hop has no MAC; from the IPv6 header on, hop limit decremented.
+    Unresolved,
+    /// For the kernel of the host, through the TUN; from the IPv6 header on.
+    Host,
+}
+
+/// How many classes there are.
+pub const PUNT_CLASS_COUNT: usize = PuntClass::ALL.len();
+
+impl PuntClass {
+    /// Every class, in order.
+    pub const ALL: &'static [Self] = &[Self::Ospf, Self::Nd, Self::Unresolved, Self::Host];
+
+    /// Name of the counter.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ospf => "ospf",
+            Self::Nd => "nd",
+            Self::Unresolved => "unresolved",
+            Self::Host => "host",
+        }
+    }
+
+    /// The class as an index into a table.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether the packet is handed over with its Ethernet header.
+    pub const fn is_frame(self) -> bool {
+        matches!(self, Self::Ospf | Self::Nd)
+    }
+
+    /// The class behind a number.
+    pub fn from_index(index: usize) -> Option<Self> {
+        Self::ALL.get(index).copied()
+    }
+
+    /// Packets per second and at once.
+    const fn limits(self) -> (u32, u32) {
+        match self {
+            // Database exchange of some hundreds of routers comes at once.
+            Self::Ospf => (20_000, 4_096),
+            Self::Nd => (5_000, 1_024),
+            // Each makes the control thread work; ND keeps a few packets per neighbour anyway.
+            Self::Unresolved => (2_000, 512),
+            // TCP to the host: some Gb/s with 9000-octet packets.
+            Self::Host => (200_000, 8_192),
+        }
+    }
+
+    const fn policed(self) -> DropReason {
+        match self {
+            Self::Ospf => DropReason::PuntPolicedOspf,
+            Self::Nd => DropReason::PuntPolicedNd,
+            Self::Unresolved => DropReason::PuntPolicedUnresolved,
+            Self::Host => DropReason::PuntPolicedHost,
+        }
+    }
+}
+
+/// A packet on its way up.
+#[derive(Debug)]
+pub struct Punted<B> {
+    /// Why.
+    pub class: PuntClass,
+    /// Where it came in; for [`PuntClass::Unresolved`] where it would leave.
+    pub port: PortId,
+    /// The neighbour to resolve; `::` in the other classes.
+    pub neighbor: Ipv6Addr,
+    /// The octets: see the class.
+    pub packet: B,
+}
+
+/// The worker's end of the way up.
+pub struct PuntSender<B> {
+    ring: Arc<Ring<Punted<B>>>,
+    wake: Box<dyn FnMut() + Send>,
+    policers: [TokenBucket; PUNT_CLASS_COUNT],
+    has_pushed: bool,
+}
+
+impl<B> PuntSender<B> {
+    /// A sender into `ring`; `wake` wakes its reader and is called at most once a loop, and only when
+    /// the reader sleeps.
+    pub fn new(ring: Arc<Ring<Punted<B>>>, wake: Box<dyn FnMut() + Send>) -> Self {
+        let policers = core::array::from_fn(|index| {
+            let (rate, depth) = PuntClass::from_index(index).map_or((0, 0), PuntClass::limits);
+            TokenBucket::new(rate, depth)
+        });
+        Self { ring, wake, policers, has_pushed: false }
+    }
+
+    /// Sends a packet up, or gives it back with the reason to drop it.
+    pub fn offer(&mut self, punted: Punted<B>, now: Instant) -> Result<(), (B, DropReason)> {
+        let class = punted.class;
+        let passes = self.policers.get_mut(class.index()).is_some_and(|policer| policer.take(now));
+        if !passes {
+            return Err((punted.packet, class.policed()));
+        }
+        self.has_pushed = true;
+        self.ring.push(punted).map_err(|punted| (punted.packet, DropReason::PuntRingFull))
+    }
+
+    /// Wakes the reader where it sleeps and something was sent since the last call.
+    pub fn finish(&mut self) {
+        if core::mem::take(&mut self.has_pushed) && self.ring.must_wake() {
+            (self.wake)();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{AtomicU32, Ordering};
+
+    fn punted(class: PuntClass) -> Punted<u32> {
+        Punted { class, port: PortId(1), neighbor: Ipv6Addr::UNSPECIFIED, packet: 7 }
+    }
+
+    #[test]
+    fn classes_are_numbered_in_order() {
+        let numbered = PuntClass::ALL.iter().enumerate();
+        assert!(numbered.into_iter().all(|(n, class)| class.index() == n));
+    }
+
+    #[test]
+    fn each_class_has_its_own_policer() {
+        let mut sender = PuntSender::new(Arc::new(Ring::new(10_000)), Box::new(|| ()));
+        let (_, depth) = PuntClass::Unresolved.limits();
+        for _ in 0..depth {
+            assert!(sender.offer(punted(PuntClass::Unresolved), Instant::ZERO).is_ok());
+        }
+        let refused = sender.offer(punted(PuntClass::Unresolved), Instant::ZERO);
+        assert_eq!(refused, Err((7, DropReason::PuntPolicedUnresolved)));
+        assert!(sender.offer(punted(PuntClass::Ospf), Instant::ZERO).is_ok());
+    }
+
+    #[test]
+    fn a_full_ring_is_a_drop_and_a_sleeping_reader_is_woken() {
+        let ring = Arc::new(Ring::new(1));
+        let woken = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&woken);
+        let wake = Box::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut sender = PuntSender::new(Arc::clone(&ring), wake);
+        assert!(ring.announce_sleep());
+        assert!(sender.offer(punted(PuntClass::Nd), Instant::ZERO).is_ok());
+        let refused = sender.offer(punted(PuntClass::Nd), Instant::ZERO);
+        assert_eq!(refused, Err((7, DropReason::PuntRingFull)));
+        sender.finish();
+        sender.finish();
+        assert_eq!(woken.load(Ordering::Relaxed), 1);
+    }
+}
