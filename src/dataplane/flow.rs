@@ -30,7 +30,8 @@ pub fn flow_hash(view: &Ipv6View<'_>, seed: u64) -> u32 {
 
 #[inline]
 fn halves(bits: u128) -> (u64, u64) {
-    ((bits >> 64) as u64, (bits & u128::from(u64::MAX)) as u64)
+    let [high, low] = [bits >> 64, bits & u128::from(u64::MAX)];
+    (u64::try_from(high).unwrap_or(0), u64::try_from(low).unwrap_or(0))
 }
 
 #[inline]

@@ -14,6 +14,8 @@ use core::net::Ipv6Addr;
 
 /// Octets of the header.
 pub const HEADER_OCTETS: usize = 40;
+const HEADER_OCTETS_U32: u32 = 40;
+const _: () = assert!(HEADER_OCTETS_U32 as usize == HEADER_OCTETS);
 /// The smallest MTU a link may have (RFC 8200 §5).
 pub const MTU_MIN: u16 = 1280;
 /// Hop limit of packets the router makes (RFC 1700's default, as every host has it).
@@ -133,7 +135,7 @@ impl<'a> Ipv6View<'a> {
     /// Octets of the packet, header included, as it claims.
     #[inline]
     pub const fn total_length(&self) -> u32 {
-        self.payload_length() as u32 + HEADER_OCTETS as u32
+        self.payload_length() as u32 + HEADER_OCTETS_U32
     }
 
     /// What follows the header.

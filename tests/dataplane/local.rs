@@ -1,0 +1,190 @@
+//! Packets for the router itself.
+
+use crate::packets::{address, frame, header, icmpv6, open, open_icmpv6, packet, ping, udp};
+use crate::router::{Router, neighbor_mac, only, own_mac, to_router};
+use kumiki::base::ids::{MacAddress, PortId};
+use kumiki::dataplane::{DropReason, Injected, PuntClass};
+use kumiki::packet::{HeapBuf, PacketBuf};
+use kumiki::wire::icmpv6::Icmpv6Message;
+use kumiki::wire::ipv6::{
+    Ipv6Header, NEXT_DESTINATION_OPTIONS, NEXT_FRAGMENT, NEXT_HOP_BY_HOP, NEXT_ICMPV6, NEXT_NONE,
+    NEXT_OSPF, NEXT_TCP, solicited_node,
+};
+
+fn on_link(destination: &str, next_header: u8) -> Ipv6Header {
+    Ipv6Header {
+        source: neighbor_mac(1).link_local(),
+        hop_limit: 255,
+        ..header(destination, next_header)
+    }
+}
+
+fn to_group(packet: &[u8]) -> Vec<u8> {
+    let group: [u8; 16] = packet[24..40].try_into().unwrap();
+    frame(MacAddress::for_multicast(group.into()), neighbor_mac(1), packet)
+}
+
+#[track_caller]
+fn punts(router: &mut Router, frame: &[u8], class: PuntClass) -> Vec<u8> {
+    assert_eq!(router.pass(frame), []);
+    let mut punted = router.punted();
+    assert_eq!(punted.len(), 1, "{:?}", router.counts());
+    let punted = punted.remove(0);
+    assert_eq!((punted.class, punted.port), (class, PortId(1)));
+    punted.packet.data().to_vec()
+}
+
+#[test]
+fn an_own_address_answers_pings() {
+    let mut router = Router::new();
+    let (port, frame) = only(router.pass(&to_router(&ping(header("fd00:2::1", NEXT_ICMPV6)))));
+    let (ipv6, message) = open_icmpv6(&frame);
+    assert_eq!((port, ipv6.hop_limit), (1, 64));
+    assert_eq!((ipv6.source, ipv6.destination), (address("fd00:2::1"), address("2001:db8:1::10")));
+    let data = b"0123456".to_vec();
+    assert_eq!(message, Icmpv6Message::EchoReply { identifier: 7, sequence: 9, data });
+}
+
+#[test]
+fn the_link_local_address_answers_to_the_mac_that_asked() {
+    let mut router = Router::new();
+    let own = own_mac(1).link_local();
+    let request = ping(on_link(&own.to_string(), NEXT_ICMPV6));
+    let asker = MacAddress([2, 9, 9, 9, 9, 9]);
+    let (port, sent) = only(router.pass(&frame(own_mac(1), asker, &request)));
+    let (ethernet, ..) = open(&sent);
+    assert_eq!((port, ethernet.destination, ethernet.source), (1, asker, own_mac(1)));
+    let (ipv6, message) = open_icmpv6(&sent);
+    assert_eq!((ipv6.source, ipv6.destination), (own, neighbor_mac(1).link_local()));
+    assert!(matches!(message, Icmpv6Message::EchoReply { .. }));
+}
+
+#[test]
+fn a_ping_to_all_nodes_is_answered_from_the_port() {
+    let mut router = Router::new();
+    let request = to_group(&ping(on_link("ff02::1", NEXT_ICMPV6)));
+    let (_, sent) = only(router.pass(&request));
+    assert_eq!(open_icmpv6(&sent).0.source, own_mac(1).link_local());
+    let request = to_group(&ping(header("ff02::1", NEXT_ICMPV6)));
+    let (_, sent) = only(router.pass(&request));
+    assert_eq!(open_icmpv6(&sent).0.source, address("fd00:1::1"));
+}
+
+#[test]
+fn a_ping_of_jumbo_size_is_answered_whole() {
+    let mut router = Router::new();
+    let request = Icmpv6Message::EchoRequest { identifier: 1, sequence: 2, data: vec![7; 8900] };
+    let request = icmpv6(header("fd00:1::1", NEXT_ICMPV6), &request);
+    let (_, sent) = only(router.pass(&to_router(&request)));
+    assert_eq!(sent.len(), request.len() + 14);
+    open_icmpv6(&sent);
+}
+
+#[test]
+fn a_ping_with_a_wrong_checksum_is_not_answered() {
+    let mut router = Router::new();
+    let mut request = ping(header("fd00:1::1", NEXT_ICMPV6));
+    request[48] ^= 1;
+    router.refuses(&to_router(&request), DropReason::Icmpv6Checksum);
+    let short = packet(header("fd00:1::1", NEXT_ICMPV6), &[128, 0, 0, 0, 0]);
+    router.refuses(&to_router(&short), DropReason::Icmpv6Truncated);
+    let shorter = packet(header("fd00:1::1", NEXT_ICMPV6), &[128, 0, 0]);
+    router.refuses(&to_router(&shorter), DropReason::Icmpv6Truncated);
+}
+
+#[test]
+fn a_ping_for_hop_limit_zero_is_answered_at_its_destination() {
+    // RFC 8200 §3: a destination "should not discard a packet with Hop Limit equal to zero".
+    let mut router = Router::new();
+    let request = ping(Ipv6Header { hop_limit: 0, ..header("fd00:1::1", NEXT_ICMPV6) });
+    assert_eq!(router.pass(&to_router(&request)).len(), 1);
+}
+
+#[test]
+fn ospf_goes_up_as_a_whole_frame() {
+    let mut router = Router::new();
+    for group in ["ff02::5", "ff02::6"] {
+        let hello = to_group(&packet(on_link(group, NEXT_OSPF), &[3; 36]));
+        assert_eq!(punts(&mut router, &hello, PuntClass::Ospf), hello);
+    }
+    let own = own_mac(1).link_local().to_string();
+    let update = to_router(&packet(on_link(&own, NEXT_OSPF), &[3; 36]));
+    assert_eq!(punts(&mut router, &update, PuntClass::Ospf), update);
+}
+
+#[test]
+fn neighbour_discovery_goes_up_only_from_the_link() {
+    let mut router = Router::new();
+    let group = solicited_node(own_mac(1).link_local()).to_string();
+    let message = |code| Icmpv6Message::Other { kind: 135, code, body: vec![0; 20] };
+    let good = to_group(&icmpv6(on_link(&group, NEXT_ICMPV6), &message(0)));
+    assert_eq!(punts(&mut router, &good, PuntClass::Nd), good);
+    let unspecified = Ipv6Header { source: address("::"), ..on_link(&group, NEXT_ICMPV6) };
+    punts(&mut router, &to_group(&icmpv6(unspecified, &message(0))), PuntClass::Nd);
+
+    let far = Ipv6Header { hop_limit: 254, ..on_link(&group, NEXT_ICMPV6) };
+    router.refuses(&to_group(&icmpv6(far, &message(0))), DropReason::NdHopLimit);
+    let coded = to_group(&icmpv6(on_link(&group, NEXT_ICMPV6), &message(1)));
+    router.refuses(&coded, DropReason::NdCode);
+    // RFC 6980 §5: fragmented ND is ignored.
+    let fragment = [&[NEXT_ICMPV6, 0, 0, 1, 0, 0, 0, 1], &good[54..]].concat();
+    let fragmented = to_group(&packet(on_link(&group, NEXT_FRAGMENT), &fragment));
+    router.refuses(&fragmented, DropReason::LocalFragment);
+}
+
+#[test]
+fn listener_reports_behind_hop_by_hop_options_are_counted() {
+    let mut router = Router::new();
+    // A router alert, then MLDv2.
+    let payload = [&[NEXT_ICMPV6, 0, 5, 2, 0, 0, 1, 0][..], &[143, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let report = to_group(&packet(on_link("ff02::2", NEXT_HOP_BY_HOP), &payload));
+    router.refuses(&report, DropReason::MldIgnored);
+}
+
+#[test]
+fn the_rest_for_an_own_address_goes_to_the_host_from_the_ipv6_header_on() {
+    let mut router = Router::new();
+    let segment = packet(header("fd00:1::1", NEXT_TCP), &[0; 20]);
+    assert_eq!(punts(&mut router, &to_router(&segment), PuntClass::Host), segment);
+    let fragment = packet(header("fd00:1::1", NEXT_FRAGMENT), &[NEXT_TCP, 0, 0, 1, 0, 0, 0, 1]);
+    assert_eq!(punts(&mut router, &to_router(&fragment), PuntClass::Host), fragment);
+    let options = [&[NEXT_ICMPV6, 0, 1, 4, 0, 0, 0, 0][..], &[128, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let options = packet(header("fd00:1::1", NEXT_DESTINATION_OPTIONS), &options);
+    assert_eq!(punts(&mut router, &to_router(&options), PuntClass::Host), options);
+    router.refuses(
+        &to_router(&packet(header("fd00:1::1", NEXT_NONE), &[])),
+        DropReason::LocalNoNextHeader,
+    );
+}
+
+#[test]
+fn broken_chains_have_their_reasons() {
+    let mut router = Router::new();
+    let cut = packet(header("fd00:1::1", NEXT_HOP_BY_HOP), &[6, 1, 0, 0, 0, 0, 0, 0]);
+    router.refuses(&to_router(&cut), DropReason::ChainTruncated);
+    let long = [NEXT_DESTINATION_OPTIONS, 0, 0, 0, 0, 0, 0, 0].repeat(9);
+    let long = packet(header("fd00:1::1", NEXT_DESTINATION_OPTIONS), &long);
+    router.refuses(&to_router(&long), DropReason::ChainTooLong);
+}
+
+#[test]
+fn the_host_gets_no_more_than_its_class_allows() {
+    let mut router = Router::new();
+    for _ in 0..10_000 {
+        router.receive(1, &to_router(&udp("fd00:1::1", 5)));
+    }
+    router.run();
+    let counts = router.counts();
+    assert_eq!(counts.punted(PuntClass::Host), 8192);
+    assert_eq!(counts.dropped(DropReason::PuntPolicedHost), 10_000 - 8192);
+}
+
+#[test]
+fn what_the_host_sends_to_an_own_address_comes_back_to_it() {
+    let mut router = Router::new();
+    let packet = udp("fd00:1::1", 5);
+    router.inject(Injected::Packet { packet: HeapBuf::new(&packet) });
+    router.run();
+    let punted = router.punted();
+    assert_eq!((punted.len(), punted[0].packet.data()), (1, &packet[..]));
+}

@@ -1,0 +1,267 @@
+//! A worker with three memory ports and a small world.
+
+use crate::packets;
+use kumiki::base::ids::{GroupId, LcoreId, MacAddress, NextHopId, PortId};
+use kumiki::base::prefix::Ipv6Prefix;
+use kumiki::base::route::PortRole;
+use kumiki::base::time::Instant;
+use kumiki::dataplane::lcore::{WorkerRings, WorldReader};
+use kumiki::dataplane::{
+    DropReason, Injected, LcoreCounters, LcoreSnapshot, PuntSender, Punted, Ring, Worker,
+    WorkerPort, WorkerSetup,
+};
+use kumiki::fib::{
+    Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
+};
+use kumiki::packet::{Burst, HeapBuf, PacketBuf, PortRx, PortTx};
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+
+/// Frames on one direction of a memory cable.
+pub type Cable = Arc<Mutex<VecDeque<HeapBuf>>>;
+
+struct MemoryRx(Cable);
+
+impl PortRx<HeapBuf> for MemoryRx {
+    fn receive(&mut self, burst: &mut Burst<HeapBuf>) -> usize {
+        let mut cable = self.0.lock().unwrap();
+        let count = cable.len().min(burst.room());
+        burst.extend(cable.drain(..count));
+        count
+    }
+}
+
+struct MemoryTx {
+    cable: Cable,
+    room: Arc<Mutex<usize>>,
+}
+
+impl PortTx<HeapBuf> for MemoryTx {
+    fn send(&mut self, burst: &mut Burst<HeapBuf>) -> usize {
+        let mut cable = self.cable.lock().unwrap();
+        let count = burst.len().min(self.room.lock().unwrap().saturating_sub(cable.len()));
+        burst.take_front(count, |packet| cable.push_back(packet));
+        count
+    }
+}
+
+struct Fixed(Arc<Forwarding>);
+
+impl WorldReader for Fixed {
+    fn enter(&mut self) -> impl Deref<Target = Forwarding> + '_ {
+        &*self.0
+    }
+
+    fn park(&mut self) {}
+}
+
+/// The router under test.
+pub struct Router {
+    worker: Worker<HeapBuf, Fixed>,
+    received: Vec<Cable>,
+    sent: Vec<Cable>,
+    tx_room: Arc<Mutex<usize>>,
+    punted: Arc<Ring<Punted<HeapBuf>>>,
+    pub rings: WorkerRings<HeapBuf>,
+    pub counters: Arc<LcoreCounters>,
+    pub liveness: Arc<Liveness>,
+    pub now: Instant,
+}
+
+/// Ports of the router; slot 0 of its vectors stays empty.
+pub const PORTS: [u16; 3] = [1, 2, 3];
+/// The VLAN of port 3.
+pub const VLAN: u16 = 30;
+
+/// MAC of a port of the router.
+pub fn own_mac(port: u16) -> MacAddress {
+    MacAddress([2, 0, 0, 0, 0, u8::try_from(port).unwrap()])
+}
+
+/// MAC of the neighbour behind a port.
+pub fn neighbor_mac(port: u16) -> MacAddress {
+    MacAddress([2, 0, 0, 0, 1, u8::try_from(port).unwrap()])
+}
+
+/// MTU of a port.
+pub fn mtu(port: u16) -> u16 {
+    match port {
+        2 => 1400,
+        _ => 9000,
+    }
+}
+
+fn interface(port: u16) -> Interface {
+    Interface {
+        port: PortId(port),
+        role: PortRole::Fabric,
+        mac: own_mac(port),
+        vlan: (port == 3).then_some(VLAN),
+        mtu: mtu(port),
+        link_local: own_mac(port).link_local(),
+        icmp_source: format!("fd00:{port}::1").parse().unwrap(),
+        is_up: true,
+    }
+}
+
+/// Routes of the world: prefix and number of the group.
+const ROUTES: [(&str, u16); 10] = [
+    ("2001:db8:1::/48", 1),    // port 1, where the tests send from
+    ("2001:db8:2::/48", 2),    // port 2
+    ("2001:db8:3::/48", 3),    // port 3
+    ("2001:db8:23::/48", 4),   // port 2 or port 3
+    ("2001:db8:4::/48", 5),    // port 3, neighbour not resolved
+    ("fd00:1::/64", 6),        // on the link of port 1
+    ("fd00:1::1/128", 7),      // own address
+    ("2001:db8:dead::/48", 8), // blackhole
+    ("fd00:2::1/128", 7),      // own address
+    ("fd00:3::1/128", 7),      // own address
+];
+
+fn world(liveness: Arc<Liveness>) -> Forwarding {
+    let next_hop = |port: u16, resolved: bool| NextHop {
+        port: PortId(port),
+        address: neighbor_mac(port).link_local(),
+        adjacency: resolved.then(|| Adjacency::ipv6(neighbor_mac(port), own_mac(port))),
+    };
+    let forward = |members: &[u16]| {
+        NextHopGroup::forward(members.iter().map(|member| NextHopId(*member)).collect())
+    };
+    let mut table = Fib::default();
+    let changes =
+        ROUTES.map(|(prefix, group)| (prefix.parse::<Ipv6Prefix>().unwrap(), Some(GroupId(group))));
+    table.apply(&changes);
+    let mut interfaces = InterfaceTable::default();
+    assert!(PORTS.iter().all(|port| interfaces.set(interface(*port))));
+    Forwarding {
+        table,
+        groups: Arc::new(vec![
+            NextHopGroup::Unreachable,
+            forward(&[0]),
+            forward(&[1]),
+            forward(&[2]),
+            forward(&[1, 2]),
+            forward(&[3]),
+            NextHopGroup::OnLink(PortId(1)),
+            NextHopGroup::Local,
+            NextHopGroup::Blackhole,
+        ]),
+        next_hops: Arc::new(vec![
+            next_hop(1, true),
+            next_hop(2, true),
+            next_hop(3, true),
+            next_hop(3, false),
+        ]),
+        interfaces: Arc::new(interfaces),
+        ..Forwarding::empty(liveness)
+    }
+}
+
+impl Router {
+    /// A router in the world above.
+    pub fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// A router in a world that is changed first.
+    pub fn with(change: impl FnOnce(&mut Forwarding)) -> Self {
+        let liveness = Arc::new(Liveness::new(4));
+        let mut world = world(Arc::clone(&liveness));
+        change(&mut world);
+        let cables = || (0..4).map(|_| Cable::default()).collect::<Vec<_>>();
+        let (received, sent) = (cables(), cables());
+        let tx_room = Arc::new(Mutex::new(usize::MAX));
+        let ports = PORTS.map(|port| {
+            let rx = MemoryRx(Arc::clone(&received[usize::from(port)]));
+            let cable = Arc::clone(&sent[usize::from(port)]);
+            let tx = MemoryTx { cable, room: Arc::clone(&tx_room) };
+            WorkerPort::new(PortId(port), Some(Box::new(rx)), Box::new(tx))
+        });
+        let punted = Arc::new(Ring::new(10_000));
+        let rings = WorkerRings::new();
+        let counters = Arc::new(LcoreCounters::new(4));
+        let worker = Worker::new(WorkerSetup {
+            lcore: LcoreId(0),
+            reader: Fixed(Arc::new(world)),
+            ports: ports.into(),
+            punts: PuntSender::new(Arc::clone(&punted), Box::new(|| ())),
+            rings: rings.clone(),
+            counters: Arc::clone(&counters),
+            hash_seed: 7,
+            cycles: || 0,
+        });
+        let now = Instant::from_millis(1);
+        Self { worker, received, sent, tx_room, punted, rings, counters, liveness, now }
+    }
+
+    /// Lets frames come in by `port`; does not run the worker.
+    pub fn receive(&self, port: u16, frame: &[u8]) {
+        self.received[usize::from(port)].lock().unwrap().push_back(HeapBuf::new(frame));
+    }
+
+    /// Lets the control thread inject something; does not run the worker.
+    pub fn inject(&self, injected: Injected<HeapBuf>) {
+        assert!(self.rings.inject.push(injected).is_ok());
+    }
+
+    /// Limits what the devices take.
+    pub fn limit_tx(&self, packets: usize) {
+        *self.tx_room.lock().unwrap() = packets;
+    }
+
+    /// Runs until nothing is left to do.
+    pub fn run(&mut self) {
+        while self.worker.run_once(self.now) > 0 {}
+        let counts = self.counts();
+        assert!(counts.is_conserved(), "{counts:?}");
+    }
+
+    /// Frames sent by `port` since the last call.
+    pub fn sent(&self, port: u16) -> Vec<Vec<u8>> {
+        let mut cable = self.sent[usize::from(port)].lock().unwrap();
+        cable.drain(..).map(|packet| packet.data().to_vec()).collect()
+    }
+
+    /// Everything punted since the last call.
+    pub fn punted(&self) -> Vec<Punted<HeapBuf>> {
+        core::iter::from_fn(|| self.punted.pop()).collect()
+    }
+
+    /// The counters.
+    pub fn counts(&self) -> LcoreSnapshot {
+        self.counters.snapshot()
+    }
+
+    /// Runs one frame through port 1 and says what was sent, by port.
+    pub fn pass(&mut self, frame: &[u8]) -> Vec<(u16, Vec<u8>)> {
+        self.receive(1, frame);
+        self.run();
+        let by_port = |port: u16| self.sent(port).into_iter().map(move |frame| (port, frame));
+        PORTS.into_iter().flat_map(by_port).collect()
+    }
+
+    /// Runs one frame through port 1, which must end as one drop for `reason` and nothing else.
+    #[track_caller]
+    pub fn refuses(&mut self, frame: &[u8], reason: DropReason) {
+        let before = self.counts().dropped(reason);
+        assert_eq!(self.pass(frame), [], "{reason:?}");
+        assert!(self.punted().is_empty(), "{reason:?}");
+        let counts = self.counts();
+        let all: Vec<_> =
+            DropReason::ALL.iter().filter(|reason| counts.dropped(**reason) > 0).collect();
+        assert_eq!(counts.dropped(reason), before + 1, "dropped for {all:?}, not {reason:?}");
+    }
+}
+
+/// The only frame that was sent, with its port.
+#[track_caller]
+pub fn only(sent: Vec<(u16, Vec<u8>)>) -> (u16, Vec<u8>) {
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    sent.into_iter().next().unwrap()
+}
+
+/// A frame to the MAC of port 1 from its neighbour.
+pub fn to_router(packet: &[u8]) -> Vec<u8> {
+    packets::frame(own_mac(1), neighbor_mac(1), packet)
+}
