@@ -1,10 +1,11 @@
 //! What a worker counts.
 //!
-//! Owns [`LcoreCounters`], the cells of one worker, and [`LcoreSnapshot`], a copy of them that readers add
-//! up. Names and sentences come from the enums that number the cells.
+//! Owns [`LcoreCounters`], the cells of one worker, and [`LcoreSnapshot`], a copy of them that
+//! readers add up. Names and sentences come from the enums that number the cells.
 //!
 //! *Invariants*: one worker writes, anybody reads; a cell only grows. When no loop runs, received +
-//! injected + generated = sent + punted + dropped (STYLE §9), which [`LcoreSnapshot::is_conserved`] says.
+//! injected + generated = sent + punted + dropped (STYLE §9), which [`LcoreSnapshot::is_conserved`]
+//! says.
 
 use crate::base::ids::{NextHopId, PORT_MAX, PortId};
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason};
@@ -57,7 +58,8 @@ pub struct PortCells {
     pub tx_dropped: Cell,
 }
 
-/// The cells of one worker, shared by `Arc` with those who read; a cache line apart from other workers'.
+/// The cells of one worker, shared by `Arc` with those who read; a cache line apart from other
+/// workers'.
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct LcoreCounters {

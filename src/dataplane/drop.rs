@@ -1,7 +1,7 @@
 //! Why packets die: one reason, one counter.
 //!
-//! Owns [`DropReason`] with the name and the sentence that `show errors` prints. Each failed check of the
-//! graph has its own reason; who checks is the node.
+//! Owns [`DropReason`] with the name and the sentence that `show errors` prints. Each failed check
+//! of the graph has its own reason; who checks is the node.
 //!
 //! *Invariants*: [`DropReason::ALL`] lists the variants in the order of their numbers.
 
@@ -61,6 +61,8 @@ drop_reasons! {
     DestinationUnspecified: "destination_unspecified", "The destination is :: (RFC 4291 §2.5.2).";
     LinkLocalNotOurs: "link_local_not_ours",
         "For a link-local address that is not this port's; never forwarded (RFC 4291 §2.5.6).";
+    HostOnLink: "host_on_link",
+        "The kernel of the host greets groups or link-local addresses on its TUN; there is no link.";
     MulticastNotMember: "multicast_not_member",
         "For a multicast group that the router is not in; multicast is not routed.";
     NoRoute: "no_route", "No route to the destination; answered with Destination Unreachable.";

@@ -1,10 +1,12 @@
 //! The hash that keeps a flow on one path.
 //!
-//! Owns [`flow_hash`]: addresses, flow label, protocol and ports. Which path a hash means belongs to `fib`.
+//! Owns [`flow_hash`]: addresses, flow label, protocol and ports. Which path a hash means belongs
+//! to `fib`.
 //!
-//! *Invariants*: all packets of one flow get one hash, and so do all fragments of one packet, because a
-//! fragment's ports are never read. Never zero: zero means "not computed".
-//! *Standards*: RFC 6438 (flow label in the hash), RFC 6437 §3 (the label may be zero: then ports decide).
+//! *Invariants*: all packets of one flow get one hash, and so do all fragments of one packet,
+//! because a fragment's ports are never read. Never zero: zero means "not computed".
+//! *Standards*: RFC 6438 (flow label in the hash), RFC 6437 §3 (the label may be zero: then ports
+//! decide).
 
 use crate::wire::ipv6::{
     Ipv6View, NEXT_FRAGMENT, NEXT_ICMPV6, NEXT_SCTP, NEXT_TCP, NEXT_UDP, UpperLayer, is_extension,
@@ -13,8 +15,8 @@ use crate::wire::ipv6::{
 const MULTIPLIERS: [u64; 4] =
     [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0xd6e8_feb8_6659_fd93];
 
-/// The hash of the flow that the packet belongs to. `seed` differs between routers, so that the second
-/// router of a path does not repeat the choice of the first.
+/// The hash of the flow that the packet belongs to. `seed` differs between routers, so that the
+/// second router of a path does not repeat the choice of the first.
 #[inline]
 pub fn flow_hash(view: &Ipv6View<'_>, seed: u64) -> u32 {
     let [m0, m1, m2, m3] = MULTIPLIERS;

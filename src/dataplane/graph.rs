@@ -1,16 +1,18 @@
 //! The graph: which nodes there are, in which order they run, and who hands packets to whom.
 //!
-//! Owns [`NodeId`], [`Ctx`] (what a node may see), [`Next`] (where it puts packets) and [`run_graph`]. What
-//! a node does stands in its own file under `node/`.
+//! Owns [`NodeId`], [`Ctx`] (what a node may see), [`Next`] (where it puts packets) and
+//! [`run_graph`]. What a node does stands in its own file under `node/`.
 //!
-//! A node looks at every packet of its burst. What it leaves in the burst goes to the next node of the
-//! fixed order without being moved; what it takes out goes to the queue of another node. The second half
-//! of the order is the way of the exceptions: local packets, answers, their lookup, punts and drops.
+//! A node looks at every packet of its burst. What it leaves in the burst goes to the next node of
+//! the fixed order without being moved; what it takes out goes to the queue of another node. The
+//! second half of the order is the way of the exceptions: local packets, answers, their lookup,
+//! punts and drops.
 //!
 //! *Invariants*: no node makes a packet out of nothing, so at most one burst is inside and no queue
-//! overflows. A packet goes only along an edge of [`NodeId::successors`] (asserted in debug builds); the
-//! drawing in `docs/graph.md` is generated from the same list and compared by a test. Everything that
-//! enters leaves before [`run_graph`] returns, except what waits in the transmit bursts of the ports.
+//! overflows. A packet goes only along an edge of [`NodeId::successors`] (asserted in debug
+//! builds); the drawing in `docs/graph.md` is generated from the same list and compared by a test.
+//! Everything that enters leaves before [`run_graph`] returns, except what waits in the transmit
+//! bursts of the ports.
 
 use crate::base::ids::NextHopId;
 use crate::base::time::Instant;
@@ -228,8 +230,8 @@ impl<B: PacketBuf> Next<B> {
         }
     }
 
-    /// Drops the packet of `slot` and has its sender told. Packets on their second way are only dropped:
-    /// they are answers already, or have been complained about.
+    /// Drops the packet of `slot` and has its sender told. Packets on their second way are only
+    /// dropped: they are answers already, or have been complained about.
     pub fn complain(&mut self, slot: &mut Option<B>, complaint: Complaint, reason: DropReason) {
         let Some(packet) = slot.as_mut() else { return };
         let meta = packet.meta_mut();
@@ -319,12 +321,10 @@ mod tests {
     #[test]
     fn the_drawing_in_the_docs_is_the_graph() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/graph.md");
-        let text = format!(
-            "# The packet graph\n\nGenerated from `src/dataplane/graph.rs`; its test compares the two \
-             and, with `UPDATE_GOLDEN=1`,\nrewrites this file. Bold arrows are the way of a forwarded \
-             packet.\n\n```mermaid\n{}```\n",
-            NodeId::drawing()
-        );
+        let intro = "# The packet graph\n\nGenerated from `src/dataplane/graph.rs`; its test compares \
+                     the two and, with `UPDATE_GOLDEN=1`,\nrewrites this file. Bold arrows are the \
+                     way of a forwarded packet.\n\n";
+        let text = format!("{intro}```mermaid\n{}```\n", NodeId::drawing());
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(path, &text).unwrap();
         }

@@ -20,8 +20,8 @@ pub enum Injected<B> {
         /// From the destination MAC on.
         packet: B,
     },
-    /// An IPv6 packet of the router, of the host, or one that waited for its neighbour: looked up and sent;
-    /// its hop limit stays.
+    /// An IPv6 packet of the router, of the host, or one that waited for its neighbour: looked up
+    /// and sent; its hop limit stays.
     Packet {
         /// From the IPv6 header on.
         packet: B,

@@ -1,11 +1,11 @@
 //! The loop of a worker: take, run the graph, send; sleep when there is nothing.
 //!
-//! Owns [`Worker`], its setup and its commands, and the idle policies. Threads, pinning, clocks and what a
-//! worker waits on belong to `daemon`; they come in as functions and as [`IdleWait`].
+//! Owns [`Worker`], its setup and its commands, and the idle policies. Threads, pinning, clocks and
+//! what a worker waits on belong to `daemon`; they come in as functions and as [`IdleWait`].
 //!
-//! *Invariants*: one thread runs a worker. The forwarding state is entered once a loop and left before any
-//! sleep. No allocation, lock or system call while packets come. At the end of a loop every packet has been
-//! sent, punted or dropped.
+//! *Invariants*: one thread runs a worker. The forwarding state is entered once a loop and left
+//! before any sleep. No allocation, lock or system call while packets come. At the end of a loop
+//! every packet has been sent, punted or dropped.
 
 use crate::base::ids::{LcoreId, PortId};
 use crate::base::time::{Duration, Instant};
@@ -30,7 +30,8 @@ pub const COMMAND_RING_MAX: usize = 128;
 pub const REMOVED_RING_MAX: usize = COMMAND_RING_MAX;
 /// Empty loops of the adaptive policy before it sleeps: some tens of microseconds.
 pub const EMPTY_LOOPS_MAX: u32 = 256;
-/// The longest sleep of a waiter that arriving packets cannot wake (at most 200 µs are allowed per hop).
+/// The longest sleep of a waiter that arriving packets cannot wake (at most 200 µs are allowed per
+/// hop).
 pub const BLIND_SLEEP_MAX: Duration = Duration::from_micros(100);
 /// The longest sleep of any waiter.
 pub const SLEEP_MAX: Duration = Duration::from_millis(100);
@@ -44,10 +45,11 @@ pub trait WorldReader: Send {
     fn park(&mut self);
 }
 
-/// What a worker waits on when idle; the daemon's epoll over companion sockets and an event descriptor.
+/// What a worker waits on when idle; the daemon's epoll over companion sockets and an event
+/// descriptor.
 pub trait IdleWait {
-    /// Returns when a packet may have come, when somebody woke the worker, or after `at_most`. Who cannot be
-    /// woken by packets sleeps at most [`BLIND_SLEEP_MAX`].
+    /// Returns when a packet may have come, when somebody woke the worker, or after `at_most`. Who
+    /// cannot be woken by packets sleeps at most [`BLIND_SLEEP_MAX`].
     fn wait(&mut self, at_most: Duration);
 }
 
@@ -218,11 +220,12 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
     }
 }
 
-/// Runs a worker until `stop` is set; `clock` reads the driver's clock. The reader is parked at the end.
+/// Runs a worker until `stop` is set; `clock` reads the driver's clock. The reader is parked at the
+/// end.
 pub fn run<B: PacketBuf, R: WorldReader>(
     worker: &mut Worker<B, R>,
     policy: IdlePolicy,
-    clock: fn() -> Instant,
+    mut clock: impl FnMut() -> Instant,
     stop: &AtomicBool,
     idle: &mut impl IdleWait,
 ) {

@@ -1,16 +1,17 @@
 //! Token buckets: how much of something may happen.
 //!
-//! Owns [`TokenBucket`]. Rates and depths stand where the buckets are made: `punt` and `icmpv6_error`.
+//! Owns [`TokenBucket`]. Rates and depths stand where the buckets are made: `punt` and
+//! `icmpv6_error`.
 //!
-//! *Invariants*: never more than `depth` tokens; time that goes back adds none. No division: tokens are
-//! counted in billionths, so that nanoseconds times the rate is the income.
+//! *Invariants*: never more than `depth` tokens; time that goes back adds none. No division: tokens
+//! are counted in billionths, so that nanoseconds times the rate is the income.
 //! *Standards*: RFC 4443 §2.4(f) (the method it recommends).
 
 use crate::base::time::Instant;
 
 const TOKEN: u64 = 1_000_000_000;
-/// Longest pause that still earns; a bucket of the largest depth is full by then, and the product of
-/// pause and rate stays inside 64 bits.
+/// Longest pause that still earns; a bucket of the largest depth is full by then, and the product
+/// of pause and rate stays inside 64 bits.
 const PAUSE_NS_MAX: u64 = 10_000_000_000;
 /// Largest rate, in tokens per second.
 pub const RATE_MAX: u32 = 1_000_000;

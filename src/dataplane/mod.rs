@@ -1,11 +1,13 @@
 //! The packet path: what a worker lcore does with a burst.
 //!
-//! Read [`lcore`] (the loop), [`graph`] (the nodes and their order), [`node`] (one file each, in the order of
-//! a packet), then what they use: [`ports`], [`flow`], [`limit`]. The border to the control thread is
-//! [`punt`], [`inject`] and [`ring`]; what is counted stands in [`drop`] and [`counters`].
+//! Read [`lcore`] (the loop), [`graph`] (the nodes and their order), [`node`] (one file each, in
+//! the order of a packet), then what they use: [`ports`], [`flow`], [`limit`]. The border to the
+//! control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in [`drop`] and
+//! [`counters`].
 //!
-//! Absent on purpose: `mac_table` and everything of bridging, which come with the overlay; protocols, which
-//! live in `proto` and see only what is punted; copies of packets, which nothing needs before bridging.
+//! Absent on purpose: `mac_table` and everything of bridging, which come with the overlay;
+//! protocols, which live in `proto` and see only what is punted; copies of packets, which nothing
+//! needs before bridging.
 // Gap: trace (STYLE §2), the path of single packets through the nodes, for `kumiki trace`.
 #![forbid(unsafe_code)]
 

@@ -1,9 +1,11 @@
 //! The ports of one worker: their queues and the bursts that wait to be sent.
 //!
-//! Owns [`WorkerPort`] and [`Ports`]. Devices are `ports`'; which port a packet leaves by is the graph's.
+//! Owns [`WorkerPort`] and [`Ports`]. Devices are `ports`'; which port a packet leaves by is the
+//! graph's.
 //!
-//! *Invariants*: between two loops nothing waits to be sent. What the device does not take is dropped and
-//! counted, never tried again: a full queue is back-pressure that the sender must see as loss.
+//! *Invariants*: between two loops nothing waits to be sent. What the device does not take is
+//! dropped and counted, never tried again: a full queue is back-pressure that the sender must see
+//! as loss.
 
 use crate::base::ids::{PORT_MAX, PortId};
 use crate::dataplane::counters::{LcoreCounters, PortCells};
@@ -93,8 +95,8 @@ impl<B: PacketBuf> Default for Ports<B> {
 }
 
 impl<B: PacketBuf> Ports<B> {
-    /// Adds a port; gives back the one that had the number, or the port itself when its number is too
-    /// large.
+    /// Adds a port; gives back the one that had the number, or the port itself when its number is
+    /// too large.
     pub fn insert(&mut self, port: Box<WorkerPort<B>>) -> Option<Box<WorkerPort<B>>> {
         let id = port.port;
         let has_rx = port.rx.is_some();
@@ -132,8 +134,8 @@ impl<B: PacketBuf> Ports<B> {
         rx.map_or(0, |rx| rx.receive(burst))
     }
 
-    /// Lets a packet wait for the next flush; sends the full burst before. Gives the packet back when the
-    /// port is not here.
+    /// Lets a packet wait for the next flush; sends the full burst before. Gives the packet back
+    /// when the port is not here.
     #[inline]
     pub fn send(
         &mut self,

@@ -1,9 +1,11 @@
 //! Packets for the control thread: classes, policers, the way up.
 //!
-//! Owns [`PuntClass`], [`Punted`] and [`PuntSender`], the worker's end of the ring. What the control plane
-//! makes of a packet is its business; the daemon turns a [`Punted`] into an input or gives it to the TUN.
+//! Owns [`PuntClass`], [`Punted`] and [`PuntSender`], the worker's end of the ring. What the
+//! control plane makes of a packet is its business; the daemon turns a [`Punted`] into an input or
+//! gives it to the TUN.
 //!
-//! *Invariants*: a punted packet passed the policer of its class; what did not is a drop with a reason.
+//! *Invariants*: a punted packet passed the policer of its class; what did not is a drop with a
+//! reason.
 //! *Standards*: the idea of RFC 6192 (protection of the control plane).
 
 use crate::base::ids::PortId;
@@ -14,7 +16,8 @@ use crate::dataplane::ring::Ring;
 use core::net::Ipv6Addr;
 use std::sync::Arc;
 
-/// Packets that wait for the control thread, per worker: a burst of flooding from 16 neighbours fits.
+/// Packets that wait for the control thread, per worker: a burst of flooding from 16 neighbours
+/// fits.
 pub const PUNT_RING_MAX: usize = 4096;
 
 /// Why a packet goes up.
@@ -109,8 +112,8 @@ pub struct PuntSender<B> {
 }
 
 impl<B> PuntSender<B> {
-    /// A sender into `ring`; `wake` wakes its reader and is called at most once a loop, and only when
-    /// the reader sleeps.
+    /// A sender into `ring`; `wake` wakes its reader and is called at most once a loop, and only
+    /// when the reader sleeps.
     pub fn new(ring: Arc<Ring<Punted<B>>>, wake: Box<dyn FnMut() + Send>) -> Self {
         let policers = core::array::from_fn(|index| {
             let (rate, depth) = PuntClass::from_index(index).map_or((0, 0), PuntClass::limits);

@@ -1,11 +1,11 @@
 //! A bounded ring between a worker and the control thread, whose reader may sleep.
 //!
-//! Owns [`Ring`]: the queue and the flag that says that its reader sleeps, so that a busy reader costs the
-//! writer no system call. How the reader is woken is the business of `daemon`.
+//! Owns [`Ring`]: the queue and the flag that says that its reader sleeps, so that a busy reader
+//! costs the writer no system call. How the reader is woken is the business of `daemon`.
 //!
-//! *Invariants*: no wake-up is lost. The reader sets the flag, then looks at the queue; the writer pushes,
-//! then looks at the flag. Both put a sequentially consistent fence between the two steps, so at least
-//! one of them sees what the other did.
+//! *Invariants*: no wake-up is lost. The reader sets the flag, then looks at the queue; the writer
+//! pushes, then looks at the flag. Both put a sequentially consistent fence between the two steps,
+//! so at least one of them sees what the other did.
 
 use core::sync::atomic::{AtomicBool, Ordering, fence};
 use crossbeam_queue::ArrayQueue;

@@ -1,7 +1,7 @@
 //! A burst: up to 64 owned packets that travel together.
 //!
-//! Owns [`Burst`]. Packets never get lost in one: whoever drains it decides, and dropping the burst frees
-//! what is still inside.
+//! Owns [`Burst`]. Packets never get lost in one: whoever drains it decides, and dropping the burst
+//! frees what is still inside.
 //!
 //! *Invariants*: `slots[..len]` are `Some`, the rest `None`.
 
@@ -76,8 +76,8 @@ impl<B> Burst<B> {
         self.slots.iter_mut().take(self.len).flatten()
     }
 
-    /// Shows every packet to `look`, in order; what it takes out of the slot leaves the burst, the others
-    /// close up. Packets that stay first are not moved.
+    /// Shows every packet to `look`, in order; what it takes out of the slot leaves the burst, the
+    /// others close up. Packets that stay first are not moved.
     #[inline]
     pub fn sift(&mut self, mut look: impl FnMut(&mut Option<B>)) {
         let len = self.len;
@@ -102,8 +102,8 @@ impl<B> Burst<B> {
         self.slots.iter_mut().take(len).filter_map(Option::take)
     }
 
-    /// Removes the first `count` packets, which the device has taken over, through `taken`; the others
-    /// move to the front.
+    /// Removes the first `count` packets, which the device has taken over, through `taken`; the
+    /// others move to the front.
     pub fn take_front(&mut self, count: usize, mut taken: impl FnMut(B)) {
         let count = count.min(self.len);
         for slot in self.slots.iter_mut().take(count) {
@@ -117,7 +117,8 @@ impl<B> Burst<B> {
 }
 
 impl<B> Extend<B> for Burst<B> {
-    /// Appends packets; those beyond [`BURST_MAX`] are dropped, so callers ask [`Burst::room`] first.
+    /// Appends packets; those beyond [`BURST_MAX`] are dropped, so callers ask [`Burst::room`]
+    /// first.
     fn extend<T: IntoIterator<Item = B>>(&mut self, packets: T) {
         for packet in packets {
             debug_assert!(self.room() > 0, "burst overflow");

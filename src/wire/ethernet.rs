@@ -1,11 +1,12 @@
 //! Ethernet II headers with at most one VLAN tag.
 //!
-//! Owns [`EthernetView`] (the packet path), [`EthernetHeader`] (the control plane) and the EtherTypes of
-//! the house. What a MAC is belongs to `base::ids`; which tags a port accepts to `dataplane`.
+//! Owns [`EthernetView`] (the packet path), [`EthernetHeader`] (the control plane) and the
+//! EtherTypes of the house. What a MAC is belongs to `base::ids`; which tags a port accepts to
+//! `dataplane`.
 //!
 //! *Invariants*: a view exists only over a whole header, tag included.
-//! *Standards*: IEEE 802.3 clause 3, IEEE 802.1Q clause 9 (customer tag 0x8100, service tag 0x88a8).
-//! A second tag is not looked for: it shows as an EtherType of [`ETHERTYPE_VLAN`].
+//! *Standards*: IEEE 802.3 clause 3, IEEE 802.1Q clause 9 (customer tag 0x8100, service tag
+//! 0x88a8). A second tag is not looked for: it shows as an EtherType of [`ETHERTYPE_VLAN`].
 
 use crate::base::cursor::{Reader, Truncated, Writer};
 use crate::base::ids::MacAddress;

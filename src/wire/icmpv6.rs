@@ -1,11 +1,13 @@
 //! ICMPv6: error messages, echo, and the frame that ND and MLD share.
 //!
-//! Owns [`Icmpv6View`] (the packet path), [`Icmpv6Message`] (the control plane), the type numbers, and
-//! the incremental checksum. Bodies of ND messages belong to `wire::nd`; when an error may be sent
-//! belongs to `dataplane`.
+//! Owns [`Icmpv6View`] (the packet path), [`Icmpv6Message`] (the control plane), the type numbers,
+//! and the incremental checksum. Bodies of ND messages belong to `wire::nd`; when an error may be
+//! sent belongs to `dataplane`.
 //!
-//! *Invariants*: `encode` never makes an error message longer than the minimum MTU (RFC 4443 §2.4(c)).
-//! *Standards*: RFC 4443 §2.1 (types), §2.3 (checksum), §3 and §4 (messages), RFC 1624 (incremental sum).
+//! *Invariants*: `encode` never makes an error message longer than the minimum MTU (RFC 4443
+//! §2.4(c)).
+//! *Standards*: RFC 4443 §2.1 (types), §2.3 (checksum), §3 and §4 (messages), RFC 1624 (incremental
+//! sum).
 
 use crate::base::checksum::ipv6_upper_layer;
 use crate::base::cursor::{Reader, Truncated, Writer};
@@ -85,8 +87,8 @@ pub const fn is_multicast_listener(kind: u8) -> bool {
     matches!(kind, TYPE_MLD_QUERY..=TYPE_MLD_DONE | TYPE_MLD_REPORT_V2)
 }
 
-/// The stored checksum after `old` octets under it became `new` ones (RFC 1624 §3, equation 3). Both
-/// start on an even offset of the message and have the same, even length.
+/// The stored checksum after `old` octets under it became `new` ones (RFC 1624 §3, equation 3).
+/// Both start on an even offset of the message and have the same, even length.
 pub fn update_checksum(stored: u16, old: &[u8], new: &[u8]) -> u16 {
     let words = |bytes: &[u8], flip: u16| -> u64 {
         let pairs = bytes.chunks_exact(2);
@@ -340,7 +342,9 @@ mod tests {
         }
 
         #[test]
-        fn any_octets_are_read_without_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn any_octets_are_read_without_panic(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
             let _ = Icmpv6Message::decode(SOURCE, DESTINATION, &bytes);
             if bytes.len() >= 4 {
                 bytes[2..4].fill(0);

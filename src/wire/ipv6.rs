@@ -1,13 +1,14 @@
 //! The IPv6 header and the chain of extension headers behind it.
 //!
-//! Owns [`Ipv6View`] (the packet path), [`Ipv6Header`] (the control plane), [`upper_layer`] (the walk over
-//! extension headers) and the words for address scopes. What to do with what is found belongs to
+//! Owns [`Ipv6View`] (the packet path), [`Ipv6Header`] (the control plane), [`upper_layer`] (the
+//! walk over extension headers) and the words for address scopes. What to do with what is found
+//! belongs to
 //! `dataplane` and `proto`.
 //!
 //! *Invariants*: a view exists only over 40 whole octets; the walk reads at most
 //! [`EXTENSION_HEADERS_MAX`] headers and never beyond the slice.
-//! *Standards*: RFC 8200 §3 (header), §4 (extension headers), RFC 4302 §2.2 (length of AH), RFC 4291 §2.7
-//! (multicast), RFC 7045 (unknown headers are carried, not judged).
+//! *Standards*: RFC 8200 §3 (header), §4 (extension headers), RFC 4302 §2.2 (length of AH), RFC
+//! 4291 §2.7 (multicast), RFC 7045 (unknown headers are carried, not judged).
 
 use crate::base::cursor::{Reader, Truncated, Writer};
 use core::net::Ipv6Addr;
@@ -22,7 +23,8 @@ pub const MTU_MIN: u16 = 1280;
 pub const HOP_LIMIT_DEFAULT: u8 = 64;
 /// Hop limit that proves a packet comes from the same link (RFC 4861, RFC 5082).
 pub const HOP_LIMIT_LINK: u8 = 255;
-/// Extension headers the walk reads: more than RFC 8200 §4.1 has kinds of, few enough to bound the work.
+/// Extension headers the walk reads: more than RFC 8200 §4.1 has kinds of, few enough to bound the
+/// work.
 pub const EXTENSION_HEADERS_MAX: usize = 8;
 
 /// Hop-by-hop options.
@@ -312,8 +314,8 @@ pub struct UpperLayer {
     pub protocol: u8,
     /// Where it starts, in octets from the end of the IPv6 header.
     pub offset: usize,
-    /// Where its protocol number stands, in octets from the start of the IPv6 header: what the pointer
-    /// of a Parameter Problem names.
+    /// Where its protocol number stands, in octets from the start of the IPv6 header: what the
+    /// pointer of a Parameter Problem names.
     pub protocol_pointer: usize,
     /// The fragment header that was passed; behind a later fragment stands no upper-layer header.
     pub fragment: Option<Fragment>,
@@ -337,8 +339,8 @@ pub enum ChainError {
     /// More than [`EXTENSION_HEADERS_MAX`] headers.
     #[error("more than {EXTENSION_HEADERS_MAX} extension headers")]
     TooMany,
-    /// Hop-by-hop options that are not first (RFC 8200 §4.1); the offset of the number that says so,
-    /// from the start of the IPv6 header.
+    /// Hop-by-hop options that are not first (RFC 8200 §4.1); the offset of the number that says
+    /// so, from the start of the IPv6 header.
     #[error("hop-by-hop options that are not first, named at offset {0}")]
     HopByHopNotFirst(usize),
 }
@@ -356,9 +358,9 @@ pub const fn is_extension(next_header: u8) -> bool {
     )
 }
 
-/// Follows the extension headers in `bytes`, which start right behind the IPv6 header whose next-header
-/// field is `first`. Stops at the first number that is no extension header, and behind the header of a
-/// later fragment.
+/// Follows the extension headers in `bytes`, which start right behind the IPv6 header whose
+/// next-header field is `first`. Stops at the first number that is no extension header, and behind
+/// the header of a later fragment.
 pub fn upper_layer(first: u8, bytes: &[u8]) -> Result<UpperLayer, ChainError> {
     let mut found = UpperLayer {
         protocol: first,

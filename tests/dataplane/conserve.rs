@@ -55,7 +55,8 @@ fn ipv6_packet() -> impl Strategy<Value = Vec<u8>> {
     ];
     let payload = prop_oneof![
         8 => prop::collection::vec(prop_oneof![0_u8..4, any::<u8>()], 0..80),
-        2 => (128_u8..145, 0_usize..40).prop_map(|(kind, rest)| [vec![kind, 0], vec![0; rest]].concat()),
+        2 => (128_u8..145, 0_usize..40)
+            .prop_map(|(kind, rest)| [vec![kind, 0], vec![0; rest]].concat()),
         1 => (1200_usize..9100).prop_map(|length| vec![0; length]),
     ];
     let hop_limit = prop::sample::select(vec![0_u8, 1, 2, 64, 255]);

@@ -188,3 +188,16 @@ fn what_the_host_sends_to_an_own_address_comes_back_to_it() {
     let punted = router.punted();
     assert_eq!((punted.len(), punted[0].packet.data()), (1, &packet[..]));
 }
+
+#[test]
+fn greetings_of_the_kernel_on_its_tun_end_here() {
+    let mut router = Router::new();
+    let solicit = Icmpv6Message::Other { kind: 133, code: 0, body: vec![0; 4] };
+    for destination in ["ff02::2", "fe80::1"] {
+        let packet = icmpv6(on_link(destination, NEXT_ICMPV6), &solicit);
+        router.inject(Injected::Packet { packet: HeapBuf::new(&packet) });
+    }
+    router.run();
+    assert!(router.punted().is_empty());
+    assert_eq!(router.counts().dropped(DropReason::HostOnLink), 2);
+}

@@ -1,11 +1,12 @@
 //! The data plane from outside: frames in; frames, punts and drop reasons out, on heap buffers.
 //!
-//! Read [`router`] (a worker with memory ports and a small world) and [`packets`] (what is sent to it), then
-//! the claims: [`forward`], [`refuse`], [`local`], [`errors`], [`conserve`].
+//! Read [`router`] (a worker with memory ports and a small world) and [`packets`] (what is sent to
+//! it), then the claims: [`forward`], [`refuse`], [`local`], [`errors`], [`conserve`], [`idle`].
 
 mod conserve;
 mod errors;
 mod forward;
+mod idle;
 mod local;
 mod packets;
 mod refuse;

@@ -5,10 +5,10 @@ use kumiki::base::ids::{GroupId, LcoreId, MacAddress, NextHopId, PortId};
 use kumiki::base::prefix::Ipv6Prefix;
 use kumiki::base::route::PortRole;
 use kumiki::base::time::Instant;
-use kumiki::dataplane::lcore::{WorkerRings, WorldReader};
+use kumiki::dataplane::lcore::{self, WorkerRings, WorldReader};
 use kumiki::dataplane::{
-    DropReason, Injected, LcoreCounters, LcoreSnapshot, PuntSender, Punted, Ring, Worker,
-    WorkerPort, WorkerSetup,
+    DropReason, IdlePolicy, IdleWait, Injected, LcoreCounters, LcoreSnapshot, PuntSender, Punted,
+    Ring, Worker, WorkerPort, WorkerSetup,
 };
 use kumiki::fib::{
     Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
@@ -16,6 +16,7 @@ use kumiki::fib::{
 use kumiki::packet::{Burst, HeapBuf, PacketBuf, PortRx, PortTx};
 use std::collections::VecDeque;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Frames on one direction of a memory cable.
@@ -215,6 +216,23 @@ impl Router {
         while self.worker.run_once(self.now) > 0 {}
         let counts = self.counts();
         assert!(counts.is_conserved(), "{counts:?}");
+    }
+
+    /// Runs the worker's own loop for at most `loops` rounds or until `idle` sets `stop`.
+    pub fn run_loop(
+        &mut self,
+        policy: IdlePolicy,
+        loops: u32,
+        stop: &AtomicBool,
+        idle: &mut impl IdleWait,
+    ) {
+        let (now, mut left) = (self.now, loops);
+        let clock = || {
+            left = left.saturating_sub(1);
+            stop.fetch_or(left == 0, Ordering::Relaxed);
+            now
+        };
+        lcore::run(&mut self.worker, policy, clock, stop, idle);
     }
 
     /// Frames sent by `port` since the last call.

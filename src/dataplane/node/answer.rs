@@ -1,10 +1,11 @@
 //! How an answer made from a received packet finds its way back.
 //!
-//! Answers to link-local addresses leave by the port the packet came in by, to the MAC it came from: no
-//! route leads there, and the neighbour need not be in the ND cache. All others are looked up.
+//! Answers to link-local addresses leave by the port the packet came in by, to the MAC it came
+//! from: no route leads there, and the neighbour need not be in the ND cache. All others are looked
+//! up.
 //!
-//! *Invariants*: an answer counts as made by the router: its hop limit is not decremented, and no error
-//! answers it.
+//! *Invariants*: an answer counts as made by the router: its hop limit is not decremented, and no
+//! error answers it.
 
 use crate::base::ids::MacAddress;
 use crate::dataplane::drop::DropReason;

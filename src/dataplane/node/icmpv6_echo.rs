@@ -1,7 +1,7 @@
 //! Answers to echo requests, made from the request in place.
 //!
-//! Source and destination change places, type and checksum change, the rest stays. A request to a group
-//! is answered from an address of the port.
+//! Source and destination change places, type and checksum change, the rest stays. A request to a
+//! group is answered from an address of the port.
 //!
 //! *Invariants*: only requests with a right checksum are answered, and only those without extension
 //! headers come here.

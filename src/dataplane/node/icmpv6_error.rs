@@ -1,10 +1,10 @@
 //! ICMPv6 errors, made in place from the packet they are about.
 //!
-//! The packet, counted as dropped by the node that complained, is cut to what fits the minimum MTU and gets
-//! two headers in front. The error is looked up like any packet.
+//! The packet, counted as dropped by the node that complained, is cut to what fits the minimum MTU
+//! and gets two headers in front. The error is looked up like any packet.
 //!
-//! *Invariants*: never about an ICMPv6 error, never to a group or to nobody, never faster than the bucket
-//! allows; an error is never answered by another one, because its second lookup is its last.
+//! *Invariants*: never about an ICMPv6 error, never to a group or to nobody, never faster than the
+//! bucket allows; an error is never answered by another one, because its second lookup is its last.
 //! *Standards*: RFC 4443 §2.2 (source), §2.4 (rules), §3 (messages).
 
 use crate::base::checksum::ipv6_upper_layer;
@@ -23,8 +23,8 @@ use crate::wire::ipv6::{
 };
 use core::net::Ipv6Addr;
 
-/// Errors per second and worker (RFC 4443 §2.4(f)): enough for every traceroute and path-MTU discovery
-/// through a server, too few to drown it.
+/// Errors per second and worker (RFC 4443 §2.4(f)): enough for every traceroute and path-MTU
+/// discovery through a server, too few to drown it.
 pub const ERRORS_PER_SECOND_MAX: u32 = 1_000;
 /// Errors at once: a burst of packets that are too big.
 pub const ERROR_BURST_MAX: u32 = 128;
@@ -78,8 +78,8 @@ fn is_allowed(octets: &[u8], meta: &PacketMeta, [kind, code]: [u8; 2]) -> bool {
     let (protocol, offset) = match view.upper_layer() {
         Ok(found) if found.is_later_fragment() => return found.protocol != NEXT_ICMPV6,
         Ok(found) => (found.protocol, found.offset),
-        // "(e.1) … an ICMPv6 error message": that cannot be ruled out, except where the broken chain
-        // itself is what the error is about.
+        // "(e.1) … an ICMPv6 error message": that cannot be ruled out, except where the broken
+        // chain itself is what the error is about.
         Err(_) => return kind == TYPE_PARAMETER_PROBLEM,
     };
     if protocol != NEXT_ICMPV6 {
@@ -89,8 +89,8 @@ fn is_allowed(octets: &[u8], meta: &PacketMeta, [kind, code]: [u8; 2]) -> bool {
     message.is_some_and(|message| !is_error(message.kind()) && message.kind() != TYPE_REDIRECT)
 }
 
-/// The address that the error comes from: of the port that the packet came in by; about packets of the
-/// router and its host, of any port.
+/// The address that the error comes from: of the port that the packet came in by; about packets of
+/// the router and its host, of any port.
 fn source<B: PacketBuf>(
     packet: &B,
     interface: Option<&Interface>,

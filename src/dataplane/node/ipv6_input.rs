@@ -1,11 +1,12 @@
 //! The checks that every IPv6 packet must pass, whatever its way.
 //!
 //! Unicast beyond the link goes on to the lookup; link-local and multicast destinations go to
-//! `ipv6_local`, because no route leads to them. The hop limit is checked where packets are forwarded:
-//! RFC 8200 §3 lets a destination accept a packet with hop limit 0.
+//! `ipv6_local`, because no route leads to them. The hop limit is checked where packets are
+//! forwarded: RFC 8200 §3 lets a destination accept a packet with hop limit 0.
 //!
 //! *Invariants*: behind this node the packet is exactly as long as its header says.
-//! *Standards*: RFC 8200 §3; RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7 (addresses that must not appear).
+//! *Standards*: RFC 8200 §3; RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7 (addresses that must not
+//! appear).
 
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
@@ -59,20 +60,24 @@ fn judge(
         return Err(DropReason::Ipv6Jumbogram);
     }
     let (source, destination) = (view.source_bits(), view.destination_bits());
-    let mut is_on_link = false;
     if is_multicast(source) {
         return Err(DropReason::SourceMulticast);
     }
-    if is_multicast(destination) {
-        is_on_link = true;
-    } else if source == UNSPECIFIED {
+    let is_group = is_multicast(destination);
+    if source == UNSPECIFIED && !is_group {
         return Err(DropReason::SourceUnspecified);
-    } else if is_link_local(destination) {
-        // RFC 4291 §2.5.6: routers must not forward packets with link-local destinations.
-        if link_local != Some(destination) {
-            return Err(DropReason::LinkLocalNotOurs);
+    }
+    let is_on_link = is_group || is_link_local(destination);
+    if is_on_link {
+        match link_local {
+            // The kernel greets every interface it has, the TUN too.
+            None => return Err(DropReason::HostOnLink),
+            // RFC 4291 §2.5.6: routers must not forward packets with link-local destinations.
+            Some(own) if !is_group && own != destination => {
+                return Err(DropReason::LinkLocalNotOurs);
+            }
+            Some(_) => {}
         }
-        is_on_link = true;
     }
     match (source, destination) {
         (LOOPBACK, _) => Err(DropReason::SourceLoopback),

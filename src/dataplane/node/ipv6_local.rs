@@ -1,12 +1,12 @@
 //! Packets for the router itself: which of its parts wants them.
 //!
-//! OSPFv3 and Neighbour Discovery go up to the control plane, echo requests are answered here, the rest of
-//! what is for an own unicast address goes to the kernel of the host. Hop-by-hop options are passed
-//! over: RFC 8200 §4.8 lets a node ignore them unless configured otherwise.
+//! OSPFv3 and Neighbour Discovery go up to the control plane, echo requests are answered here, the
+//! rest of what is for an own unicast address goes to the kernel of the host. Hop-by-hop options
+//! are passed over: RFC 8200 §4.8 lets a node ignore them unless configured otherwise.
 //!
 //! *Invariants*: multicast is never for the host; nothing is for a group that the router is not in.
-//! *Standards*: RFC 4291 §2.8 (groups of a router), RFC 5340 §2.9 (protocol 89, groups), RFC 4861 §6.1 and §7.1
-//! (validation), RFC 6980 §5 (no fragmented ND), RFC 4443 §4.2 (echo), RFC 8200 §4.1.
+//! *Standards*: RFC 4291 §2.8 (groups of a router), RFC 5340 §2.9 (protocol 89, groups), RFC 4861
+//! §6.1 and §7.1 (validation), RFC 6980 §5 (no fragmented ND), RFC 4443 §4.2 (echo), RFC 8200 §4.1.
 
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Complaint, Ctx, Next, NodeId};
@@ -79,7 +79,8 @@ fn judge(octets: &[u8]) -> Verdict {
         return match scope {
             // The kernel puts fragments together.
             Scope::Host => Verdict::Punt(PuntClass::Host),
-            // Gap: RFC 5340 §4.2.2 lets OSPF packets be fragmented; ours and the peers' fit the MTU.
+            // Gap: RFC 5340 §4.2.2 lets OSPF packets be fragmented; ours and the peers' fit the
+            // MTU.
             Scope::Link | Scope::Group => Verdict::Drop(DropReason::LocalFragment),
         };
     }
@@ -99,7 +100,8 @@ fn judge_icmpv6(view: &Ipv6View<'_>, found: &UpperLayer, scope: Scope) -> Verdic
     };
     match message.kind() {
         kind if is_neighbor_discovery(kind) => {
-            // RFC 4861 §7.1.1: the hop limit is 255, the code is 0; the rest is the control plane's.
+            // RFC 4861 §7.1.1: the hop limit is 255, the code is 0; the rest is the control
+            // plane's.
             if view.hop_limit() != HOP_LIMIT_LINK {
                 Verdict::Drop(DropReason::NdHopLimit)
             } else if message.code() != 0 {

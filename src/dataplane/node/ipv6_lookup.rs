@@ -1,10 +1,10 @@
 //! Destination to next hop, a whole burst at once.
 //!
-//! What forwards stays in the burst with its next hop chosen; own addresses go to `ipv6_local`, the rest
-//! dies here, answered where RFC 4443 asks for it.
+//! What forwards stays in the burst with its next hop chosen; own addresses go to `ipv6_local`, the
+//! rest dies here, answered where RFC 4443 asks for it.
 //!
-//! *Invariants*: what passes has `next_hop` and, when that is [`NEXT_HOP_NONE`], `out_port` set. A packet is
-//! looked up at most [`LOOKUPS_MAX`] times.
+//! *Invariants*: what passes has `next_hop` and, when that is [`NEXT_HOP_NONE`], `out_port` set. A
+//! packet is looked up at most [`LOOKUPS_MAX`] times.
 //! *Standards*: RFC 4443 §3.1 (codes 0 and 3), RFC 6438 (flow label and multipath).
 
 use crate::base::ids::GroupId;

@@ -1,11 +1,13 @@
 //! Hop limit, MTU and Ethernet header of a packet that leaves.
 //!
-//! The checks of a forwarding router come first and change nothing, so that an error quotes the packet as
-//! it came; then the hop limit goes down and the adjacency is written over the old Ethernet header.
+//! The checks of a forwarding router come first and change nothing, so that an error quotes the
+//! packet as it came; then the hop limit goes down and the adjacency is written over the old
+//! Ethernet header.
 //!
-//! *Invariants*: what passes has `out_port` set and may be sent as it is. Injected packets keep their hop
-//! limit; all others lose exactly one.
-//! *Standards*: RFC 8200 §3 (hop limit), §5 (MTU); RFC 4443 §3.2, §3.3; RFC 4007 §9 (scope of the source).
+//! *Invariants*: what passes has `out_port` set and may be sent as it is. Injected packets keep
+//! their hop limit; all others lose exactly one.
+//! *Standards*: RFC 8200 §3 (hop limit), §5 (MTU); RFC 4443 §3.2, §3.3; RFC 4007 §9 (scope of the
+//! source).
 
 use crate::base::ids::NextHopId;
 use crate::dataplane::counters::LcoreCounters;

@@ -2,8 +2,8 @@
 //!
 //! The neighbour is the next hop's address or, on a connected prefix, the destination itself.
 //!
-//! *Invariants*: the packet goes up from its IPv6 header on and may be sent as it is once the MAC is known:
-//! hop limit and MTU are done.
+//! *Invariants*: the packet goes up from its IPv6 header on and may be sent as it is once the MAC
+//! is known: hop limit and MTU are done.
 //! *Standards*: RFC 4861 §7.2.2 (the sender's queue).
 
 use crate::dataplane::drop::DropReason;
