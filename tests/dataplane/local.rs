@@ -201,3 +201,13 @@ fn greetings_of_the_kernel_on_its_tun_end_here() {
     assert!(router.punted().is_empty());
     assert_eq!(router.counts().dropped(DropReason::HostOnLink), 2);
 }
+
+#[test]
+fn an_answer_that_has_no_way_back_ends_there() {
+    // To a group, so that the request itself was never looked up.
+    let mut router = Router::new();
+    let nowhere =
+        Ipv6Header { source: address("2001:db8:eeee::1"), ..header("ff02::1", NEXT_ICMPV6) };
+    router.refuses(&to_group(&ping(nowhere)), DropReason::NoRoute);
+    assert_eq!(router.counts().generated, 0);
+}
