@@ -1,7 +1,7 @@
 //! Build script: turns what `dpdk-sys` found into `cfg(dpdk)`.
 //!
-//! Owns nothing else; looking for libdpdk and the variable `DPDK` (`auto`, `require`, `off`) are the
-//! business of `dpdk-sys/build.rs`, which reports through Cargo's `links` metadata.
+//! Owns nothing else; looking for libdpdk and the variable `DPDK` (`auto`, `require`, `off`) are
+//! the business of `dpdk-sys/build.rs`, which reports through Cargo's `links` metadata.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

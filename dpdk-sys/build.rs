@@ -1,11 +1,11 @@
 //! Build script: finds libdpdk, compiles the shim, writes the bindings.
 //!
-//! Owns the meaning of the environment variable `DPDK`: `auto` (default: use libdpdk where it is there),
-//! `require` (its absence is an error), `off` (do not look). Reports `enabled` and `version` through the
-//! `links` metadata; the dependent's build script makes `cfg(dpdk)` of it.
+//! Owns the meaning of the environment variable `DPDK`: `auto` (default: use libdpdk where it is
+//! there), `require` (its absence is an error), `off` (do not look). Reports `enabled` and
+//! `version` through the `links` metadata; the dependent's build script makes `cfg(dpdk)` of it.
 //!
-//! *Invariants*: DPDK is linked shared, so that EAL can load driver plugins; only the libraries whose
-//! symbols we use are named, the drivers are loaded by EAL from its plugin folder.
+//! *Invariants*: DPDK is linked shared, so that EAL can load driver plugins; only the libraries
+//! whose symbols we use are named, the drivers are loaded by EAL from its plugin folder.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,6 @@ const LIBRARIES: &[&str] =
 const FUNCTIONS: &[&str] = &[
     "kumiki_.*",
     "rte_dev_probe",
-    "rte_eal_cleanup",
     "rte_eal_init",
     "rte_eth_allmulticast_enable",
     "rte_eth_dev_close",

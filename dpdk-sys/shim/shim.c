@@ -39,13 +39,16 @@ SAME(pool);
 SAME(tx_offload);
 SAME(priv_size);
 _Static_assert(sizeof(struct kumiki_mbuf) == sizeof(struct rte_mbuf), "the mirror's size differs");
+_Static_assert(KUMIKI_RX_VLAN_STRIPPED == RTE_MBUF_F_RX_VLAN_STRIPPED, "the flag differs");
 
-uint16_t kumiki_rx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets, uint16_t count)
+uint16_t kumiki_rx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets,
+			 uint16_t count)
 {
 	return rte_eth_rx_burst(port, queue, (struct rte_mbuf **)packets, count);
 }
 
-uint16_t kumiki_tx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets, uint16_t count)
+uint16_t kumiki_tx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets,
+			 uint16_t count)
 {
 	return rte_eth_tx_burst(port, queue, (struct rte_mbuf **)packets, count);
 }

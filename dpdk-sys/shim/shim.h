@@ -13,8 +13,8 @@
 struct rte_mempool;
 
 /*
- * The fields of `struct rte_mbuf` under names that are the same in every release (24.11 wraps some of
- * them in anonymous unions). shim.c compares every offset at compile time.
+ * The fields of `struct rte_mbuf` under names that are the same in every release (24.11 wraps some
+ * of them in anonymous unions). shim.c compares every offset at compile time.
  */
 struct kumiki_mbuf {
 	void *buf_addr;
@@ -92,12 +92,17 @@ struct kumiki_link {
 /* `kumiki_port_find` and `kumiki_port_probe`: there is no such port. */
 #define KUMIKI_PORT_NONE 65535
 
+/* `ol_flags`: the VLAN tag was taken off the frame and stands in `vlan_tci`. */
+#define KUMIKI_RX_VLAN_STRIPPED 64
+
 /* Octets of EAL and driver messages that are kept. */
 #define KUMIKI_LOG_OCTETS_MAX 16384
 
 /* Once per burst. */
-uint16_t kumiki_rx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets, uint16_t count);
-uint16_t kumiki_tx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets, uint16_t count);
+uint16_t kumiki_rx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets,
+			 uint16_t count);
+uint16_t kumiki_tx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets,
+			 uint16_t count);
 int kumiki_alloc_bulk(struct rte_mempool *pool, struct kumiki_mbuf **packets, unsigned int count);
 void kumiki_free_bulk(struct kumiki_mbuf **packets, unsigned int count);
 void kumiki_free(struct kumiki_mbuf *packet);

@@ -1,7 +1,8 @@
 //! Raw bindings to DPDK and to the C shim; empty where libdpdk is missing or `DPDK=off`.
 //!
-//! Owns the names only; `kumiki::dpdk` makes them safe. The shim (`shim/shim.h`) holds what is inline
-//! in DPDK's headers and hides what differs between releases, the fields of the mbuf among them.
+//! Owns the names only; `kumiki::dpdk` makes them safe. The shim (`shim/shim.h`) holds what is
+//! inline in DPDK's headers and hides what differs between releases, the fields of the mbuf among
+//! them.
 //!
 //! *Invariants*: no logic here.
 #![no_std]

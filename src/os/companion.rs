@@ -1,16 +1,17 @@
 //! Waiting for traffic on a port whose DPDK driver has no rx interrupt.
 //!
 //! Owns [`Companion`], a descriptor that is readable when the port may have packets, in two kinds.
-//! *Shared*: a duplicate of the driver's own socket or TAP descriptor, found among the descriptors of
-//! this process ([`Companion::find`]); it is readable exactly while its ring has frames, so nothing needs
-//! to be drained and no wake-up can be lost. *Beside*: an AF_PACKET socket of ours on the same
-//! interface, for drivers whose descriptors are not found; its queue holds one octet a frame and is
-//! emptied by [`Companion::drain`]. Also owns [`RingDrops`], what the kernel dropped for want of room in
-//! a ring, which the drivers do not report.
+//! *Shared*: a duplicate of the driver's own socket or TAP descriptor, found among the descriptors
+//! of this process ([`Companion::find`]); it is readable exactly while its ring has frames, so
+//! nothing needs to be drained and no wake-up can be lost. *Beside*: an AF_PACKET socket of ours on
+//! the same interface, for drivers whose descriptors are not found; its queue holds one octet a
+//! frame and is emptied by [`Companion::drain`]. Also owns [`RingDrops`], what the kernel dropped
+//! for want of room in a ring, which the drivers do not report.
 //!
-//! *Invariants*: the rule for workers is *wait, drain, poll the port*. A frame that arrives after the
-//! drain makes the descriptor readable again; one before it is seen by the poll. A companion leaves its
-//! poller (`Poller::remove`) before it is dropped, as the driver's duplicate outlives it.
+//! *Invariants*: the rule for workers is *wait, drain, poll the port*. A frame that arrives after
+//! the drain makes the descriptor readable again; one before it is seen by the poll. A companion
+//! leaves its poller (`Poller::remove`) before it is dropped, as the driver's duplicate outlives
+//! it.
 //! *Standards*: packet(7), linux/Documentation/networking/packet_mmap.rst; `PACKET_IGNORE_OUTGOING`
 //! needs Linux 4.20.
 
@@ -20,7 +21,8 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-/// Octets of receive buffer of a socket beside the driver's; the kernel doubles it and has a minimum.
+/// Octets of receive buffer of a socket beside the driver's; the kernel doubles it and has a
+/// minimum.
 const RECEIVE_BUFFER_BYTES: libc::c_int = 2048;
 
 /// Frames one drain takes from a socket beside the driver's; more would mean that the port is busy.
@@ -64,8 +66,8 @@ pub struct Companion {
 }
 
 impl Companion {
-    /// Duplicates of the descriptors of `kind` that were opened since `before`, in the order of their
-    /// numbers, which is the order of the queues. Empty when there are none.
+    /// Duplicates of the descriptors of `kind` that were opened since `before`, in the order of
+    /// their numbers, which is the order of the queues. Empty when there are none.
     pub fn find(kind: Kind, before: &Descriptors) -> io::Result<Vec<Self>> {
         let now = Descriptors::now()?;
         let mut found = Vec::new();
@@ -102,8 +104,9 @@ impl Companion {
         self.fd.as_fd()
     }
 
-    /// To be called when the descriptor was ready, before the port is polled: forgets what was seen, and
-    /// the error that an interface leaves when it goes down, so that neither keeps the worker awake.
+    /// To be called when the descriptor was ready, before the port is polled: forgets what was
+    /// seen, and the error that an interface leaves when it goes down, so that neither keeps the
+    /// worker awake.
     pub fn drain(&self) {
         // Reading the option is what clears the error.
         let _ = option::<libc::c_int>(self.fd.as_fd(), libc::SOL_SOCKET, libc::SO_ERROR);

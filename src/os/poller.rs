@@ -1,11 +1,11 @@
 //! Waiting for several things at once: descriptors, a deadline, and other threads.
 //!
-//! Owns [`Poller`] (epoll), [`Events`] (what became ready) and [`Waker`] (how another thread ends the
-//! wait). Who waits for what and how long is the caller's business.
+//! Owns [`Poller`] (epoll), [`Events`] (what became ready) and [`Waker`] (how another thread ends
+//! the wait). Who waits for what and how long is the caller's business.
 //!
-//! *Invariants*: a wake is never lost, and costs the sender a system call only when the reader sleeps.
-//! The argument: [`Notice::state`] is one atomic, changed by read-modify-write only, so all changes of
-//! it stand in one order.
+//! *Invariants*: a wake is never lost, and costs the sender a system call only when the reader
+//! sleeps. The argument: [`Notice::state`] is one atomic, changed by read-modify-write only, so all
+//! changes of it stand in one order.
 //!
 //! ```text
 //!              wake()                      wait() begins
@@ -15,12 +15,13 @@
 //! ```
 //!
 //! A sender stores its message, then swaps in `Noticed` (release). If the reader's next change, the
-//! swap to `Running` (acquire) at the end of its wait, comes after it, the reader sees the message. If
-//! it comes before, the state that the reader finds at the beginning of its next wait is `Noticed`, and
-//! that wait does not block. So it is enough that the reader looks at its queues after every wait.
+//! swap to `Running` (acquire) at the end of its wait, comes after it, the reader sees the message.
+//! If it comes before, the state that the reader finds at the beginning of its next wait is
+//! `Noticed`, and that wait does not block. So it is enough that the reader looks at its queues
+//! after every wait.
 //!
-//! *Standards*: epoll(7), eventfd(2); waits shorter than a millisecond need `epoll_pwait2` (Linux 5.11)
-//! and are rounded up to one before that.
+//! *Standards*: epoll(7), eventfd(2); waits shorter than a millisecond need `epoll_pwait2` (Linux
+//! 5.11) and are rounded up to one before that.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::time::Duration;
@@ -160,7 +161,8 @@ impl Poller {
         Waker { notice: Arc::clone(&self.notice) }
     }
 
-    /// Watches `fd` for data, level-triggered: as long as there is some, every wait reports `token`.
+    /// Watches `fd` for data, level-triggered: as long as there is some, every wait reports
+    /// `token`.
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
         self.add_for(fd, token, Interest::Readable)
     }
@@ -181,8 +183,8 @@ impl Poller {
         Ok(epoll::delete(&self.epoll, fd)?)
     }
 
-    /// Waits until something is ready, a waker calls or `timeout` is over (`None`: no limit), and says
-    /// in `events` what it was. A signal ends the wait with no events.
+    /// Waits until something is ready, a waker calls or `timeout` is over (`None`: no limit), and
+    /// says in `events` what it was. A signal ends the wait with no events.
     pub fn wait(&self, timeout: Option<Duration>, events: &mut Events) -> io::Result<()> {
         events.ready.clear();
         events.is_woken = false;

@@ -1,0 +1,451 @@
+//! A device from probe to removal.
+//!
+//! Owns [`Port`] in its two states, the set-up of queues, MTU, addresses and filters, and
+//! [`PortMonitor`], which other threads read counters and link state through.
+//!
+//! ```text
+//!  probe ──► Port<Stopped> ── start ──► Port<Started> + queues
+//!                 │  ▲                       │
+//!              close └─── stop (all queues) ─┘
+//! ```
+//!
+//! *Invariants*: the [`Lease`] is shared by a port and its queues; when the last of them goes, the
+//! device is stopped, closed and taken off its bus. A monitor never keeps a device open and never
+//! reads another device that got the same number later.
+//!
+//! *Standards*: DPDK programmer's guide, "Poll Mode Driver". `net_af_packet` and `net_tap` refuse
+//! an MTU above 1500 and carry larger frames all the same; for them `mtu` is `None` and the
+//! kernel's device is set by netlink.
+
+use super::eal::Eal;
+use super::failure::Failure;
+use super::mempool::Mempool;
+use super::queue::{RxQueue, TxQueue};
+use crate::base::ids::MacAddress;
+use core::marker::PhantomData;
+use std::ffi::{CStr, CString};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Why a device cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The device string has a zero octet inside.
+    #[error("the device {0:?} contains a zero octet")]
+    Name(String),
+    /// DPDK refused a step.
+    #[error("cannot {action} {device}: {failure}")]
+    Refused {
+        /// What was tried, in words that follow "cannot".
+        action: &'static str,
+        /// The device.
+        device: String,
+        /// What DPDK said.
+        failure: Failure,
+    },
+    /// The driver took the device, but no port came of it.
+    #[error("{device} is no network device that a DPDK driver here knows: {log}")]
+    NoPort {
+        /// The device.
+        device: String,
+        /// What the drivers logged.
+        log: String,
+    },
+    /// Fewer queues than workers.
+    #[error("{device} has {rx_max} receive and {tx_max} transmit queues, {wanted} are wanted")]
+    Queues {
+        /// The device.
+        device: String,
+        /// Queues wanted of each kind.
+        wanted: u16,
+        /// Receive queues there are.
+        rx_max: u16,
+        /// Transmit queues there are.
+        tx_max: u16,
+    },
+    /// `stop` without all queues of the port.
+    #[error("{device} cannot stop while a worker holds one of its queues")]
+    QueuesOut {
+        /// The device.
+        device: String,
+    },
+}
+
+/// What EAL knows the device as.
+#[derive(Debug)]
+struct Device {
+    port: u16,
+    name: String,
+    is_open: Mutex<bool>,
+}
+
+/// Keeps the device open; shared by a port and its queues, dropped by the last of them.
+#[derive(Debug)]
+pub(super) struct Lease {
+    device: Arc<Device>,
+}
+
+impl Lease {
+    #[inline]
+    pub(super) fn port(&self) -> u16 {
+        self.device.port
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut is_open = self.device.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        *is_open = false;
+        // SAFETY: no queue exists any more, as each holds the lease, so no thread is inside a
+        // burst.
+        unsafe {
+            dpdk_sys::rte_eth_dev_stop(self.device.port);
+            dpdk_sys::kumiki_port_remove(self.device.port);
+        }
+    }
+}
+
+/// State of a port whose queues do not exist.
+#[derive(Debug)]
+pub struct Stopped;
+
+/// State of a port whose queues run.
+#[derive(Debug)]
+pub struct Started;
+
+/// What a device is and can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortInfo {
+    /// The DPDK driver.
+    pub driver: String,
+    /// Receive queues at most.
+    pub rx_queues_max: u16,
+    /// Transmit queues at most.
+    pub tx_queues_max: u16,
+    /// Largest MTU, in octets; 0 where the driver does not say.
+    pub mtu_max: u16,
+    /// The device's own MAC address.
+    pub mac: MacAddress,
+    /// NUMA node; `None` where it has none.
+    pub numa_node: Option<u16>,
+}
+
+/// How a port shall be set up.
+#[derive(Clone, Debug)]
+pub struct PortOptions {
+    /// Receive and transmit queues, one of each for every worker.
+    pub queues: u16,
+    /// Descriptors of each queue; the driver's limits win.
+    pub descriptors: u16,
+    /// MTU in octets; `None` leaves the device's.
+    pub mtu: Option<u16>,
+    /// MAC address to use instead of the device's.
+    pub mac: Option<MacAddress>,
+    /// Receive frames for any MAC address.
+    pub is_promiscuous: bool,
+    /// Try to have an interrupt for each receive queue.
+    pub wants_interrupts: bool,
+}
+
+/// State of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Carrier, as the driver reports it; `net_af_packet` says up always.
+    pub is_up: bool,
+    /// Speed in Mbit/s, where known.
+    pub speed_mbps: Option<u32>,
+}
+
+crate::counters! {
+    /// What a device counted since it was started.
+    pub struct PortCounters {
+        rx_packets: "packets", "Packets received.";
+        tx_packets: "packets", "Packets sent.";
+        rx_octets: "octets", "Octets received.";
+        tx_octets: "octets", "Octets sent.";
+        rx_missed: "packets", "Packets dropped because the receive ring was full.";
+        rx_errors: "packets", "Packets received with errors.";
+        tx_errors: "packets", "Packets the device failed to send.";
+        rx_no_buffer: "packets", "Receptions that found the buffer pool empty.";
+    }
+}
+
+/// A device; as many as are configured, owned by the control side.
+#[derive(Debug)]
+pub struct Port<State> {
+    lease: Arc<Lease>,
+    info: PortInfo,
+    state: PhantomData<State>,
+}
+
+/// A started port and its queues, the receive and transmit queue of each worker at the same index.
+#[derive(Debug)]
+pub struct StartedPort {
+    /// The port.
+    pub port: Port<Started>,
+    /// Receive queues.
+    pub rx: Vec<RxQueue>,
+    /// Transmit queues.
+    pub tx: Vec<TxQueue>,
+}
+
+impl<State> Port<State> {
+    /// What the device is.
+    pub const fn info(&self) -> &PortInfo {
+        &self.info
+    }
+
+    /// EAL's name of the device.
+    pub fn name(&self) -> &str {
+        &self.lease.device.name
+    }
+
+    /// For other threads.
+    pub fn monitor(&self) -> PortMonitor {
+        PortMonitor { device: Arc::clone(&self.lease.device) }
+    }
+
+    fn check(&self, action: &'static str, result: i32) -> Result<(), PortError> {
+        Failure::check(result).map_err(|failure| PortError::Refused {
+            action,
+            device: self.name().to_owned(),
+            failure,
+        })
+    }
+
+    fn into_state<Other>(self) -> Port<Other> {
+        Port { lease: self.lease, info: self.info, state: PhantomData }
+    }
+}
+
+impl Port<Stopped> {
+    /// Takes a device: `devargs` as EAL wants them, `name` as EAL calls the device. Works at any
+    /// time after the start of EAL.
+    pub fn probe(_eal: &Eal, devargs: &str, name: &str) -> Result<Self, PortError> {
+        let c_string =
+            |text: &str| CString::new(text).map_err(|_| PortError::Name(text.to_owned()));
+        let (c_devargs, c_name) = (c_string(devargs)?, c_string(name)?);
+        let mut result = 0;
+        // SAFETY: EAL runs, which `_eal` proves; both strings live until the call returns.
+        let port = unsafe {
+            dpdk_sys::kumiki_port_probe(c_devargs.as_ptr(), c_name.as_ptr(), &raw mut result)
+        };
+        let device = || devargs.to_owned();
+        Failure::check(result).map_err(|failure| PortError::Refused {
+            action: "open",
+            device: device(),
+            failure,
+        })?;
+        if u32::from(port) == dpdk_sys::KUMIKI_PORT_NONE {
+            let log = super::failure::take_log();
+            return Err(PortError::NoPort { device: device(), log });
+        }
+        let device = Device { port, name: name.to_owned(), is_open: Mutex::new(true) };
+        let lease = Arc::new(Lease { device: Arc::new(device) });
+        let info = PortInfo {
+            driver: String::new(),
+            rx_queues_max: 0,
+            tx_queues_max: 0,
+            mtu_max: 0,
+            mac: MacAddress::default(),
+            numa_node: None,
+        };
+        let mut taken = Self { lease, info, state: PhantomData };
+        taken.info = taken.describe()?;
+        Ok(taken)
+    }
+
+    fn describe(&self) -> Result<PortInfo, PortError> {
+        let port = self.lease.port();
+        let mut info = dpdk_sys::kumiki_port_info::default();
+        // SAFETY: the shim fills the structure, which lives on this stack.
+        let result = unsafe { dpdk_sys::kumiki_port_describe(port, &raw mut info) };
+        self.check("describe", result)?;
+        let mut mac = dpdk_sys::rte_ether_addr::default();
+        // SAFETY: DPDK fills the structure, which lives on this stack.
+        let result = unsafe { dpdk_sys::rte_eth_macaddr_get(port, &raw mut mac) };
+        self.check("read the MAC address of", result)?;
+        // SAFETY: the shim ends the text with a zero octet within the array.
+        let driver = unsafe { CStr::from_ptr(info.driver.as_ptr()) };
+        Ok(PortInfo {
+            driver: driver.to_string_lossy().into_owned(),
+            rx_queues_max: info.rx_queues_max,
+            tx_queues_max: info.tx_queues_max,
+            mtu_max: info.mtu_max,
+            mac: MacAddress(mac.addr_bytes),
+            numa_node: u16::try_from(info.socket).ok(),
+        })
+    }
+
+    /// Sets the port up and starts it. When this fails, the device is closed.
+    pub fn start(mut self, options: &PortOptions, pool: Mempool) -> Result<StartedPort, PortError> {
+        let queues_max = self.info.rx_queues_max.min(self.info.tx_queues_max);
+        if options.queues == 0 || options.queues > queues_max {
+            return Err(PortError::Queues {
+                device: self.name().to_owned(),
+                wanted: options.queues,
+                rx_max: self.info.rx_queues_max,
+                tx_max: self.info.tx_queues_max,
+            });
+        }
+        // Drivers without rx interrupts refuse them, some in the set-up, some at the start.
+        if !options.wants_interrupts || self.set_up(options, pool, true).is_err() {
+            self.set_up(options, pool, false)?;
+        }
+        self.set_filters(options)?;
+        let queues = 0..options.queues;
+        let rx = queues.clone().map(|queue| RxQueue::new(Arc::clone(&self.lease), queue)).collect();
+        let tx = queues.map(|queue| TxQueue::new(Arc::clone(&self.lease), queue)).collect();
+        if let Some(mac) = options.mac {
+            self.info.mac = mac;
+        }
+        Ok(StartedPort { port: self.into_state(), rx, tx })
+    }
+
+    fn set_up(
+        &self,
+        options: &PortOptions,
+        pool: Mempool,
+        has_interrupts: bool,
+    ) -> Result<(), PortError> {
+        let port = self.lease.port();
+        let wanted = dpdk_sys::kumiki_port_options {
+            rx_queues: options.queues,
+            tx_queues: options.queues,
+            descriptors: options.descriptors,
+            mtu: options.mtu.unwrap_or(0),
+            interrupts: u8::from(has_interrupts),
+        };
+        // SAFETY: the structure lives until the call returns, the pool for the whole process.
+        let result =
+            unsafe { dpdk_sys::kumiki_port_configure(port, &raw const wanted, pool.as_ptr()) };
+        self.check("configure", result)?;
+        if let Some(MacAddress(addr_bytes)) = options.mac.filter(|mac| *mac != self.info.mac) {
+            let mut mac = dpdk_sys::rte_ether_addr { addr_bytes };
+            // SAFETY: DPDK copies the address.
+            let result = unsafe { dpdk_sys::rte_eth_dev_default_mac_addr_set(port, &raw mut mac) };
+            self.check("set the MAC address of", result)?;
+        }
+        // SAFETY: a plain number; all queues are set up.
+        let result = unsafe { dpdk_sys::rte_eth_dev_start(port) };
+        self.check("start", result)
+    }
+
+    /// Group addresses always (neighbour discovery, OSPF); all frames where asked for, or where the
+    /// driver cannot take all groups otherwise.
+    fn set_filters(&self, options: &PortOptions) -> Result<(), PortError> {
+        let port = self.lease.port();
+        // SAFETY: a plain number.
+        let groups = Failure::check(unsafe { dpdk_sys::rte_eth_allmulticast_enable(port) });
+        if groups.is_ok() && !options.is_promiscuous {
+            return Ok(());
+        }
+        // SAFETY: a plain number.
+        match Failure::check(unsafe { dpdk_sys::rte_eth_promiscuous_enable(port) }) {
+            // A driver without any filter receives everything.
+            Err(failure) if !failure.is_unsupported() => Err(PortError::Refused {
+                action: "receive group addresses on",
+                device: self.name().to_owned(),
+                failure,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the device and takes it off its bus; dropping does the same.
+    pub fn close(self) {}
+}
+
+impl Port<Started> {
+    /// Stops the port. All its queues must be given back; a queue that is still with a worker makes
+    /// this an error, and the device then closes when that queue is dropped.
+    pub fn stop(self, rx: Vec<RxQueue>, tx: Vec<TxQueue>) -> Result<Port<Stopped>, PortError> {
+        let is_ours = |lease: &Arc<Lease>| Arc::ptr_eq(lease, &self.lease);
+        debug_assert!(rx.iter().all(|queue| is_ours(queue.lease())), "queues of another port");
+        debug_assert!(tx.iter().all(|queue| is_ours(queue.lease())), "queues of another port");
+        drop((rx, tx));
+        if Arc::strong_count(&self.lease) != 1 {
+            return Err(PortError::QueuesOut { device: self.name().to_owned() });
+        }
+        // SAFETY: no queue exists any more.
+        let result = unsafe { dpdk_sys::rte_eth_dev_stop(self.lease.port()) };
+        self.check("stop", result)?;
+        Ok(self.into_state())
+    }
+}
+
+/// Counters and link state of a device, for any thread; any number of them.
+#[derive(Clone, Debug)]
+pub struct PortMonitor {
+    device: Arc<Device>,
+}
+
+impl PortMonitor {
+    /// Runs `read` while the device cannot be closed; `None` when it is.
+    fn with_open<T>(&self, read: impl FnOnce(u16) -> Option<T>) -> Option<T> {
+        let is_open = self.device.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_open { read(self.device.port) } else { None }
+    }
+
+    /// The counters; `None` once the device is closed.
+    pub fn counters(&self) -> Option<PortCounters> {
+        self.with_open(|port| {
+            let mut stats = dpdk_sys::kumiki_port_stats::default();
+            // SAFETY: the shim fills the structure, which lives on this stack.
+            let result = unsafe { dpdk_sys::kumiki_port_stats(port, &raw mut stats) };
+            (result == 0).then_some(PortCounters {
+                rx_packets: stats.rx_packets,
+                tx_packets: stats.tx_packets,
+                rx_octets: stats.rx_octets,
+                tx_octets: stats.tx_octets,
+                rx_missed: stats.rx_missed,
+                rx_errors: stats.rx_errors,
+                tx_errors: stats.tx_errors,
+                rx_no_buffer: stats.rx_no_buffer,
+            })
+        })
+    }
+
+    /// The driver's own counters by name; empty once the device is closed.
+    pub fn extended_counters(&self) -> Vec<(String, u64)> {
+        self.with_open(read_extended).unwrap_or_default()
+    }
+
+    /// State of the link; `None` once the device is closed.
+    pub fn link(&self) -> Option<Link> {
+        self.with_open(|port| {
+            let mut link = dpdk_sys::kumiki_link::default();
+            // SAFETY: the shim fills the structure, which lives on this stack.
+            let result = unsafe { dpdk_sys::kumiki_port_link(port, &raw mut link) };
+            (result == 0).then_some(Link {
+                is_up: link.is_up != 0,
+                speed_mbps: Some(link.speed_mbps).filter(|speed| ![0, u32::MAX].contains(speed)),
+            })
+        })
+    }
+}
+
+fn read_extended(port: u16) -> Option<Vec<(String, u64)>> {
+    // SAFETY: asks for the number of counters only.
+    let count = unsafe { dpdk_sys::rte_eth_xstats_get_names(port, core::ptr::null_mut(), 0) };
+    let room = usize::try_from(count).ok()?;
+    let mut names = vec![dpdk_sys::rte_eth_xstat_name { name: [0; 64] }; room];
+    let mut values = vec![dpdk_sys::rte_eth_xstat::default(); room];
+    let room = u32::try_from(room).ok()?;
+    // SAFETY: both arrays have room for as many entries as is said.
+    let (named, valued) = unsafe {
+        (
+            dpdk_sys::rte_eth_xstats_get_names(port, names.as_mut_ptr(), room),
+            dpdk_sys::rte_eth_xstats_get(port, values.as_mut_ptr(), room),
+        )
+    };
+    if named != count || valued != count {
+        return None;
+    }
+    let pair = |value: &dpdk_sys::rte_eth_xstat| {
+        let name = names.get(usize::try_from(value.id).ok()?)?;
+        // SAFETY: DPDK ends each name with a zero octet within the array.
+        let text = unsafe { CStr::from_ptr(name.name.as_ptr()) };
+        Some((text.to_string_lossy().into_owned(), value.value))
+    };
+    Some(values.iter().filter_map(pair).collect())
+}

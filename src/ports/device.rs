@@ -1,0 +1,177 @@
+//! What a port may be, and the words EAL knows it by.
+//!
+//! Owns [`DeviceSpec`] and its translation into device arguments. The sizes of AF_PACKET rings
+//! belong together with the buffers' (`dpdk::mempool`): a slot must hold a jumbo frame, a buffer a
+//! slot.
+//!
+//! *Invariants*: names of virtual devices are unique in the process, by the instance number that
+//! the caller hands out.
+//! *Standards*: DPDK NIC guide, "AF_PACKET", "AF_XDP", "Tun|Tap" and "Memif" poll mode drivers.
+
+/// Octets of a slot in an AF_PACKET ring; a buffer must have room for it.
+pub const RING_FRAME_OCTETS: u16 = 10_240;
+
+/// Slots of an AF_PACKET ring, tried in this order: all rings of a process together must fit into
+/// RLIMIT_MEMLOCK, which is 8 MiB where the router does not run as root.
+pub const RING_FRAMES: [u16; 5] = [512, 256, 128, 64, 32];
+
+#[cfg(dpdk)]
+const _: () = assert!(RING_FRAME_OCTETS == crate::dpdk::mempool::RING_FRAME_OCTETS);
+
+/// A device that can be a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceSpec {
+    /// A NIC on the PCI bus, by address.
+    Pci(String),
+    /// A NIC of Hyper-V, by UUID.
+    Vmbus(String),
+    /// A kernel interface through AF_PACKET, by name.
+    AfPacket(String),
+    /// A kernel interface through AF_XDP, by name; at most 3542 octets a frame.
+    AfXdp(String),
+    /// A TAP device, made under this name.
+    Tap(String),
+    /// Shared memory with another process: the socket, then further arguments of the driver.
+    Memif(String),
+    /// Any virtual device, in EAL's own words.
+    Vdev(String),
+}
+
+/// A device in EAL's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceArguments {
+    /// EAL's name of the device.
+    pub name: String,
+    /// Name and arguments, as `rte_dev_probe` takes them.
+    pub devargs: String,
+}
+
+/// What a device string depends on beside the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceShape {
+    /// Number of this virtual device, unique in the process.
+    pub instance: u32,
+    /// Queues of each kind.
+    pub queues: u16,
+    /// Slots of each AF_PACKET ring.
+    pub ring_frames: u16,
+}
+
+impl DeviceSpec {
+    /// EAL's words for the device.
+    pub fn arguments(&self, shape: DeviceShape) -> DeviceArguments {
+        let DeviceShape { instance, queues, ring_frames } = shape;
+        let virtual_device = |driver: &str, arguments: String| {
+            let name = format!("{driver}{instance}");
+            DeviceArguments { devargs: format!("{name},{arguments}"), name }
+        };
+        match self {
+            Self::Pci(word) | Self::Vmbus(word) => {
+                let name = word.split(',').next().unwrap_or(word).to_owned();
+                DeviceArguments { name, devargs: word.clone() }
+            }
+            Self::Vdev(word) => {
+                let name = word.split(',').next().unwrap_or(word).to_owned();
+                DeviceArguments { name, devargs: word.clone() }
+            }
+            Self::AfPacket(interface) => virtual_device(
+                "net_af_packet",
+                format!(
+                    "iface={interface},qpairs={queues},blocksz={},framesz={RING_FRAME_OCTETS},\
+                     framecnt={ring_frames},qdisc_bypass=1",
+                    u32::from(RING_FRAME_OCTETS) * 2
+                ),
+            ),
+            Self::AfXdp(interface) => virtual_device(
+                "net_af_xdp",
+                format!("iface={interface},start_queue=0,queue_count={queues}"),
+            ),
+            Self::Tap(interface) => virtual_device("net_tap", format!("iface={interface}")),
+            Self::Memif(rest) => virtual_device("net_memif", memif_arguments(rest)),
+        }
+    }
+
+    /// The kernel interface behind the device; its MTU, state and carrier are set and seen by
+    /// netlink.
+    pub fn kernel_interface(&self) -> Option<&str> {
+        match self {
+            Self::AfPacket(interface) | Self::AfXdp(interface) | Self::Tap(interface) => {
+                Some(interface)
+            }
+            Self::Pci(_) | Self::Vmbus(_) | Self::Memif(_) | Self::Vdev(_) => None,
+        }
+    }
+
+    /// Whether the driver sets the device's MTU. Those of kernel interfaces refuse more than 1500.
+    pub const fn sets_mtu(&self) -> bool {
+        matches!(self, Self::Pci(_) | Self::Vmbus(_))
+    }
+
+    /// Whether EAL must look at its buses for this device.
+    pub const fn needs_bus(&self) -> bool {
+        matches!(self, Self::Pci(_) | Self::Vmbus(_))
+    }
+}
+
+/// The socket goes first; a path is said to be one, and buffers hold a jumbo frame unless the
+/// operator says otherwise.
+fn memif_arguments(rest: &str) -> String {
+    let (socket, further) = rest.split_once(',').unwrap_or((rest, ""));
+    let mut text = format!("socket={socket}");
+    let has = |key: &str| further.split(',').any(|pair| pair.split('=').next() == Some(key));
+    if socket.starts_with('/') && !has("socket-abstract") {
+        text.push_str(",socket-abstract=no");
+    }
+    if !has("bsize") {
+        text.push_str(",bsize=10240");
+    }
+    if !further.is_empty() {
+        text.push(',');
+        text.push_str(further);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: DeviceShape = DeviceShape { instance: 3, queues: 2, ring_frames: 512 };
+
+    fn devargs(spec: &DeviceSpec) -> String {
+        spec.arguments(SHAPE).devargs
+    }
+
+    #[test]
+    fn a_ring_slot_holds_a_jumbo_frame_and_a_block_two_slots() {
+        assert_eq!(
+            devargs(&DeviceSpec::AfPacket("veth1".into())),
+            "net_af_packet3,iface=veth1,qpairs=2,blocksz=20480,framesz=10240,framecnt=512,\
+             qdisc_bypass=1"
+        );
+    }
+
+    #[test]
+    fn a_memif_socket_path_is_no_abstract_name() {
+        assert_eq!(
+            devargs(&DeviceSpec::Memif("/run/m.sock,role=client,id=1".into())),
+            "net_memif3,socket=/run/m.sock,socket-abstract=no,bsize=10240,role=client,id=1"
+        );
+        assert_eq!(
+            devargs(&DeviceSpec::Memif("name,bsize=2048".into())),
+            "net_memif3,socket=name,bsize=2048"
+        );
+    }
+
+    #[test]
+    fn words_of_the_operator_stay_as_they_are() {
+        let spec = DeviceSpec::Vdev("net_bgen0,len=74,src=0".into());
+        let arguments = spec.arguments(SHAPE);
+        assert_eq!(
+            (&*arguments.name, &*arguments.devargs),
+            ("net_bgen0", "net_bgen0,len=74,src=0")
+        );
+        let spec = DeviceSpec::Pci("0000:81:00.0,mprq_en=1".into());
+        assert_eq!(spec.arguments(SHAPE).name, "0000:81:00.0");
+    }
+}

@@ -1,0 +1,217 @@
+//! Opening a device as a port: EAL's words, queues, the way to be woken, the counters.
+//!
+//! Owns [`open`], [`OpenPort`] and [`PortStats`]. Memory, threads and EAL itself are made before,
+//! by the daemon; the kernel's side of an interface (MTU, state, `disable_ipv6`) is set before by
+//! netlink.
+//!
+//! *Invariants*: [`PortStats`] may outlive the port. The queue pair of a worker is one value, so
+//! that nobody waits on one queue and polls another.
+//!
+//! On what the kernel drops: `net_af_packet` 22.11 does not report it (neither in its counters nor
+//! in the extended ones). The number is read from the driver's own sockets, `PACKET_STATISTICS`,
+//! through a duplicate that `os::companion` finds among the descriptors of this process. The
+//! interface's `rx_dropped` in sysfs does not have it, as the taps come after that counter.
+
+use super::device::{DeviceShape, DeviceSpec, RING_FRAMES};
+use super::wakeup::Wakeup;
+use crate::base::ids::MacAddress;
+use crate::dpdk::port::StartedPort;
+use crate::dpdk::{
+    Eal, Link, Mempool, Port, PortCounters, PortError, PortMonitor, PortOptions, RxQueue, Started,
+    Stopped, TxQueue,
+};
+use crate::os::companion::{Companion, Descriptors, Kind, RingDrops};
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Descriptors of a queue, where the configuration does not say.
+pub const DESCRIPTORS_DEFAULT: u16 = 512;
+
+/// Numbers of virtual devices; names in EAL are for the whole process.
+static INSTANCE: AtomicU32 = AtomicU32::new(0);
+
+/// How a port shall be opened.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Workers that shall each have a queue pair.
+    pub workers: u16,
+    /// Descriptors of each queue.
+    pub descriptors: u16,
+    /// Largest IPv6 packet; used where the driver sets the device's MTU.
+    pub mtu: u16,
+    /// MAC address to use instead of the device's.
+    pub mac: Option<MacAddress>,
+    /// Receive frames for any MAC address (bridged ports).
+    pub is_promiscuous: bool,
+}
+
+/// What one worker owns of a port.
+#[derive(Debug)]
+pub struct QueuePair {
+    /// Where packets come from.
+    pub rx: RxQueue,
+    /// Where packets go to.
+    pub tx: TxQueue,
+    /// How the worker is woken; to be taken out of its poller before it is dropped.
+    pub wakeup: Wakeup,
+}
+
+/// A port that runs.
+#[derive(Debug)]
+pub struct OpenPort {
+    /// The device, for the control side.
+    pub port: Port<Started>,
+    /// The address its frames come from.
+    pub mac: MacAddress,
+    /// The driver's name.
+    pub driver: String,
+    /// Speed in Mbit/s, where known.
+    pub speed_mbps: Option<u32>,
+    /// One for each worker.
+    pub queues: Vec<QueuePair>,
+    /// For the control and telemetry threads.
+    pub stats: PortStats,
+}
+
+/// Opens a device.
+pub fn open(
+    eal: &Eal,
+    spec: &DeviceSpec,
+    options: &OpenOptions,
+    pool: Mempool,
+) -> Result<OpenPort, PortError> {
+    // Without /proc the worker looks by itself, which costs a little; nothing else is lost.
+    let before = Descriptors::now().ok();
+    let stopped = probe(eal, spec, options.workers)?;
+    let driver = stopped.info().driver.clone();
+    let mtu_wanted = Some(options.mtu).filter(|_| spec.sets_mtu());
+    let StartedPort { port, rx, tx } = stopped.start(
+        &PortOptions {
+            queues: options.workers,
+            descriptors: options.descriptors,
+            mtu: mtu_wanted,
+            mac: options.mac,
+            is_promiscuous: options.is_promiscuous,
+            wants_interrupts: spec.needs_bus(),
+        },
+        pool,
+    )?;
+    let companions = before.map_or_else(Vec::new, |before| companions(spec, &before, rx.len()));
+    let drops = companions.iter().filter_map(|found| found.ring_drops().ok().flatten()).collect();
+    let mut companions = companions.into_iter();
+    let queues = rx
+        .into_iter()
+        .zip(tx)
+        .map(|(rx, tx)| {
+            let wakeup = match (companions.next(), rx.interrupt()) {
+                (Some(companion), _) => Wakeup::Companion(companion),
+                (None, Some(interrupt)) => Wakeup::Interrupt(interrupt),
+                (None, None) => Wakeup::Blind,
+            };
+            QueuePair { rx, tx, wakeup }
+        })
+        .collect();
+    let stats = PortStats { monitor: port.monitor(), drops: Arc::new(Mutex::new(drops)) };
+    let speed_mbps = stats.link().and_then(|link| link.speed_mbps);
+    let mac = port.info().mac;
+    Ok(OpenPort { port, mac, driver, speed_mbps, queues, stats })
+}
+
+impl OpenPort {
+    /// Closes the port; `queues` are those of its workers, all of them.
+    pub fn close(
+        port: Port<Started>,
+        stats: &PortStats,
+        queues: Vec<QueuePair>,
+    ) -> Result<(), PortError> {
+        stats.forget_rings();
+        let mut rx = Vec::with_capacity(queues.len());
+        let mut tx = Vec::with_capacity(queues.len());
+        for pair in queues {
+            drop(pair.wakeup);
+            rx.push(pair.rx);
+            tx.push(pair.tx);
+        }
+        port.stop(rx, tx).map(Port::close)
+    }
+}
+
+/// Takes the device; an AF_PACKET ring that may not be locked in memory is tried smaller.
+fn probe(eal: &Eal, spec: &DeviceSpec, queues: u16) -> Result<Port<Stopped>, PortError> {
+    let is_ring = matches!(spec, DeviceSpec::AfPacket(_));
+    let mut sizes = if is_ring { &RING_FRAMES[..] } else { &RING_FRAMES[..1] }.iter().copied();
+    let mut ring_frames = sizes.next().unwrap_or(DESCRIPTORS_DEFAULT);
+    loop {
+        let instance = INSTANCE.fetch_add(1, Ordering::Relaxed);
+        let words = spec.arguments(DeviceShape { instance, queues, ring_frames });
+        let outcome = Port::probe(eal, &words.devargs, &words.name);
+        match (outcome, sizes.next()) {
+            (Err(PortError::Refused { .. }), Some(smaller)) => ring_frames = smaller,
+            (outcome, _) => return outcome,
+        }
+    }
+}
+
+/// The descriptors that wake the workers, one for each queue or none at all.
+fn companions(spec: &DeviceSpec, before: &Descriptors, queue_count: usize) -> Vec<Companion> {
+    let ifindex = spec.kernel_interface().and_then(interface_index);
+    let kind = match (spec, ifindex) {
+        (DeviceSpec::AfPacket(_), Some(ifindex)) => Kind::Packet { ifindex },
+        (DeviceSpec::AfXdp(_), _) => Kind::Xdp,
+        (DeviceSpec::Tap(_), _) => Kind::Tap,
+        _ => return Vec::new(),
+    };
+    let mut found = Companion::find(kind, before).unwrap_or_default();
+    if found.len() >= queue_count {
+        // Drivers duplicate a TAP queue for sending; the first ones are for receiving.
+        found.truncate(queue_count);
+        return found;
+    }
+    let beside = ifindex.map(|ifindex| (0..queue_count).map(move |_| Companion::beside(ifindex)));
+    beside.and_then(|all| all.collect::<Result<_, _>>().ok()).unwrap_or_default()
+}
+
+fn interface_index(name: &str) -> Option<u32> {
+    let text =
+        rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::DGRAM, None);
+    rustix::net::netdevice::name_to_index(text.ok()?, name).ok()
+}
+
+/// Counters and link state of a port, for any thread.
+#[derive(Clone, Debug)]
+pub struct PortStats {
+    monitor: PortMonitor,
+    /// Locked by readers only, never by a worker.
+    drops: Arc<Mutex<Vec<RingDrops>>>,
+}
+
+impl PortStats {
+    /// The counters, what the kernel dropped in front of the port included in `rx_missed`; `None`
+    /// once the port is closed.
+    pub fn counters(&self) -> Option<PortCounters> {
+        let mut counters = self.monitor.counters()?;
+        counters.rx_missed += self.ring_drops();
+        Some(counters)
+    }
+
+    /// Frames that the kernel dropped because a ring was full.
+    pub fn ring_drops(&self) -> u64 {
+        let drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        drops.iter().map(RingDrops::count).sum()
+    }
+
+    /// The driver's own counters by name.
+    pub fn extended_counters(&self) -> Vec<(String, u64)> {
+        self.monitor.extended_counters()
+    }
+
+    /// State of the link as the driver sees it; `net_af_packet` says up always.
+    pub fn link(&self) -> Option<Link> {
+        self.monitor.link()
+    }
+
+    /// Lets go of the rings, so that the kernel can free them with the port.
+    fn forget_rings(&self) {
+        self.drops.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

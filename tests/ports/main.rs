@@ -1,0 +1,111 @@
+//! Ports over DPDK's AF_PACKET driver, on veth pairs in network namespaces of their own.
+//!
+//! Owns the way into such a namespace: each test starts this binary again inside one, with only
+//! that test to run, because EAL starts once per process. Skipped with a printed reason where that
+//! is not permitted, and empty without DPDK.
+#![cfg(dpdk)]
+#![forbid(unsafe_code)]
+
+mod traffic;
+
+use kumiki::dpdk::{Eal, EalOptions, EalThread, MbufAlloc, Mempool};
+use kumiki::ports::DeviceSpec;
+use kumiki::ports::dpdk::{DESCRIPTORS_DEFAULT, OpenOptions, OpenPort, open};
+use std::process::Command;
+
+/// Set for the copy of this binary that runs inside.
+const INSIDE: &str = "KUMIKI_TEST_INSIDE";
+
+/// Buffers of the tests' pool.
+const BUFFERS: u32 = 4096;
+
+/// Runs `claim` inside a fresh network namespace with `veth1` and `veth2` joined; `name` is the
+/// path of the test as the test harness prints it.
+fn inside(name: &str, claim: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        claim();
+        return;
+    }
+    let unshare = |arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(arguments);
+        command
+    };
+    let ways: [&[&str]; 2] = [&["--net"], &["--net", "--user", "--map-root-user"]];
+    let permitted = |way: &&&[&str]| {
+        let probe = unshare(way).args(["ip", "link", "add", "type", "veth"]).output();
+        probe.is_ok_and(|output| output.status.success())
+    };
+    let Some(way) = ways.iter().find(permitted) else {
+        println!("skipped: no network namespace with a veth pair may be made here");
+        return;
+    };
+    let itself = std::env::current_exe().unwrap();
+    let status = unshare(way)
+        .arg(itself)
+        .args(["--exact", name, "--nocapture", "--test-threads", "1"])
+        .env(INSIDE, "1")
+        .status()
+        .unwrap();
+    assert!(status.success(), "the claim does not hold inside the namespace");
+}
+
+/// Everything a test needs inside.
+struct Bench {
+    eal: Eal,
+    pool: Mempool,
+    alloc: MbufAlloc,
+    /// Buffers in use before the first port.
+    at_rest: u32,
+    _thread: EalThread,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with_veth(&["mtu", "9000"])
+    }
+
+    fn with_veth(link: &[&str]) -> Self {
+        let ip = |arguments: &[&str]| {
+            let status = Command::new("ip").args(arguments).status().unwrap();
+            assert!(status.success(), "ip {}", arguments.join(" "));
+        };
+        let pair = "link add veth1 index 101 type veth peer name veth2 index 102";
+        ip(&pair.split(' ').collect::<Vec<_>>());
+        for name in ["veth1", "veth2"] {
+            // The kernel would send solicitations of its own.
+            let deaf = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+            std::fs::write(deaf, "1").unwrap();
+            ip(&[&["link", "set", name, "up"], link].concat());
+        }
+        let eal = Eal::init(&EalOptions {
+            memory_mib: Mempool::memory_mib(BUFFERS),
+            hugepages: Some(false),
+            ..EalOptions::default()
+        })
+        .unwrap();
+        let pool = Mempool::create(&eal, "packets", BUFFERS).unwrap();
+        let thread = EalThread::register(&eal);
+        // The thread that starts EAL has an lcore id already; a worker registers on its own thread.
+        let thread = thread.unwrap();
+        let alloc = MbufAlloc::new(pool, &thread);
+        Self { eal, pool, alloc, at_rest: pool.in_use_count(), _thread: thread }
+    }
+
+    fn open(&self, interface: &str, workers: u16) -> OpenPort {
+        let spec = DeviceSpec::AfPacket(interface.to_owned());
+        let options = OpenOptions {
+            workers,
+            descriptors: DESCRIPTORS_DEFAULT,
+            mtu: 9000,
+            mac: None,
+            is_promiscuous: false,
+        };
+        open(&self.eal, &spec, &options, self.pool).unwrap()
+    }
+}
+
+/// Closes a port that was not taken apart.
+fn close(port: OpenPort) {
+    OpenPort::close(port.port, &port.stats, port.queues).unwrap();
+}

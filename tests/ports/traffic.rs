@@ -1,0 +1,228 @@
+//! What ports owe to frames: carry them whole, count them, wake the worker, return the buffers.
+
+use crate::{Bench, close, inside};
+use kumiki::dpdk::{Mbuf, PortError};
+use kumiki::os::poller::{Events, Poller};
+use kumiki::packet::{Burst, PacketAlloc, PacketBuf, PortRx, PortTx};
+use kumiki::ports::Wakeup;
+use kumiki::ports::dpdk::{OpenPort, QueuePair};
+use std::time::{Duration, Instant};
+
+/// Long enough for any frame to arrive.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A frame of `length` octets from and to nobody, its content depending on `seed`.
+fn frame(length: usize, seed: u8) -> Vec<u8> {
+    let mut octets = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x86, 0xdd];
+    octets.extend((0..=u8::MAX).cycle().map(|n| n.wrapping_mul(31) ^ seed).take(length - 14));
+    octets
+}
+
+fn send(bench: &mut Bench, pair: &mut QueuePair, frames: &[Vec<u8>]) -> usize {
+    let mut burst = Burst::new();
+    for frame in frames {
+        let mut packet = bench.alloc.alloc().expect("the pool is big enough");
+        packet.append(frame).unwrap();
+        burst.push(packet).unwrap();
+    }
+    pair.tx.send(&mut burst)
+}
+
+fn receive(pair: &mut QueuePair, count: usize) -> Vec<Vec<u8>> {
+    let started = Instant::now();
+    let mut burst = Burst::<Mbuf>::new();
+    let mut frames = Vec::new();
+    while frames.len() < count && started.elapsed() < PATIENCE {
+        pair.rx.receive(&mut burst);
+        for packet in burst.drain() {
+            let mut octets = Vec::new();
+            packet.copy_to(&mut octets);
+            frames.push(octets);
+        }
+    }
+    frames
+}
+
+fn pair(port: &mut OpenPort) -> &mut QueuePair {
+    port.queues.first_mut().unwrap()
+}
+
+#[test]
+fn frames_of_all_sizes_cross_a_cable_unchanged_and_buffers_return() {
+    inside("traffic::frames_of_all_sizes_cross_a_cable_unchanged_and_buffers_return", || {
+        let mut bench = Bench::new();
+        let (mut left, mut right) = (bench.open("veth1", 1), bench.open("veth2", 1));
+        for seed in 0..20 {
+            let frames = [60, 64, 1514, 4000, 9014].map(|length| frame(length, seed));
+            assert_eq!(send(&mut bench, pair(&mut left), &frames), frames.len());
+            assert_eq!(receive(pair(&mut right), frames.len()), frames);
+            assert_eq!(send(&mut bench, pair(&mut right), &frames), frames.len());
+            assert_eq!(receive(pair(&mut left), frames.len()), frames);
+        }
+        let counters = right.stats.counters().unwrap();
+        assert_eq!((counters.rx_packets, counters.tx_packets), (100, 100));
+        close(left);
+        close(right);
+        let Bench { pool, alloc, at_rest, .. } = bench;
+        drop(alloc);
+        assert_eq!(pool.in_use_count(), at_rest, "buffers were lost");
+    });
+}
+
+#[test]
+fn a_vlan_tag_stays_in_the_frame() {
+    inside("traffic::a_vlan_tag_stays_in_the_frame", || {
+        let mut bench = Bench::new();
+        let (mut left, mut right) = (bench.open("veth1", 1), bench.open("veth2", 1));
+        let mut tagged = frame(100, 1);
+        tagged.splice(12..12, [0x81, 0x00, 0x60, 0x0a]);
+        send(&mut bench, pair(&mut left), &[tagged.clone()]);
+        assert_eq!(receive(pair(&mut right), 1), [tagged]);
+    });
+}
+
+#[test]
+fn an_idle_worker_is_woken_by_every_frame() {
+    inside("traffic::an_idle_worker_is_woken_by_every_frame", || {
+        const FRAMES: usize = 500;
+        let mut bench = Bench::new();
+        let (mut left, mut right) = (bench.open("veth1", 1), bench.open("veth2", 1));
+        let receiver = std::thread::spawn(move || {
+            let pair = pair(&mut right);
+            assert!(matches!(pair.wakeup, Wakeup::Companion(_)), "{:?}", pair.wakeup);
+            let poller = Poller::new().unwrap();
+            poller.add(pair.wakeup.fd().unwrap(), 1).unwrap();
+            let mut events = Events::new();
+            let mut burst = Burst::<Mbuf>::new();
+            let (mut count, mut waits) = (0, 0);
+            let mut arrivals = Vec::new();
+            while count < FRAMES {
+                pair.wakeup.arm();
+                if pair.rx.receive(&mut burst) == 0 {
+                    waits += 1;
+                    poller.wait(Some(PATIENCE), &mut events).unwrap();
+                    assert!(!events.is_empty(), "asleep for {PATIENCE:?} after {count} frames");
+                    events.iter().for_each(|_| pair.wakeup.settle());
+                }
+                for _ in burst.drain() {
+                    count += 1;
+                    arrivals.push(Instant::now());
+                }
+            }
+            // An empty ring leaves nothing to report, so the next wait would really sleep.
+            poller.wait(Some(Duration::ZERO), &mut events).unwrap();
+            assert!(events.is_empty(), "the descriptor stays readable");
+            println!("{count} frames, {waits} waits");
+            poller.remove(pair.wakeup.fd().unwrap()).unwrap();
+            (right, arrivals)
+        });
+        let mut departures = Vec::new();
+        for number in 0..FRAMES {
+            std::thread::sleep(Duration::from_micros(300));
+            departures.push(Instant::now());
+            send(&mut bench, pair(&mut left), &[frame(64, number.to_le_bytes()[0])]);
+        }
+        let (right, arrivals) = receiver.join().unwrap();
+        let mut delays: Vec<_> =
+            departures.iter().zip(&arrivals).map(|(sent, got)| *got - *sent).collect();
+        delays.sort();
+        println!("idle hop: p50 {:?}, p99 {:?}", delays[FRAMES / 2], delays[FRAMES * 99 / 100]);
+        close(right);
+    });
+}
+
+#[test]
+fn frames_the_kernel_had_no_room_for_are_counted() {
+    inside("traffic::frames_the_kernel_had_no_room_for_are_counted", || {
+        const FRAMES: u64 = 2000;
+        let mut bench = Bench::new();
+        let (mut left, mut right) = (bench.open("veth1", 1), bench.open("veth2", 1));
+        let mut sent = 0;
+        let started = Instant::now();
+        while sent < FRAMES && started.elapsed() < PATIENCE {
+            sent += send(&mut bench, pair(&mut left), &[frame(64, 0)]) as u64;
+        }
+        assert_eq!(sent, FRAMES);
+        let mut got = 0;
+        let settled = || started.elapsed() > PATIENCE;
+        while got + right.stats.ring_drops() < sent && !settled() {
+            let mut burst = Burst::<Mbuf>::new();
+            got += pair(&mut right).rx.receive(&mut burst) as u64;
+        }
+        let counters = right.stats.counters().unwrap();
+        println!("{got} received, {} missed", counters.rx_missed);
+        assert!(counters.rx_missed > 0);
+        assert_eq!(counters.rx_packets + counters.rx_missed, sent);
+    });
+}
+
+#[test]
+fn a_port_closes_only_with_all_its_queues_and_can_come_back() {
+    inside("traffic::a_port_closes_only_with_all_its_queues_and_can_come_back", || {
+        let mut bench = Bench::new();
+        let mut other = bench.open("veth2", 1);
+        for round in 0..3 {
+            let mut port = bench.open("veth1", 1);
+            send(&mut bench, pair(&mut port), &[frame(64, round)]);
+            assert_eq!(receive(pair(&mut other), 1), [frame(64, round)]);
+            close(port);
+        }
+        let OpenPort { port, stats, queues, .. } = bench.open("veth1", 1);
+        let refused = OpenPort::close(port, &stats, Vec::new());
+        assert!(matches!(refused, Err(PortError::QueuesOut { .. })), "{refused:?}");
+        assert!(stats.counters().is_some(), "open while a worker holds a queue");
+        drop(queues);
+        assert!(stats.counters().is_none(), "closed with the last queue");
+    });
+}
+
+#[test]
+fn each_worker_has_a_queue_pair_and_none_misses_a_frame() {
+    inside("traffic::each_worker_has_a_queue_pair_and_none_misses_a_frame", || {
+        let mut bench = Bench::new();
+        let (mut left, mut right) = (bench.open("veth1", 2), bench.open("veth2", 2));
+        assert_eq!(right.queues.len(), 2);
+        for number in 0..50 {
+            let from = left.queues.get_mut(usize::from(number) % 2).unwrap();
+            send(&mut bench, from, &[frame(64, number)]);
+        }
+        let started = Instant::now();
+        let mut count = 0;
+        while count < 50 && started.elapsed() < PATIENCE {
+            for pair in &mut right.queues {
+                count += pair.rx.receive(&mut Burst::<Mbuf>::new());
+            }
+        }
+        assert_eq!(count, 50);
+    });
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_an_error_with_the_drivers_words() {
+    inside("traffic::an_interface_that_is_not_there_is_an_error_with_the_drivers_words", || {
+        let bench = Bench::new();
+        let spec = kumiki::ports::DeviceSpec::AfPacket("nonexistent".into());
+        let options = kumiki::ports::dpdk::OpenOptions {
+            workers: 1,
+            descriptors: 512,
+            mtu: 9000,
+            mac: None,
+            is_promiscuous: false,
+        };
+        let error = kumiki::ports::dpdk::open(&bench.eal, &spec, &options, bench.pool).unwrap_err();
+        println!("{error}");
+        assert!(error.to_string().contains("nonexistent"));
+    });
+}
+
+#[test]
+fn a_dry_pool_gives_nothing_until_buffers_return() {
+    inside("traffic::a_dry_pool_gives_nothing_until_buffers_return", || {
+        let mut bench = Bench::new();
+        let mut taken: Vec<Mbuf> = std::iter::from_fn(|| bench.alloc.alloc()).collect();
+        assert!(taken.len() > 3000, "{}", taken.len());
+        assert!(bench.alloc.alloc().is_none());
+        taken.truncate(taken.len() - 64);
+        assert!(bench.alloc.alloc().is_some());
+    });
+}
