@@ -1,11 +1,13 @@
 //! The words of the house: types that every other folder uses and that use nothing but `std`.
 //!
 //! Read in this order: [`time`], [`ids`], [`prefix`], [`route`], [`machine`], [`timers`], [`prng`],
-//! [`cursor`], [`checksum`], [`bounded`], [`counters`], and last [`rcu`], which is the one file here
-//! with `unsafe` and with a memory-order argument.
+//! [`cursor`], [`checksum`], [`bounded`], [`counters`], [`prefetch`], and last [`rcu`], which has the
+//! memory-order argument. These last two are the only files here with `unsafe`.
 //!
 //! Absent on purpose: no I/O, no clock, no logging, no configuration. Whatever needs one of these
 //! lives above.
+
+#![deny(unsafe_code)]
 
 pub mod bounded;
 pub mod checksum;
@@ -13,8 +15,11 @@ pub mod counters;
 pub mod cursor;
 pub mod ids;
 pub mod machine;
+#[allow(unsafe_code)]
+pub mod prefetch;
 pub mod prefix;
 pub mod prng;
+#[allow(unsafe_code)]
 pub mod rcu;
 pub mod route;
 pub mod time;
