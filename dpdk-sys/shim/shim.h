@@ -12,13 +12,20 @@
 
 struct rte_mempool;
 
+/* Where the link to the next segment stands: 23.03 renamed the question. */
+#ifdef RTE_IOVA_IN_MBUF
+#define KUMIKI_HAS_IOVA RTE_IOVA_IN_MBUF
+#else
+#define KUMIKI_HAS_IOVA RTE_IOVA_AS_PA
+#endif
+
 /*
  * The fields of `struct rte_mbuf` under names that are the same in every release (24.11 wraps some
  * of them in anonymous unions). shim.c compares every offset at compile time.
  */
 struct kumiki_mbuf {
 	void *buf_addr;
-#if RTE_IOVA_AS_PA
+#if KUMIKI_HAS_IOVA
 	uint64_t buf_iova;
 #else
 	struct kumiki_mbuf *next;
@@ -37,7 +44,7 @@ struct kumiki_mbuf {
 	uint16_t vlan_tci_outer;
 	uint16_t buf_len;
 	struct rte_mempool *pool;
-#if RTE_IOVA_AS_PA
+#if KUMIKI_HAS_IOVA
 	struct kumiki_mbuf *next;
 #else
 	uint64_t dynfield2;

@@ -299,6 +299,10 @@ impl PacketBuf for Mbuf {
         unsafe { self.raw.add(1).cast::<PacketMeta>().as_mut() }
     }
 
+    fn release(burst: &mut Burst<Self>) {
+        free_burst(burst);
+    }
+
     fn copy_to(&self, out: &mut Vec<u8>) {
         for segment in self.segments() {
             // SAFETY: as in `data`, for each segment.
@@ -324,3 +328,6 @@ pub fn free_burst(burst: &mut Burst<Mbuf>) {
     // SAFETY: the first `count` pointers are buffers whose ownership was given up just now.
     unsafe { dpdk_sys::kumiki_free_bulk(raw.as_mut_ptr(), count) }
 }
+
+#[cfg(test)]
+mod tests;

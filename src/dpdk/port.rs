@@ -9,7 +9,7 @@
 //!              close └─── stop (all queues) ─┘
 //! ```
 //!
-//! *Invariants*: the [`Lease`] is shared by a port and its queues; when the last of them goes, the
+//! *Invariants*: the `Lease` is shared by a port and its queues; when the last of them goes, the
 //! device is stopped, closed and taken off its bus. A monitor never keeps a device open and never
 //! reads another device that got the same number later.
 //!

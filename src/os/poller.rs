@@ -4,7 +4,7 @@
 //! the wait). Who waits for what and how long is the caller's business.
 //!
 //! *Invariants*: a wake is never lost, and costs the sender a system call only when the reader
-//! sleeps. The argument: [`Notice::state`] is one atomic, changed by read-modify-write only, so all
+//! sleeps. The argument: `Notice::state` is one atomic, changed by read-modify-write only, so all
 //! changes of it stand in one order.
 //!
 //! ```text

@@ -11,8 +11,9 @@
 /// Octets of a slot in an AF_PACKET ring; a buffer must have room for it.
 pub const RING_FRAME_OCTETS: u16 = 10_240;
 
-/// Slots of an AF_PACKET ring, tried in this order: all rings of a process together must fit into
-/// RLIMIT_MEMLOCK, which is 8 MiB where the router does not run as root.
+/// Slots of an AF_PACKET ring, tried in this order: the kernel compares each queue's mapping
+/// (receive and send ring, 20 480 octets a slot) with RLIMIT_MEMLOCK, 8 MiB where the router is not
+/// root.
 pub const RING_FRAMES: [u16; 5] = [512, 256, 128, 64, 32];
 
 #[cfg(dpdk)]

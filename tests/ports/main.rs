@@ -62,22 +62,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with_veth(&["mtu", "9000"])
-    }
-
-    fn with_veth(link: &[&str]) -> Self {
-        let ip = |arguments: &[&str]| {
-            let status = Command::new("ip").args(arguments).status().unwrap();
-            assert!(status.success(), "ip {}", arguments.join(" "));
-        };
-        let pair = "link add veth1 index 101 type veth peer name veth2 index 102";
-        ip(&pair.split(' ').collect::<Vec<_>>());
-        for name in ["veth1", "veth2"] {
-            // The kernel would send solicitations of its own.
-            let deaf = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
-            std::fs::write(deaf, "1").unwrap();
-            ip(&[&["link", "set", name, "up"], link].concat());
-        }
+        add_cable(1);
         let eal = Eal::init(&EalOptions {
             memory_mib: Mempool::memory_mib(BUFFERS),
             hugepages: Some(false),
@@ -85,9 +70,7 @@ impl Bench {
         })
         .unwrap();
         let pool = Mempool::create(&eal, "packets", BUFFERS).unwrap();
-        let thread = EalThread::register(&eal);
-        // The thread that starts EAL has an lcore id already; a worker registers on its own thread.
-        let thread = thread.unwrap();
+        let thread = EalThread::register(&eal).unwrap();
         let alloc = MbufAlloc::new(pool, &thread);
         Self { eal, pool, alloc, at_rest: pool.in_use_count(), _thread: thread }
     }
@@ -102,6 +85,24 @@ impl Bench {
             is_promiscuous: false,
         };
         open(&self.eal, &spec, &options, self.pool).unwrap()
+    }
+}
+
+/// Joins `veth<first>` and the next one, each with an ifindex of its own (equal ones delay what the
+/// kernel says of a link) and with the kernel deaf on them.
+fn add_cable(first: u32) {
+    let ip = |arguments: &str| {
+        let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
+        assert!(status.success(), "ip {arguments}");
+    };
+    let second = first + 1;
+    let (left, right) = (100 + first, 100 + second);
+    ip(&format!(
+        "link add veth{first} index {left} type veth peer name veth{second} index {right}"
+    ));
+    for name in [format!("veth{first}"), format!("veth{second}")] {
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1").unwrap();
+        ip(&format!("link set {name} mtu 9000 up"));
     }
 }
 
