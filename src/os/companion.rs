@@ -30,7 +30,7 @@ const DRAIN_MAX: usize = 64;
 
 /// What kind of descriptor a driver waits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum Kind<'a> {
     /// AF_PACKET sockets bound to an interface.
     Packet {
         /// The interface.
@@ -39,7 +39,10 @@ pub enum Kind {
     /// AF_XDP sockets.
     Xdp,
     /// Queues of a TAP device.
-    Tap,
+    Tap {
+        /// The device.
+        name: &'a str,
+    },
 }
 
 /// The descriptors this process had open at one moment.
@@ -53,6 +56,8 @@ impl Descriptors {
         for entry in std::fs::read_dir("/proc/self/fd")? {
             open.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
         }
+        // The folder's own descriptor was among them and is closed now; its number is free again.
+        open.retain(|fd| std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_ok());
         Ok(Self(open))
     }
 }
@@ -68,7 +73,7 @@ pub struct Companion {
 impl Companion {
     /// Duplicates of the descriptors of `kind` that were opened since `before`, in the order of
     /// their numbers, which is the order of the queues. Empty when there are none.
-    pub fn find(kind: Kind, before: &Descriptors) -> io::Result<Vec<Self>> {
+    pub fn find(kind: Kind<'_>, before: &Descriptors) -> io::Result<Vec<Self>> {
         let now = Descriptors::now()?;
         let mut found = Vec::new();
         for fd in now.0.difference(&before.0) {
@@ -166,27 +171,36 @@ impl RingDrops {
 }
 
 /// Whether the descriptor is of the kind.
-fn is_of_kind(fd: &OwnedFd, kind: Kind) -> bool {
+fn is_of_kind(fd: &OwnedFd, kind: Kind<'_>) -> bool {
     let domain = || option::<libc::c_int>(fd.as_fd(), libc::SOL_SOCKET, libc::SO_DOMAIN).ok();
     match kind {
         Kind::Packet { ifindex } => {
             domain() == Some(libc::AF_PACKET) && bound_to(fd) == Some(ifindex)
         }
         Kind::Xdp => domain() == Some(libc::AF_XDP),
-        Kind::Tap => is_tap_queue(fd),
+        Kind::Tap { name } => is_tap_queue(fd, name),
     }
 }
 
-/// Whether the descriptor is a queue of a TAP device; one that only keeps the device alive is not
-/// attached to it, and would be in error always.
-fn is_tap_queue(fd: &OwnedFd) -> bool {
+/// Whether the descriptor is a queue of the TAP device. One that only keeps the device alive is
+/// detached from it and never becomes readable.
+fn is_tap_queue(fd: &OwnedFd, name: &str) -> bool {
     let path = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
     if !path.is_ok_and(|path| path.as_os_str() == "/dev/net/tun") {
         return false;
     }
     let mut request = MaybeUninit::<libc::ifreq>::zeroed();
     // SAFETY: TUNGETIFF fills one ifreq, which lives on this stack.
-    unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNGETIFF, request.as_mut_ptr()) >= 0 }
+    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNGETIFF, request.as_mut_ptr()) } < 0 {
+        return false;
+    }
+    // SAFETY: all-zero is a valid ifreq, and the kernel has written name and flags.
+    let (device, flags) = unsafe {
+        let request = request.assume_init();
+        (request.ifr_name, request.ifr_ifru.ifru_flags)
+    };
+    let device = device.iter().map(|letter| letter.cast_unsigned()).take_while(|octet| *octet != 0);
+    i32::from(flags) & libc::IFF_DETACH_QUEUE == 0 && device.eq(name.bytes())
 }
 
 /// The interface an AF_PACKET socket is bound to.
@@ -261,4 +275,25 @@ fn option<T: Plain>(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<T> 
 
 fn size_of_socklen<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(size_of::<T>()).unwrap_or(libc::socklen_t::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_listed_while_it_is_open() {
+        let file = std::fs::File::open("/proc/self/status").unwrap();
+        assert!(Descriptors::now().unwrap().0.contains(&file.as_raw_fd()));
+    }
+
+    #[test]
+    fn what_is_no_device_of_the_kind_is_not_found() {
+        let before = Descriptors(BTreeSet::new());
+        let socket = std::net::UdpSocket::bind("[::1]:0");
+        for kind in [Kind::Packet { ifindex: u32::MAX }, Kind::Tap { name: "kuminone" }] {
+            assert!(Companion::find(kind, &before).unwrap().is_empty(), "{kind:?}");
+        }
+        drop(socket);
+    }
 }

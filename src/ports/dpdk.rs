@@ -158,7 +158,7 @@ fn companions(spec: &DeviceSpec, before: &Descriptors, queue_count: usize) -> Ve
     let kind = match (spec, ifindex) {
         (DeviceSpec::AfPacket(_), Some(ifindex)) => Kind::Packet { ifindex },
         (DeviceSpec::AfXdp(_), _) => Kind::Xdp,
-        (DeviceSpec::Tap(_), _) => Kind::Tap,
+        (DeviceSpec::Tap(name), _) => Kind::Tap { name },
         _ => return Vec::new(),
     };
     let mut found = Companion::find(kind, before).unwrap_or_default();

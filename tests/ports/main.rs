@@ -77,24 +77,13 @@ impl Bench {
 
     fn open(&self, interface: &str, workers: u16) -> OpenPort {
         let spec = DeviceSpec::AfPacket(interface.to_owned());
-        let options = OpenOptions {
-            workers,
-            descriptors: DESCRIPTORS_DEFAULT,
-            mtu: 9000,
-            mac: None,
-            is_promiscuous: false,
-        };
-        open(&self.eal, &spec, &options, self.pool).unwrap()
+        open(&self.eal, &spec, &OpenOptions { workers, ..options() }, self.pool).unwrap()
     }
 }
 
 /// Joins `veth<first>` and the next one, each with an ifindex of its own (equal ones delay what the
 /// kernel says of a link) and with the kernel deaf on them.
 fn add_cable(first: u32) {
-    let ip = |arguments: &str| {
-        let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
-        assert!(status.success(), "ip {arguments}");
-    };
     let second = first + 1;
     let (left, right) = (100 + first, 100 + second);
     ip(&format!(
@@ -103,6 +92,23 @@ fn add_cable(first: u32) {
     for name in [format!("veth{first}"), format!("veth{second}")] {
         std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1").unwrap();
         ip(&format!("link set {name} mtu 9000 up"));
+    }
+}
+
+/// Runs `ip` with these words.
+fn ip(words: &str) {
+    let status = Command::new("ip").args(words.split(' ')).status().unwrap();
+    assert!(status.success(), "ip {words}");
+}
+
+/// The usual way to open a port, for one worker.
+fn options() -> OpenOptions {
+    OpenOptions {
+        workers: 1,
+        descriptors: DESCRIPTORS_DEFAULT,
+        mtu: 9000,
+        mac: None,
+        is_promiscuous: false,
     }
 }
 

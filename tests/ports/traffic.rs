@@ -1,11 +1,12 @@
 //! What ports owe to frames: carry them whole, count them, wake the worker, return the buffers.
 
-use crate::{Bench, add_cable, close, inside};
+use crate::{Bench, add_cable, close, inside, options};
 use kumiki::dpdk::{Mbuf, PortError};
+use kumiki::os::companion::Companion;
 use kumiki::os::poller::{Events, Poller};
 use kumiki::packet::{Burst, PacketAlloc, PacketBuf, PortRx, PortTx};
-use kumiki::ports::Wakeup;
 use kumiki::ports::dpdk::{OpenPort, QueuePair};
+use kumiki::ports::{DeviceSpec, Wakeup};
 use std::time::{Duration, Instant};
 
 /// Long enough for any frame to arrive.
@@ -201,15 +202,9 @@ fn each_worker_has_a_queue_pair_and_none_misses_a_frame() {
 fn an_interface_that_is_not_there_is_an_error_with_the_drivers_words() {
     inside("traffic::an_interface_that_is_not_there_is_an_error_with_the_drivers_words", || {
         let bench = Bench::new();
-        let spec = kumiki::ports::DeviceSpec::AfPacket("nonexistent".into());
-        let options = kumiki::ports::dpdk::OpenOptions {
-            workers: 1,
-            descriptors: 512,
-            mtu: 9000,
-            mac: None,
-            is_promiscuous: false,
-        };
-        let error = kumiki::ports::dpdk::open(&bench.eal, &spec, &options, bench.pool).unwrap_err();
+        let spec = DeviceSpec::AfPacket("nonexistent".into());
+        let outcome = kumiki::ports::dpdk::open(&bench.eal, &spec, &options(), bench.pool);
+        let error = outcome.unwrap_err();
         println!("{error}");
         assert!(error.to_string().contains("nonexistent"));
     });
@@ -242,4 +237,87 @@ fn eight_ports_fit_into_the_memory_that_may_be_locked() {
             assert!(receive(pair(right), 1) == [frame(9014, 3)], "lost or changed");
         }
     });
+}
+
+/// Opens a device that is no interface of a veth pair.
+fn open_other(bench: &Bench, spec: DeviceSpec) -> OpenPort {
+    kumiki::ports::dpdk::open(&bench.eal, &spec, &options(), bench.pool).unwrap()
+}
+
+#[test]
+fn memif_carries_jumbo_frames_in_one_segment() {
+    inside("traffic::memif_carries_jumbo_frames_in_one_segment", || {
+        let mut bench = Bench::new();
+        let name = format!("@kumiki-{}", std::process::id());
+        let end = |role: &str| DeviceSpec::Memif(format!("{name},role={role},id=0"));
+        let mut left = open_other(&bench, end("server"));
+        let mut right = open_other(&bench, end("client"));
+        assert!(matches!(pair(&mut left).wakeup, Wakeup::Blind));
+        let started = Instant::now();
+        let is_up = |port: &OpenPort| port.stats.link().is_some_and(|link| link.is_up);
+        while !(is_up(&left) && is_up(&right)) && started.elapsed() < PATIENCE {
+            std::thread::yield_now();
+        }
+        let frames = [64, 9014].map(|length| frame(length, 5));
+        // The server sends into buffers that the client posts when it polls.
+        assert_eq!(pair(&mut right).rx.receive(&mut Burst::<Mbuf>::new()), 0);
+        assert_eq!(send(&mut bench, pair(&mut left), &frames), 2);
+        assert!(receive(pair(&mut right), 2) == frames, "lost or changed");
+        assert_eq!(send(&mut bench, pair(&mut right), &frames), 2);
+        assert!(receive(pair(&mut left), 2) == frames, "lost or changed");
+    });
+}
+
+#[test]
+fn a_tap_wakes_its_worker_and_carries_jumbo_frames() {
+    inside("traffic::a_tap_wakes_its_worker_and_carries_jumbo_frames", || {
+        let bench = Bench::new();
+        let mut port = open_other(&bench, DeviceSpec::Tap("kumitap0".into()));
+        let pair = pair(&mut port);
+        assert!(matches!(pair.wakeup, Wakeup::Companion(_)), "{:?}", pair.wakeup);
+        std::fs::write("/proc/sys/net/ipv6/conf/kumitap0/disable_ipv6", "1").unwrap();
+        let poller = Poller::new().unwrap();
+        poller.add(pair.wakeup.fd().unwrap(), 1).unwrap();
+        let mut events = Events::new();
+        let mut burst = Burst::<Mbuf>::new();
+        while pair.rx.receive(&mut burst) > 0 {
+            Mbuf::release(&mut burst);
+        }
+        poller.wait(Some(Duration::ZERO), &mut events).unwrap();
+        assert!(events.is_empty(), "an idle TAP keeps the worker awake: {events:?}");
+        crate::ip("link set kumitap0 mtu 9000 up");
+        crate::ip("neigh add 10.9.9.2 lladdr 02:00:00:00:00:09 dev kumitap0");
+        crate::ip("addr add 10.9.9.1/24 dev kumitap0");
+        let socket = std::net::UdpSocket::bind("10.9.9.1:0").unwrap();
+        socket.send_to(&[7; 8900], "10.9.9.2:9").unwrap();
+        poller.wait(Some(PATIENCE), &mut events).unwrap();
+        assert!(!events.is_empty(), "asleep while a frame waits");
+        let frames = receive(pair, 1);
+        assert_eq!(frames.first().map(Vec::len), Some(14 + 20 + 8 + 8900));
+    });
+}
+
+#[test]
+fn a_socket_beside_the_drivers_wakes_once_a_frame_and_hears_no_own_frames() {
+    inside(
+        "traffic::a_socket_beside_the_drivers_wakes_once_a_frame_and_hears_no_own_frames",
+        || {
+            let mut bench = Bench::new();
+            let mut left = bench.open("veth1", 1);
+            let (here, there) = (Companion::beside(101).unwrap(), Companion::beside(102).unwrap());
+            let poller = Poller::new().unwrap();
+            poller.add(here.fd(), 101).unwrap();
+            poller.add(there.fd(), 102).unwrap();
+            let mut events = Events::new();
+            for seed in 0..3 {
+                send(&mut bench, pair(&mut left), &[frame(64, seed), frame(9014, seed)]);
+                poller.wait(Some(PATIENCE), &mut events).unwrap();
+                let tokens: Vec<_> = events.iter().map(|event| event.token).collect();
+                assert_eq!(tokens, [102]);
+                there.drain();
+                poller.wait(Some(Duration::ZERO), &mut events).unwrap();
+                assert!(events.is_empty(), "the socket stays readable");
+            }
+        },
+    );
 }
