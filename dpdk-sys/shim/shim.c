@@ -129,7 +129,6 @@ int kumiki_port_configure(uint16_t port, const struct kumiki_port_options *optio
 {
 	struct rte_eth_conf conf;
 	struct rte_eth_dev_info device;
-	struct rte_eth_txconf txconf;
 	uint16_t rx_descriptors = options->descriptors;
 	uint16_t tx_descriptors = options->descriptors;
 	int socket = rte_eth_dev_socket_id(port);
@@ -148,8 +147,10 @@ int kumiki_port_configure(uint16_t port, const struct kumiki_port_options *optio
 		if (conf.rx_adv_conf.rss_conf.rss_hf == 0)
 			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
 	}
-	/* Every buffer has one reference and comes from one pool, which is what this offload asks. */
-	conf.txmode.offloads = device.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	/*
+	 * No MBUF_FAST_FREE: it wants all packets of a queue from one pool, and a router with an AF_XDP
+	 * port has two. A driver would return buffers to the wrong one.
+	 */
 	error = rte_eth_dev_configure(port, options->rx_queues, options->tx_queues, &conf);
 	if (error != 0)
 		return error;
@@ -161,10 +162,8 @@ int kumiki_port_configure(uint16_t port, const struct kumiki_port_options *optio
 		if (error != 0)
 			return error;
 	}
-	txconf = device.default_txconf;
-	txconf.offloads = conf.txmode.offloads;
 	for (uint16_t queue = 0; queue < options->tx_queues; queue++) {
-		error = rte_eth_tx_queue_setup(port, queue, tx_descriptors, socket, &txconf);
+		error = rte_eth_tx_queue_setup(port, queue, tx_descriptors, socket, NULL);
 		if (error != 0)
 			return error;
 	}

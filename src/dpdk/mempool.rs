@@ -20,6 +20,10 @@ pub const RING_FRAME_OCTETS: u16 = 10_240;
 /// ring.
 pub const DATA_ROOM_OCTETS: u16 = RING_FRAME_OCTETS + 256;
 
+/// Octets of a buffer in a pool for AF_XDP: with its headers it may not be larger than a page, or
+/// the kernel refuses to share it (`XDP_UMEM_REG`).
+pub const PAGE_ROOM_OCTETS: u16 = 4096 - 64 - 128 - PRIVATE_OCTETS - 64;
+
 /// Octets of the private area, in multiples of eight.
 const PRIVATE_OCTETS: u16 = 32;
 
@@ -41,7 +45,7 @@ const _: () = {
     assert!(CACHE_COUNT < BUFFERS_MIN / 2);
 };
 
-/// A pool; usually one for all ports, at most one a NUMA node. A handle, free to copy.
+/// A pool; one for all ports, and one for AF_XDP ports where there are any. A handle, free to copy.
 #[derive(Clone, Copy, Debug)]
 pub struct Mempool {
     pool: NonNull<dpdk_sys::rte_mempool>,
@@ -63,9 +67,18 @@ pub struct MempoolError {
 }
 
 impl Mempool {
-    /// A pool of `count` buffers (at least [`BUFFERS_MIN`]) under a name that is unique in the
-    /// process.
-    pub fn create(_eal: &Eal, name: &str, count: u32) -> Result<Self, MempoolError> {
+    /// A pool of `count` buffers (at least [`BUFFERS_MIN`]) that hold any frame in one segment,
+    /// under a name that is unique in the process.
+    pub fn create(eal: &Eal, name: &str, count: u32) -> Result<Self, MempoolError> {
+        Self::with_room(eal, name, count, DATA_ROOM_OCTETS)
+    }
+
+    /// A pool whose buffers fit into a page each, for AF_XDP.
+    pub fn create_paged(eal: &Eal, name: &str, count: u32) -> Result<Self, MempoolError> {
+        Self::with_room(eal, name, count, PAGE_ROOM_OCTETS)
+    }
+
+    fn with_room(_eal: &Eal, name: &str, count: u32, room: u16) -> Result<Self, MempoolError> {
         let count = count.max(BUFFERS_MIN);
         let name = CString::new(name.replace('\0', "_")).unwrap_or_default();
         let any_socket = -1;
@@ -76,7 +89,7 @@ impl Mempool {
                 count,
                 CACHE_COUNT,
                 PRIVATE_OCTETS,
-                DATA_ROOM_OCTETS,
+                room,
                 any_socket,
             )
         };

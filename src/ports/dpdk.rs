@@ -15,6 +15,7 @@
 use super::device::{DeviceShape, DeviceSpec, RING_FRAMES};
 use super::wakeup::Wakeup;
 use crate::base::ids::MacAddress;
+use crate::dpdk::mempool::MempoolError;
 use crate::dpdk::port::StartedPort;
 use crate::dpdk::{
     Eal, Link, Mempool, Port, PortCounters, PortError, PortMonitor, PortOptions, RxQueue, Started,
@@ -43,6 +44,26 @@ pub struct OpenOptions {
     pub mac: Option<MacAddress>,
     /// Receive frames for any MAC address (bridged ports).
     pub is_promiscuous: bool,
+}
+
+/// Buffers of the pool that AF_XDP ports share: two ports with full rings, and what is under way.
+const PAGED_BUFFERS: u32 = 16_384;
+
+/// MiB to add to `EalOptions::memory_mib` where a port is AF_XDP.
+pub const PAGED_MEMORY_MIB: u32 = PAGED_BUFFERS / 256 + 8;
+
+/// The pool of AF_XDP ports, made with the first of them; pools are never freed.
+static PAGED_POOL: Mutex<Option<Mempool>> = Mutex::new(None);
+
+/// Why a port did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The device.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The pool of AF_XDP ports.
+    #[error("{0}; AF_XDP ports need {PAGED_MEMORY_MIB} MiB more")]
+    Pool(#[from] MempoolError),
 }
 
 /// What one worker owns of a port.
@@ -79,7 +100,8 @@ pub fn open(
     spec: &DeviceSpec,
     options: &OpenOptions,
     pool: Mempool,
-) -> Result<OpenPort, PortError> {
+) -> Result<OpenPort, OpenError> {
+    let pool = if matches!(spec, DeviceSpec::AfXdp(_)) { paged_pool(eal)? } else { pool };
     // Without /proc the worker looks by itself, which costs a little; nothing else is lost.
     let before = Descriptors::now().ok();
     let stopped = probe(eal, spec, options.workers)?;
@@ -133,6 +155,15 @@ impl OpenPort {
             tx.push(pair.tx);
         }
         port.stop(rx, tx).map(Port::close)
+    }
+}
+
+/// The pool of AF_XDP ports.
+fn paged_pool(eal: &Eal) -> Result<Mempool, MempoolError> {
+    let mut pool = PAGED_POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    match *pool {
+        Some(pool) => Ok(pool),
+        None => Ok(*pool.insert(Mempool::create_paged(eal, "paged", PAGED_BUFFERS)?)),
     }
 }
 

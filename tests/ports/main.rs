@@ -10,7 +10,7 @@ mod traffic;
 
 use kumiki::dpdk::{Eal, EalOptions, EalThread, MbufAlloc, Mempool};
 use kumiki::ports::DeviceSpec;
-use kumiki::ports::dpdk::{DESCRIPTORS_DEFAULT, OpenOptions, OpenPort, open};
+use kumiki::ports::dpdk::{DESCRIPTORS_DEFAULT, OpenOptions, OpenPort, PAGED_MEMORY_MIB, open};
 use std::process::Command;
 
 /// Set for the copy of this binary that runs inside.
@@ -64,7 +64,7 @@ impl Bench {
     fn new() -> Self {
         add_cable(1);
         let eal = Eal::init(&EalOptions {
-            memory_mib: Mempool::memory_mib(BUFFERS),
+            memory_mib: Mempool::memory_mib(BUFFERS) + PAGED_MEMORY_MIB,
             hugepages: Some(false),
             ..EalOptions::default()
         })

@@ -321,3 +321,40 @@ fn a_socket_beside_the_drivers_wakes_once_a_frame_and_hears_no_own_frames() {
         },
     );
 }
+
+#[test]
+fn af_xdp_wakes_its_worker_and_shares_a_router_with_jumbo_ports() {
+    inside("traffic::af_xdp_wakes_its_worker_and_shares_a_router_with_jumbo_ports", || {
+        let mut bench = Bench::new();
+        // The driver's limit is 3542; it attaches to no interface with a larger MTU.
+        crate::ip("link set veth1 mtu 1500");
+        crate::ip("link set veth2 mtu 1500");
+        let mut left = bench.open("veth1", 1);
+        let spec = DeviceSpec::AfXdp("veth2".into());
+        let mut right = match kumiki::ports::dpdk::open(&bench.eal, &spec, &options(), bench.pool) {
+            Ok(port) => port,
+            Err(error) => {
+                // Not rootless, and not on every kernel.
+                println!("skipped: {error}");
+                return;
+            }
+        };
+        let mut burst = Burst::<Mbuf>::new();
+        pair(&mut right).rx.receive(&mut burst);
+        assert!(matches!(pair(&mut right).wakeup, Wakeup::Companion(_)));
+        let poller = Poller::new().unwrap();
+        poller.add(pair(&mut right).wakeup.fd().unwrap(), 1).unwrap();
+        let mut events = Events::new();
+        poller.wait(Some(Duration::ZERO), &mut events).unwrap();
+        assert!(events.is_empty(), "awake without traffic");
+        send(&mut bench, pair(&mut left), &[frame(200, 1)]);
+        poller.wait(Some(PATIENCE), &mut events).unwrap();
+        assert!(!events.is_empty(), "asleep while a frame waits");
+        assert!(receive(pair(&mut right), 1) == [frame(200, 1)], "lost or changed");
+        poller.wait(Some(Duration::ZERO), &mut events).unwrap();
+        assert!(events.is_empty(), "the descriptor stays readable");
+        // A buffer of the other pool may leave by either port.
+        assert_eq!(send(&mut bench, pair(&mut right), &[frame(1000, 2)]), 1);
+        assert!(receive(pair(&mut left), 1) == [frame(1000, 2)], "lost or changed");
+    });
+}
