@@ -1,14 +1,20 @@
 //! All that an lcore reads: prefixes, next hops, ports, in one immutable snapshot.
 //!
-//! Read [`forwarding`] (the snapshot), [`table`] (longest-prefix match), [`next_hop`] (groups, rewrites,
-//! liveness), [`interface_table`].
+//! Read [`forwarding`] (the snapshot), [`table`] (longest-prefix match: its shape), then `lookup` (the
+//! search in a block) and `update` (changes), [`next_hop`] (groups, rewrites, liveness),
+//! [`interface_table`]. [`oracle`] is what the table is compared with.
 //!
 //! Absent on purpose: who wrote it and why. Routes with their sources live in `rib`.
 
+#![forbid(unsafe_code)]
+
 pub mod forwarding;
 pub mod interface_table;
+mod lookup;
 pub mod next_hop;
+pub mod oracle;
 pub mod table;
+mod update;
 
 pub use forwarding::Forwarding;
 pub use interface_table::{Interface, InterfaceTable};

@@ -1,0 +1,302 @@
+//! The table held against the oracle and against prefix-trie, on made-up and on real routes.
+
+use super::*;
+use crate::base::prng::Prng;
+use crate::fib::oracle::Oracle;
+use core::net::Ipv6Addr;
+use prefix_trie::PrefixMap;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+type Change = (Ipv6Prefix, Option<GroupId>);
+
+fn prefix(text: &str) -> Ipv6Prefix {
+    text.parse().unwrap()
+}
+
+fn table(routes: &[(&str, u16)]) -> Fib {
+    let mut fib = Fib::default();
+    let changes: Vec<Change> =
+        routes.iter().map(|(text, group)| (prefix(text), Some(GroupId(*group)))).collect();
+    fib.apply(&changes);
+    fib
+}
+
+fn find(fib: &Fib, address: &str) -> u16 {
+    fib.lookup(address.parse::<Ipv6Addr>().unwrap().to_bits()).0
+}
+
+/// The first and last address of each prefix and their neighbours outside: where answers change.
+fn corners(prefixes: impl Iterator<Item = Ipv6Prefix>) -> Vec<u128> {
+    prefixes
+        .flat_map(|prefix| {
+            let (first, last) = (prefix.bits(), prefix.last_bits());
+            let middle = first + (last - first) / 2;
+            [first, last, first.wrapping_sub(1), last.wrapping_add(1), middle]
+        })
+        .collect()
+}
+
+fn burst(fib: &Fib, addresses: &[u128]) -> Vec<GroupId> {
+    let mut groups = vec![GroupId(u16::MAX); addresses.len()];
+    for (addresses, groups) in
+        addresses.chunks(LOOKUP_BURST_MAX).zip(groups.chunks_mut(LOOKUP_BURST_MAX))
+    {
+        fib.lookup_burst(addresses, groups);
+    }
+    groups
+}
+
+/// Lookups one by one and in bursts, contents and length agree with the oracle.
+fn check(fib: &Fib, oracle: &Oracle, addresses: &[u128]) {
+    for (address, group) in addresses.iter().zip(burst(fib, addresses)) {
+        let expected = oracle.lookup(*address);
+        assert_eq!(group, expected, "burst at {}", Ipv6Addr::from_bits(*address));
+        assert_eq!(fib.lookup(*address), expected, "at {}", Ipv6Addr::from_bits(*address));
+    }
+    assert!(fib.iter().eq(oracle.iter()), "contents and their order");
+    assert_eq!(fib.len(), oracle.iter().count());
+    assert!(oracle.iter().all(|(prefix, group)| fib.get(prefix) == Some(group)));
+}
+
+#[test]
+fn an_empty_table_knows_no_route() {
+    let fib = Fib::default();
+    assert_eq!((find(&fib, "::"), find(&fib, "2001:db8::1")), (0, 0));
+    assert!(fib.is_empty() && fib.iter().next().is_none());
+}
+
+#[test]
+fn the_longest_of_nested_prefixes_wins_at_every_level() {
+    let fib = table(&[
+        ("::/0", 1),
+        ("2000::/3", 2),
+        ("2001::/16", 3),
+        ("2001:d00::/24", 4),
+        ("2001:db8::/32", 5),
+        ("2001:db8:0:1::/64", 6),
+        ("2001:db8:0:1::1/128", 7),
+    ]);
+    assert_eq!(find(&fib, "fe80::1"), 1);
+    assert_eq!(find(&fib, "2a00::1"), 2);
+    assert_eq!(find(&fib, "2001:1::1"), 3);
+    assert_eq!(find(&fib, "2001:d01::1"), 4);
+    assert_eq!(find(&fib, "2001:db8:0:2::1"), 5);
+    assert_eq!(find(&fib, "2001:db8:0:1::2"), 6);
+    assert_eq!(find(&fib, "2001:db8:0:1::1"), 7);
+}
+
+#[test]
+fn a_route_to_group_zero_hides_the_default_route() {
+    let fib = table(&[("::/0", 1), ("fd00::/8", 0), ("fd00:1::/32", 0), ("fd00:2::/64", 0)]);
+    assert_eq!(
+        (find(&fib, "fd00::1"), find(&fib, "fd00:1::1"), find(&fib, "fd00:2::1")),
+        (0, 0, 0)
+    );
+    assert_eq!(find(&fib, "fc00::1"), 1);
+}
+
+#[test]
+fn prefixes_that_touch_do_not_leak_into_each_other() {
+    let fib = table(&[
+        ("2001:db8::/33", 1),
+        ("2001:db8:8000::/34", 2),
+        ("2001:db8:bfff:ffff:ffff:ffff:ffff:ffff/128", 3),
+        ("2001:db8:c000::/34", 4),
+        ("2001:db8:c000::/128", 5),
+        ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff/128", 6),
+    ]);
+    assert_eq!(find(&fib, "2001:db8:7fff:ffff:ffff:ffff:ffff:ffff"), 1);
+    assert_eq!(find(&fib, "2001:db8:8000::"), 2);
+    assert_eq!(find(&fib, "2001:db8:bfff:ffff:ffff:ffff:ffff:fffe"), 2);
+    assert_eq!(find(&fib, "2001:db8:bfff:ffff:ffff:ffff:ffff:ffff"), 3);
+    assert_eq!(find(&fib, "2001:db8:c000::"), 5);
+    assert_eq!(find(&fib, "2001:db8:c000::1"), 4);
+    assert_eq!(find(&fib, "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"), 6);
+    assert_eq!(find(&fib, "2001:db9::"), 0);
+}
+
+#[test]
+fn both_ends_of_the_address_space_work() {
+    let last = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+    let fib = table(&[("::/128", 1), ("::2/127", 2), (&format!("{last}/128"), 3), ("ff00::/8", 4)]);
+    assert_eq!(
+        (find(&fib, "::"), find(&fib, "::1"), find(&fib, "::3"), find(&fib, "::4")),
+        (1, 0, 2, 0)
+    );
+    assert_eq!((find(&fib, last), find(&fib, "ffff::1")), (3, 4));
+}
+
+#[test]
+fn a_clone_keeps_its_routes_and_shares_what_did_not_change() {
+    let old = table(&[("2001:db8::/32", 1), ("fd00::/48", 2), ("fd00:0:0:1::/64", 3)]);
+    let mut new = old.clone();
+    new.apply(&[(prefix("2001:db8::/32"), None), (prefix("2001:db8:1::/48"), Some(GroupId(9)))]);
+    assert_eq!((find(&old, "2001:db8:1::"), find(&new, "2001:db8:1::")), (1, 9));
+    assert_eq!((old.len(), new.len()), (3, 3));
+    let page = |fib: &Fib| Arc::clone(fib.root.slots[0xfd0].page.as_ref().unwrap());
+    assert!(Arc::ptr_eq(&page(&old), &page(&new)), "the page of fd00::/12 was copied");
+}
+
+#[test]
+fn removing_all_routes_gives_all_memory_back() {
+    let routes = ["::/0", "2001::/16", "2001:db8::/32", "fd00::1/128"];
+    let mut fib = table(&routes.map(|text| (text, 1)));
+    let changes = routes.map(|text| (prefix(text), None));
+    fib.apply(&changes);
+    fib.apply(&changes);
+    assert!(fib.is_empty());
+    assert!(fib.root.slots.iter().all(|slot| slot.page.is_none() && slot.cover == NO_MATCH));
+}
+
+#[test]
+fn the_last_of_several_changes_to_a_prefix_counts() {
+    let mut fib = Fib::default();
+    let route = prefix("fd00::/64");
+    fib.apply(&[(route, Some(GroupId(1))), (route, None), (route, Some(GroupId(2)))]);
+    assert_eq!((fib.get(route), fib.len()), (Some(GroupId(2)), 1));
+    fib.apply(&[(route, Some(GroupId(1))), (route, None)]);
+    assert_eq!((fib.get(route), fib.len()), (None, 0));
+}
+
+/// Prefixes that nest and touch: few addresses, differing in few bits anywhere.
+fn crowded_prefix() -> impl Strategy<Value = Ipv6Prefix> {
+    let base = prop_oneof![
+        Just(0),
+        Just(u128::MAX),
+        Just(0x2001_0db8_u128 << 96),
+        Just(0xfd4b_756d_696b_u128 << 80),
+    ];
+    let flips = prop::collection::vec(0_u32..128, 0..3);
+    let length =
+        prop_oneof![0_u8..=128, Just(0), Just(12), Just(24), Just(64), Just(127), Just(128)];
+    (base, flips, length).prop_map(|(base, flips, length)| {
+        let bits = flips.iter().fold(base, |bits, flip| bits ^ (1 << flip));
+        Ipv6Prefix::containing(Ipv6Addr::from_bits(bits), length)
+    })
+}
+
+fn crowded_changes() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    let group = prop::option::weighted(0.7, (0_u16..6).prop_map(GroupId));
+    prop::collection::vec(prop::collection::vec((crowded_prefix(), group), 1..40), 1..6)
+}
+
+proptest! {
+    #[test]
+    fn lookups_agree_with_the_oracle_after_every_change(rounds in crowded_changes(), seed: u64) {
+        let (mut fib, mut oracle) = (Fib::default(), Oracle::default());
+        let mut random = Prng::new(seed);
+        let mut addresses = corners(rounds.iter().flatten().map(|change| change.0));
+        addresses.extend((0..64).map(|_| u128::from(random.next_u64()) << 64));
+        for changes in rounds {
+            let before = fib.clone();
+            let contents: Vec<Route> = before.iter().collect();
+            fib.apply(&changes);
+            oracle.apply(&changes);
+            check(&fib, &oracle, &addresses);
+            prop_assert!(before.iter().eq(contents), "the origin of a clone changed");
+        }
+    }
+
+    #[test]
+    fn lookups_agree_with_prefix_trie(routes in prop::collection::vec(crowded_prefix(), 0..200)) {
+        let changes: Vec<Change> = (1..).zip(&routes)
+            .map(|(group, prefix)| (*prefix, Some(GroupId(group)))).collect();
+        let mut fib = Fib::default();
+        fib.apply(&changes);
+        let trie = trie(&changes);
+        for address in corners(routes.into_iter()) {
+            prop_assert_eq!(fib.lookup(address), trie_lookup(&trie, address));
+        }
+    }
+}
+
+fn trie(changes: &[Change]) -> PrefixMap<(u128, u8), GroupId> {
+    let mut trie = PrefixMap::new();
+    for (prefix, group) in changes {
+        match group {
+            Some(group) => trie.insert((prefix.bits(), prefix.length()), *group),
+            None => trie.remove(&(prefix.bits(), prefix.length())),
+        };
+    }
+    trie
+}
+
+fn trie_lookup(trie: &PrefixMap<(u128, u8), GroupId>, address: u128) -> GroupId {
+    trie.get_lpm(&(address, 128)).map_or(GROUP_NO_ROUTE, |(_, group)| *group)
+}
+
+/// A real full table and a day of its updates; `KUMIKI_TABLE` names the table's file, the updates lie
+/// beside it with `-upd` for `-rib`. `None`, with the reason printed, when they are not there.
+fn real_data() -> Option<(String, String)> {
+    let beside =
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/ipv6-rib.txt.xz");
+    let table = std::env::var_os("KUMIKI_TABLE").map_or_else(beside, PathBuf::from);
+    let updates = table.to_str()?.replace("-rib", "-upd");
+    let read = |path: &str| {
+        if !path.ends_with(".xz") {
+            return std::fs::read_to_string(path).ok();
+        }
+        let output = Command::new("xz").args(["-dc", path]).output().ok()?;
+        String::from_utf8(output.stdout).ok().filter(|text| !text.is_empty())
+    };
+    let data = read(table.to_str()?).zip(read(&updates));
+    if data.is_none() {
+        println!("skipped: no {} to read with xz (set KUMIKI_TABLE)", table.display());
+    }
+    data
+}
+
+/// The data has no next hops; the routes are spread over 200 groups.
+fn some_group(number: usize) -> Option<GroupId> {
+    u16::try_from(number * 7919 % 200 + 1).ok().map(GroupId)
+}
+
+fn real_updates(text: &str) -> impl Iterator<Item = Change> + '_ {
+    text.lines().enumerate().filter_map(|(number, line)| {
+        let (kind, prefix) = line.split_once(' ')?;
+        Some((prefix.parse().ok()?, some_group(number).filter(|_| kind == "A")))
+    })
+}
+
+#[test]
+fn a_real_table_and_its_updates_are_looked_up_right() {
+    let Some((table, updates)) = real_data() else { return };
+    let routes: Vec<Ipv6Prefix> = table.lines().map(prefix).collect();
+    let changes: Vec<Change> =
+        (0..).zip(&routes).map(|(number, prefix)| (*prefix, some_group(number))).collect();
+    let mut fib = Fib::default();
+    fib.apply(&changes);
+    let mut trie = trie(&changes);
+    let mut expected: BTreeMap<Ipv6Prefix, GroupId> =
+        changes.iter().filter_map(|change| Some((change.0, change.1?))).collect();
+    let addresses = corners(routes.into_iter());
+    let agree = |fib: &Fib, trie: &PrefixMap<(u128, u8), GroupId>, addresses: &[u128]| {
+        for (address, group) in addresses.iter().zip(burst(fib, addresses)) {
+            let expected = trie_lookup(trie, *address);
+            assert_eq!(group, expected, "at {}", Ipv6Addr::from_bits(*address));
+        }
+    };
+    agree(&fib, &trie, &addresses);
+    assert!(fib.iter().eq(expected.iter().map(|(prefix, group)| (*prefix, *group))));
+
+    let updates: Vec<Change> = real_updates(&updates).take(20_000).collect();
+    // Some one by one, the rest as bursts that were coalesced.
+    let (single, bulk) = updates.split_at(500);
+    for part in single.chunks(1).chain(bulk.chunks(500)) {
+        fib.apply(part);
+        for (prefix, group) in part {
+            let key = (prefix.bits(), prefix.length());
+            match group {
+                Some(group) => (trie.insert(key, *group), expected.insert(*prefix, *group)),
+                None => (trie.remove(&key), expected.remove(prefix)),
+            };
+        }
+        agree(&fib, &trie, &corners(part.iter().map(|change| change.0)));
+    }
+    agree(&fib, &trie, &addresses);
+    assert!(fib.iter().eq(expected.iter().map(|(prefix, group)| (*prefix, *group))));
+    assert_eq!(fib.len(), expected.len());
+}
