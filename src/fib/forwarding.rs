@@ -8,7 +8,7 @@
 
 use crate::base::ids::{GroupId, NextHopId};
 use crate::fib::interface_table::InterfaceTable;
-use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup};
+use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup, pick};
 use crate::fib::table::Fib;
 use std::sync::Arc;
 
@@ -54,18 +54,10 @@ impl Forwarding {
         self.next_hops.get(id.index())
     }
 
-    /// The member of `group` for a flow: its bucket when alive, else the next living bucket; `None`
-    /// when no member lives.
+    /// The member for a flow: that of its bucket when alive, else of the next bucket with a living one;
+    /// `None` when no member lives. When one dies, the flows of the others stay where they are.
     #[inline]
     pub fn choose(&self, buckets: &[NextHopId], flow_hash: u32) -> Option<NextHopId> {
-        let count = buckets.len();
-        let start = flow_hash as usize & (count.wrapping_sub(1));
-        let first = *buckets.get(start)?;
-        if self.liveness.is_alive(first) {
-            return Some(first);
-        }
-        (1..count)
-            .filter_map(|step| buckets.get((start + step) & (count - 1)).copied())
-            .find(|next_hop| self.liveness.is_alive(*next_hop))
+        pick(buckets, flow_hash, |member| self.liveness.is_alive(member))
     }
 }
