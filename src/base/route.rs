@@ -81,6 +81,8 @@ pub enum RouteTarget {
     /// Forward by equal shares to these neighbours; sorted, without repeats, at most
     /// [`ECMP_WIDTH_MAX`].
     Via(Vec<RouteNextHop>),
+    /// Forward as packets for these addresses (gateways) are forwarded; `rib` resolves them.
+    Recursive(Vec<Ipv6Addr>),
     /// Destinations are neighbours on the link of this port.
     OnLink(PortId),
     /// The router's own address.

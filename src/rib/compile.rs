@@ -1,0 +1,159 @@
+//! From the table to the world of the data plane, change by change.
+//!
+//! Owns [`Rib::compile`]: prefixes whose answer may have changed are decided anew, the rest is shared
+//! with the last world.
+//!
+//! The order matters: ports first (they make announcements usable), then gateways (they need usable
+//! announcements), then the prefixes. Numbers that went out of use are given back at the end, so that
+//! what moves from one prefix to another keeps its number.
+//!
+//! *Invariants*: after a compilation every prefix of the FIB is installed in the table with the same
+//! group; every number in the world has its entry in the world.
+
+use crate::base::ids::{GroupId, PortId};
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::route::RouteTarget;
+use crate::fib::Forwarding;
+use crate::rib::resolve::gateway_members;
+use crate::rib::table::{Installed, Rib, RibEntry};
+use core::net::Ipv6Addr;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a compilation has decided so far.
+#[derive(Default)]
+struct Outcome {
+    changes: Vec<(Ipv6Prefix, Option<GroupId>)>,
+    released: Vec<GroupId>,
+}
+
+impl Rib {
+    /// The next world; `None` when it would be like the last.
+    pub fn compile(&mut self) -> Option<Forwarding> {
+        if !self.is_dirty() {
+            return None;
+        }
+        self.look_at_users_of_stale_ports();
+        self.resolve_gateways();
+        let mut outcome = Outcome::default();
+        for prefix in core::mem::take(&mut self.dirty) {
+            self.decide(prefix, &mut outcome);
+        }
+        for group in &outcome.released {
+            self.groups.release(*group, &mut self.next_hops, self.epoch + 1);
+        }
+        if !outcome.released.is_empty() {
+            // Groups are free at once; whoever waits for one is served in the next compilation.
+            self.dirty.append(&mut self.starved);
+        }
+        let is_changed = !outcome.changes.is_empty()
+            || core::mem::take(&mut self.next_hops.is_changed)
+            || self.are_interfaces_changed;
+        if !is_changed {
+            return None;
+        }
+        self.next_hops.is_changed = false;
+        self.are_interfaces_changed = false;
+        let is_known = |group: &GroupId| group.index() < self.groups.table.len();
+        assert!(outcome.changes.iter().all(|(_, group)| group.as_ref().is_none_or(is_known)));
+        self.fib.apply(&outcome.changes);
+        self.epoch += 1;
+        self.counters.compilations += 1;
+        self.counters.changes += outcome.changes.len() as u64;
+        Some(self.world())
+    }
+
+    fn world(&self) -> Forwarding {
+        Forwarding {
+            epoch: self.epoch,
+            table: self.fib.clone(),
+            groups: Arc::clone(&self.groups.table),
+            next_hops: Arc::clone(&self.next_hops.table),
+            interfaces: Arc::clone(&self.interfaces),
+            liveness: self.liveness(),
+        }
+    }
+
+    /// A port event is rare and may concern any prefix, so it costs one walk over the table.
+    fn look_at_users_of_stale_ports(&mut self) {
+        let stale = core::mem::take(&mut self.stale_ports);
+        if stale.is_empty() {
+            return;
+        }
+        for (prefix, entry) in &self.entries {
+            let mut targets = entry.candidates.iter().map(|candidate| &candidate.body.target);
+            if targets.any(|target| mentions(target, &stale)) {
+                self.dirty.insert(*prefix);
+            }
+        }
+    }
+
+    /// Resolves every gateway anew; the users of those that changed become dirty.
+    fn resolve_gateways(&mut self) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        let addresses: Vec<Ipv6Addr> = self.gateways.keys().copied().collect();
+        for address in addresses {
+            let candidates = |bound: Ipv6Prefix| {
+                let (prefix, entry) = self.at_or_before(bound)?;
+                Some((prefix, entry.candidates.as_slice()))
+            };
+            let members = gateway_members(address, candidates, &self.interfaces);
+            if let Some(gateway) = self.gateways.get_mut(&address)
+                && gateway.members != members
+            {
+                gateway.members = members;
+                self.dirty.extend(gateway.users.iter().copied());
+            }
+        }
+    }
+
+    /// Decides one prefix and notes what that changes.
+    fn decide(&mut self, prefix: Ipv6Prefix, outcome: &mut Outcome) {
+        self.starved.remove(&prefix);
+        let Some(entry) = self.entries.get(&prefix) else { return };
+        let old = entry.installed;
+        let winner = self.winner(entry).map(|(candidate, way)| (candidate.source, way));
+        let new = match winner {
+            None => None,
+            Some((source, way)) => {
+                let old_group = old.map(|old| old.group);
+                let next_hops = &mut self.next_hops;
+                match self.groups.acquire(&way, old_group, next_hops, self.epoch + 1) {
+                    Some(group) => Some(Installed { source, group }),
+                    None => {
+                        // No number: the route is left out, the next shorter prefix serves.
+                        self.counters.numbers_exhausted += 1;
+                        self.starved.insert(prefix);
+                        None
+                    }
+                }
+            }
+        };
+        outcome.released.extend(old.map(|old| old.group));
+        let (old_group, new_group) = (old.map(|old| old.group), new.map(|new| new.group));
+        if old_group != new_group {
+            outcome.changes.push((prefix, new_group));
+        }
+        match self.entries.get_mut(&prefix) {
+            Some(RibEntry { candidates, .. }) if candidates.is_empty() => {
+                self.entries.remove(&prefix);
+            }
+            Some(entry) => entry.installed = new,
+            None => {}
+        }
+    }
+}
+
+/// Whether a target names one of `ports`.
+fn mentions(target: &RouteTarget, ports: &BTreeSet<PortId>) -> bool {
+    match target {
+        RouteTarget::Via(ways) => ways.iter().any(|way| ports.contains(&way.port)),
+        RouteTarget::OnLink(port) => ports.contains(port),
+        RouteTarget::Local
+        | RouteTarget::Unreachable
+        | RouteTarget::Blackhole
+        | RouteTarget::Recursive(_) => false,
+    }
+}

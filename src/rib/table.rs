@@ -1,0 +1,356 @@
+//! The routing information base: every announcement, every neighbour, every port.
+//!
+//! Owns [`Rib`] and what comes in; what goes out is in `compile.rs`. One per router, owned by the
+//! control plane. Liveness flags change at once, everything else at the next [`Rib::compile`].
+//!
+//! *Invariants*: an entry has at least one candidate or waits in `dirty` to be removed; candidates
+//! stand in order of preference, one a source. Counts stay within [`RibLimits`]; what is refused is
+//! counted.
+
+use crate::base::ids::{MacAddress, PortId};
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
+use crate::fib::{Fib, Interface, InterfaceTable, Liveness};
+use crate::rib::numbers::{Groups, NextHops};
+use crate::rib::resolve::{Gateway, Way, covering, way};
+use crate::rib::select::{Candidate, select};
+use core::net::Ipv6Addr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Announcements: the full table of 2026 four times.
+pub const ROUTES_MAX: usize = 1 << 20;
+/// Next hops: each neighbour on every LAN is one.
+pub const NEXT_HOPS_MAX: usize = 1 << 14;
+/// Groups: each neighbour and each set of neighbours is one.
+pub const GROUPS_MAX: usize = 1 << 15;
+/// Gateways of recursive routes.
+pub const GATEWAYS_MAX: usize = 1 << 10;
+
+/// A single next hop has a group of its own; the highest number of each kind means "none".
+const _: () = assert!(NEXT_HOPS_MAX <= GROUPS_MAX && GROUPS_MAX <= crate::fib::table::GROUP_MAX);
+
+/// How much a [`Rib`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RibLimits {
+    /// Announcements, at most [`ROUTES_MAX`] by default.
+    pub routes_max: usize,
+    /// Next hops in use or kept back, at most [`NEXT_HOPS_MAX`] by default.
+    pub next_hops_max: usize,
+    /// Groups in use, at most [`GROUPS_MAX`] by default.
+    pub groups_max: usize,
+    /// Gateways, at most [`GATEWAYS_MAX`] by default.
+    pub gateways_max: usize,
+}
+
+impl Default for RibLimits {
+    fn default() -> Self {
+        Self {
+            routes_max: ROUTES_MAX,
+            next_hops_max: NEXT_HOPS_MAX,
+            groups_max: GROUPS_MAX,
+            gateways_max: GATEWAYS_MAX,
+        }
+    }
+}
+
+crate::counters! {
+    /// What a [`Rib`] did and refused.
+    pub struct RibCounters {
+        updates: "updates", "Announcements and withdrawals that changed something.";
+        routes_refused: "routes", "Announcements refused because the table is full.";
+        gateways_refused: "routes", "Announcements refused because there are too many gateways.";
+        neighbors_refused: "neighbors", "Words on neighbours refused because there are too many.";
+        numbers_exhausted: "routes", "Routes not installed for want of a next-hop or group number.";
+        compilations: "worlds", "Worlds built.";
+        changes: "prefixes", "Prefixes that changed in them.";
+    }
+}
+
+/// Why a route was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RibError {
+    /// The table is full.
+    #[error("the table is full with {0} routes")]
+    RoutesExhausted(usize),
+    /// Too many gateways.
+    #[error("recursive routes already use {0} gateways")]
+    GatewaysExhausted(usize),
+}
+
+/// All candidates of one prefix, and what the last world does with it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RibEntry {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) installed: Option<Installed>,
+}
+
+/// The winner in the last world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Installed {
+    pub(super) source: RouteSource,
+    pub(super) group: crate::base::ids::GroupId,
+}
+
+/// A route as `show route` wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RibRoute<'rib> {
+    /// Destinations.
+    pub prefix: Ipv6Prefix,
+    /// Who says it.
+    pub source: RouteSource,
+    /// Its metric and target, as announced.
+    pub body: &'rib RouteBody,
+    /// Whether the last world has it.
+    pub is_selected: bool,
+    /// Where its packets go, or would go; `None` when it cannot be used now.
+    pub way: Option<Way>,
+}
+
+/// The routing information base.
+#[derive(Debug)]
+pub struct Rib {
+    pub(super) entries: BTreeMap<Ipv6Prefix, RibEntry>,
+    /// Prefixes to look at in the next compilation.
+    pub(super) dirty: BTreeSet<Ipv6Prefix>,
+    /// Prefixes that got no numbers; tried again when some become free.
+    pub(super) starved: BTreeSet<Ipv6Prefix>,
+    /// Ports that came, went, rose or fell since the last compilation.
+    pub(super) stale_ports: BTreeSet<PortId>,
+    pub(super) gateways: BTreeMap<Ipv6Addr, Gateway>,
+    pub(super) interfaces: Arc<InterfaceTable>,
+    pub(super) are_interfaces_changed: bool,
+    pub(super) next_hops: NextHops,
+    pub(super) groups: Groups,
+    pub(super) fib: Fib,
+    /// Number of the last world.
+    pub(super) epoch: u64,
+    pub(super) counters: RibCounters,
+    route_count: usize,
+    limits: RibLimits,
+}
+
+impl Default for Rib {
+    fn default() -> Self {
+        Self::new(RibLimits::default())
+    }
+}
+
+impl Rib {
+    /// A table without routes, neighbours and ports.
+    pub fn new(limits: RibLimits) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            starved: BTreeSet::new(),
+            stale_ports: BTreeSet::new(),
+            gateways: BTreeMap::new(),
+            interfaces: Arc::default(),
+            are_interfaces_changed: false,
+            next_hops: NextHops::new(limits.next_hops_max.min(NEXT_HOPS_MAX)),
+            groups: Groups::new(limits.groups_max.min(GROUPS_MAX)),
+            fib: Fib::default(),
+            epoch: 0,
+            counters: RibCounters::default(),
+            route_count: 0,
+            limits,
+        }
+    }
+
+    /// Takes a source's word on a prefix in place of what it said before.
+    pub fn apply(&mut self, update: RouteUpdate) -> Result<(), RibError> {
+        let RouteUpdate { prefix, source, route } = update;
+        let before = self.entries.get(&prefix).and_then(|entry| entry.of(source)).cloned();
+        if before == route {
+            return Ok(());
+        }
+        if let Some(route) = &route {
+            self.admit(route, before.is_some())?;
+        }
+        self.counters.updates += 1;
+        self.route_count += usize::from(route.is_some());
+        self.route_count -= usize::from(before.is_some());
+        let entry = self.entries.entry(prefix).or_default();
+        entry.candidates.retain(|candidate| candidate.source != source);
+        if let Some(body) = route {
+            let candidate = Candidate { source, body };
+            let at = entry.candidates.partition_point(|c| c.preference() < candidate.preference());
+            entry.candidates.insert(at, candidate);
+        }
+        self.use_gateways(prefix, before.as_ref());
+        self.dirty.insert(prefix);
+        Ok(())
+    }
+
+    /// Checks the limits for one more route.
+    fn admit(&mut self, route: &RouteBody, is_replacement: bool) -> Result<(), RibError> {
+        if !is_replacement && self.route_count >= self.limits.routes_max {
+            self.counters.routes_refused += 1;
+            return Err(RibError::RoutesExhausted(self.limits.routes_max));
+        }
+        let is_new = |address: &&Ipv6Addr| !self.gateways.contains_key(*address);
+        let more = gateways_of(route).iter().filter(is_new).count();
+        if more > 0 && self.gateways.len() + more > self.limits.gateways_max {
+            self.counters.gateways_refused += 1;
+            return Err(RibError::GatewaysExhausted(self.limits.gateways_max));
+        }
+        Ok(())
+    }
+
+    /// Notes which gateways the routes of `prefix` use now, after `before` was replaced.
+    fn use_gateways(&mut self, prefix: Ipv6Prefix, before: Option<&RouteBody>) {
+        for address in before.map_or(&[][..], gateways_of) {
+            if let Some(gateway) = self.gateways.get_mut(address) {
+                gateway.users.remove(&prefix);
+                if gateway.users.is_empty() {
+                    self.gateways.remove(address);
+                }
+            }
+        }
+        let candidates = self.entries.get(&prefix).map_or(&[][..], |entry| &entry.candidates);
+        for address in candidates.iter().flat_map(|candidate| gateways_of(&candidate.body)) {
+            self.gateways.entry(*address).or_default().users.insert(prefix);
+        }
+    }
+
+    /// Sets the MAC addresses towards a neighbour (its own, ours), or says that they are unknown.
+    pub fn set_neighbor(
+        &mut self,
+        port: PortId,
+        address: Ipv6Addr,
+        macs: Option<(MacAddress, MacAddress)>,
+    ) {
+        let has_room = self.next_hops.set_rewrite(RouteNextHop { port, address }, macs);
+        self.counters.neighbors_refused += u64::from(!has_room);
+    }
+
+    /// Sets the facts of a port; when it falls, its next hops die at once.
+    pub fn set_interface(&mut self, interface: Interface) {
+        let (port, is_up) = (interface.port, interface.is_up);
+        let before = self.interfaces.get(port);
+        if before == Some(&interface) {
+            return;
+        }
+        let was_up = before.is_some_and(|before| before.is_up);
+        if !Arc::make_mut(&mut self.interfaces).set(interface) {
+            return;
+        }
+        self.are_interfaces_changed = true;
+        self.next_hops.set_port_up(port, is_up);
+        if was_up != is_up {
+            self.stale_ports.insert(port);
+        }
+    }
+
+    /// Forgets a port and its neighbours; its next hops die at once. Routes through it stay, unused.
+    pub fn remove_interface(&mut self, port: PortId) {
+        self.next_hops.forget_port(port);
+        if self.interfaces.get(port).is_some() {
+            Arc::make_mut(&mut self.interfaces).remove(port);
+            self.are_interfaces_changed = true;
+            self.stale_ports.insert(port);
+        }
+    }
+
+    /// Says that a neighbour (or the whole port, without an address) lives or not; data planes see it at
+    /// once. Routes are not touched: the protocols withdraw what they must.
+    pub fn set_alive(&mut self, port: PortId, address: Option<Ipv6Addr>, is_alive: bool) {
+        let Some(address) = address else { return self.next_hops.set_port_alive(port, is_alive) };
+        let key = RouteNextHop { port, address };
+        let has_room = self.next_hops.set_neighbor_alive(key, is_alive);
+        self.counters.neighbors_refused += u64::from(!has_room);
+    }
+
+    /// Whether [`Self::compile`] may have something to say.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+            || !self.stale_ports.is_empty()
+            || self.are_interfaces_changed
+            || self.next_hops.is_changed
+    }
+
+    /// Says that all worlds with an epoch below `oldest` are gone, so that numbers which only they knew
+    /// can be used again.
+    pub fn reclaimed(&mut self, oldest: u64) {
+        if self.next_hops.reclaimed(oldest) > 0 {
+            self.dirty.append(&mut self.starved);
+        }
+    }
+
+    /// The flags that all worlds share.
+    pub fn liveness(&self) -> Arc<Liveness> {
+        Arc::clone(&self.next_hops.liveness)
+    }
+
+    /// All routes, by prefix, the preferred first.
+    pub fn routes(&self) -> impl Iterator<Item = RibRoute<'_>> + '_ {
+        self.entries.iter().flat_map(|(prefix, entry)| self.rows(*prefix, entry))
+    }
+
+    /// The routes of the longest prefix that contains `address` and is in the last world.
+    pub fn lookup(&self, address: Ipv6Addr) -> impl Iterator<Item = RibRoute<'_>> + '_ {
+        let found = covering(address, |bound| self.at_or_before(bound))
+            .find(|(_, entry)| entry.installed.is_some());
+        found.into_iter().flat_map(|(prefix, entry)| self.rows(prefix, entry))
+    }
+
+    fn rows<'rib>(
+        &'rib self,
+        prefix: Ipv6Prefix,
+        entry: &'rib RibEntry,
+    ) -> impl Iterator<Item = RibRoute<'rib>> + 'rib {
+        let selected = entry.installed.map(|installed| installed.source);
+        entry.candidates.iter().map(move |candidate| RibRoute {
+            prefix,
+            source: candidate.source,
+            body: &candidate.body,
+            is_selected: selected == Some(candidate.source),
+            way: self.way(candidate),
+        })
+    }
+
+    /// The entry at the last prefix that does not stand after `bound`.
+    pub(super) fn at_or_before(&self, bound: Ipv6Prefix) -> Option<(Ipv6Prefix, &RibEntry)> {
+        self.entries.range(..=bound).next_back().map(|(prefix, entry)| (*prefix, entry))
+    }
+
+    /// Where a candidate's packets go now.
+    pub(super) fn way(&self, candidate: &Candidate) -> Option<Way> {
+        way(&candidate.body.target, &self.interfaces, &self.gateways)
+    }
+
+    /// The winner of an entry, with its way.
+    pub(super) fn winner<'rib>(&self, entry: &'rib RibEntry) -> Option<(&'rib Candidate, Way)> {
+        select(&entry.candidates, |candidate| self.way(candidate))
+    }
+
+    /// Announcements inside.
+    pub fn route_count(&self) -> usize {
+        self.route_count
+    }
+
+    /// Numbers in use: next hops (or kept back), groups.
+    pub fn number_counts(&self) -> (usize, usize) {
+        (self.next_hops.len(), self.groups.len())
+    }
+
+    /// What was done and refused.
+    pub fn counters(&self) -> &RibCounters {
+        &self.counters
+    }
+}
+
+impl RibEntry {
+    fn of(&self, source: RouteSource) -> Option<&RouteBody> {
+        let found = self.candidates.iter().find(|candidate| candidate.source == source);
+        found.map(|candidate| &candidate.body)
+    }
+}
+
+/// The gateways that a route needs.
+pub(super) fn gateways_of(body: &RouteBody) -> &[Ipv6Addr] {
+    match &body.target {
+        RouteTarget::Recursive(addresses) => addresses,
+        _ => &[],
+    }
+}

@@ -1,0 +1,288 @@
+//! The compiled worlds held against a naive reading of the rules, under random events.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Lengths of the prefixes here.
+const LENGTHS: [u8; 8] = [0, 8, 24, 32, 48, 64, 127, 128];
+
+/// Something that happens to a RIB.
+#[derive(Clone, Debug)]
+enum Event {
+    Announce(Ipv6Prefix, RouteSource, RouteBody),
+    Withdraw(Ipv6Prefix, RouteSource),
+    Port(u16, bool),
+    PortGone(u16),
+    PortAlive(u16, bool),
+    NeighborAlive(RouteNextHop, bool),
+    Rewrite(RouteNextHop, bool),
+    Compile,
+    /// Worlds but this many of the newest are gone.
+    Reclaim(usize),
+}
+
+/// What was said, and nothing derived from it.
+#[derive(Default)]
+struct Naive {
+    routes: BTreeMap<(Ipv6Prefix, RouteSource), RouteBody>,
+    ports: BTreeMap<PortId, bool>,
+    dead_ports: BTreeSet<PortId>,
+    dead: BTreeSet<RouteNextHop>,
+    rewrites: BTreeSet<RouteNextHop>,
+}
+
+impl Naive {
+    fn take(&mut self, event: &Event) {
+        match event.clone() {
+            Event::Announce(prefix, source, body) => {
+                self.routes.insert((prefix, source), body);
+            }
+            Event::Withdraw(prefix, source) => {
+                self.routes.remove(&(prefix, source));
+            }
+            Event::Port(port, is_up) => {
+                self.ports.insert(PortId(port), is_up);
+            }
+            Event::PortGone(port) => {
+                self.ports.remove(&PortId(port));
+                self.dead_ports.remove(&PortId(port));
+                self.dead.retain(|key| key.port != PortId(port));
+                self.rewrites.retain(|key| key.port != PortId(port));
+            }
+            Event::PortAlive(port, true) => {
+                self.dead_ports.remove(&PortId(port));
+            }
+            Event::PortAlive(port, false) => {
+                self.dead_ports.insert(PortId(port));
+            }
+            Event::NeighborAlive(key, true) => {
+                self.dead.remove(&key);
+            }
+            Event::NeighborAlive(key, false) => {
+                self.dead.insert(key);
+            }
+            Event::Rewrite(key, true) => {
+                self.rewrites.insert(key);
+            }
+            Event::Rewrite(key, false) => {
+                self.rewrites.remove(&key);
+            }
+            Event::Compile | Event::Reclaim(_) => {}
+        }
+    }
+
+    fn is_up(&self, port: PortId) -> bool {
+        self.ports.get(&port) == Some(&true)
+    }
+
+    fn is_alive(&self, key: RouteNextHop) -> bool {
+        self.is_up(key.port) && !self.dead_ports.contains(&key.port) && !self.dead.contains(&key)
+    }
+
+    /// The bodies for exactly this prefix, best first.
+    fn candidates(&self, prefix: Ipv6Prefix) -> Vec<&RouteBody> {
+        let mut found: Vec<_> = self.routes.iter().filter(|(key, _)| key.0 == prefix).collect();
+        found.sort_by_key(|((_, source), body)| (source.distance(), body.metric, *source));
+        found.into_iter().map(|(_, body)| body).collect()
+    }
+
+    fn forward(ways: impl Iterator<Item = RouteNextHop>) -> Option<Way> {
+        let sorted: BTreeSet<RouteNextHop> = ways.collect();
+        let ways: Vec<RouteNextHop> = sorted.into_iter().take(ECMP_WIDTH_MAX).collect();
+        (!ways.is_empty()).then_some(Way::Forward(ways))
+    }
+
+    fn direct(&self, target: &RouteTarget) -> Option<Way> {
+        match target {
+            RouteTarget::Via(ways) => {
+                Self::forward(ways.iter().copied().filter(|way| self.is_up(way.port)))
+            }
+            RouteTarget::OnLink(port) => self.is_up(*port).then_some(Way::OnLink(*port)),
+            RouteTarget::Local => Some(Way::Local),
+            RouteTarget::Unreachable => Some(Way::Unreachable),
+            RouteTarget::Blackhole => Some(Way::Blackhole),
+            RouteTarget::Recursive(_) => None,
+        }
+    }
+
+    fn gateway(&self, address: Ipv6Addr) -> Vec<RouteNextHop> {
+        let found = LENGTHS.into_iter().rev().filter(|length| *length > 0).find_map(|length| {
+            let candidates = self.candidates(Ipv6Prefix::containing(address, length));
+            candidates.into_iter().find_map(|body| self.direct(&body.target))
+        });
+        match found {
+            Some(Way::Forward(ways)) => ways,
+            Some(Way::OnLink(port)) => vec![RouteNextHop { port, address }],
+            _ => Vec::new(),
+        }
+    }
+
+    fn way(&self, target: &RouteTarget) -> Option<Way> {
+        match target {
+            RouteTarget::Recursive(gateways) => {
+                Self::forward(gateways.iter().flat_map(|gateway| self.gateway(*gateway)))
+            }
+            target => self.direct(target),
+        }
+    }
+
+    fn lookup(&self, to: Ipv6Addr) -> Way {
+        let found = LENGTHS.into_iter().rev().find_map(|length| {
+            let candidates = self.candidates(Ipv6Prefix::containing(to, length));
+            candidates.into_iter().find_map(|body| self.way(&body.target))
+        });
+        found.unwrap_or(Way::Unreachable)
+    }
+}
+
+fn carry_out(rib: &mut Rib, event: &Event) {
+    match event.clone() {
+        Event::Announce(prefix, source, body) => {
+            rib.apply(RouteUpdate { prefix, source, route: Some(body) }).unwrap();
+        }
+        Event::Withdraw(prefix, source) => {
+            rib.apply(RouteUpdate { prefix, source, route: None }).unwrap();
+        }
+        Event::Port(port, is_up) => rib.set_interface(interface(port, is_up)),
+        Event::PortGone(port) => rib.remove_interface(PortId(port)),
+        Event::PortAlive(port, is_alive) => rib.set_alive(PortId(port), None, is_alive),
+        Event::NeighborAlive(key, is_alive) => {
+            rib.set_alive(key.port, Some(key.address), is_alive);
+        }
+        Event::Rewrite(key, is_known) => {
+            rib.set_neighbor(key.port, key.address, is_known.then_some((A, OWN)));
+        }
+        Event::Compile | Event::Reclaim(_) => {}
+    }
+}
+
+/// What must hold of the newest world.
+fn check_newest(world: &Forwarding, naive: &Naive, addresses: &[Ipv6Addr]) {
+    for to in addresses {
+        assert_eq!(way_of(world, *to), naive.lookup(*to), "to {to}");
+    }
+    for (_, group) in world.table.iter() {
+        let NextHopGroup::Forward { members, buckets } = world.group(group) else { continue };
+        assert!(buckets.len().is_power_of_two());
+        assert!(members.iter().all(|member| buckets.contains(member)));
+        assert!(buckets.iter().all(|bucket| members.contains(bucket)));
+        for member in members.iter() {
+            let hop = world.next_hop(*member).unwrap();
+            let key = RouteNextHop { port: hop.port, address: hop.address };
+            assert_eq!(hop.adjacency.is_some(), naive.rewrites.contains(&key), "{key:?}");
+        }
+    }
+}
+
+/// A world that may still be read, and what its numbers mean in it.
+struct Kept {
+    world: Forwarding,
+    meanings: Vec<(NextHopId, RouteNextHop)>,
+}
+
+impl Kept {
+    fn new(world: Forwarding) -> Self {
+        let mut meanings = Vec::new();
+        for (_, group) in world.table.iter() {
+            let NextHopGroup::Forward { members, .. } = world.group(group) else { continue };
+            meanings.extend(members.iter().map(|member| {
+                let hop = world.next_hop(*member).unwrap();
+                (*member, RouteNextHop { port: hop.port, address: hop.address })
+            }));
+        }
+        Self { world, meanings }
+    }
+
+    /// The shared flags mean the same in every world.
+    fn check(&self, naive: &Naive) {
+        for (number, key) in &self.meanings {
+            assert_eq!(self.world.liveness.is_alive(*number), naive.is_alive(*key), "{key:?}");
+        }
+    }
+}
+
+fn some_prefix() -> impl Strategy<Value = Ipv6Prefix> {
+    let addresses = prop::sample::select(vec!["fd00::", "fd00::9", "fd00:0:0:1::7", "2001:db8::1"]);
+    let lengths = prop::sample::select(&LENGTHS[..]);
+    (addresses, lengths).prop_map(|(text, length)| Ipv6Prefix::containing(address(text), length))
+}
+
+fn some_neighbor() -> impl Strategy<Value = RouteNextHop> {
+    let addresses = prop::sample::select(vec!["fe80::1", "fe80::2", "fd00::9"]);
+    (0_u16..3, addresses).prop_map(|(port, text)| neighbor(port, text))
+}
+
+fn some_body() -> impl Strategy<Value = RouteBody> {
+    let gateways = prop::sample::select(vec!["fd00::9", "fd00:0:0:1::7", "2001:db8::1"]);
+    let target = prop_oneof![
+        4 => prop::collection::vec(some_neighbor(), 1..4).prop_map(RouteTarget::Via),
+        2 => prop::collection::vec(gateways.prop_map(address), 1..3)
+            .prop_map(RouteTarget::Recursive),
+        2 => (0_u16..3).prop_map(|port| RouteTarget::OnLink(PortId(port))),
+        1 => Just(RouteTarget::Local),
+        1 => Just(RouteTarget::Unreachable),
+        1 => Just(RouteTarget::Blackhole),
+    ];
+    (0_u32..3, target).prop_map(|(metric, target)| RouteBody { metric, target })
+}
+
+fn some_event() -> impl Strategy<Value = Event> {
+    let source = || {
+        prop::sample::select(vec![
+            RouteSource::Connected,
+            RouteSource::Static,
+            RouteSource::Neighbor,
+            RouteSource::Ospf,
+        ])
+    };
+    prop_oneof![
+        6 => (some_prefix(), source(), some_body()).prop_map(|(p, s, b)| Event::Announce(p, s, b)),
+        3 => (some_prefix(), source()).prop_map(|(p, s)| Event::Withdraw(p, s)),
+        3 => (0_u16..3, any::<bool>()).prop_map(|(port, is_up)| Event::Port(port, is_up)),
+        1 => (0_u16..3).prop_map(Event::PortGone),
+        1 => (0_u16..3, any::<bool>()).prop_map(|(port, is)| Event::PortAlive(port, is)),
+        1 => (some_neighbor(), any::<bool>()).prop_map(|(key, is)| Event::NeighborAlive(key, is)),
+        2 => (some_neighbor(), any::<bool>()).prop_map(|(key, is)| Event::Rewrite(key, is)),
+        4 => Just(Event::Compile),
+        2 => (0_usize..4).prop_map(Event::Reclaim),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn worlds_say_what_the_rules_say(events in prop::collection::vec(some_event(), 1..120)) {
+        let mut rib = Rib::default();
+        let mut naive = Naive::default();
+        let mut worlds: Vec<Kept> = Vec::new();
+        let ends = ["fd00::", "fd00::8", "fd00::9", "fd00::a", "fd00:0:0:1::7", "fd00:1::",
+            "2001:db8::1", "2001:db8:1::1", "3000::1"].map(address);
+        for event in events.iter().chain([&Event::Compile]) {
+            naive.take(event);
+            carry_out(&mut rib, event);
+            match event {
+                Event::Compile => {
+                    worlds.extend(rib.compile().map(Kept::new));
+                    if let Some(kept) = worlds.last() {
+                        check_newest(&kept.world, &naive, &ends);
+                    }
+                }
+                Event::Reclaim(kept) => {
+                    worlds.drain(..worlds.len().saturating_sub(*kept).min(worlds.len().max(1) - 1));
+                    rib.reclaimed(worlds.first().map_or(0, |kept| kept.world.epoch));
+                }
+                _ => {}
+            }
+            worlds.iter().for_each(|kept| kept.check(&naive));
+        }
+        // Everything withdrawn and every old world gone: every number is free again.
+        let routes: Vec<_> = naive.routes.keys().copied().collect();
+        for (prefix, source) in routes {
+            rib.apply(RouteUpdate { prefix, source, route: None }).unwrap();
+        }
+        rib.compile();
+        rib.reclaimed(u64::MAX);
+        prop_assert_eq!((rib.number_counts(), rib.route_count()), ((0, 1), 0));
+        prop_assert!(!rib.is_dirty());
+    }
+}
