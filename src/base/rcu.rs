@@ -1,8 +1,8 @@
 //! Publication: one thread writes whole values, many threads read the newest without waiting.
 //!
-//! Owns [`Publisher`] (one, on the control thread) and [`Reader`] (one per worker): read-copy-update
-//! with quiescent states. What is published, and how often, belongs to the owner; so does calling
-//! [`Publisher::reclaim`] now and then.
+//! Owns [`Publisher`] (one, on the control thread) and [`Reader`] (one per worker):
+//! read-copy-update with quiescent states. What is published, and how often, belongs to the owner;
+//! so does calling [`Publisher::reclaim`] now and then.
 //!
 //! *Invariants*: a value is freed on the publisher's thread, and only when no reader can hold it. A
 //! reader never waits, never allocates and writes one word of its own, only when there is news.
@@ -17,29 +17,30 @@
 //!   with this new epoch as its stamp.
 //! - *enter*: (R1) load `epoch` with acquire; (R2) store it in the slot with release; (R3) when the
 //!   slot said `PARKED` before, a sequentially consistent fence; (R4) load `current` with acquire.
-//! - *reclaim*: (C1) a sequentially consistent fence; (C2) load all slots with acquire; free what is
-//!   retired with a stamp of at most their minimum.
+//! - *reclaim*: (C1) a sequentially consistent fence; (C2) load all slots with acquire; free what
+//!   is retired with a stamp of at most their minimum.
 //!
 //! Let a value be retired with stamp `s`, and let reclaim read `v >= s` in a slot:
 //!
 //! 1. *`v` is an epoch.* The reader stored it at R2 after it read an epoch of at least `s` at R1,
 //!    which P2 wrote after the swap P1: P2 to R1 is a release-acquire pair, so R4 and every later
 //!    load of the reader see that swap or a newer one, never the retired value. Whatever the reader
-//!    did with the retired value in earlier loops stands before R2 in its program, and R2 to C2 is a
-//!    release-acquire pair, so all of it happens before the free.
-//! 2. *`v` is `PARKED` or `FREE`.* What the reader did before it parked happens before the free,
-//!    by the same pair (the store of `PARKED` is a release). It may be waking up at this moment: its
-//!    R2 was not seen by C2. Of the two fences R3 and C1 one comes first. If R3 did, C2 would have
-//!    seen R2, against the assumption. So C1 did, and R4 sees the swap P1, which stands before C1 in
-//!    the publisher's program. Without R3 the store R2 could linger while R4 already reads.
+//!    did with the retired value in earlier loops stands before R2 in its program, and R2 to C2 is
+//!    a release-acquire pair, so all of it happens before the free.
+//! 2. *`v` is `PARKED` or `FREE`.* What the reader did before it parked happens before the free, by
+//!    the same pair (the stores of `PARKED` and `FREE` are releases; who takes a free slot for a
+//!    new reader acquires first). It may be waking up at this moment: its R2 was not seen by C2. Of
+//!    the two fences R3 and C1 one comes first. If R3 did, C2 would have seen R2, against the
+//!    assumption. So C1 did, and R4 sees the swap P1, which stands before C1 in the publisher's
+//!    program. Without R3 the store R2 could linger while R4 already reads.
 //!
 //! When the slot held an epoch, no fence is needed: until R2 is seen, reclaim reads the older epoch
 //! and keeps more than it must. And when the epoch has not changed, R2 itself is left out.
 //! The pointee is written before P1, whose release half pairs with R4.
 //!
 //! The argument is modelled below with loom: `RUSTFLAGS="--cfg loom" cargo test --release --lib
-//! base::rcu`, with a target directory of its own. Each ordering named here, weakened alone, makes a
-//! model fail.
+//! base::rcu`, with a target directory of its own. Each ordering named here, weakened alone, makes
+//! a model fail.
 
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -111,9 +112,9 @@ impl<T: Send + Sync> Publisher<T> {
 
     /// A reader, parked, to be given to its thread.
     pub fn reader(&mut self) -> Result<Reader<T>, ReadersExhausted> {
-        // Relaxed: only this thread takes slots, and a free one has no other user. The acquire load
-        // in `reclaim` orders the previous reader's work.
-        let free = |slot: &CachePadded<AtomicU64>| slot.load(Ordering::Relaxed) == FREE;
+        // Acquire: the store of PARKED below hides FREE from `reclaim` and `drop`, so what the last
+        // reader of the slot did must be ordered here.
+        let free = |slot: &CachePadded<AtomicU64>| slot.load(Ordering::Acquire) == FREE;
         let index = self.shared.slots.iter().position(free).ok_or(ReadersExhausted)?;
         self.shared.slots[index].store(PARKED, Ordering::Release);
         Ok(Reader { shared: Arc::clone(&self.shared), index, seen: PARKED, not_sync: PhantomData })
@@ -136,8 +137,8 @@ impl<T: Send + Sync> Publisher<T> {
             return 0;
         }
         fence(Ordering::SeqCst); // C1
-        let slots = self.shared.slots.iter();
-        let entered_by_all = slots.map(|slot| slot.load(Ordering::Acquire)).min().unwrap_or(FREE); // C2
+        let entered = self.shared.slots.iter().map(|slot| slot.load(Ordering::Acquire)); // C2
+        let entered_by_all = entered.min().unwrap_or(FREE);
         let mut freed = 0;
         while let Some(&(stamp, value)) = self.retired.front() {
             if stamp > entered_by_all {
@@ -145,8 +146,8 @@ impl<T: Send + Sync> Publisher<T> {
             }
             self.retired.pop_front();
             // SAFETY: the pointer comes from `Box::leak`, was swapped out of `current` and is in
-            // `retired` once; every slot is at its stamp or beyond, so by the argument at the top no
-            // reader has it or can still load it.
+            // `retired` once; every slot is at its stamp or beyond, so by the argument at the top
+            // no reader has it or can still load it.
             drop(unsafe { Box::from_raw(value.as_ptr()) });
             freed += 1;
         }
@@ -179,8 +180,8 @@ impl<T> Drop for Publisher<T> {
             return;
         }
         for (_, value) in self.retired.drain(..).chain([(0, self.current)]) {
-            // SAFETY: from `Box::leak`, held once. All slots are free and only `reader` takes one, so
-            // no reader exists; the acquire loads order what the last ones did.
+            // SAFETY: from `Box::leak`, held once. All slots are free and only `reader` takes one,
+            // so no reader exists; the acquire loads order what the last ones did.
             drop(unsafe { Box::from_raw(value.as_ptr()) });
         }
     }
@@ -252,12 +253,12 @@ impl<T> Deref for Guard<'_, T> {
     }
 }
 
-// SAFETY: the publisher owns its values and nothing in it is bound to a thread; `T: Send` lets them be
-// dropped where it goes, `T: Sync` because readers elsewhere share them.
+// SAFETY: the publisher owns its values and nothing in it is bound to a thread; `T: Send` lets them
+// be dropped where it goes, `T: Sync` because readers elsewhere share them.
 unsafe impl<T: Send + Sync> Send for Publisher<T> {}
 
-/// What each side may do, checked by the compiler: both move between threads, a guard stays with its
-/// reader, and a reader is used by one thread at a time.
+/// What each side may do, checked by the compiler: both move between threads, a guard stays with
+/// its reader, and a reader is used by one thread at a time.
 const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Publisher<u64>>();

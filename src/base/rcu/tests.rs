@@ -127,8 +127,8 @@ mod real {
     }
 }
 
-/// The models. A [`Cell`] is written when made and when dropped and read by readers: loom fails when a
-/// read is not ordered after the making and before the dropping.
+/// The models. A [`Cell`] is written when made and when dropped and read by readers: loom fails
+/// when a read is not ordered after the making and before the dropping.
 #[cfg(loom)]
 mod model {
     use super::*;
@@ -137,7 +137,8 @@ mod model {
 
     struct Cell(UnsafeCell<u64>);
 
-    // SAFETY: loom's cell reports every access that is not ordered, which is what the models are for.
+    // SAFETY: loom's cell reports every access that is not ordered, which is what the models are
+    // for.
     unsafe impl Sync for Cell {}
 
     impl Cell {
@@ -216,8 +217,8 @@ mod model {
 
     #[test]
     fn two_readers_hold_a_value_each_on_their_own() {
-        // Three threads have too many interleavings to see all; those with up to three forced switches
-        // are a second's work.
+        // Three threads have too many interleavings to see all; those with up to three forced
+        // switches are a second's work.
         let mut bounded = loom::model::Builder::new();
         bounded.preemption_bound = Some(3);
         bounded.check(|| {
@@ -234,6 +235,21 @@ mod model {
                 thread.join().unwrap();
             }
             assert!(publisher.reclaim() <= 1 && publisher.pending() == 0);
+        });
+    }
+
+    #[test]
+    fn a_slot_taken_again_keeps_the_order_of_its_last_reader() {
+        loom::model(|| {
+            let mut publisher = Publisher::new(Cell::new(0));
+            let mut reader = publisher.reader().unwrap();
+            let thread = thread::spawn(move || enter_once(&mut reader));
+            publisher.publish(Cell::new(1));
+            let others: Vec<_> = (0..READER_MAX).map_while(|_| publisher.reader().ok()).collect();
+            // No `reclaim`, whose fence would order it as well.
+            drop(others);
+            drop(publisher);
+            thread.join().unwrap();
         });
     }
 
