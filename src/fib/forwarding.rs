@@ -1,7 +1,7 @@
 //! The immutable world that an lcore reads.
 //!
-//! Owns [`Forwarding`]: one value, published whole, so that a burst sees one world. The control thread
-//! builds the next one from the last, sharing what did not change.
+//! Owns [`Forwarding`]: one value, published whole, so that a burst sees one world. The control
+//! thread builds the next one from the last, sharing what did not change.
 //!
 //! *Invariants*: every group number in `table` indexes `groups`, every next-hop number in `groups`
 //! indexes `next_hops`; both hold by construction in `rib::compile` and are asserted there.
@@ -54,8 +54,9 @@ impl Forwarding {
         self.next_hops.get(id.index())
     }
 
-    /// The member for a flow: that of its bucket when alive, else of the next bucket with a living one;
-    /// `None` when no member lives. When one dies, the flows of the others stay where they are.
+    /// The member for a flow: that of its bucket when alive, else of the next bucket with a living
+    /// one; `None` when no member lives. When one dies, the flows of the others stay where they
+    /// are.
     #[inline]
     pub fn choose(&self, buckets: &[NextHopId], flow_hash: u32) -> Option<NextHopId> {
         pick(buckets, flow_hash, |member| self.liveness.is_alive(member))

@@ -1,6 +1,7 @@
 //! What an lcore must know of each port.
 //!
-//! Owns [`Interface`] and [`InterfaceTable`]; written by the control thread as part of `Forwarding`.
+//! Owns [`Interface`] and [`InterfaceTable`]; written by the control thread as part of
+//! `Forwarding`.
 //!
 //! *Invariants*: an interface stands at the index of its [`PortId`]; holes are `None`.
 
@@ -23,8 +24,8 @@ pub struct Interface {
     pub mtu: u16,
     /// Its link-local address.
     pub link_local: Ipv6Addr,
-    /// Source of ICMPv6 errors about packets that came in here (RFC 4443 §2.2): an address of the port
-    /// where it has one, else the loopback.
+    /// Source of ICMPv6 errors about packets that came in here (RFC 4443 §2.2): an address of the
+    /// port where it has one, else the loopback.
     pub icmp_source: Ipv6Addr,
     /// Carrier and administrative state.
     pub is_up: bool,

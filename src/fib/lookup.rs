@@ -4,14 +4,14 @@
 //! index and a binary search without branches on the data.
 //!
 //! The key of an address is the window of 32 bits in which the borders of the block differ:
-//! `(address - low) >> shift`, clamped at both ends. Where borders differ only below the window, their
-//! cell has a `Search` of its own, whose window lies deeper. Routes up to about /56 need one level,
-//! a cluster with /64 and /128 routes under one /48 two.
+//! `(address - low) >> shift`, clamped at both ends. Where borders differ only below the window,
+//! their cell has a `Search` of its own, whose window lies deeper. Routes up to about /56 need one
+//! level, a cluster with /64 and /128 routes under one /48 two.
 //!
-//! *Invariants*: cells are sorted by key without repeats and the first has key 0. `low` is a multiple
-//! of the cell size, and below the first border by one cell where the address space allows, so that
-//! clamped addresses get the value before the first or behind the last border. Every index lies inside
-//! `cells`. Levels below a block: at most [`DEPTH_MAX`].
+//! *Invariants*: cells are sorted by key without repeats and the first has key 0. `low` is a
+//! multiple of the cell size, and below the first border by one cell where the address space
+//! allows, so that clamped addresses get the value before the first or behind the last border.
+//! Every index lies inside `cells`. Levels below a block: at most [`DEPTH_MAX`].
 
 use crate::fib::table::NO_MATCH;
 

@@ -1,7 +1,7 @@
 //! All that an lcore reads: prefixes, next hops, ports, in one immutable snapshot.
 //!
-//! Read [`forwarding`] (the snapshot), [`table`] (longest-prefix match: its shape), then `lookup` (the
-//! search in a block) and `update` (changes), [`next_hop`] (groups, rewrites, liveness),
+//! Read [`forwarding`] (the snapshot), [`table`] (longest-prefix match: its shape), then `lookup`
+//! (the search in a block) and `update` (changes), [`next_hop`] (groups, rewrites, liveness),
 //! [`interface_table`]. [`oracle`] is what the table is compared with.
 //!
 //! Absent on purpose: who wrote it and why. Routes with their sources live in `rib`.

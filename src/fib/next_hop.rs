@@ -4,8 +4,8 @@
 //! [`Liveness`] (one atomic byte a next hop, for failover without a publication).
 //!
 //! *Invariants*: group 0 is "no route"; a group's buckets hold only members of the group; a bucket
-//! count is a power of two, so that choosing needs no division. A flow moves only when its member dies
-//! or leaves, or to a member that joins.
+//! count is a power of two, so that choosing needs no division. A flow moves only when its member
+//! dies or leaves, or to a member that joins.
 //! *Standards*: RFC 2992 (hash-threshold ECMP), RFC 6438 (flow label in the hash).
 
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
@@ -82,8 +82,8 @@ impl NextHopGroup {
     }
 
     /// A group for `members` that takes the place of `old`: flows of members that stay keep them,
-    /// those of members that left go where [`pick`] sent them while their member was dead, and members
-    /// that joined take their share from those that have most.
+    /// those of members that left go where [`pick`] sent them while their member was dead, and
+    /// members that joined take their share from those that have most.
     pub fn forward_after(mut members: Vec<NextHopId>, old: &Self) -> Self {
         members.sort_unstable();
         members.dedup();
@@ -120,8 +120,8 @@ pub fn pick(
         .find(|member| is_usable(*member))
 }
 
-/// Equal shares, within one bucket, in a shuffled order: the buckets behind those of one member belong
-/// to different others, which share its flows when it dies.
+/// Equal shares, within one bucket, in a shuffled order: the buckets behind those of one member
+/// belong to different others, which share its flows when it dies.
 fn deal(members: &[NextHopId]) -> Vec<NextHopId> {
     let mut buckets: Vec<NextHopId> = members.iter().copied().cycle().take(BUCKET_COUNT).collect();
     let mut order = Prng::new(DEAL_SEED);
@@ -150,7 +150,8 @@ fn inherit(members: &[NextHopId], old: &[NextHopId]) -> Vec<NextHopId> {
     buckets
 }
 
-/// One byte per next hop: alive or not. Written by the control thread (carrier, BFD), read by every lcore.
+/// One byte per next hop: alive or not. Written by the control thread (carrier, BFD), read by every
+/// lcore.
 #[derive(Debug)]
 pub struct Liveness {
     alive: Box<[AtomicU8]>,

@@ -1,6 +1,7 @@
 //! Longest-prefix match: address to group.
 //!
-//! Owns [`Fib`] and its shape. Searching a block is in `lookup.rs`, changing the table in `update.rs`.
+//! Owns [`Fib`] and its shape. Searching a block is in `lookup.rs`, changing the table in
+//! `update.rs`.
 //!
 //! ```text
 //! root, 4,096 slots (bits 0..12)   routes up to /12: painted as the cover of each slot
@@ -8,15 +9,16 @@
 //!     block (24..128)              longer routes: sorted intervals of addresses, found by search
 //! ```
 //!
-//! A lookup takes what the block says, else the cover of the entry, else that of the slot. So a route
-//! is written at one level only: the default route paints 4,096 numbers and rebuilds no block.
+//! A lookup takes what the block says, else the cover of the entry, else that of the slot. So a
+//! route is written at one level only: the default route paints 4,096 numbers and rebuilds no
+//! block.
 //!
-//! Slots, pages and blocks hang together by `Arc`. A clone shares everything with its origin; changing
-//! the clone copies the root, the touched pages and the touched blocks.
+//! Slots, pages and blocks hang together by `Arc`. A clone shares everything with its origin;
+//! changing the clone copies the root, the touched pages and the touched blocks.
 //!
 //! *Invariants*: a lookup yields the group of the longest prefix that contains the address, or
-//! [`GROUP_NO_ROUTE`]. Routes of a level are sorted and without repeats. An entry without routes has no
-//! block, a slot without routes below it has no page.
+//! [`GROUP_NO_ROUTE`]. Routes of a level are sorted and without repeats. An entry without routes
+//! has no block, a slot without routes below it has no page.
 
 use crate::base::ids::GroupId;
 use crate::base::prefetch::{prefetch_index, prefetch_read};
@@ -108,8 +110,8 @@ impl Fib {
         GroupId(or(block.map_or(NO_MATCH, |block| block.search.find(address)), cover))
     }
 
-    /// The groups for up to [`LOOKUP_BURST_MAX`] addresses at once; `groups` has at least the length of
-    /// `addresses`. Addresses beyond the limit are not looked up.
+    /// The groups for up to [`LOOKUP_BURST_MAX`] addresses at once; `groups` has at least the
+    /// length of `addresses`. Addresses beyond the limit are not looked up.
     pub fn lookup_burst(&self, addresses: &[u128], groups: &mut [GroupId]) {
         debug_assert!(addresses.len() <= LOOKUP_BURST_MAX && groups.len() >= addresses.len());
         let mut blocks = [None; LOOKUP_BURST_MAX];
@@ -147,8 +149,8 @@ impl Fib {
         (or(entry.cover, cover), entry.block.as_deref())
     }
 
-    /// Sets (`Some`) or removes (`None`) prefixes, all in one step; of several changes to one prefix the
-    /// last counts. Group numbers are below [`GROUP_MAX`].
+    /// Sets (`Some`) or removes (`None`) prefixes, all in one step; of several changes to one
+    /// prefix the last counts. Group numbers are below [`GROUP_MAX`].
     pub fn apply(&mut self, changes: &[(Ipv6Prefix, Option<GroupId>)]) {
         super::update::apply(self, changes);
     }

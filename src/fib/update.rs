@@ -3,7 +3,8 @@
 //! Owns [`apply`]. A change costs a copy of the root and of each touched page, and for each touched
 //! block a sweep over its routes; the largest block of the full table of 2026 has some thousands.
 //!
-//! *Invariants*: what is shared with another table is copied before it is written (`Arc::make_mut`).
+//! *Invariants*: what is shared with another table is copied before it is written
+//! (`Arc::make_mut`).
 
 use crate::base::ids::GroupId;
 use crate::base::prefix::Ipv6Prefix;
@@ -141,7 +142,8 @@ fn paint(routes: &[Route], index: fn(u128) -> usize) -> Vec<u16> {
     covers
 }
 
-/// The borders at which the longest match among sorted `routes` changes, from the start of `region` on.
+/// The borders at which the longest match among sorted `routes` changes, from the start of `region`
+/// on.
 fn borders(region: Ipv6Prefix, routes: &[Route]) -> Vec<Border> {
     let mut borders = vec![Border { start: region.bits(), value: NO_MATCH }];
     // The prefixes that contain the point we are at, the longest on top: last address and group.

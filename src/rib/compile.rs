@@ -1,14 +1,14 @@
 //! From the table to the world of the data plane, change by change.
 //!
-//! Owns [`Rib::compile`]: prefixes whose answer may have changed are decided anew, the rest is shared
-//! with the last world.
+//! Owns [`Rib::compile`]: prefixes whose answer may have changed are decided anew, the rest is
+//! shared with the last world.
 //!
 //! The order matters: ports first (they make announcements usable), then gateways (they need usable
-//! announcements), then the prefixes. Numbers that went out of use are given back at the end, so that
-//! what moves from one prefix to another keeps its number.
+//! announcements), then the prefixes. Numbers that went out of use are given back at the end, so
+//! that what moves from one prefix to another keeps its number.
 //!
-//! *Invariants*: after a compilation every prefix of the FIB is installed in the table with the same
-//! group; every number in the world has its entry in the world.
+//! *Invariants*: after a compilation every prefix of the FIB is installed in the table with the
+//! same group; every number in the world has its entry in the world.
 
 use crate::base::ids::{GroupId, PortId};
 use crate::base::prefix::Ipv6Prefix;

@@ -1,11 +1,11 @@
 //! All routes that anybody announced, and what becomes of them.
 //!
-//! Read [`table`] (the [`Rib`]: routes, neighbours, ports in), `select` (which source wins), `resolve`
-//! (gateways to neighbours), `numbers` (next hops and groups get theirs) and `compile` (the world for
-//! the data plane comes out).
+//! Read [`table`] (the [`Rib`]: routes, neighbours, ports in), `select` (which source wins),
+//! `resolve` (gateways to neighbours), `numbers` (next hops and groups get theirs) and `compile`
+//! (the world for the data plane comes out).
 //!
-//! Absent on purpose: why a route exists (the protocols know) and when to publish (the owner decides,
-//! after a burst of changes).
+//! Absent on purpose: why a route exists (the protocols know) and when to publish (the owner
+//! decides, after a burst of changes).
 
 #![forbid(unsafe_code)]
 

@@ -3,12 +3,13 @@
 //! Owns [`NextHops`] (one number for each neighbour that a group uses, its rewrite, its flag) and
 //! [`Groups`] (one number for each [`Way`] that a prefix takes).
 //!
-//! A world is read with its own tables, so a group number may mean something else in the next world.
-//! The liveness flags are shared by all worlds: a next-hop number that went out of use is kept back
-//! until every world that knew it is gone ([`NextHops::reclaimed`]).
+//! A world is read with its own tables, so a group number may mean something else in the next
+//! world. The liveness flags are shared by all worlds: a next-hop number that went out of use is
+//! kept back until every world that knew it is gone ([`NextHops::reclaimed`]).
 //!
-//! *Invariants*: a number in use has one key. A next hop is in use while a group has it, a group while a
-//! prefix has it. Group 0 is "no route" and never freed. A flag is up when port and neighbour both are.
+//! *Invariants*: a number in use has one key. A next hop is in use while a group has it, a group
+//! while a prefix has it. Group 0 is "no route" and never freed. A flag is up when port and
+//! neighbour both are.
 
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
 use crate::base::route::RouteNextHop;
@@ -71,8 +72,8 @@ impl NextHops {
         self.numbers.len()
     }
 
-    /// Sets or forgets the MAC addresses towards a neighbour: its own and ours. Yields whether there
-    /// was room.
+    /// Sets or forgets the MAC addresses towards a neighbour: its own and ours. Yields whether
+    /// there was room.
     pub(super) fn set_rewrite(
         &mut self,
         key: RouteNextHop,
@@ -105,8 +106,8 @@ impl NextHops {
         self.flag_port(port);
     }
 
-    /// Whether a neighbour answers; its flag changes at once. Yields whether there was room: neighbours
-    /// that have a number always have it.
+    /// Whether a neighbour answers; its flag changes at once. Yields whether there was room:
+    /// neighbours that have a number always have it.
     pub(super) fn set_neighbor_alive(&mut self, key: RouteNextHop, is_alive: bool) -> bool {
         let is_full = self.dead.len() >= self.limit && !self.numbers.contains_key(&key);
         if !is_alive && is_full {

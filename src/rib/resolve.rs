@@ -2,13 +2,13 @@
 //!
 //! Owns [`Way`] and the resolution of gateways.
 //!
-//! A gateway (the next hop of a recursive route) is resolved by longest match, and only through routes
-//! that need no resolution themselves; `::/0` does not count, or every gateway would seem reachable.
-//! So recursion is one step deep, a route cannot resolve through itself, and what resolves does not
-//! depend on what was resolved before.
+//! A gateway (the next hop of a recursive route) is resolved by longest match, and only through
+//! routes that need no resolution themselves; `::/0` does not count, or every gateway would seem
+//! reachable. So recursion is one step deep, a route cannot resolve through itself, and what
+//! resolves does not depend on what was resolved before.
 //!
-//! *Invariants*: a [`Way::Forward`] has 1 to [`ECMP_WIDTH_MAX`] neighbours, sorted, without repeats, all
-//! on ports that exist and are up.
+//! *Invariants*: a [`Way::Forward`] has 1 to [`ECMP_WIDTH_MAX`] neighbours, sorted, without
+//! repeats, all on ports that exist and are up.
 
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
@@ -93,8 +93,8 @@ pub(super) fn gateway_members<'a>(
     }
 }
 
-/// The entries whose prefix contains `address`, the longest first. `at_or_before` yields the last entry
-/// of the table that does not stand after a prefix.
+/// The entries whose prefix contains `address`, the longest first. `at_or_before` yields the last
+/// entry of the table that does not stand after a prefix.
 pub(super) fn covering<E>(
     address: Ipv6Addr,
     at_or_before: impl Fn(Ipv6Prefix) -> Option<(Ipv6Prefix, E)>,

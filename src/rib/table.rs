@@ -242,7 +242,8 @@ impl Rib {
         }
     }
 
-    /// Forgets a port and its neighbours; its next hops die at once. Routes through it stay, unused.
+    /// Forgets a port and its neighbours; its next hops die at once. Routes through it stay,
+    /// unused.
     pub fn remove_interface(&mut self, port: PortId) {
         self.next_hops.forget_port(port);
         if self.interfaces.get(port).is_some() {
@@ -252,8 +253,8 @@ impl Rib {
         }
     }
 
-    /// Says that a neighbour (or the whole port, without an address) lives or not; data planes see it at
-    /// once. Routes are not touched: the protocols withdraw what they must.
+    /// Says that a neighbour (or the whole port, without an address) lives or not; data planes see
+    /// it at once. Routes are not touched: the protocols withdraw what they must.
     pub fn set_alive(&mut self, port: PortId, address: Option<Ipv6Addr>, is_alive: bool) {
         let Some(address) = address else { return self.next_hops.set_port_alive(port, is_alive) };
         let key = RouteNextHop { port, address };
@@ -269,8 +270,8 @@ impl Rib {
             || self.next_hops.is_changed
     }
 
-    /// Says that all worlds with an epoch below `oldest` are gone, so that numbers which only they knew
-    /// can be used again.
+    /// Says that all worlds with an epoch below `oldest` are gone, so that numbers which only they
+    /// knew can be used again.
     pub fn reclaimed(&mut self, oldest: u64) {
         if self.next_hops.reclaimed(oldest) > 0 {
             self.dirty.append(&mut self.starved);

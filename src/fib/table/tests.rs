@@ -228,8 +228,8 @@ fn trie_lookup(trie: &PrefixMap<(u128, u8), GroupId>, address: u128) -> GroupId 
     trie.get_lpm(&(address, 128)).map_or(GROUP_NO_ROUTE, |(_, group)| *group)
 }
 
-/// A real full table and a day of its updates; `KUMIKI_TABLE` names the table's file, the updates lie
-/// beside it with `-upd` for `-rib`. `None`, with the reason printed, when they are not there.
+/// A real full table and a day of its updates; `KUMIKI_TABLE` names the table's file, the updates
+/// lie beside it with `-upd` for `-rib`. `None`, with the reason printed, when they are not there.
 fn real_data() -> Option<(String, String)> {
     let beside =
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/ipv6-rib.txt.xz");
