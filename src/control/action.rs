@@ -10,7 +10,7 @@ use core::net::Ipv6Addr;
 /// One wish; the driver carries it out in order.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Send this Ethernet frame out of the port as it is.
+    /// Send this untagged Ethernet frame out of the port; the worker adds the tag of the port.
     SendFrame {
         /// The port.
         port: PortId,

@@ -44,6 +44,14 @@ pub enum Input {
         /// The neighbour.
         address: core::net::Ipv6Addr,
     },
+    /// Every worker has left the worlds before this epoch (`Publisher::oldest`): numbers they used
+    /// may be given out again.
+    Reclaimed {
+        /// The oldest epoch still read.
+        epoch: u64,
+    },
+    /// Leave in order: tell the neighbours, then stop speaking.
+    Shutdown,
     /// Somebody asks; answered by [`crate::control::action::Action::Reply`] with the same number.
     Query {
         /// Number of the question.

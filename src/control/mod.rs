@@ -5,3 +5,8 @@
 
 pub mod action;
 pub mod input;
+pub mod plane;
+
+pub use action::Action;
+pub use input::{AttachedPort, Input};
+pub use plane::{ControlOptions, ControlPlane};

@@ -1,0 +1,111 @@
+//! What the OSPFv3 machine wants done.
+
+use super::view::NeighborState;
+use crate::base::ids::{PortId, RouterId};
+use crate::base::route::RouteUpdate;
+use core::net::Ipv6Addr;
+use serde::Serialize;
+
+/// One wish; the owner carries it out in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Action {
+    /// Send an OSPF packet: IPv6 next header 89, hop limit 1, source the port's link-local address.
+    Send {
+        /// The port.
+        port: PortId,
+        /// `ff02::5` or the neighbour's link-local address.
+        destination: Ipv6Addr,
+        /// From the OSPF header on, checksum set.
+        bytes: Vec<u8>,
+    },
+    /// A route appeared, changed or went. Always [`crate::base::route::RouteSource::Ospf`].
+    Route(RouteUpdate),
+    /// A neighbour changed its state.
+    NeighborChanged(NeighborChange),
+    /// Something an administrator should know.
+    Notice(Notice),
+}
+
+/// A neighbour in a new state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NeighborChange {
+    /// The port.
+    pub port: PortId,
+    /// The neighbour.
+    pub router_id: RouterId,
+    /// Its link-local address.
+    pub address: Ipv6Addr,
+    /// State before.
+    pub from: NeighborState,
+    /// State now.
+    pub to: NeighborState,
+    /// Event of RFC 2328 §10.2 that did it, in its spelling (`KillNbr`, `InactivityTimer`, …).
+    pub event: &'static str,
+}
+
+/// What an administrator should know, once per change and never per packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum Notice {
+    /// Two ends of a cable have different MTUs (RFC 2328 §10.6): the adjacency stays in ExStart.
+    MtuMismatch {
+        /// Here.
+        port: PortId,
+        /// Who.
+        router_id: RouterId,
+        /// MTU here.
+        ours: u16,
+        /// MTU there.
+        theirs: u16,
+    },
+    /// Hello parameters differ (RFC 5340 §4.2.2.1): its hellos are not accepted.
+    HelloMismatch {
+        /// Here.
+        port: PortId,
+        /// Who.
+        router_id: RouterId,
+        /// Which field.
+        field: &'static str,
+        /// Value here.
+        ours: u32,
+        /// Value there.
+        theirs: u32,
+    },
+    /// A router with this router's own router-id is in the cluster.
+    DuplicateRouterId {
+        /// Where it was noticed.
+        port: PortId,
+        /// The id.
+        router_id: RouterId,
+        /// Own address on that port.
+        ours: Ipv6Addr,
+        /// Address of the other, or of who brought its LSA.
+        theirs: Ipv6Addr,
+    },
+    /// More than one neighbour answers on a point-to-point cable.
+    SecondNeighbor {
+        /// Here.
+        port: PortId,
+        /// The one that is kept.
+        kept: RouterId,
+        /// The one that is ignored.
+        ignored: RouterId,
+    },
+    /// The link-state database is full: an LSA was refused.
+    DatabaseFull {
+        /// How many LSAs it holds.
+        limit: u32,
+    },
+}
+
+impl Notice {
+    /// The port it is about; `None` for the router.
+    pub const fn port(&self) -> Option<PortId> {
+        match self {
+            Self::MtuMismatch { port, .. }
+            | Self::HelloMismatch { port, .. }
+            | Self::DuplicateRouterId { port, .. }
+            | Self::SecondNeighbor { port, .. } => Some(*port),
+            Self::DatabaseFull { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the OSPFv3 machine shows of itself: rows for `show` and for checkers.
+//!
+//! Owns plain values copied out of the machine; spelling them for people is the business of
+//! `control::query` and `cli`.
+
+use crate::base::ids::{AreaId, PortId, RouterId};
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::route::RouteNextHop;
+use crate::base::time::{Duration, Instant};
+use core::fmt;
+use core::net::Ipv6Addr;
+use serde::{Deserialize, Serialize};
+
+/// RFC 2328 §10.1: states of a neighbour, in order.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum NeighborState {
+    /// No recent word from it.
+    #[default]
+    Down,
+    /// Its hellos arrive.
+    Init,
+    /// It hears ours.
+    TwoWay,
+    /// Agreeing on master and sequence number.
+    ExStart,
+    /// Describing databases.
+    Exchange,
+    /// Fetching what is newer there.
+    Loading,
+    /// Adjacent.
+    Full,
+}
+
+impl fmt::Display for NeighborState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Down => "Down",
+            Self::Init => "Init",
+            Self::TwoWay => "2-Way",
+            Self::ExStart => "ExStart",
+            Self::Exchange => "Exchange",
+            Self::Loading => "Loading",
+            Self::Full => "Full",
+        })
+    }
+}
+
+/// A neighbour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeighborView {
+    /// The port.
+    pub port: PortId,
+    /// Its router-id.
+    pub router_id: RouterId,
+    /// Its link-local address.
+    pub address: Ipv6Addr,
+    /// Its Interface ID.
+    pub interface_id: u32,
+    /// State.
+    pub state: NeighborState,
+    /// Since when.
+    pub since: Instant,
+    /// When it is declared dead.
+    pub dead_at: Option<Instant>,
+    /// LSAs on its retransmission list.
+    pub retransmit_count: u32,
+    /// LSAs on its request list.
+    pub request_count: u32,
+    /// What hinders the adjacency, a sentence.
+    pub problem: Option<String>,
+}
+
+/// An interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceView {
+    /// The port.
+    pub port: PortId,
+    /// Interface ID.
+    pub interface_id: u32,
+    /// State of RFC 2328 §9.1 in words: `Down` or `Point-to-point`.
+    pub state: &'static str,
+    /// Area.
+    pub area: AreaId,
+    /// Cost.
+    pub cost: u16,
+    /// HelloInterval.
+    pub hello_interval: Duration,
+    /// RouterDeadInterval.
+    pub dead_interval: Duration,
+    /// Neighbours.
+    pub neighbor_count: u32,
+    /// Neighbours in Full.
+    pub full_count: u32,
+}
+
+/// An LSA of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LsaView {
+    /// Port of a link-scope LSA.
+    pub port: Option<PortId>,
+    /// Area of an area-scope LSA.
+    pub area: Option<AreaId>,
+    /// LS type in words (`router`, `link`, `intra-area-prefix`, …), hexadecimal where unknown.
+    pub kind: String,
+    /// Link State ID.
+    pub id: u32,
+    /// Advertising Router.
+    pub router: RouterId,
+    /// Age in seconds at the time of asking.
+    pub age_s: u16,
+    /// Sequence number.
+    pub sequence: u32,
+    /// Checksum.
+    pub checksum: u16,
+    /// Length with header, octets.
+    pub length: u16,
+    /// Body in words, a line each.
+    pub body: Vec<String>,
+}
+
+/// A route in OSPF's own table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteView {
+    /// Destinations.
+    pub prefix: Ipv6Prefix,
+    /// Cost.
+    pub cost: u32,
+    /// `intra-area`.
+    pub kind: &'static str,
+    /// Ways; empty where the prefix is this router's own.
+    pub next_hops: Vec<RouteNextHop>,
+}
+
+/// SPF so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpfView {
+    /// Runs.
+    pub run_count: u64,
+    /// The last one.
+    pub last_run: Option<Instant>,
+    /// Routers reached by the last run.
+    pub router_count: u32,
+    /// Prefixes found by the last run.
+    pub prefix_count: u32,
+    /// State of RFC 8405 §5: `quiet`, `short wait`, `long wait`.
+    pub backoff: &'static str,
+    /// What triggered the last run.
+    pub last_trigger: &'static str,
+}
