@@ -1,4 +1,92 @@
 //! Kumiki: a router that replaces the switch.
+//!
+//! Servers are cabled directly to each other, in a ring or anything denser, and on each of them this
+//! program forwards for its neighbours. This text is the map; every folder has a chapter of its own
+//! in its `mod.rs`.
+//!
+//! # The two halves
+//!
+//! The **pure half** decides. It has no clock, no socket, no thread and no hash map: time, bytes and
+//! seeds come in as arguments, packets and changes go out as values, and the same inputs give the
+//! same run, bit for bit. [`wire`] turns bytes into values that cannot be wrong and back. [`proto`]
+//! has one machine for each protocol, none of which knows another. [`rib`] holds all routes that
+//! anybody announced, chooses, and compiles the chosen ones. [`control`] owns all of these as one
+//! value. [`config`] reads the operator's file, [`api`] says what can be asked of a router,
+//! [`planner`] computes with topologies, and [`sim`] runs many control planes against each other in
+//! a world of its own.
+//!
+//! The **other half** carries. [`fib`] is all that a worker reads: prefixes, next hops, ports, in
+//! one immutable snapshot. [`packet`] has the buffers, [`dataplane`] the nodes a packet passes and
+//! the loop around them, [`ports`] the devices as queues, `dpdk` the owners of what DPDK gives out,
+//! [`os`] the few system calls that `std` lacks. [`daemon`] has the threads, the clock, the sockets
+//! and the signals. [`telemetry`] and [`web`] show, [`cli`] asks and prints, [`lab`] makes a whole
+//! cluster in network namespaces. [`base`] are the words that all of them use.
+//!
+//! # Who may use whom
+//!
+//! Arrows point down only. The two halves meet in one place: a `Forwarding` snapshot flows down
+//! from [`control`], punted frames flow up to it. `tests/house.rs` reads this table and refuses
+//! everything else; a new arrow is added here first, with its reason in the commit.
+//!
+//! ```text
+//! base -> std
+//! wire, fib, packet, config, os -> base
+//! rib -> fib, base
+//! planner, api -> config, base
+//! proto -> wire, base                      (one protocol never uses another)
+//! control -> proto, rib, fib, config, api, wire, base
+//! dataplane -> packet, fib, wire, base
+//! dpdk -> packet, base, dpdk_sys
+//! ports -> packet, dpdk, os, base
+//! telemetry -> control, dataplane, ports, base
+//! daemon -> control, dataplane, ports, dpdk, os, telemetry, fib, packet, config, api, base
+//! sim -> control, dataplane, planner, config, fib, packet, wire, base
+//! cli -> api, config, planner, sim, base
+//! lab -> api, config, planner, os, base
+//! web -> api, base                         (it talks to the daemon through its socket)
+//! main -> cli, daemon, lab, web
+//! ```
+//!
+//! # Threads
+//!
+//! | thread | owns | never does |
+//! |---|---|---|
+//! | worker, one for each configured core | its queues, its counters, its reader of the snapshot | lock, allocate, log |
+//! | control | the [`control::ControlPlane`] and the publisher of snapshots | block |
+//! | host I/O | TUN device, sockets, signals | touch protocol state except by message |
+//!
+//! A worker runs to completion and sleeps when nothing arrives. What the threads say to each other
+//! goes through bounded rings; a full ring is counted, never waited for.
+//!
+//! # The way of a packet
+//!
+//! A burst of up to 64 frames comes from a [`packet::PortRx`]. `ethernet-input` takes off Ethernet
+//! and VLAN, `ipv6-input` checks the header (RFC 8200), `ipv6-lookup` asks the [`fib::Fib`] for the
+//! whole burst at once, `ipv6-rewrite` takes a next hop from the group by the hash of the flow,
+//! lowers the hop limit, compares the MTU and writes the Ethernet header, and `port-output` sends.
+//! What is for the router itself turns off at `ipv6-local`: echo requests are answered in place,
+//! everything else is punted to the control thread or to the kernel. What cannot go on becomes an
+//! ICMPv6 error or a [`dataplane::DropReason`], and is counted either way:
+//! received + injected + generated = sent + punted + dropped. `docs/graph.md` has the whole graph.
+//!
+//! # The way of a route
+//!
+//! A punted OSPF packet is parsed by [`wire`] and handled by the machine in [`proto`], whose
+//! shortest paths become [`base::route`] updates. The [`rib::Rib`] keeps every candidate with its
+//! source, selects one for each prefix, resolves its gateways to neighbours, and compiles a
+//! [`fib::Forwarding`] that shares all that did not change with the one before. The publisher in
+//! [`base::rcu`] swaps one pointer; a worker sees the new world with its next burst, and the old one
+//! is freed by the control thread when no worker can read it any more.
+//!
+//! A lost cable does not wait for this. Each next hop has one atomic byte that says whether it is
+//! alive, so that every prefix behind it moves to its other next hops at once.
+//!
+//! # Where to begin
+//!
+//! Read [`base::machine`] (the shape of every protocol), [`control`] (the border of the pure half),
+//! [`fib::forwarding`] and [`dataplane::graph`]. Then pick a protocol: its files are named by the
+//! chapters of its RFC.
+
 pub mod api;
 pub mod base;
 pub mod cli;

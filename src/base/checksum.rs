@@ -13,7 +13,7 @@ pub struct InternetSum(u64);
 
 impl InternetSum {
     /// Adds octets; every call starts on an even offset, so only the last may have odd length.
-    pub fn add(mut self, bytes: &[u8]) -> Self {
+    pub fn plus(mut self, bytes: &[u8]) -> Self {
         let mut words = bytes.chunks_exact(4);
         for word in &mut words {
             if let [a, b, c, d] = *word {
@@ -31,14 +31,14 @@ impl InternetSum {
     }
 
     /// Adds the IPv6 pseudo-header (RFC 8200 §8.1).
-    pub fn add_pseudo_header(
+    pub fn plus_pseudo_header(
         self,
         source: Ipv6Addr,
         destination: Ipv6Addr,
         length: u32,
         next_header: u8,
     ) -> Self {
-        self.add(&source.octets()).add(&destination.octets()).add(&length.to_be_bytes()).add(&[
+        self.plus(&source.octets()).plus(&destination.octets()).plus(&length.to_be_bytes()).plus(&[
             0,
             0,
             0,
@@ -56,8 +56,8 @@ impl InternetSum {
     }
 }
 
-/// The checksum of an upper-layer packet over IPv6, as it is stored when the field in `payload` is zero;
-/// zero when the field holds the right value.
+/// The checksum of an upper-layer packet over IPv6, as it is stored when the field in `payload` is
+/// zero; zero when the field holds the right value.
 pub fn ipv6_upper_layer(
     source: Ipv6Addr,
     destination: Ipv6Addr,
@@ -66,8 +66,8 @@ pub fn ipv6_upper_layer(
 ) -> u16 {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     InternetSum::default()
-        .add_pseudo_header(source, destination, length, next_header)
-        .add(payload)
+        .plus_pseudo_header(source, destination, length, next_header)
+        .plus(payload)
         .finish()
 }
 
@@ -110,7 +110,7 @@ mod tests {
     fn sum_of_the_rfc_1071_example() {
         // RFC 1071 §3: 00 01 f2 03 f4 f5 f6 f7 sums to ddf2.
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
-        assert_eq!(InternetSum::default().add(&bytes).finish(), !0xddf2);
+        assert_eq!(InternetSum::default().plus(&bytes).finish(), !0xddf2);
     }
 
     proptest! {

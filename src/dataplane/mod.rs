@@ -2,7 +2,7 @@
 //!
 //! Read [`lcore`] (the loop), [`graph`] (the nodes and their order), [`node`] (one file each, in
 //! the order of a packet), then what they use: [`ports`], [`flow`], [`limit`]. The border to the
-//! control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in [`drop`] and
+//! control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in [`mod@drop`] and
 //! [`counters`].
 //!
 //! Absent on purpose: `mac_table` and everything of bridging, which come with the overlay;
