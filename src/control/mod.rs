@@ -1,12 +1,29 @@
 //! The control plane as one pure value.
 //!
-//! Read [`input`] and [`action`] first: they are the whole border. Then [`plane`].
+//! Read [`input`] and [`action`] first: they are the whole border. Then [`plane`] (what there is
+//! and how one input runs through it), `apply` (a configuration becomes inputs of the machines),
+//! `port` (what a port is to each of them), `connected` (the router's own routes), `deliver` (what
+//! the machines want becomes actions), `frame` (octets around their messages), `report` (events in
+//! words), `query` (answers to `show`).
+//!
+//! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
+//! single protocol could decide alone.
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod apply;
+mod connected;
+mod deliver;
+mod frame;
 pub mod input;
 pub mod plane;
+mod port;
+mod query;
+mod report;
+
+#[cfg(test)]
+mod tests;
 
 pub use action::Action;
 pub use input::{AttachedPort, Input};
-pub use plane::{ControlOptions, ControlPlane};
+pub use plane::{ControlCounters, ControlOptions, ControlPlane};

@@ -1,13 +1,49 @@
 //! The control plane: every protocol machine and the RIB as one value.
+//!
+//! Owns [`ControlPlane`] and the way of an input through it: it is handed to the machine that it
+//! concerns, what the machines then want is carried to the others or out, and when the RIB has
+//! something new to say it is published. What is published and what is sent keep their order, so
+//! that a packet which waited for a neighbour finds it in the forwarding state.
+//!
+//! *Invariants*: after `handle` and `handle_timeout` no machine has an action left, and the RIB is
+//! compiled.
 
 use super::action::Action;
+use super::apply::StaticState;
+use super::connected::Connected;
 use super::input::Input;
+use super::port::PortState;
+use crate::api::Event;
+use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
-use crate::base::time::Instant;
-use crate::proto::nd::Nd;
-use crate::proto::ospf::Ospf;
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::time::{Duration, Instant};
+use crate::config::{Config, addressing};
+use crate::fib::Forwarding;
+use crate::proto::nd::{self, Nd};
+use crate::proto::ospf::{self, NeighborState, Ospf};
 use crate::rib::Rib;
-use std::collections::VecDeque;
+use core::net::Ipv6Addr;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Destination Unreachable messages that the control plane makes, a second: neighbours that do not
+/// answer (RFC 4443 §2.4 (f)). The workers have a limit of their own.
+pub const UNREACHABLE_PER_SECOND_MAX: u32 = 100;
+
+crate::counters! {
+    /// What the control plane itself counted.
+    pub struct ControlCounters {
+        frames_without_port: "packets", "Frames from a port that the control plane does not know.";
+        frames_malformed: "packets", "Punted frames that are no IPv6 packet after all.";
+        frames_foreign: "packets", "Punted frames of a protocol that nobody here speaks.";
+        ospf_off_port: "packets", "OSPF packets on ports that are not in the fabric.";
+        routes_refused: "routes", "Routes that the table refused because it is full.";
+        unreachable_sent: "packets", "Destination Unreachable sent: a neighbour did not answer.";
+        unreachable_limited: "packets", "Destination Unreachable not sent: too many a second.";
+        unreachable_undue: "packets", "Packets to silent neighbours that deserve no answer.";
+        addresses_refused: "addresses", "Own addresses that somebody else has as well.";
+    }
+}
 
 /// What the driver decides about a control plane.
 #[derive(Clone, Copy, Debug)]
@@ -16,22 +52,91 @@ pub struct ControlOptions {
     pub seed: u64,
 }
 
+/// Who this router is, as the configuration says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub router_id: Option<RouterId>,
+    pub loopback: Option<Ipv6Addr>,
+    /// What the whole cluster is numbered from: the ULA, then the global prefix.
+    pub cluster: Vec<Ipv6Prefix>,
+    /// This router's own /64 of each.
+    pub lan: Vec<(Ipv6Prefix, Ipv6Addr)>,
+}
+
+impl Identity {
+    pub(super) fn of(config: &Config) -> Self {
+        let Some(cluster) = &config.cluster else {
+            return Self { router_id: config.ospf.router_id, ..Self::default() };
+        };
+        let number = cluster.number;
+        let whole: Vec<Ipv6Prefix> = core::iter::once(cluster.ula).chain(cluster.prefix).collect();
+        let lan = |prefix: &Ipv6Prefix| {
+            (addressing::lan_prefix(*prefix, number), addressing::lan_address(*prefix, number))
+        };
+        Self {
+            router_id: Some(config.ospf.router_id.unwrap_or(addressing::router_id(number))),
+            loopback: Some(addressing::loopback(cluster.ula, number)),
+            lan: whole.iter().map(lan).collect(),
+            cluster: whole,
+        }
+    }
+}
+
+/// Errors that the control plane may send in the current second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ErrorBudget {
+    since: Instant,
+    spent: u32,
+}
+
+impl ErrorBudget {
+    /// Takes one; false when this second has none left.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        if now - self.since >= Duration::from_secs(1) {
+            *self = Self { since: now, spent: 0 };
+        }
+        self.spent += 1;
+        self.spent <= UNREACHABLE_PER_SECOND_MAX
+    }
+}
+
 /// The control plane of one router; one exists, owned by the control thread.
 #[derive(Debug)]
 pub struct ControlPlane {
-    ospf: Ospf,
-    nd: Nd,
-    rib: Rib,
-    actions: VecDeque<Action>,
+    pub(super) config: Config,
+    pub(super) identity: Identity,
+    pub(super) ports: BTreeMap<PortId, PortState>,
+    pub(super) ospf: Ospf,
+    pub(super) nd: Nd,
+    pub(super) rib: Rib,
+    pub(super) connected: Connected,
+    pub(super) statics: StaticState,
+    /// OSPF neighbours that are not down, with their router-id.
+    pub(super) ospf_neighbors: BTreeMap<(PortId, Ipv6Addr), (RouterId, NeighborState)>,
+    /// The last world published; shares everything with the one the workers read.
+    pub(super) world: Forwarding,
+    pub(super) counters: ControlCounters,
+    pub(super) error_budget: ErrorBudget,
+    pub(super) actions: VecDeque<Action>,
 }
 
 impl ControlPlane {
     /// A control plane that knows nothing yet; [`Input::Configure`] comes first.
     pub fn new(options: ControlOptions) -> Self {
+        let rib = Rib::default();
         Self {
+            config: Config::default(),
+            identity: Identity::default(),
+            ports: BTreeMap::new(),
             ospf: Ospf::new(options.seed),
             nd: Nd::new(options.seed.rotate_left(32)),
-            rib: Rib::default(),
+            world: Forwarding::empty(rib.liveness()),
+            rib,
+            connected: Connected::default(),
+            statics: StaticState::default(),
+            ospf_neighbors: BTreeMap::new(),
+            counters: ControlCounters::default(),
+            error_budget: ErrorBudget::default(),
             actions: VecDeque::new(),
         }
     }
@@ -50,19 +155,70 @@ impl ControlPlane {
     pub const fn rib(&self) -> &Rib {
         &self.rib
     }
+
+    /// What the control plane itself counted.
+    pub const fn counters(&self) -> &ControlCounters {
+        &self.counters
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.actions.push_back(Action::Event(event));
+    }
+
+    /// Publishes what the RIB has to say since the last time.
+    pub(super) fn publish(&mut self) {
+        if let Some(world) = self.rib.compile() {
+            self.world = world.clone();
+            self.actions.push_back(Action::Publish(Box::new(world)));
+        }
+    }
+
+    fn take(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Configure(config) => self.configure(now, *config),
+            Input::PortAttached(port) => self.attach(now, *port),
+            Input::PortDetached(port) => self.detach(now, port),
+            Input::Carrier { port, is_up } => self.carrier(now, port, is_up),
+            Input::Frame { port, bytes } => self.frame(now, port, &bytes),
+            Input::Unresolved { port, address, packet } => {
+                self.nd.handle(now, nd::Input::Resolve { port, address, packet });
+            }
+            Input::NeighborUsed { port, address } => {
+                self.nd.handle(now, nd::Input::Used { port, address });
+            }
+            Input::Reclaimed { epoch } => self.rib.reclaimed(epoch),
+            Input::Shutdown => {
+                self.ospf.handle(now, ospf::Input::Shutdown);
+                self.nd.handle(now, nd::Input::Shutdown);
+            }
+            Input::Query { id, query } => {
+                let reply = Box::new(self.answer(now, &query));
+                self.actions.push_back(Action::Reply { id, reply });
+            }
+        }
+    }
 }
 
 impl Machine for ControlPlane {
     type Input = Input;
     type Action = Action;
 
-    fn handle(&mut self, _now: Instant, _input: Input) {}
-
-    fn next_deadline(&self) -> Option<Instant> {
-        None
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.take(now, input);
+        self.deliver(now);
+        self.publish();
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {}
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.ospf.next_deadline(), self.nd.next_deadline()].into_iter().flatten().min()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.ospf.handle_timeout(now);
+        self.nd.handle_timeout(now);
+        self.deliver(now);
+        self.publish();
+    }
 
     fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()

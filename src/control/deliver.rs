@@ -1,0 +1,176 @@
+//! What the machines want becomes actions, or inputs of other machines.
+//!
+//! Owns the meeting of protocols: OSPF tells the RIB, ND tells the RIB, an OSPF neighbour that is
+//! heard confirms its ND entry, and what waited for a MAC goes out after the MAC is published.
+//!
+//! *Invariants*: nothing is left in a machine when [`ControlPlane::deliver`] returns.
+
+use super::action::Action;
+use super::frame::{self, Punted};
+use super::plane::ControlPlane;
+use super::report;
+use crate::base::ids::{MacAddress, PortId};
+use crate::base::machine::Machine;
+use crate::base::time::Instant;
+use crate::proto::nd;
+use crate::proto::ospf::{self, NeighborChange, NeighborState};
+use crate::wire::ipv6::{Ipv6View, is_link_local};
+use core::net::Ipv6Addr;
+
+impl ControlPlane {
+    /// A frame that a worker punted.
+    pub(super) fn frame(&mut self, now: Instant, port: PortId, bytes: &[u8]) {
+        let Some(state) = self.ports.get(&port) else {
+            self.counters.frames_without_port += 1;
+            return;
+        };
+        let has_ospf = state.has_ospf;
+        match frame::classify(bytes) {
+            Punted::Nd { source_mac, packet } => {
+                let packet = packet.to_vec();
+                self.nd.handle(now, nd::Input::Message { port, source_mac, packet });
+            }
+            Punted::Ospf { .. } if !has_ospf => self.counters.ospf_off_port += 1,
+            Punted::Ospf { source, destination, source_mac, bytes } => {
+                let bytes = bytes.to_vec();
+                self.ospf.handle(now, ospf::Input::Packet { port, source, destination, bytes });
+                self.deliver_ospf(now);
+                // RFC 4861 §7.3.1: the upper layer says that the neighbour can be reached.
+                if self.ospf_neighbors.contains_key(&(port, source)) {
+                    let (address, mac) = (source, source_mac);
+                    self.nd.handle(now, nd::Input::Confirmed { port, address, mac });
+                }
+            }
+            Punted::Malformed => self.counters.frames_malformed += 1,
+            Punted::Foreign => self.counters.frames_foreign += 1,
+        }
+    }
+
+    /// Carries actions until every machine is silent.
+    pub(super) fn deliver(&mut self, now: Instant) {
+        loop {
+            self.deliver_ospf(now);
+            let Some(action) = self.nd.poll_action() else { break };
+            self.deliver_nd(now, action);
+        }
+    }
+
+    fn deliver_ospf(&mut self, now: Instant) {
+        while let Some(action) = self.ospf.poll_action() {
+            match action {
+                ospf::Action::Send { port, destination, bytes } => {
+                    self.send_ospf(now, port, destination, &bytes);
+                }
+                ospf::Action::Route(update) => self.apply_route(now, update),
+                ospf::Action::NeighborChanged(change) => self.neighbor_changed(now, &change),
+                ospf::Action::Notice(notice) => {
+                    let event = report::notice(now, &notice, &self.ports);
+                    self.event(event);
+                }
+            }
+        }
+    }
+
+    fn deliver_nd(&mut self, now: Instant, action: nd::Action) {
+        match action {
+            nd::Action::Send { port, destination, packet } => {
+                self.send_frame(port, destination, &packet);
+            }
+            nd::Action::Resolved { port, address, mac } => {
+                let own = self.ports.get(&port).map(|state| state.attached.mac);
+                self.rib.set_neighbor(port, address, own.map(|own| (mac, own)));
+                self.neighbor_route(now, port, address, true);
+            }
+            nd::Action::Unresolved { port, address } => {
+                self.rib.set_neighbor(port, address, None);
+                self.neighbor_route(now, port, address, false);
+            }
+            nd::Action::Release { port, address, packets } => {
+                // The workers must know the neighbour before its packets come back to them.
+                self.publish();
+                for packet in packets {
+                    self.release(port, address, packet);
+                }
+            }
+            nd::Action::Unreachable { packets, .. } => {
+                for packet in packets {
+                    self.complain(now, &packet);
+                }
+            }
+            nd::Action::JoinMulticast { port, group } => {
+                self.actions.push_back(Action::JoinMulticast { port, group });
+            }
+            nd::Action::DuplicateAddress { port, address, mac } => {
+                let event = report::duplicate_address(now, (port, address, mac), &self.ports);
+                self.event(event);
+                self.refuse_address(now, port, address);
+            }
+            nd::Action::Inconsistent { port, router, field } => {
+                let event = report::inconsistent(now, (port, router, field), &self.ports);
+                self.event(event);
+            }
+        }
+    }
+
+    fn send_ospf(&mut self, now: Instant, port: PortId, destination: Ipv6Addr, bytes: &[u8]) {
+        let Some(state) = self.ports.get(&port) else { return };
+        let packet = frame::ospf_packet(state.link_local(), destination, bytes);
+        if destination.is_multicast() {
+            self.send_frame(port, MacAddress::for_multicast(destination), &packet);
+        } else if let Some(mac) = self.nd.mac_of(port, destination) {
+            self.send_frame(port, mac, &packet);
+        } else {
+            self.nd.handle(now, nd::Input::Resolve { port, address: destination, packet });
+        }
+    }
+
+    fn send_frame(&mut self, port: PortId, destination: MacAddress, packet: &[u8]) {
+        let Some(state) = self.ports.get(&port) else { return };
+        let bytes = frame::in_frame(destination, state.attached.mac, packet);
+        self.actions.push_back(Action::SendFrame { port, bytes });
+    }
+
+    /// Sends on what waited for a neighbour. The lookup knows no link-local destinations, so these
+    /// go straight to the port.
+    fn release(&mut self, port: PortId, address: Ipv6Addr, packet: Vec<u8>) {
+        let is_direct = Ipv6View::new(&packet).is_ok_and(|p| is_link_local(p.destination_bits()));
+        match self.nd.mac_of(port, address) {
+            Some(mac) if is_direct => self.send_frame(port, mac, &packet),
+            _ => self.actions.push_back(Action::Forward { packet }),
+        }
+    }
+
+    /// Answers a packet whose neighbour did not answer.
+    fn complain(&mut self, now: Instant, packet: &[u8]) {
+        let Some(source) = self.own_addresses().first().copied() else {
+            self.counters.unreachable_undue += 1;
+            return;
+        };
+        let Some(packet) = frame::address_unreachable(source, packet) else {
+            self.counters.unreachable_undue += 1;
+            return;
+        };
+        if self.error_budget.take(now) {
+            self.counters.unreachable_sent += 1;
+            self.actions.push_back(Action::Forward { packet });
+        } else {
+            self.counters.unreachable_limited += 1;
+        }
+    }
+
+    /// A neighbour that is gone takes its next hops along before any SPF has run.
+    fn neighbor_changed(&mut self, now: Instant, change: &NeighborChange) {
+        let key = (change.port, change.address);
+        let is_down = change.to == NeighborState::Down;
+        if is_down {
+            self.ospf_neighbors.remove(&key);
+        } else {
+            self.ospf_neighbors.insert(key, (change.router_id, change.to));
+        }
+        if is_down || change.from == NeighborState::Down {
+            self.rib.set_alive(change.port, Some(change.address), !is_down);
+        }
+        let event = report::neighbor_changed(now, change, &self.ports);
+        self.event(event);
+    }
+}

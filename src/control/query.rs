@@ -1,0 +1,324 @@
+//! Answers to `show`, as far as the control plane knows them.
+//!
+//! Owns the rows of protocols, routes and forwarding. Of ports, errors, version and configuration it
+//! gives its part; counters of devices and workers, process and uptime are added by the driver.
+
+use super::plane::{ControlCounters, ControlPlane};
+use super::report::port_name;
+use crate::api::ShowQuery;
+use crate::api::request::RouteFilter;
+use crate::api::show::{
+    ConfigRow, ErrorRow, FibRow, LsaRow, NeighborRow, NextHopRow, OspfInterfaceRow,
+    OspfNeighborRow, OspfRouteRow, PortRow, RouteRow, ShowReply, SpfRow, VersionRow,
+};
+use crate::base::counters::CounterInfo;
+use crate::base::ids::{GroupId, PortId};
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::route::{RouteNextHop, RouteTarget};
+use crate::base::time::{Duration, Instant};
+use crate::config::render;
+use crate::fib::NextHopGroup;
+use crate::proto::nd::NdCounters;
+use crate::proto::ospf::{NeighborState, OspfCounters};
+use crate::rib::{RibCounters, RibRoute, Way};
+
+fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl ControlPlane {
+    /// The answer to one question.
+    pub(super) fn answer(&self, now: Instant, query: &ShowQuery) -> ShowReply {
+        match query {
+            ShowQuery::Version => ShowReply::Version(VersionRow {
+                name: self.config.router.name.clone(),
+                router_id: self.identity.router_id,
+                loopback: self.identity.loopback,
+                ..VersionRow::default()
+            }),
+            ShowQuery::Port => ShowReply::Port(self.port_rows()),
+            ShowQuery::Neighbor => ShowReply::Neighbor(self.neighbor_rows()),
+            ShowQuery::OspfNeighbor => ShowReply::OspfNeighbor(self.ospf_neighbor_rows(now)),
+            ShowQuery::OspfInterface => ShowReply::OspfInterface(self.ospf_interface_rows()),
+            ShowQuery::OspfDatabase => ShowReply::OspfDatabase(self.lsa_rows(now)),
+            ShowQuery::OspfRoute => ShowReply::OspfRoute(self.ospf_route_rows()),
+            ShowQuery::OspfSpf => ShowReply::OspfSpf(self.spf_row(now)),
+            ShowQuery::Route(filter) => ShowReply::Route(self.route_rows(filter)),
+            ShowQuery::Fib(filter) => ShowReply::Fib(self.fib_rows(filter)),
+            ShowQuery::Runtime => ShowReply::Runtime(Vec::new()),
+            ShowQuery::Errors { all } => ShowReply::Errors(self.error_rows(*all)),
+            ShowQuery::Config => ShowReply::Config(ConfigRow {
+                text: render(&self.config),
+                inactive: self.inactive_blocks(),
+            }),
+        }
+    }
+
+    fn name(&self, port: PortId) -> String {
+        port_name(port, &self.ports)
+    }
+
+    fn port_rows(&self) -> Vec<PortRow> {
+        let rows = self.ports.values().map(|state| PortRow {
+            port: state.id(),
+            name: state.attached.settings.name.clone(),
+            device: state.attached.settings.device.to_string(),
+            role: state.role(),
+            is_up: state.is_up,
+            mac: state.attached.mac,
+            mtu: state.mtu(),
+            addresses: state.addresses(),
+            rx_packets: 0,
+            rx_bytes: 0,
+            tx_packets: 0,
+            tx_bytes: 0,
+            rx_missed_packets: 0,
+            tx_dropped_packets: 0,
+        });
+        rows.collect()
+    }
+
+    fn neighbor_rows(&self) -> Vec<NeighborRow> {
+        let rows = self.nd.entries().into_iter().map(|entry| NeighborRow {
+            address: entry.address,
+            port: self.name(entry.port),
+            mac: entry.mac,
+            state: entry.state.to_string(),
+            is_router: entry.is_router,
+            queued_packets: entry.queued_packets,
+        });
+        rows.collect()
+    }
+
+    fn ospf_neighbor_rows(&self, now: Instant) -> Vec<OspfNeighborRow> {
+        let rows = self.ospf.neighbors().into_iter().map(|neighbor| OspfNeighborRow {
+            router_id: neighbor.router_id,
+            name: None,
+            port: self.name(neighbor.port),
+            address: neighbor.address,
+            state: neighbor.state.to_string(),
+            state_age_ms: milliseconds(now - neighbor.since),
+            dead_in_ms: neighbor.dead_at.map_or(0, |dead_at| milliseconds(dead_at - now)),
+            retransmit_count: neighbor.retransmit_count,
+            request_count: neighbor.request_count,
+            problem: neighbor.problem,
+        });
+        rows.collect()
+    }
+
+    fn ospf_interface_rows(&self) -> Vec<OspfInterfaceRow> {
+        let rows = self.ospf.interfaces().into_iter().map(|interface| OspfInterfaceRow {
+            port: self.name(interface.port),
+            interface_id: interface.interface_id,
+            kind: "point-to-point".to_owned(),
+            state: interface.state.to_owned(),
+            area: interface.area,
+            cost: interface.cost,
+            hello_interval_ms: milliseconds(interface.hello_interval),
+            dead_interval_ms: milliseconds(interface.dead_interval),
+            full_count: interface.full_count,
+            neighbor_count: interface.neighbor_count,
+        });
+        rows.collect()
+    }
+
+    fn lsa_rows(&self, now: Instant) -> Vec<LsaRow> {
+        let scope = |port: Option<PortId>, area| match (port, area) {
+            (Some(port), _) => format!("link {}", self.name(port)),
+            (None, Some(area)) => format!("area {area}"),
+            (None, None) => "as".to_owned(),
+        };
+        let rows = self.ospf.database(now).into_iter().map(|lsa| LsaRow {
+            scope: scope(lsa.port, lsa.area),
+            kind: lsa.kind,
+            id: lsa.id,
+            router: lsa.router,
+            age_s: lsa.age_s,
+            sequence: format!("{:#010x}", lsa.sequence),
+            checksum: format!("{:#06x}", lsa.checksum),
+            length: lsa.length,
+            body: lsa.body,
+        });
+        rows.collect()
+    }
+
+    fn ospf_route_rows(&self) -> Vec<OspfRouteRow> {
+        let rows = self.ospf.routes().into_iter().map(|route| OspfRouteRow {
+            prefix: route.prefix,
+            cost: route.cost,
+            kind: route.kind.to_owned(),
+            next_hops: self.next_hop_rows(&route.next_hops),
+        });
+        rows.collect()
+    }
+
+    fn spf_row(&self, now: Instant) -> SpfRow {
+        let spf = self.ospf.spf();
+        SpfRow {
+            run_count: spf.run_count,
+            last_run_ago_ms: spf.last_run.map(|run| milliseconds(now - run)),
+            // The control plane has no clock: the driver times the runs.
+            last_duration_us: 0,
+            router_count: spf.router_count,
+            prefix_count: spf.prefix_count,
+            backoff: spf.backoff.to_owned(),
+            last_trigger: spf.last_trigger.to_owned(),
+        }
+    }
+
+    fn next_hop_rows(&self, ways: &[RouteNextHop]) -> Vec<NextHopRow> {
+        let row = |way: &RouteNextHop| NextHopRow {
+            port: self.name(way.port),
+            address: Some(way.address),
+            mac: self.nd.mac_of(way.port, way.address),
+            is_alive: self.is_alive(*way),
+        };
+        ways.iter().map(row).collect()
+    }
+
+    /// The liveness flag; a next hop that no group uses is judged by its port.
+    fn is_alive(&self, way: RouteNextHop) -> bool {
+        let place = self
+            .world
+            .next_hops
+            .iter()
+            .position(|next_hop| next_hop.port == way.port && next_hop.address == way.address);
+        match place.and_then(|place| u16::try_from(place).ok()) {
+            Some(place) => self.world.liveness.is_alive(crate::base::ids::NextHopId(place)),
+            None => self.ports.get(&way.port).is_some_and(|state| state.is_up),
+        }
+    }
+
+    fn route_rows(&self, filter: &RouteFilter) -> Vec<RouteRow> {
+        let is_wanted = |prefix: Ipv6Prefix| filter.prefix.is_none_or(|only| only == prefix);
+        match filter.address {
+            Some(address) => self.rib.lookup(address).map(|route| self.route_row(&route)).collect(),
+            None => {
+                let routes = self.rib.routes().filter(|route| is_wanted(route.prefix));
+                routes.map(|route| self.route_row(&route)).collect()
+            }
+        }
+    }
+
+    fn route_row(&self, route: &RibRoute<'_>) -> RouteRow {
+        let target = match &route.body.target {
+            RouteTarget::Via(_) | RouteTarget::Recursive(_) => "via",
+            RouteTarget::OnLink(_) => "on-link",
+            RouteTarget::Local => "local",
+            RouteTarget::Unreachable => "unreachable",
+            RouteTarget::Blackhole => "blackhole",
+        };
+        let next_hops = match (&route.way, &route.body.target) {
+            (Some(Way::Forward(ways)), _) => self.next_hop_rows(ways),
+            (Some(Way::OnLink(port)), _) | (None, RouteTarget::OnLink(port)) => {
+                vec![self.port_hop(*port)]
+            }
+            (None, RouteTarget::Via(ways)) => self.next_hop_rows(ways),
+            (None, RouteTarget::Recursive(gateways)) => {
+                let gone = |address| NextHopRow {
+                    port: String::new(),
+                    address: Some(address),
+                    mac: None,
+                    is_alive: false,
+                };
+                gateways.iter().copied().map(gone).collect()
+            }
+            _ => Vec::new(),
+        };
+        RouteRow {
+            prefix: route.prefix,
+            source: route.source,
+            distance: route.source.distance(),
+            metric: route.body.metric,
+            is_selected: route.is_selected,
+            target: target.to_owned(),
+            next_hops,
+        }
+    }
+
+    fn port_hop(&self, port: PortId) -> NextHopRow {
+        let is_alive = self.ports.get(&port).is_some_and(|state| state.is_up);
+        NextHopRow { port: self.name(port), address: None, mac: None, is_alive }
+    }
+
+    fn fib_rows(&self, filter: &RouteFilter) -> Vec<FibRow> {
+        let row = |(prefix, group)| self.fib_row(prefix, group);
+        if let Some(address) = filter.address {
+            let longest = (0..=128).rev().find_map(|length| {
+                let prefix = Ipv6Prefix::containing(address, length);
+                Some((prefix, self.world.table.get(prefix)?))
+            });
+            return longest.into_iter().map(row).collect();
+        }
+        if let Some(prefix) = filter.prefix {
+            let found = self.world.table.get(prefix).map(|group| (prefix, group));
+            return found.into_iter().map(row).collect();
+        }
+        self.world.table.iter().map(row).collect()
+    }
+
+    fn fib_row(&self, prefix: Ipv6Prefix, group: GroupId) -> FibRow {
+        let (target, next_hops) = match self.world.group(group) {
+            NextHopGroup::Forward { members, .. } => {
+                let ways: Vec<RouteNextHop> = members
+                    .iter()
+                    .filter_map(|member| self.world.next_hop(*member))
+                    .map(|hop| RouteNextHop { port: hop.port, address: hop.address })
+                    .collect();
+                ("forward", self.next_hop_rows(&ways))
+            }
+            NextHopGroup::OnLink(port) => ("on-link", vec![self.port_hop(*port)]),
+            NextHopGroup::Local => ("local", Vec::new()),
+            NextHopGroup::Unreachable => ("unreachable", Vec::new()),
+            NextHopGroup::Blackhole => ("blackhole", Vec::new()),
+        };
+        FibRow { prefix, group: group.0, target: target.to_owned(), next_hops }
+    }
+
+    fn error_rows(&self, all: bool) -> Vec<ErrorRow> {
+        let blocks: [(&str, &[CounterInfo], Vec<u64>); 4] = [
+            ("control", ControlCounters::INFO, self.counters.values()),
+            ("ospf", OspfCounters::INFO, self.ospf.counters().values()),
+            ("nd", NdCounters::INFO, self.nd.counters().values()),
+            ("rib", RibCounters::INFO, self.rib.counters().values()),
+        ];
+        let mut rows = Vec::new();
+        for (place, infos, values) in blocks {
+            let counted = infos.iter().zip(values).filter(|(_, count)| all || *count > 0);
+            rows.extend(counted.map(|(info, count)| ErrorRow {
+                place: place.to_owned(),
+                name: info.name.to_owned(),
+                count,
+                help: info.help.to_owned(),
+            }));
+        }
+        rows
+    }
+
+    /// Blocks of the configuration whose port is not on this server.
+    fn inactive_blocks(&self) -> Vec<String> {
+        let missing = |name: &str| self.port_named(name).is_none();
+        let mut inactive = Vec::new();
+        for (index, route) in self.config.routes.iter().enumerate() {
+            if let crate::config::StaticRouteTarget::Via { port: Some(port), .. } = &route.target
+                && missing(port)
+            {
+                let place = index + 1;
+                inactive.push(format!("[[route]] {place}: port {port} is not on this server"));
+            }
+        }
+        for (index, neighbor) in self.config.neighbors.iter().enumerate() {
+            if missing(&neighbor.port) {
+                let (place, port) = (index + 1, &neighbor.port);
+                inactive.push(format!("[[neighbor]] {place}: port {port} is not on this server"));
+            }
+        }
+        inactive
+    }
+
+    /// How many OSPF neighbours are Full.
+    pub fn full_count(&self) -> usize {
+        let full = |(_, state): &&(_, NeighborState)| *state == NeighborState::Full;
+        self.ospf_neighbors.values().filter(full).count()
+    }
+}

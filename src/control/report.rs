@@ -1,0 +1,163 @@
+//! Events in words: what the log and `kumiki monitor` say of the control plane.
+//!
+//! Owns the sentences; that there is one a change and none a packet is the care of the machines.
+
+use super::port::PortState;
+use crate::api::{Event, Severity};
+use crate::base::ids::{MacAddress, PortId};
+use crate::base::time::Instant;
+use crate::proto::ospf::{NeighborChange, NeighborState, Notice};
+use crate::rib::RibError;
+use core::fmt::Display;
+use core::net::Ipv6Addr;
+use std::collections::BTreeMap;
+
+type Ports = BTreeMap<PortId, PortState>;
+
+/// An event under construction.
+struct Draft(Event);
+
+impl Draft {
+    fn new(at: Instant, severity: Severity, topic: &str, text: String) -> Self {
+        Self(Event { at, severity, topic: topic.to_owned(), text, fields: Vec::new() })
+    }
+
+    fn with(mut self, key: &str, value: impl Display) -> Self {
+        self.0.fields.push((key.to_owned(), value.to_string()));
+        self
+    }
+}
+
+/// The name of a port in messages; its number where it is gone.
+pub(super) fn port_name(port: PortId, ports: &Ports) -> String {
+    let name = ports.get(&port).map(|state| state.attached.settings.name.clone());
+    name.unwrap_or_else(|| format!("port {port}"))
+}
+
+/// Carrier came or went.
+pub(super) fn carrier(now: Instant, state: &PortState) -> Event {
+    let name = &state.attached.settings.name;
+    let (severity, what) = match state.is_up {
+        true => (Severity::Info, "has carrier"),
+        false => (Severity::Warning, "lost carrier"),
+    };
+    Draft::new(now, severity, "port.carrier", format!("{name} {what}"))
+        .with("port", name)
+        .with("is_up", state.is_up)
+        .0
+}
+
+/// An OSPF neighbour in a new state.
+pub(super) fn neighbor_changed(now: Instant, change: &NeighborChange, ports: &Ports) -> Event {
+    let name = port_name(change.port, ports);
+    let severity = match (change.from, change.to) {
+        (NeighborState::Full, _) => Severity::Warning,
+        _ => Severity::Info,
+    };
+    let NeighborChange { router_id, from, to, event, .. } = change;
+    let text = format!("neighbour {router_id} on {name}: {from} -> {to} ({event})");
+    Draft::new(now, severity, "ospf.neighbor", text)
+        .with("port", &name)
+        .with("router_id", router_id)
+        .with("address", change.address)
+        .with("from", from)
+        .with("to", to)
+        .with("event", event)
+        .0
+}
+
+/// Something an administrator should know.
+pub(super) fn notice(now: Instant, notice: &Notice, ports: &Ports) -> Event {
+    let warn = |topic: &str, text: String| Draft::new(now, Severity::Warning, topic, text);
+    let draft = match notice {
+        Notice::MtuMismatch { port, router_id, ours, theirs } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "MTU mismatch on {name}: {ours} here, {theirs} at {router_id}; the adjacency waits \
+                 until both ends have the same mtu"
+            );
+            warn("ospf.mtu_mismatch", text)
+                .with("port", name)
+                .with("router_id", router_id)
+                .with("ours", ours)
+                .with("theirs", theirs)
+        }
+        Notice::HelloMismatch { port, router_id, field, ours, theirs } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "hellos of {router_id} on {name} are not accepted: {field} is {ours} here and \
+                 {theirs} there; make both ends equal"
+            );
+            warn("ospf.hello_mismatch", text)
+                .with("port", name)
+                .with("router_id", router_id)
+                .with("field", field)
+        }
+        Notice::DuplicateRouterId { port, router_id, ours, theirs } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "router-id {router_id} exists twice: this router ({ours} on {name}) and the one \
+                 heard through {theirs}; give one of them another number"
+            );
+            Draft::new(now, Severity::Error, "ospf.duplicate_router_id", text)
+                .with("port", name)
+                .with("router_id", router_id)
+                .with("ours", ours)
+                .with("theirs", theirs)
+        }
+        Notice::SecondNeighbor { port, kept, ignored } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "two routers answer on the cable at {name}: {kept} is kept, {ignored} ignored; a \
+                 fabric port takes one cable to one router"
+            );
+            warn("ospf.second_neighbor", text)
+                .with("port", name)
+                .with("kept", kept)
+                .with("ignored", ignored)
+        }
+        Notice::DatabaseFull { limit } => {
+            let text =
+                format!("the link-state database is full with {limit} LSAs; more are refused");
+            Draft::new(now, Severity::Error, "ospf.database_full", text).with("limit", limit)
+        }
+    };
+    draft.0
+}
+
+/// Somebody else has one of the router's addresses.
+pub(super) fn duplicate_address(
+    now: Instant,
+    (port, address, mac): (PortId, Ipv6Addr, Option<MacAddress>),
+    ports: &Ports,
+) -> Event {
+    let name = port_name(port, ports);
+    let who = mac.map_or_else(|| "somebody".to_owned(), |mac| mac.to_string());
+    let text = format!("{who} on {name} has {address} as well; it is not used there");
+    Draft::new(now, Severity::Error, "nd.duplicate_address", text)
+        .with("port", name)
+        .with("address", address)
+        .with("mac", who)
+        .0
+}
+
+/// Another router on a LAN advertises something else.
+pub(super) fn inconsistent(
+    now: Instant,
+    (port, router, field): (PortId, Ipv6Addr, &str),
+    ports: &Ports,
+) -> Event {
+    let name = port_name(port, ports);
+    let text = format!("router {router} on {name} advertises another {field} (RFC 4861 §6.2.7)");
+    Draft::new(now, Severity::Warning, "nd.inconsistent_advertisement", text)
+        .with("port", name)
+        .with("router", router)
+        .with("field", field)
+        .0
+}
+
+/// The routing table refused a route.
+pub(super) fn table_full(now: Instant, error: &RibError) -> Event {
+    let text = format!("route refused: {error}; further ones are only counted");
+    Draft::new(now, Severity::Error, "rib.full", text).0
+}

@@ -1,0 +1,177 @@
+//! Claims about the whole control plane of one router; many routers are in `tests/sim`.
+
+use super::action::Action;
+use super::input::{AttachedPort, Input};
+use super::plane::{ControlOptions, ControlPlane};
+use crate::api::ShowQuery;
+use crate::api::request::RouteFilter;
+use crate::api::show::{RouteRow, ShowReply};
+use crate::base::ids::{MacAddress, PortId};
+use crate::base::machine::Machine;
+use crate::base::route::PortRole;
+use crate::base::time::Instant;
+use crate::config::{self, Config, NoFiles, Overrides, PortDevice, PortSettings, Source};
+use crate::fib::{Forwarding, NextHopGroup};
+use core::net::Ipv6Addr;
+
+const NOW: Instant = Instant::from_millis(1_000);
+const BASE: &str =
+    "[router]\nname = \"s07\"\n[cluster]\nula = \"fd4b:756d:696b::/48\"\nnumber = 7\n";
+
+fn config(more: &str) -> Config {
+    let text = format!("{BASE}{more}");
+    let source = Source {
+        origin: "test.toml",
+        text: &text,
+        overrides: &Overrides::default(),
+        files: &NoFiles,
+    };
+    config::load(&source).expect("a right configuration")
+}
+
+fn port(number: u16, role: PortRole) -> AttachedPort {
+    let name = format!("p{number}");
+    let settings = PortSettings {
+        device: PortDevice::AfPacket(name.clone()),
+        name,
+        role,
+        address: None,
+        mtu: 9000,
+        cost: None,
+        vlan: None,
+        mac: None,
+    };
+    AttachedPort {
+        port: PortId(number),
+        settings,
+        mac: MacAddress([2, 0, 0, 0, 0, u8::try_from(number).unwrap_or(0xff)]),
+        mtu_max: 9000,
+        speed_mbps: None,
+        is_up: true,
+    }
+}
+
+struct Bench {
+    plane: ControlPlane,
+    world: Option<Forwarding>,
+    host: Option<(Vec<Ipv6Addr>, usize)>,
+    frames: Vec<(PortId, Vec<u8>)>,
+    events: Vec<String>,
+}
+
+impl Bench {
+    fn new(more: &str) -> Self {
+        let plane = ControlPlane::new(ControlOptions { seed: 1 });
+        let (frames, events) = (Vec::new(), Vec::new());
+        let mut bench = Self { plane, world: None, host: None, frames, events };
+        bench.input(Input::Configure(Box::new(config(more))));
+        bench
+    }
+
+    fn input(&mut self, input: Input) -> Vec<ShowReply> {
+        self.plane.handle(NOW, input);
+        let mut replies = Vec::new();
+        while let Some(action) = self.plane.poll_action() {
+            match action {
+                Action::Publish(world) => self.world = Some(*world),
+                Action::HostAddresses { addresses, prefixes } => {
+                    self.host = Some((addresses, prefixes.len()));
+                }
+                Action::SendFrame { port, bytes } => self.frames.push((port, bytes)),
+                Action::Event(event) => self.events.push(event.topic),
+                Action::Reply { reply, .. } => replies.push(*reply),
+                Action::Forward { .. } | Action::JoinMulticast { .. } => {}
+            }
+        }
+        replies
+    }
+
+    fn attach(&mut self, attached: AttachedPort) {
+        self.input(Input::PortAttached(Box::new(attached)));
+    }
+
+    fn routes(&mut self) -> Vec<RouteRow> {
+        let query = ShowQuery::Route(RouteFilter::default());
+        match self.input(Input::Query { id: 1, query }).pop() {
+            Some(ShowReply::Route(rows)) => rows,
+            other => unreachable!("an answer about routes: {other:?}"),
+        }
+    }
+
+    fn group(&self, address: &str) -> NextHopGroup {
+        let world = self.world.as_ref().expect("a world was published");
+        let address: Ipv6Addr = address.parse().expect("an address");
+        world.group(world.table.lookup(address.to_bits())).clone()
+    }
+}
+
+const LAN: &str = "[[port]]\ndevice = \"af_packet:p1\"\nrole = \"lan\"\n";
+
+#[test]
+fn the_loopback_is_local_and_the_host_has_it() {
+    let bench = Bench::new(LAN);
+    assert_eq!(bench.group("fd4b:756d:696b::7"), NextHopGroup::Local);
+    let loopback = "fd4b:756d:696b::7".parse().unwrap();
+    assert_eq!(bench.host, Some((vec![loopback], 1)));
+}
+
+#[test]
+fn the_first_lan_port_has_the_prefix_of_the_server() {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(1, PortRole::Lan));
+    bench.attach(port(2, PortRole::Lan));
+    assert_eq!(bench.group("fd4b:756d:696b:7::1"), NextHopGroup::Local);
+    assert_eq!(bench.group("fd4b:756d:696b:7::99"), NextHopGroup::OnLink(PortId(1)));
+    bench.input(Input::PortDetached(PortId(1)));
+    assert_eq!(bench.group("fd4b:756d:696b:7::99"), NextHopGroup::OnLink(PortId(2)));
+}
+
+#[test]
+fn a_port_without_carrier_has_no_connected_route() {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(1, PortRole::Lan));
+    bench.input(Input::Carrier { port: PortId(1), is_up: false });
+    assert_eq!(bench.group("fd4b:756d:696b:7::99"), NextHopGroup::Unreachable);
+    assert_eq!(bench.events, ["port.carrier"]);
+    bench.input(Input::Carrier { port: PortId(1), is_up: false });
+    assert_eq!(bench.events.len(), 1, "nothing changed, nothing to say");
+    bench.input(Input::Carrier { port: PortId(1), is_up: true });
+    assert_eq!(bench.group("fd4b:756d:696b:7::99"), NextHopGroup::OnLink(PortId(1)));
+}
+
+#[test]
+fn static_routes_wait_for_their_port_and_go_with_the_configuration() {
+    let route = "[[route]]\nprefix = \"2001:db8::/32\"\nvia = \"fe80::1\"\nport = \"p1\"\n";
+    let ports = "[[port]]\ndevice = \"af_packet:p1\"\nname = \"p1\"\nrole = \"lan\"\n";
+    let mut bench = Bench::new(&format!("{ports}{route}"));
+    let is_static = |row: &RouteRow| row.source == crate::base::route::RouteSource::Static;
+    assert!(!bench.routes().iter().any(is_static), "p1 is not attached yet");
+    bench.attach(port(1, PortRole::Lan));
+    let row = bench.routes().into_iter().find(is_static).expect("a static route");
+    assert_eq!((row.next_hops[0].port.as_str(), row.is_selected), ("p1", true));
+    bench.input(Input::Configure(Box::new(config(ports))));
+    assert!(!bench.routes().iter().any(is_static));
+}
+
+#[test]
+fn the_same_configuration_again_changes_nothing() {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(1, PortRole::Lan));
+    bench.attach(port(2, PortRole::Fabric));
+    bench.world = None;
+    bench.frames.clear();
+    bench.input(Input::Configure(Box::new(config(LAN))));
+    bench.attach(port(2, PortRole::Fabric));
+    assert!(bench.world.is_none() && bench.frames.is_empty(), "{:?}", bench.frames);
+}
+
+#[test]
+fn frames_that_nobody_speaks_are_counted() {
+    let mut bench = Bench::new(LAN);
+    bench.input(Input::Frame { port: PortId(9), bytes: vec![0; 60] });
+    bench.attach(port(1, PortRole::Lan));
+    bench.input(Input::Frame { port: PortId(1), bytes: vec![0; 9] });
+    bench.input(Input::Frame { port: PortId(1), bytes: vec![0; 60] });
+    let counters = bench.plane.counters();
+    assert_eq!((counters.frames_without_port, counters.frames_malformed), (1, 2));
+}
