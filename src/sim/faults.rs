@@ -1,0 +1,172 @@
+//! What goes wrong, and when: single faults and whole schedules of them from a seed.
+//!
+//! Owns [`Fault`] and [`chaos`]. Carrying faults out is the world's.
+//!
+//! *Invariants*: a schedule ends with everything whole again at [`ChaosPlan::until`]: links healed
+//! and as good as at the start, every router running. What follows must converge.
+
+use crate::base::prng::Prng;
+use crate::base::time::{Duration, Instant};
+use crate::sim::link::{Direction, Quality};
+
+/// The shortest time until a fault is repaired: shorter than a dead interval, so that some pass
+/// unnoticed.
+pub const REPAIR_TIME_MIN: Duration = Duration::from_millis(20);
+
+/// How a router dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Its process ends; its ports keep their light.
+    Process,
+    /// Its server goes dark: the other ends lose carrier.
+    Power,
+}
+
+/// One thing that goes wrong, or right again. Links and routers by index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Pulls the cable: both ends lose carrier.
+    Cut {
+        /// Which.
+        link: usize,
+    },
+    /// Frames vanish and nobody is told.
+    Silence {
+        /// Which.
+        link: usize,
+        /// One direction, or both (`None`).
+        direction: Option<Direction>,
+    },
+    /// Makes the link whole, with carrier.
+    Heal {
+        /// Which.
+        link: usize,
+    },
+    /// Changes how good a link is.
+    Degrade {
+        /// Which.
+        link: usize,
+        /// From now on.
+        quality: Quality,
+    },
+    /// Stops a router without a farewell.
+    Kill {
+        /// Which.
+        router: usize,
+        /// How.
+        death: Death,
+    },
+    /// Starts it again with the same configuration and nothing remembered.
+    Restart {
+        /// Which.
+        router: usize,
+    },
+}
+
+/// What a schedule is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChaosPlan {
+    /// How many links there are.
+    pub link_count: usize,
+    /// How many routers there are.
+    pub router_count: usize,
+    /// How many faults, repairs not counted.
+    pub fault_count: usize,
+    /// When the first may happen.
+    pub from: Instant,
+    /// When everything is whole again.
+    pub until: Instant,
+    /// How good links are when they are whole.
+    pub quality: Quality,
+}
+
+/// A schedule of faults and repairs, in order of time.
+pub fn chaos(plan: &ChaosPlan, prng: &mut Prng) -> Vec<(Instant, Fault)> {
+    let mut schedule = Vec::new();
+    let span = plan.until - plan.from;
+    for _ in 0..plan.fault_count {
+        let at = plan.from + prng.between(Duration::ZERO, span);
+        let (fault, repair) = one(plan, prng);
+        let longest = (plan.until - at).max(REPAIR_TIME_MIN);
+        let repaired = at + prng.between(REPAIR_TIME_MIN, longest);
+        schedule.push((at, fault));
+        schedule.push((repaired.min(plan.until), repair));
+    }
+    for link in 0..plan.link_count {
+        schedule.push((plan.until, Fault::Heal { link }));
+        schedule.push((plan.until, Fault::Degrade { link, quality: plan.quality }));
+    }
+    schedule.extend((0..plan.router_count).map(|router| (plan.until, Fault::Restart { router })));
+    // Stable: at the end the repairs of all stay behind what else happens then.
+    schedule.sort_by_key(|(at, _)| *at);
+    schedule
+}
+
+/// A fault and its repair.
+fn one(plan: &ChaosPlan, prng: &mut Prng) -> (Fault, Fault) {
+    let link = index(prng, plan.link_count);
+    let router = index(prng, plan.router_count);
+    let heal = Fault::Heal { link };
+    let restart = Fault::Restart { router };
+    match prng.below(100) {
+        0..35 => (Fault::Cut { link }, heal),
+        35..45 => (Fault::Silence { link, direction: None }, heal),
+        45..50 => (Fault::Silence { link, direction: Some(Direction::Forth) }, heal),
+        50..55 => (Fault::Silence { link, direction: Some(Direction::Back) }, heal),
+        55..65 => (Fault::Kill { router, death: Death::Process }, restart),
+        65..75 => (Fault::Kill { router, death: Death::Power }, restart),
+        _ => {
+            let whole = Fault::Degrade { link, quality: plan.quality };
+            (Fault::Degrade { link, quality: Quality::BAD }, whole)
+        }
+    }
+}
+
+fn index(prng: &mut Prng, count: usize) -> usize {
+    usize::try_from(prng.below(count as u64)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: ChaosPlan = ChaosPlan {
+        link_count: 5,
+        router_count: 4,
+        fault_count: 200,
+        from: Instant::from_millis(1_000),
+        until: Instant::from_millis(20_000),
+        quality: Quality::GOOD,
+    };
+
+    #[test]
+    fn a_schedule_follows_from_its_seed() {
+        let schedule = |seed| chaos(&PLAN, &mut Prng::new(seed));
+        assert_eq!(schedule(1), schedule(1));
+        assert_ne!(schedule(1), schedule(2));
+    }
+
+    #[test]
+    fn a_schedule_stays_inside_its_time_and_ends_whole() {
+        let schedule = chaos(&PLAN, &mut Prng::new(3));
+        assert!(schedule.iter().all(|(at, _)| *at >= PLAN.from && *at <= PLAN.until));
+        assert!(schedule.is_sorted_by_key(|(at, _)| *at));
+        let whole = PLAN.link_count * 2 + PLAN.router_count;
+        let end: Vec<Fault> = schedule.iter().rev().take(whole).map(|(_, fault)| *fault).collect();
+        let heals = (0..5).all(|link| end.contains(&Fault::Heal { link }));
+        let restarts = (0..4).all(|router| end.contains(&Fault::Restart { router }));
+        assert!(heals && restarts, "{end:?}");
+    }
+
+    #[test]
+    fn every_kind_of_fault_happens() {
+        let schedule = chaos(&PLAN, &mut Prng::new(4));
+        let has = |wanted: fn(&Fault) -> bool| schedule.iter().any(|(_, fault)| wanted(fault));
+        assert!(has(|fault| matches!(fault, Fault::Cut { .. })));
+        assert!(has(|fault| matches!(fault, Fault::Silence { direction: None, .. })));
+        assert!(has(|fault| matches!(fault, Fault::Silence { direction: Some(_), .. })));
+        assert!(has(|fault| matches!(fault, Fault::Kill { death: Death::Power, .. })));
+        assert!(has(|fault| matches!(fault, Fault::Kill { death: Death::Process, .. })));
+        assert!(has(|fault| matches!(fault, Fault::Degrade { quality: Quality::BAD, .. })));
+    }
+}

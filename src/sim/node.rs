@@ -1,0 +1,341 @@
+//! One simulated server: the real control plane on the real data plane, without a thread.
+//!
+//! Owns [`Node`]: a control plane, a worker on heap buffers, and the small piece of driver between
+//! them, which does what the daemon does: punts become inputs, actions become injected packets and
+//! publications. When anything happens is the world's.
+//!
+//! *Invariants*: between two calls nothing waits inside, neither in a ring nor in the control
+//! plane. A node takes no time: what it does at an instant, it has done at that instant.
+
+use crate::base::ids::{LcoreId, NextHopId, PortId};
+use crate::base::machine::Machine;
+use crate::base::rcu::{Publisher, Reader};
+use crate::base::time::Instant;
+use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input};
+use crate::dataplane::lcore::{WorkerRings, WorldReader};
+use crate::dataplane::{
+    Injected, LcoreCounters, LcoreSnapshot, PuntClass, PuntSender, Punted, Ring, Worker,
+    WorkerPort, WorkerSetup,
+};
+use crate::fib::{Forwarding, Liveness};
+use crate::packet::{BURST_MAX, Burst, HeapBuf, PacketBuf, PortRx, PortTx};
+use core::net::Ipv6Addr;
+use core::ops::Deref;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Frames that wait at one queue of a port: all that one input can cause, and more.
+pub const QUEUE_FRAMES_MAX: usize = 8192;
+/// Rounds between control plane and data plane at one instant. More is a loop between the two.
+pub const ROUNDS_MAX: usize = 10_000;
+/// Next hops whose use is reported: as many as a router with full fabric ports has neighbours.
+pub const NEXT_HOPS_WATCHED: usize = 256;
+/// Packets for the host that are kept for the checkers.
+pub const HOST_PACKETS_MAX: usize = 4096;
+/// Events that are kept for the checkers.
+pub const EVENTS_MAX: usize = 1024;
+
+/// A control plane that a node can drive: the real one, or a small one in a test.
+pub trait Control: Machine<Input = Input, Action = Action> {
+    /// A new one that knows nothing.
+    fn start(options: ControlOptions) -> Self;
+}
+
+impl Control for ControlPlane {
+    fn start(options: ControlOptions) -> Self {
+        Self::new(options)
+    }
+}
+
+struct QueueRx(Arc<Ring<HeapBuf>>);
+
+impl PortRx<HeapBuf> for QueueRx {
+    fn receive(&mut self, burst: &mut Burst<HeapBuf>) -> usize {
+        let mut count = 0;
+        while burst.room() > 0 {
+            let Some(packet) = self.0.pop() else { break };
+            burst.extend([packet]);
+            count += 1;
+        }
+        count
+    }
+}
+
+struct QueueTx(Arc<Ring<HeapBuf>>);
+
+impl PortTx<HeapBuf> for QueueTx {
+    fn send(&mut self, burst: &mut Burst<HeapBuf>) -> usize {
+        let mut count = 0;
+        burst.take_front(QUEUE_FRAMES_MAX - self.0.len(), |packet| {
+            count += usize::from(self.0.push(packet).is_ok());
+        });
+        count
+    }
+}
+
+struct SnapshotReader(Reader<Forwarding>);
+
+impl WorldReader for SnapshotReader {
+    fn enter(&mut self) -> impl Deref<Target = Forwarding> + '_ {
+        self.0.enter()
+    }
+
+    fn park(&mut self) {
+        self.0.park();
+    }
+}
+
+/// The queues of one port, the outside of them.
+struct Queues {
+    port: PortId,
+    rx: Arc<Ring<HeapBuf>>,
+    tx: Arc<Ring<HeapBuf>>,
+}
+
+/// What a node put out, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// By which port.
+    pub port: PortId,
+    /// The frame.
+    pub bytes: Vec<u8>,
+}
+
+/// A server that runs; one per living router of a world.
+pub struct Node<C> {
+    control: C,
+    worker: Worker<HeapBuf, SnapshotReader>,
+    rings: WorkerRings<HeapBuf>,
+    counters: Arc<LcoreCounters>,
+    punts: Arc<Ring<Punted<HeapBuf>>>,
+    publisher: Publisher<Forwarding>,
+    ports: Vec<Queues>,
+    used: BTreeMap<NextHopId, u64>,
+    reclaimed: u64,
+    /// Worlds published so far.
+    pub publications: u64,
+    /// Packets for the kernel of the host since they were last taken, each an IPv6 packet.
+    pub host_packets: VecDeque<Vec<u8>>,
+    /// Packets for the host that were not kept.
+    pub host_overflow: u64,
+    /// The addresses of the TUN.
+    pub host_addresses: Vec<Ipv6Addr>,
+    /// What it said, oldest first: topic and sentence.
+    pub events: VecDeque<(Instant, String, String)>,
+}
+
+impl<C: Control> Node<C> {
+    /// Starts a router at `now`: its configuration comes first, then its ports.
+    pub fn start(
+        now: Instant,
+        seed: u64,
+        configure: Input,
+        attached: Vec<AttachedPort>,
+    ) -> (Self, Vec<Sent>) {
+        let queue = || Arc::new(Ring::new(QUEUE_FRAMES_MAX));
+        let queues = |port: &AttachedPort| Queues { port: port.port, rx: queue(), tx: queue() };
+        let ports: Vec<Queues> = attached.iter().map(queues).collect();
+        let mut publisher = Publisher::new(Forwarding::empty(Arc::new(Liveness::new(0))));
+        let reader = publisher.reader().unwrap_or_else(|_| unreachable!("the first reader"));
+        let punts = Arc::new(Ring::new(QUEUE_FRAMES_MAX));
+        let rings = WorkerRings::new();
+        let counters = Arc::new(LcoreCounters::new(NEXT_HOPS_WATCHED));
+        let worker = Worker::new(WorkerSetup {
+            lcore: LcoreId(0),
+            reader: SnapshotReader(reader),
+            ports: ports.iter().map(worker_port).collect(),
+            punts: PuntSender::new(Arc::clone(&punts), Box::new(|| ())),
+            rings: rings.clone(),
+            counters: Arc::clone(&counters),
+            hash_seed: seed,
+            cycles: || 0,
+        });
+        let mut node = Self {
+            control: C::start(ControlOptions { seed }),
+            worker,
+            rings,
+            counters,
+            punts,
+            publisher,
+            ports,
+            used: BTreeMap::new(),
+            reclaimed: 0,
+            publications: 0,
+            host_packets: VecDeque::new(),
+            host_overflow: 0,
+            host_addresses: Vec::new(),
+            events: VecDeque::new(),
+        };
+        node.control.handle(now, configure);
+        for port in attached {
+            node.control.handle(now, Input::PortAttached(Box::new(port)));
+        }
+        let sent = node.settle(now);
+        (node, sent)
+    }
+
+    /// The control plane.
+    pub const fn control(&self) -> &C {
+        &self.control
+    }
+
+    /// What the data plane reads.
+    pub fn forwarding(&self) -> &Forwarding {
+        self.publisher.current()
+    }
+
+    /// What the data plane counted.
+    pub fn counts(&self) -> LcoreSnapshot {
+        self.counters.snapshot()
+    }
+
+    /// When the control plane wants to be woken.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.control.next_deadline()
+    }
+
+    /// A frame arrives.
+    pub fn receive(&mut self, now: Instant, port: PortId, frame: &[u8]) -> Vec<Sent> {
+        if let Some(queues) = self.ports.iter().find(|queues| queues.port == port) {
+            let is_taken = queues.rx.push(HeapBuf::new(frame)).is_ok();
+            assert!(is_taken, "the queue of a port at rest is empty");
+        }
+        self.settle(now)
+    }
+
+    /// Something happens to the control plane.
+    pub fn input(&mut self, now: Instant, input: Input) -> Vec<Sent> {
+        self.control.handle(now, input);
+        self.settle(now)
+    }
+
+    /// Its deadline came.
+    pub fn wake(&mut self, now: Instant) -> Vec<Sent> {
+        self.control.handle_timeout(now);
+        self.settle(now)
+    }
+
+    /// The kernel of the host sends an IPv6 packet.
+    pub fn send_from_host(&mut self, now: Instant, packet: &[u8]) -> Vec<Sent> {
+        self.inject(Injected::Packet { packet: HeapBuf::new(packet) });
+        self.settle(now)
+    }
+
+    /// What the daemon does now and then: reports which neighbours were used, gives back numbers.
+    pub fn keep_house(&mut self, now: Instant) -> Vec<Sent> {
+        for (port, address) in self.neighbors_used() {
+            self.control.handle(now, Input::NeighborUsed { port, address });
+        }
+        self.publisher.reclaim();
+        let oldest = self.publisher.oldest().epoch;
+        if oldest != self.reclaimed {
+            self.reclaimed = oldest;
+            self.control.handle(now, Input::Reclaimed { epoch: oldest });
+        }
+        self.settle(now)
+    }
+
+    fn neighbors_used(&mut self) -> Vec<(PortId, Ipv6Addr)> {
+        let world = self.publisher.current();
+        let (mut found, mut used) = (Vec::new(), BTreeMap::new());
+        for (number, next_hop) in (0..).map(NextHopId).zip(world.next_hops.iter()) {
+            let packets = self.counters.next_hop_packets(number);
+            if packets > self.used.get(&number).copied().unwrap_or(0) {
+                found.push((next_hop.port, next_hop.address));
+            }
+            used.insert(number, packets);
+        }
+        self.used = used;
+        found
+    }
+
+    fn inject(&self, injected: Injected<HeapBuf>) {
+        assert!(self.rings.inject.push(injected).is_ok(), "the ring was emptied before");
+    }
+
+    /// Goes to and fro between data plane and control plane until both are at rest.
+    fn settle(&mut self, now: Instant) -> Vec<Sent> {
+        for _ in 0..ROUNDS_MAX {
+            let is_quiet = !self.obey(now);
+            while self.worker.run_once(now) > 0 {}
+            if self.punts.is_empty() && is_quiet {
+                return self.collect();
+            }
+            while let Some(punted) = self.punts.pop() {
+                self.hand_over(now, punted);
+            }
+        }
+        panic!("at {now} control plane and data plane keep each other busy");
+    }
+
+    /// Carries out a burst of actions; says whether there were any.
+    fn obey(&mut self, now: Instant) -> bool {
+        for count in 0..BURST_MAX {
+            match self.control.poll_action() {
+                Some(action) => self.carry_out(now, action),
+                None => return count > 0,
+            }
+        }
+        true
+    }
+
+    fn carry_out(&mut self, now: Instant, action: Action) {
+        match action {
+            Action::SendFrame { port, bytes } => {
+                self.inject(Injected::Frame { port, packet: HeapBuf::new(&bytes) });
+            }
+            Action::Forward { packet } => {
+                self.inject(Injected::Packet { packet: HeapBuf::new(&packet) });
+            }
+            Action::Publish(world) => {
+                self.publications += 1;
+                self.publisher.publish(world);
+            }
+            Action::HostAddresses { addresses, .. } => self.host_addresses = addresses,
+            Action::Event(event) => {
+                if self.events.len() == EVENTS_MAX {
+                    self.events.pop_front();
+                }
+                self.events.push_back((now, event.topic, event.text));
+            }
+            // Nothing filters groups here, and nobody asks questions.
+            Action::JoinMulticast { .. } | Action::Reply { .. } => {}
+        }
+    }
+
+    fn hand_over(&mut self, now: Instant, punted: Punted<HeapBuf>) {
+        let bytes = punted.packet.data().to_vec();
+        let input = match punted.class {
+            PuntClass::Ospf | PuntClass::Nd => Input::Frame { port: punted.port, bytes },
+            PuntClass::Unresolved => {
+                let (port, address) = (punted.port, punted.neighbor);
+                Input::Unresolved { port, address, packet: bytes }
+            }
+            PuntClass::Host => {
+                if self.host_packets.len() < HOST_PACKETS_MAX {
+                    self.host_packets.push_back(bytes);
+                } else {
+                    self.host_overflow += 1;
+                }
+                return;
+            }
+        };
+        self.control.handle(now, input);
+    }
+
+    fn collect(&self) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        for Queues { port, tx, .. } in &self.ports {
+            while let Some(packet) = tx.pop() {
+                sent.push(Sent { port: *port, bytes: packet.data().to_vec() });
+            }
+        }
+        sent
+    }
+}
+
+fn worker_port(queues: &Queues) -> Box<WorkerPort<HeapBuf>> {
+    let rx = QueueRx(Arc::clone(&queues.rx));
+    let tx = QueueTx(Arc::clone(&queues.tx));
+    WorkerPort::new(queues.port, Some(Box::new(rx)), Box::new(tx))
+}

@@ -1,0 +1,470 @@
+//! The world: virtual time, one queue of events, who hears of what.
+//!
+//! Owns [`World`]: routers, links, the queue, and the order in which things happen. Events are
+//! handled by time, then by the order in which they were made. What routers do is theirs.
+//!
+//! *Invariants*: time never runs backwards. Every part that leaves things to chance has a generator
+//! of its own, so that a frame more on one link moves nothing on another. A frame arrives only in
+//! the life of the link and of the router that it was sent to.
+
+use crate::base::ids::PortId;
+use crate::base::prng::Prng;
+use crate::base::time::{Duration, Instant};
+use crate::control::{ControlPlane, Input};
+use crate::sim::faults::{Death, Fault};
+use crate::sim::link::{Direction, End, Link};
+use crate::sim::node::{Control, Node, Sent};
+use crate::sim::oracle::{Hop, Map};
+use crate::sim::plan::WorldSetup;
+use crate::sim::trace::Trace;
+use crate::sim::traffic::{FrameKind, TrafficCounts};
+use std::collections::{BTreeMap, VecDeque};
+
+/// The longest time until an end notices that carrier came or went.
+pub const CARRIER_DELAY_MAX: Duration = Duration::from_millis(5);
+/// How often a node keeps house, as the daemon does.
+pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(1000);
+/// Wake-ups of one router at one instant. More is a deadline that never moves.
+pub const WAKES_AT_ONCE_MAX: u32 = 1000;
+/// What routers said that is kept.
+pub const SAYINGS_MAX: usize = 10_000;
+
+/// Something that will happen.
+#[derive(Debug)]
+enum Event {
+    /// A router starts, when it does not run.
+    Start { router: usize },
+    /// A frame arrives, in the life of the link in which it was sent.
+    Arrive { link: usize, direction: Direction, cut_count: u64, bytes: Vec<u8> },
+    /// A router wanted to be woken.
+    Wake { router: usize },
+    /// A router looks at the carrier of a port.
+    Carrier { end: End },
+    /// A router, in this life of its, keeps house.
+    KeepHouse { router: usize, life: u32 },
+    /// Something goes wrong.
+    Fault(Fault),
+}
+
+/// What a router said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saying {
+    /// When.
+    pub at: Instant,
+    /// Who.
+    pub router: usize,
+    /// `topic.what`.
+    pub topic: String,
+    /// A sentence.
+    pub text: String,
+}
+
+/// A place for a router; it may be empty.
+struct Slot<C> {
+    node: Option<Node<C>>,
+    has_power: bool,
+    life: u32,
+    prng: Prng,
+    wakes_at: Option<Instant>,
+    wakes_at_once: u32,
+    /// Link of each fabric port.
+    links: BTreeMap<PortId, usize>,
+    /// Carrier as the router was told.
+    carrier: BTreeMap<PortId, bool>,
+}
+
+/// A simulated cluster; one per run.
+pub struct World<C = ControlPlane> {
+    setup: WorldSetup,
+    now: Instant,
+    queue: BTreeMap<(Instant, u64), Event>,
+    sequence: u64,
+    slots: Vec<Slot<C>>,
+    links: Vec<Link>,
+    link_prngs: Vec<Prng>,
+    prng: Prng,
+    trace: Trace,
+    traffic: TrafficCounts,
+    sayings: VecDeque<Saying>,
+    /// Frames sent by LAN ports.
+    pub lan_frames: u64,
+    /// Packets that killed routers did not account for.
+    pub lost_track: u64,
+}
+
+impl<C: Control> World<C> {
+    /// A world in which every router is about to start.
+    pub fn new(setup: WorldSetup) -> Self {
+        let mut prng = Prng::new(setup.seed);
+        let links = setup.links(&mut prng.fork());
+        let slots = (0..setup.topology.server_count())
+            .map(|router| Slot {
+                node: None,
+                has_power: true,
+                life: 0,
+                prng: prng.fork(),
+                wakes_at: None,
+                wakes_at_once: 0,
+                links: ports_of(router, &links),
+                carrier: BTreeMap::new(),
+            })
+            .collect();
+        let link_prngs = links.iter().map(|_| prng.fork()).collect();
+        let mut world = Self {
+            now: Instant::ZERO,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            slots,
+            links,
+            link_prngs,
+            prng,
+            trace: Trace::default(),
+            traffic: TrafficCounts::default(),
+            sayings: VecDeque::new(),
+            lan_frames: 0,
+            lost_track: 0,
+            setup,
+        };
+        for router in 0..world.slots.len() {
+            let delay = world.prng.between(Duration::ZERO, world.setup.start_spread);
+            world.push(world.now + delay, Event::Start { router });
+        }
+        world
+    }
+
+    /// What it is made of.
+    pub const fn setup(&self) -> &WorldSetup {
+        &self.setup
+    }
+
+    /// The time.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// How many routers there are places for.
+    pub const fn router_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// A router, where it runs.
+    pub fn node(&self, router: usize) -> Option<&Node<C>> {
+        self.slots.get(router)?.node.as_ref()
+    }
+
+    /// The links.
+    pub fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    /// The link between two routers.
+    pub fn link_between(&self, a: usize, b: usize) -> Option<usize> {
+        self.links.iter().position(|link| {
+            let [one, other] = link.ends.map(|end| end.router);
+            (one, other) == (a, b) || (one, other) == (b, a)
+        })
+    }
+
+    /// The other end of the cable of a fabric port.
+    pub fn peer(&self, end: End) -> Option<End> {
+        let link = self.links.get(*self.slots.get(end.router)?.links.get(&end.port)?)?;
+        Some(link.target(link.direction_from(end)?))
+    }
+
+    /// What happened.
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// What went over the links.
+    pub const fn traffic(&self) -> &TrafficCounts {
+        &self.traffic
+    }
+
+    /// What the routers said, oldest first.
+    pub fn sayings(&self) -> impl Iterator<Item = &Saying> {
+        self.sayings.iter()
+    }
+
+    /// Frames on their way.
+    pub fn flight_count(&self) -> usize {
+        self.queue.values().filter(|event| matches!(event, Event::Arrive { .. })).count()
+    }
+
+    /// What works at this moment.
+    pub fn map(&self) -> Map {
+        let runs = |end: &End| self.node(end.router).is_some();
+        let usable =
+            self.links.iter().filter(|link| link.is_usable() && link.ends.iter().all(runs));
+        let hops = usable.flat_map(|link| {
+            Direction::ALL.map(|direction| {
+                let (from, to) = (link.ends[direction.index()], link.target(direction));
+                Hop {
+                    from: from.router,
+                    port: from.port,
+                    to: to.router,
+                    to_port: to.port,
+                    cost: link.costs[direction.index()],
+                }
+            })
+        });
+        Map::new(self.slots.len(), hops.collect())
+    }
+
+    /// Lets a fault happen at some time.
+    pub fn schedule(&mut self, at: Instant, fault: Fault) {
+        self.push(at.max(self.now), Event::Fault(fault));
+    }
+
+    /// Lets a fault happen now.
+    pub fn apply(&mut self, fault: Fault) {
+        self.trace.say(self.now, format!("{fault:?}"));
+        match fault {
+            Fault::Cut { link } => {
+                self.links[link].cut();
+                self.announce_carrier(link);
+            }
+            Fault::Silence { link, direction } => {
+                let directions = Direction::ALL.into_iter();
+                directions
+                    .filter(|other| direction.is_none_or(|only| only == *other))
+                    .for_each(|direction| self.links[link].silence(direction));
+            }
+            Fault::Heal { link } => {
+                self.links[link].heal();
+                self.announce_carrier(link);
+            }
+            Fault::Degrade { link, quality } => self.links[link].quality = quality,
+            Fault::Kill { router, death } => self.kill(router, death),
+            Fault::Restart { router } => self.start(router),
+        }
+    }
+
+    /// Runs until `end`.
+    pub fn run_until(&mut self, end: Instant) {
+        while let Some((&(at, _), _)) = self.queue.first_key_value()
+            && at <= end
+            && let Some(((at, sequence), event)) = self.queue.pop_first()
+        {
+            self.now = at;
+            self.trace.note(at, sequence, &[]);
+            self.happen(event);
+        }
+        self.now = self.now.max(end);
+    }
+
+    /// Runs for a while.
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(self.now + span);
+    }
+
+    /// Lets the kernel of a router's host send an IPv6 packet.
+    pub fn send_from_host(&mut self, router: usize, packet: &[u8]) {
+        let now = self.now;
+        self.with_node(router, |node| node.send_from_host(now, packet));
+    }
+
+    /// Takes what came for the kernel of a router's host.
+    pub fn take_host_packets(&mut self, router: usize) -> Vec<Vec<u8>> {
+        let node = self.slots.get_mut(router).and_then(|slot| slot.node.as_mut());
+        node.map(|node| node.host_packets.drain(..).collect()).unwrap_or_default()
+    }
+
+    fn push(&mut self, at: Instant, event: Event) {
+        self.queue.insert((at, self.sequence), event);
+        self.sequence += 1;
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Start { router } => self.start(router),
+            Event::Arrive { link, direction, cut_count, bytes } => {
+                self.arrive(link, direction, cut_count, &bytes);
+            }
+            Event::Wake { router } => self.wake(router),
+            Event::Carrier { end } => self.look_at_carrier(end),
+            Event::KeepHouse { router, life } => {
+                let now = self.now;
+                if self.slots[router].life == life && self.slots[router].node.is_some() {
+                    self.push(now + HOUSEKEEPING_INTERVAL, Event::KeepHouse { router, life });
+                    self.with_node(router, |node| node.keep_house(now));
+                }
+            }
+            Event::Fault(fault) => self.apply(fault),
+        }
+    }
+
+    fn start(&mut self, router: usize) {
+        if self.slots[router].node.is_some() {
+            return;
+        }
+        let slot = &mut self.slots[router];
+        slot.has_power = true;
+        slot.life += 1;
+        let (life, seed) = (slot.life, slot.prng.next_u64());
+        let ports: Vec<(PortId, usize)> = slot.links.iter().map(|(p, link)| (*p, *link)).collect();
+        let costs: Vec<u16> =
+            ports.iter().map(|(port, link)| self.cost(router, *port, *link)).collect();
+        let carrier: BTreeMap<PortId, bool> = ports
+            .iter()
+            .map(|(port, _)| (*port, self.has_carrier(End { router, port: *port })))
+            .collect();
+        let config = self.setup.config(router, &costs);
+        let is_up = |port| carrier.get(&port).copied().unwrap_or(true);
+        let attached = WorldSetup::attached(router, &config, is_up);
+        self.trace.say(self.now, format!("{} starts", config.router.name));
+        let (node, sent) =
+            Node::start(self.now, seed, Input::Configure(Box::new(config)), attached);
+        self.slots[router].node = Some(node);
+        self.slots[router].carrier = carrier;
+        self.push(self.now + HOUSEKEEPING_INTERVAL, Event::KeepHouse { router, life });
+        for (_, link) in ports {
+            self.announce_carrier(link);
+        }
+        self.after(router, sent);
+    }
+
+    fn kill(&mut self, router: usize, death: Death) {
+        let slot = &mut self.slots[router];
+        slot.has_power = death == Death::Process;
+        slot.wakes_at = None;
+        if let Some(node) = slot.node.take() {
+            let counts = node.counts();
+            self.lost_track += counts.came_in().abs_diff(counts.went_out());
+        }
+        let links: Vec<usize> = slot.links.values().copied().collect();
+        for link in links {
+            self.announce_carrier(link);
+        }
+    }
+
+    fn cost(&self, router: usize, port: PortId, link: usize) -> u16 {
+        let link = &self.links[link];
+        let end = End { router, port };
+        link.direction_from(end).map_or(0, |direction| link.costs[direction.index()])
+    }
+
+    /// Whether light reaches this end.
+    fn has_carrier(&self, end: End) -> bool {
+        let link = self.slots[end.router].links.get(&end.port).map(|link| &self.links[*link]);
+        let peer = self.peer(end).map(|peer| &self.slots[peer.router]);
+        link.is_some_and(|link| !link.is_cut()) && peer.is_some_and(|peer| peer.has_power)
+    }
+
+    /// Both ends of a link will look at their carrier, each in its own time.
+    fn announce_carrier(&mut self, link: usize) {
+        for end in self.links[link].ends {
+            let delay = self.prng.between(Duration::ZERO, CARRIER_DELAY_MAX);
+            self.push(self.now + delay, Event::Carrier { end });
+        }
+    }
+
+    fn look_at_carrier(&mut self, end: End) {
+        let is_up = self.has_carrier(end);
+        let slot = &mut self.slots[end.router];
+        if slot.node.is_none() || slot.carrier.insert(end.port, is_up) == Some(is_up) {
+            return;
+        }
+        let now = self.now;
+        let input = Input::Carrier { port: end.port, is_up };
+        self.with_node(end.router, |node| node.input(now, input));
+    }
+
+    fn arrive(&mut self, link: usize, direction: Direction, cut_count: u64, bytes: &[u8]) {
+        let now = self.now;
+        let target = self.links[link].target(direction);
+        let (is_lost, is_running) = {
+            let link = &self.links[link];
+            (link.is_cut() || link.cut_count() != cut_count, self.node(target.router).is_some())
+        };
+        let counts = &mut self.links[link].counts;
+        match (is_lost, is_running) {
+            (true, _) => counts.lost_cut += 1,
+            (false, false) => counts.lost_dead += 1,
+            (false, true) => {
+                counts.delivered += 1;
+                self.trace.note(now, target.router as u64, bytes);
+                self.with_node(target.router, |node| node.receive(now, target.port, bytes));
+            }
+        }
+    }
+
+    fn wake(&mut self, router: usize) {
+        let now = self.now;
+        let slot = &mut self.slots[router];
+        // A wake-up of an earlier life or before a later one was asked for is stale.
+        if slot.wakes_at != Some(now) {
+            return;
+        }
+        slot.wakes_at = None;
+        self.with_node(router, |node| node.wake(now));
+    }
+
+    /// Lets a running router do something, then takes what it sent.
+    fn with_node(&mut self, router: usize, act: impl FnOnce(&mut Node<C>) -> Vec<Sent>) {
+        if let Some(node) = self.slots[router].node.as_mut() {
+            let sent = act(node);
+            self.after(router, sent);
+        }
+    }
+
+    fn after(&mut self, router: usize, sent: Vec<Sent>) {
+        for Sent { port, bytes } in sent {
+            match self.slots[router].links.get(&port) {
+                Some(link) => self.put(*link, End { router, port }, bytes),
+                None => self.lan_frames += 1,
+            }
+        }
+        self.listen(router);
+        self.plan_wake(router);
+    }
+
+    fn put(&mut self, index: usize, from: End, bytes: Vec<u8>) {
+        self.traffic.count(FrameKind::of(&bytes));
+        let link = &mut self.links[index];
+        let Some(direction) = link.direction_from(from) else { return };
+        let flights = link.carry(self.now, direction, bytes, &mut self.link_prngs[index]);
+        let cut_count = link.cut_count();
+        for flight in flights {
+            let bytes = flight.bytes;
+            self.push(flight.arrives, Event::Arrive { link: index, direction, cut_count, bytes });
+        }
+    }
+
+    fn listen(&mut self, router: usize) {
+        let Some(node) = self.slots[router].node.as_mut() else { return };
+        for (at, topic, text) in node.events.drain(..) {
+            self.trace.say(at, format!("s{:02} {topic}: {text}", router + 1));
+            if self.sayings.len() == SAYINGS_MAX {
+                self.sayings.pop_front();
+            }
+            self.sayings.push_back(Saying { at, router, topic, text });
+        }
+    }
+
+    fn plan_wake(&mut self, router: usize) {
+        let slot = &mut self.slots[router];
+        let Some(deadline) = slot.node.as_ref().and_then(Node::next_deadline) else { return };
+        if deadline > self.now {
+            slot.wakes_at_once = 0;
+        } else {
+            slot.wakes_at_once += 1;
+            let count = slot.wakes_at_once;
+            assert!(
+                count < WAKES_AT_ONCE_MAX,
+                "s{:02}: its deadline stays at {deadline}",
+                router + 1
+            );
+        }
+        let at = deadline.max(self.now);
+        if slot.wakes_at.is_none_or(|planned| at < planned) {
+            slot.wakes_at = Some(at);
+            self.push(at, Event::Wake { router });
+        }
+    }
+}
+
+fn ports_of(router: usize, links: &[Link]) -> BTreeMap<PortId, usize> {
+    let ends = links.iter().enumerate().flat_map(|(link, one)| one.ends.map(|end| (end, link)));
+    ends.filter(|(end, _)| end.router == router).map(|(end, link)| (end.port, link)).collect()
+}
