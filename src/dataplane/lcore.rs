@@ -8,6 +8,7 @@
 //! every packet has been sent, punted or dropped.
 
 use crate::base::ids::{LcoreId, PortId};
+use crate::base::rcu::Reader;
 use crate::base::time::{Duration, Instant};
 use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
@@ -45,9 +46,26 @@ pub trait WorldReader: Send {
     fn park(&mut self);
 }
 
+impl WorldReader for Reader<Forwarding> {
+    #[inline]
+    fn enter(&mut self) -> impl Deref<Target = Forwarding> + '_ {
+        Self::enter(self)
+    }
+
+    fn park(&mut self) {
+        Self::park(self);
+    }
+}
+
 /// What a worker waits on when idle; the daemon's epoll over companion sockets and an event
 /// descriptor.
 pub trait IdleWait {
+    /// Called before the last look at the ports: from now on packets must end the next wait.
+    fn arm(&mut self) {}
+
+    /// Called when that look found something, so that there is no wait.
+    fn disarm(&mut self) {}
+
     /// Returns when a packet may have come, when somebody woke the worker, or after `at_most`. Who
     /// cannot be woken by packets sleeps at most [`BLIND_SLEEP_MAX`].
     fn wait(&mut self, at_most: Duration);
@@ -238,8 +256,14 @@ pub fn run<B: PacketBuf, R: WorldReader>(
             empty_loops = empty_loops.saturating_add(1);
             core::hint::spin_loop();
         } else {
-            // Not woken by a packet, it sleeps again after one look.
-            worker.sleep(idle);
+            idle.arm();
+            if worker.run_once(clock()) > 0 {
+                idle.disarm();
+                empty_loops = 0;
+            } else {
+                // Not woken by a packet, it sleeps again after two looks.
+                worker.sleep(idle);
+            }
         }
     }
     worker.reader.park();

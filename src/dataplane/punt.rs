@@ -1,6 +1,6 @@
 //! Packets for the control thread: classes, policers, the way up.
 //!
-//! Owns [`PuntClass`], [`Punted`] and [`PuntSender`], the worker's end of the ring. What the
+//! Owns [`PuntClass`], [`Punted`] and [`PuntSender`], the worker's end of the rings. What the
 //! control plane makes of a packet is its business; the daemon turns a [`Punted`] into an input or
 //! gives it to the TUN.
 //!
@@ -103,12 +103,31 @@ pub struct Punted<B> {
     pub packet: B,
 }
 
-/// The worker's end of the way up.
-pub struct PuntSender<B> {
+/// One way up: a ring and how its reader is woken.
+struct Way<B> {
     ring: Arc<Ring<Punted<B>>>,
     wake: Box<dyn FnMut() + Send>,
-    policers: [TokenBucket; PUNT_CLASS_COUNT],
     has_pushed: bool,
+}
+
+impl<B> Way<B> {
+    fn new(ring: Arc<Ring<Punted<B>>>, wake: Box<dyn FnMut() + Send>) -> Self {
+        Self { ring, wake, has_pushed: false }
+    }
+
+    fn finish(&mut self) {
+        if core::mem::take(&mut self.has_pushed) && self.ring.must_wake() {
+            (self.wake)();
+        }
+    }
+}
+
+/// The worker's end of the ways up: to the control thread, and to the host thread where that has a
+/// way of its own.
+pub struct PuntSender<B> {
+    control: Way<B>,
+    host: Option<Way<B>>,
+    policers: [TokenBucket; PUNT_CLASS_COUNT],
 }
 
 impl<B> PuntSender<B> {
@@ -119,7 +138,19 @@ impl<B> PuntSender<B> {
             let (rate, depth) = PuntClass::from_index(index).map_or((0, 0), PuntClass::limits);
             TokenBucket::new(rate, depth)
         });
-        Self { ring, wake, policers, has_pushed: false }
+        Self { control: Way::new(ring, wake), host: None, policers }
+    }
+
+    /// Sends [`PuntClass::Host`] into `ring` instead: TCP of the host does not queue behind
+    /// protocols, nor they behind it.
+    #[must_use]
+    pub fn with_host_ring(
+        mut self,
+        ring: Arc<Ring<Punted<B>>>,
+        wake: Box<dyn FnMut() + Send>,
+    ) -> Self {
+        self.host = Some(Way::new(ring, wake));
+        self
     }
 
     /// Sends a packet up, or gives it back with the reason to drop it.
@@ -129,14 +160,19 @@ impl<B> PuntSender<B> {
         if !passes {
             return Err((punted.packet, class.policed()));
         }
-        self.has_pushed = true;
-        self.ring.push(punted).map_err(|punted| (punted.packet, DropReason::PuntRingFull))
+        let way = match &mut self.host {
+            Some(host) if class == PuntClass::Host => host,
+            _ => &mut self.control,
+        };
+        way.has_pushed = true;
+        way.ring.push(punted).map_err(|punted| (punted.packet, DropReason::PuntRingFull))
     }
 
-    /// Wakes the reader where it sleeps and something was sent since the last call.
+    /// Wakes the readers that sleep and were sent something since the last call.
     pub fn finish(&mut self) {
-        if core::mem::take(&mut self.has_pushed) && self.ring.must_wake() {
-            (self.wake)();
+        self.control.finish();
+        if let Some(host) = &mut self.host {
+            host.finish();
         }
     }
 }
@@ -166,6 +202,17 @@ mod tests {
         let refused = sender.offer(punted(PuntClass::Unresolved), Instant::ZERO);
         assert_eq!(refused, Err((7, DropReason::PuntPolicedUnresolved)));
         assert!(sender.offer(punted(PuntClass::Ospf), Instant::ZERO).is_ok());
+    }
+
+    #[test]
+    fn packets_of_the_host_take_its_own_ring() {
+        let (control, host) = (Arc::new(Ring::new(8)), Arc::new(Ring::new(8)));
+        let mut sender = PuntSender::new(Arc::clone(&control), Box::new(|| ()))
+            .with_host_ring(Arc::clone(&host), Box::new(|| ()));
+        for class in PuntClass::ALL {
+            assert!(sender.offer(punted(*class), Instant::ZERO).is_ok());
+        }
+        assert_eq!((control.len(), host.len()), (3, 1));
     }
 
     #[test]

@@ -38,8 +38,8 @@ fn idle(policy: IdlePolicy, loops: u32) -> (Router, Waiter) {
 
 #[test]
 fn an_adaptive_worker_sleeps_after_empty_loops_and_wakes_for_a_packet() {
-    // Empty loops, one sleep, a packet, empty loops, a second sleep.
-    let (router, waiter) = idle(IdlePolicy::Adaptive, 2 * EMPTY_LOOPS_MAX + 3);
+    // Empty loops, two looks and a sleep, a packet, empty loops, two looks and a second sleep.
+    let (router, waiter) = idle(IdlePolicy::Adaptive, 2 * EMPTY_LOOPS_MAX + 5);
     assert_eq!((waiter.waits, router.counts().sleeps), (2, 2));
     assert!(waiter.was_woken, "the writer was told that the worker sleeps");
     assert!(!router.rings.inject.must_wake(), "awake again");

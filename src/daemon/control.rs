@@ -1,0 +1,388 @@
+//! The control thread: carries bytes, time and wishes between the control plane and the world.
+//!
+//! Owns the loop, the publisher of the forwarding state, and what survives a failure of the control
+//! plane: the publisher, the configuration and the list of ports. What any of it means is
+//! `control`'s.
+//!
+//! *Invariants*: never blocks but in its poller; between two looks at its messages it takes at most
+//! [`PUNTS_PER_SLICE`] packets of each worker. A panic inside the control plane starts a new one
+//! with the same configuration and ports; workers forward on with the last snapshot. Numbers that
+//! an older control plane gave out are reclaimed before the new one hears of any.
+
+use crate::api::{Event, Severity};
+use crate::base::ids::{NextHopId, PortId};
+use crate::base::machine::Machine;
+use crate::base::rcu::Publisher;
+use crate::base::time::{Duration, Instant};
+use crate::config::Config;
+use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input};
+use crate::daemon::clock::{Clock, entropy};
+use crate::daemon::counters::{DaemonCounter, DaemonCounters};
+use crate::daemon::mailbox::{Mailbox, Post};
+use crate::daemon::messages::{HostAddresses, ToControl, ToHost};
+use crate::daemon::worker::{Admission, WorkerLinks};
+use crate::dataplane::{Injected, PuntClass, Punted};
+use crate::fib::Forwarding;
+use crate::os::poller::{Events, Poller};
+use crate::packet::{PacketAlloc, PacketBuf};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Packets taken from each worker before messages and timers are looked at again.
+pub const PUNTS_PER_SLICE: usize = 64;
+/// Messages taken before packets and timers are looked at again.
+const MESSAGES_PER_SLICE: usize = 64;
+/// How often the use of next hops is told to neighbour discovery: a third of the shortest time
+/// after which it asks (REACHABLE_TIME of RFC 4861 §10 is 30 s, its random minimum half of that).
+const USE_REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// The first wait before retired snapshots are looked at again, and the longest.
+const RECLAIM_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
+/// How long neighbours are given to hear the good-bye.
+const SHUTDOWN_LINGER: Duration = Duration::from_millis(100);
+/// The first wait before a failed control plane is started again, and the longest.
+const RESTART_WAIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
+
+/// What the control thread is made of.
+pub struct ControlStart<B> {
+    /// What it waits on.
+    pub poller: Poller,
+    /// Its messages.
+    pub mailbox: Mailbox<ToControl>,
+    /// To the host thread.
+    pub host: Post<ToHost>,
+    /// The workers.
+    pub workers: Vec<WorkerLinks<B>>,
+    /// The forwarding state.
+    pub publisher: Publisher<Forwarding>,
+    /// The clock.
+    pub clock: Clock,
+    /// What is counted.
+    pub counters: Arc<DaemonCounters>,
+    /// The pass of its thread.
+    pub admission: Admission<B>,
+}
+
+/// What outlives a control plane that failed.
+struct Estate<B> {
+    start: ControlStart<B>,
+    alloc: Box<dyn PacketAlloc<B>>,
+    config: Option<Box<Config>>,
+    ports: BTreeMap<PortId, AttachedPort>,
+    /// Snapshots of control planes that are no more, not yet reclaimed.
+    foreign_snapshots: usize,
+    /// Addresses that the host thread could not take yet.
+    unsent_addresses: Option<HostAddresses>,
+    reclaim_wait: Duration,
+    reclaim_at: Instant,
+    use_reported_at: Instant,
+    use_counts: Vec<u64>,
+    ending_at: Option<Instant>,
+}
+
+/// Runs the control thread until [`ToControl::Shutdown`]. Gives the publisher back, which must
+/// outlive the workers.
+pub fn run<B: PacketBuf>(start: ControlStart<B>) -> Publisher<Forwarding> {
+    let pass = match (start.admission)() {
+        Ok(pass) => pass,
+        Err(error) => {
+            tracing::error!(topic = "daemon.control", "{error}");
+            return start.publisher;
+        }
+    };
+    let now = start.clock.now();
+    let mut estate = Estate {
+        start,
+        alloc: pass.alloc,
+        config: None,
+        ports: BTreeMap::new(),
+        foreign_snapshots: 1,
+        unsent_addresses: None,
+        reclaim_wait: RECLAIM_WAIT.0,
+        reclaim_at: now,
+        use_reported_at: now,
+        use_counts: Vec::new(),
+        ending_at: None,
+    };
+    let mut restart_wait = RESTART_WAIT.0;
+    loop {
+        let began = estate.start.clock.now();
+        // What the control plane held is gone with it; the estate is whole between two of its
+        // actions.
+        let ended = catch_unwind(AssertUnwindSafe(|| estate.reign()));
+        match ended {
+            Ok(()) => break,
+            Err(_) => {
+                estate.mourn();
+                let lasted = estate.start.clock.now() - began;
+                restart_wait = match lasted > RESTART_WAIT.1 * 10 {
+                    true => RESTART_WAIT.0,
+                    false => (restart_wait * 2).min(RESTART_WAIT.1),
+                };
+                std::thread::sleep(restart_wait);
+            }
+        }
+    }
+    let Estate { start, alloc, .. } = estate;
+    drop(alloc);
+    drop(pass.proof);
+    start.publisher
+}
+
+impl<B: PacketBuf> Estate<B> {
+    /// Drives one control plane from its start to the end of the router.
+    fn reign(&mut self) {
+        let mut plane = ControlPlane::new(ControlOptions { seed: entropy() });
+        self.teach(&mut plane);
+        let mut events = Events::new();
+        loop {
+            let mut is_busy = self.take_messages(&mut plane);
+            is_busy |= self.take_punts(&mut plane);
+            let now = self.start.clock.now();
+            if plane.next_deadline().is_some_and(|deadline| deadline <= now) {
+                plane.handle_timeout(now);
+                self.carry_out(&mut plane);
+            }
+            self.report_use(now, &mut plane);
+            self.reclaim(now, &mut plane);
+            self.resend_addresses();
+            if self.ending_at.is_some_and(|at| at <= now) {
+                return;
+            }
+            if !is_busy {
+                self.sleep(&plane, &mut events);
+            }
+        }
+    }
+
+    /// Tells a new control plane what its predecessor knew.
+    fn teach(&mut self, plane: &mut ControlPlane) {
+        let now = self.start.clock.now();
+        if let Some(config) = self.config.clone() {
+            plane.handle(now, Input::Configure(config));
+            self.carry_out(plane);
+        }
+        for port in self.ports.values().cloned().collect::<Vec<_>>() {
+            plane.handle(now, Input::PortAttached(Box::new(port)));
+            self.carry_out(plane);
+        }
+        if self.ending_at.is_some() {
+            plane.handle(now, Input::Shutdown);
+            self.carry_out(plane);
+        }
+    }
+
+    fn mourn(&mut self) {
+        self.start.counters.count(DaemonCounter::ControlPanic);
+        // Everything published so far numbers its next hops as the lost RIB did.
+        self.foreign_snapshots = self.start.publisher.pending() + 1;
+        self.send_event(Event {
+            at: self.start.clock.now(),
+            severity: Severity::Error,
+            topic: "daemon.control".to_owned(),
+            text: "the control plane failed and starts again; forwarding goes on".to_owned(),
+            fields: Vec::new(),
+        });
+    }
+
+    fn take_messages(&mut self, plane: &mut ControlPlane) -> bool {
+        for _ in 0..MESSAGES_PER_SLICE {
+            let Some(message) = self.start.mailbox.take() else { return false };
+            let input = match message {
+                ToControl::Configure(config) => {
+                    self.config = Some(config.clone());
+                    Input::Configure(config)
+                }
+                ToControl::Attach(port) => {
+                    self.ports.insert(port.port, (*port).clone());
+                    Input::PortAttached(port)
+                }
+                ToControl::Detach(port) => {
+                    self.ports.remove(&port);
+                    Input::PortDetached(port)
+                }
+                ToControl::Carrier { port, is_up } => {
+                    let Some(attached) = self.ports.get_mut(&port) else { continue };
+                    attached.is_up = is_up;
+                    Input::Carrier { port, is_up }
+                }
+                ToControl::Query { id, query } => Input::Query { id, query },
+                ToControl::Shutdown => {
+                    self.ending_at = Some(self.start.clock.now() + SHUTDOWN_LINGER);
+                    Input::Shutdown
+                }
+            };
+            plane.handle(self.start.clock.now(), input);
+            self.carry_out(plane);
+        }
+        true
+    }
+
+    fn take_punts(&mut self, plane: &mut ControlPlane) -> bool {
+        let mut is_busy = false;
+        for index in 0..self.start.workers.len() {
+            for taken in 0.. {
+                if taken == PUNTS_PER_SLICE {
+                    is_busy = true;
+                    break;
+                }
+                let ring = self.start.workers.get(index).map(|worker| &worker.control_punts);
+                let Some(punted) = ring.and_then(|ring| ring.pop()) else { break };
+                if let Some(input) = input_of(&punted) {
+                    drop(punted);
+                    plane.handle(self.start.clock.now(), input);
+                    self.carry_out(plane);
+                }
+            }
+        }
+        is_busy
+    }
+
+    fn carry_out(&mut self, plane: &mut ControlPlane) {
+        while let Some(action) = plane.poll_action() {
+            match action {
+                Action::SendFrame { port, bytes } => {
+                    if let Some(packet) = self.buffer(&bytes) {
+                        self.inject(usize::from(port.0), Injected::Frame { port, packet });
+                    }
+                }
+                Action::Forward { packet } => {
+                    if let Some(packet) = self.buffer(&packet) {
+                        self.inject(0, Injected::Packet { packet });
+                    }
+                }
+                Action::Publish(world) => {
+                    self.start.publisher.publish(world);
+                    self.reclaim_wait = RECLAIM_WAIT.0;
+                    self.reclaim_at = self.start.clock.now();
+                }
+                Action::HostAddresses { addresses, prefixes } => {
+                    self.unsent_addresses = Some(HostAddresses { addresses, prefixes });
+                    self.resend_addresses();
+                }
+                // Ports receive every group (`dpdk::port` turns the filter off when it opens one).
+                Action::JoinMulticast { .. } => {}
+                Action::Reply { id, reply } => {
+                    if self.start.host.send(ToHost::Reply { id, reply }).is_err() {
+                        self.start.counters.count(DaemonCounter::ReplyLost);
+                    }
+                }
+                Action::Event(event) => self.send_event(event),
+            }
+        }
+        self.start.workers.iter().for_each(WorkerLinks::finish);
+    }
+
+    fn send_event(&self, event: Event) {
+        if self.start.host.send(ToHost::Event(Box::new(event))).is_err() {
+            self.start.counters.count(DaemonCounter::EventLost);
+        }
+    }
+
+    fn resend_addresses(&mut self) {
+        if let Some(addresses) = self.unsent_addresses.take()
+            && let Err(ToHost::Addresses(addresses)) =
+                self.start.host.send(ToHost::Addresses(addresses))
+        {
+            self.unsent_addresses = Some(addresses);
+        }
+    }
+
+    fn buffer(&mut self, bytes: &[u8]) -> Option<B> {
+        let Some(mut packet) = self.alloc.alloc() else {
+            self.start.counters.count(DaemonCounter::InjectNoBuffer);
+            return None;
+        };
+        if packet.append(bytes).is_err() {
+            self.start.counters.count(DaemonCounter::InjectTooLong);
+            return None;
+        }
+        Some(packet)
+    }
+
+    /// Every worker has a transmit queue of every port; ports are spread over workers.
+    fn inject(&self, number: usize, packet: Injected<B>) {
+        let count = self.start.workers.len().max(1);
+        let taken = self.start.workers.get(number % count).map(|worker| worker.inject(packet));
+        if !matches!(taken, Some(Ok(()))) {
+            self.start.counters.count(DaemonCounter::InjectRingFull);
+        }
+    }
+
+    /// RFC 4861 §7.3.3: neighbours are probed only while packets are sent to them.
+    fn report_use(&mut self, now: Instant, plane: &mut ControlPlane) {
+        if now - self.use_reported_at < USE_REPORT_INTERVAL {
+            return;
+        }
+        self.use_reported_at = now;
+        let next_hops = Arc::clone(&self.start.publisher.current().next_hops);
+        self.use_counts.resize(next_hops.len(), 0);
+        for (index, next_hop) in next_hops.iter().enumerate() {
+            let Ok(number) = u16::try_from(index) else { break };
+            let count =
+                |worker: &WorkerLinks<B>| worker.counters.next_hop_packets(NextHopId(number));
+            let sum: u64 = self.start.workers.iter().map(count).sum();
+            let Some(before) = self.use_counts.get_mut(index) else { break };
+            if core::mem::replace(before, sum) != sum {
+                let (port, address) = (next_hop.port, next_hop.address);
+                plane.handle(now, Input::NeighborUsed { port, address });
+                self.carry_out(plane);
+            }
+        }
+    }
+
+    fn reclaim(&mut self, now: Instant, plane: &mut ControlPlane) {
+        if self.start.publisher.pending() == 0 || now < self.reclaim_at {
+            return;
+        }
+        let freed = self.start.publisher.reclaim();
+        self.reclaim_at = now + self.reclaim_wait;
+        self.reclaim_wait = (self.reclaim_wait * 2).min(RECLAIM_WAIT.1);
+        if freed == 0 {
+            return;
+        }
+        self.foreign_snapshots = self.foreign_snapshots.saturating_sub(freed);
+        if self.foreign_snapshots == 0 {
+            let epoch = self.start.publisher.oldest().epoch;
+            plane.handle(now, Input::Reclaimed { epoch });
+            self.carry_out(plane);
+        }
+    }
+
+    fn sleep(&self, plane: &ControlPlane, events: &mut Events) {
+        let now = self.start.clock.now();
+        let pending = self.start.publisher.pending() > 0;
+        let deadline = [
+            plane.next_deadline(),
+            pending.then_some(self.reclaim_at),
+            self.ending_at,
+            self.unsent_addresses.is_some().then_some(now + RECLAIM_WAIT.0),
+            Some(self.use_reported_at + USE_REPORT_INTERVAL),
+        ];
+        let deadline = deadline.into_iter().flatten().min();
+        let rings = || self.start.workers.iter().map(|worker| &worker.control_punts);
+        let mut timeout = deadline.map(|deadline| deadline - now);
+        if !rings().all(|ring| ring.announce_sleep()) {
+            timeout = Some(Duration::ZERO);
+        }
+        if let Err(error) = self.start.poller.wait(timeout, events) {
+            tracing::error!(topic = "daemon.control", "cannot wait: {error}");
+            std::thread::sleep(RECLAIM_WAIT.0);
+        }
+        rings().for_each(|ring| ring.announce_awake());
+    }
+}
+
+/// What a punted packet means to the control plane.
+fn input_of<B: PacketBuf>(punted: &Punted<B>) -> Option<Input> {
+    let mut bytes = Vec::with_capacity(usize::try_from(punted.packet.len()).unwrap_or(0));
+    punted.packet.copy_to(&mut bytes);
+    match punted.class {
+        PuntClass::Ospf | PuntClass::Nd => Some(Input::Frame { port: punted.port, bytes }),
+        PuntClass::Unresolved => {
+            Some(Input::Unresolved { port: punted.port, address: punted.neighbor, packet: bytes })
+        }
+        // These go to the host thread.
+        PuntClass::Host => None,
+    }
+}

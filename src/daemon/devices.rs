@@ -1,0 +1,67 @@
+//! Devices as the daemon handles them, whatever they are made of.
+//!
+//! Owns [`DeviceStats`], [`OpenDevice`] and [`DeviceOpener`]; behind them stand DPDK's ports
+//! (`daemon::dpdk`) and, in tests, cables in memory. Which devices there are is `inventory`'s.
+
+use crate::base::ids::MacAddress;
+use crate::config::PortSettings;
+use crate::daemon::error::PortProblem;
+use crate::packet::{PortRx, PortTx};
+use crate::ports::{DeviceSpec, Wakeup};
+use core::fmt::Debug;
+use std::sync::Arc;
+
+/// Counters and link state of a device, for any thread.
+pub trait DeviceStats: Debug + Send + Sync {
+    /// Name, count and meaning of each counter that tells of loss; empty once it is closed.
+    fn losses(&self) -> Vec<(&'static str, u64, &'static str)>;
+
+    /// Packets that kernel or device dropped before the router saw them.
+    fn missed(&self) -> u64;
+
+    /// Carrier as the driver sees it; `None` once it is closed.
+    fn is_up(&self) -> Option<bool>;
+}
+
+/// A port that shall be opened: a block of the configuration that fell to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedPort {
+    /// The block, with this port's own name.
+    pub settings: PortSettings,
+    /// The device.
+    pub spec: DeviceSpec,
+}
+
+/// What one worker gets of a device.
+pub struct DeviceQueues<B> {
+    /// Where packets come from.
+    pub rx: Box<dyn PortRx<B>>,
+    /// Where packets go to.
+    pub tx: Box<dyn PortTx<B>>,
+    /// How the worker is woken.
+    pub wakeup: Wakeup,
+}
+
+/// An open device.
+pub struct OpenDevice<B> {
+    /// Where its frames come from.
+    pub mac: MacAddress,
+    /// The driver.
+    pub driver: String,
+    /// Largest MTU; 0 where the driver does not say.
+    pub mtu_max: u16,
+    /// Speed in Mb/s, where known.
+    pub speed_mbps: Option<u32>,
+    /// One for each worker.
+    pub queues: Vec<DeviceQueues<B>>,
+    /// Its counters.
+    pub stats: Arc<dyn DeviceStats>,
+    /// Closes it, after all queues are gone.
+    pub close: Box<dyn FnOnce() -> Result<(), String>>,
+}
+
+/// Opens devices; one per process, owned by the main thread.
+pub trait DeviceOpener<B> {
+    /// Opens a device with a pair of queues for each of `workers`.
+    fn open(&mut self, port: &PlannedPort, workers: u16) -> Result<OpenDevice<B>, PortProblem>;
+}

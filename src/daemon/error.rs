@@ -1,0 +1,168 @@
+//! Why a router does not start: each with the place and the way out.
+//!
+//! Owns [`RunError`]. What goes wrong later does not end the router; it becomes a log line and a
+//! counter.
+
+use crate::config::ConfigErrors;
+use crate::os::netlink::NetlinkError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why the router does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Built without DPDK.
+    #[error(
+        "this kumiki was built without DPDK and cannot forward packets; install DPDK's \
+         development files (Debian: `apt install libdpdk-dev`) and build again with \
+         `DPDK=require cargo build --release`"
+    )]
+    NoDpdk,
+    /// The configuration cannot be read.
+    #[error("cannot read {path}: {source}; name the file with -c", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// In the words of the system.
+        source: io::Error,
+    },
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Configuration(#[from] ConfigErrors),
+    /// The filter of the log is not understood.
+    #[error("--log {filter}: {reason}; write a level such as info, or kumiki::daemon=debug")]
+    LogFilter {
+        /// The filter.
+        filter: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Another router listens on the socket.
+    #[error(
+        "another router (answering on {socket}) runs already; stop it, or give this one another \
+         `[host] socket`",
+        socket = socket.display()
+    )]
+    SocketInUse {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The socket cannot be made.
+    #[error(
+        "cannot listen on {socket}: {source}; make the folder writable or set `[host] socket`",
+        socket = socket.display()
+    )]
+    Socket {
+        /// The socket.
+        socket: PathBuf,
+        /// In the words of the system.
+        source: io::Error,
+    },
+    /// The TUN device cannot be made.
+    #[error(
+        "cannot make the TUN device {name}: {source}; run as root (or with CAP_NET_ADMIN) and \
+         `modprobe tun`, or set `[host] tun = \"\"` to do without"
+    )]
+    Tun {
+        /// Its name.
+        name: String,
+        /// In the words of the system.
+        source: io::Error,
+    },
+    /// A worker's CPU is not there.
+    #[error(
+        "[dpdk] lcores: CPU {cpu} may not be used by this process; allowed: {allowed}; change \
+         the list, or the affinity that the router is started with"
+    )]
+    Cpu {
+        /// The CPU.
+        cpu: u16,
+        /// Those that may.
+        allowed: String,
+    },
+    /// A port cannot be used.
+    #[error("port {port}: {problem}")]
+    Port {
+        /// Its name.
+        port: String,
+        /// What is wrong.
+        problem: PortProblem,
+    },
+    /// More ports than numbers.
+    #[error("{count} ports are configured; a router has at most {max}", max = crate::base::ids::PORT_MAX)]
+    PortCount {
+        /// How many.
+        count: usize,
+    },
+    /// DPDK does not start.
+    #[cfg(dpdk)]
+    #[error(transparent)]
+    Eal(#[from] crate::dpdk::EalError),
+    /// No memory for packets.
+    #[cfg(dpdk)]
+    #[error(
+        "{0}; lower `[dpdk] buffers`, reserve more hugepages, or set `[dpdk] hugepages = false`"
+    )]
+    Memory(#[from] crate::dpdk::mempool::MempoolError),
+    /// The kernel refuses something the router cannot do without.
+    #[error("cannot {action}: {source}")]
+    System {
+        /// What, in words that follow "cannot".
+        action: &'static str,
+        /// In the words of the system.
+        source: io::Error,
+    },
+}
+
+/// What is wrong with one port.
+#[derive(Debug, thiserror::Error)]
+pub enum PortProblem {
+    /// The kernel interface is not there.
+    #[error("there is no interface `{interface}`; `ip link` lists them, `device` names another")]
+    Missing {
+        /// The interface.
+        interface: String,
+    },
+    /// Not allowed.
+    #[error("{0}; run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")]
+    Permission(NetlinkError),
+    /// The device does not carry the MTU.
+    #[error("{source}; the device does not carry an MTU of {mtu}: set `mtu` of the port")]
+    Mtu {
+        /// The MTU wanted.
+        mtu: u16,
+        /// The kernel's answer.
+        source: NetlinkError,
+    },
+    /// Another refusal of the kernel.
+    #[error(transparent)]
+    Kernel(NetlinkError),
+    /// The device does not open.
+    #[error("{0}")]
+    Device(String),
+}
+
+impl PortProblem {
+    /// What the kernel's refusal means for a port.
+    pub fn of_kernel(error: NetlinkError) -> Self {
+        match error.errno() {
+            Some(libc::EPERM | libc::EACCES) => Self::Permission(error),
+            _ => Self::Kernel(error),
+        }
+    }
+}
+
+impl RunError {
+    /// A refusal of the kernel that ends the start.
+    pub fn system(action: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { action, source }
+    }
+
+    /// Whether the operator must change the configuration before another try makes sense.
+    pub const fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::File { .. } | Self::Configuration(_) | Self::Cpu { .. } | Self::PortCount { .. }
+        )
+    }
+}

@@ -1,0 +1,124 @@
+//! What the threads say to each other.
+//!
+//! Owns the messages of the control thread ([`ToControl`]), the host thread ([`ToHost`]) and the
+//! main thread ([`Job`]), and the limits of their queues.
+
+use crate::api::show::ShowReply;
+use crate::api::{ApiError, Event, ShowQuery};
+use crate::base::ids::PortId;
+use crate::base::prefix::Ipv6Prefix;
+use crate::config::Config;
+use crate::control::AttachedPort;
+use crate::daemon::devices::DeviceStats;
+use core::net::Ipv6Addr;
+use std::sync::Arc;
+
+/// Messages that wait for the control thread: every port at once, and the questions of all clients.
+pub const TO_CONTROL_MAX: usize = 1024;
+/// Messages that wait for the host thread: events of an outage of every neighbour.
+pub const TO_HOST_MAX: usize = 8192;
+/// Jobs that wait for the main thread: one for each client.
+pub const JOBS_MAX: usize = 128;
+
+/// To the control thread.
+#[derive(Debug)]
+pub enum ToControl {
+    /// A new configuration.
+    Configure(Box<Config>),
+    /// A port was opened or its settings changed.
+    Attach(Box<AttachedPort>),
+    /// A port is about to be closed.
+    Detach(PortId),
+    /// Carrier came or went.
+    Carrier {
+        /// The port.
+        port: PortId,
+        /// Whether it has carrier.
+        is_up: bool,
+    },
+    /// A question.
+    Query {
+        /// Its number.
+        id: u64,
+        /// The question.
+        query: ShowQuery,
+    },
+    /// Say good-bye to the neighbours and end.
+    Shutdown,
+}
+
+/// To the host thread.
+#[derive(Debug)]
+pub enum ToHost {
+    /// The TUN device's addresses and the routes into it.
+    Addresses(HostAddresses),
+    /// An answer of the control plane.
+    Reply {
+        /// Number of the question.
+        id: u64,
+        /// The answer.
+        reply: Box<ShowReply>,
+    },
+    /// For the log and the monitors.
+    Event(Box<Event>),
+    /// Watch the carrier of a port.
+    Watch(Box<WatchedPort>),
+    /// Watch it no more.
+    Unwatch(PortId),
+    /// A configuration was applied or refused.
+    Applied {
+        /// Who asked.
+        client: u64,
+        /// What came of it.
+        outcome: Result<Applied, ApiError>,
+    },
+    /// End.
+    Stop,
+}
+
+/// What an applied configuration changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// At once, a sentence each.
+    pub changes: Vec<String>,
+    /// What only a restart can do.
+    pub needs_restart: Vec<String>,
+}
+
+/// What the kernel of the host shall know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostAddresses {
+    /// /128 each.
+    pub addresses: Vec<Ipv6Addr>,
+    /// Routes into the TUN.
+    pub prefixes: Vec<Ipv6Prefix>,
+}
+
+/// A port whose carrier is watched.
+#[derive(Clone, Debug)]
+pub struct WatchedPort {
+    /// Its number.
+    pub port: PortId,
+    /// The kernel interface behind it, which says the truth about carrier.
+    pub interface: Option<String>,
+    /// The driver, asked now and then where there is no interface.
+    pub stats: Arc<dyn DeviceStats>,
+    /// What was said last.
+    pub is_up: bool,
+}
+
+/// To the main thread.
+#[derive(Debug)]
+pub enum Job {
+    /// Read the configuration file again.
+    Reload,
+    /// Run this configuration.
+    Apply {
+        /// Who asks.
+        client: u64,
+        /// The whole file.
+        text: String,
+    },
+    /// End the router.
+    Stop,
+}
