@@ -5,6 +5,7 @@
 pub mod action;
 pub mod input;
 pub mod machine;
+pub mod spf;
 pub mod view;
 
 pub use action::{Action, NeighborChange, Notice};
