@@ -1,11 +1,11 @@
 //! The nodes, one a file.
 //!
-//! Read them in the order of a packet: `ethernet_input`(mod@ethernet_input),
-//! `ipv6_input`(mod@ipv6_input), `ipv6_lookup`(mod@ipv6_lookup),
-//! `ipv6_rewrite`(mod@ipv6_rewrite), `port_output`(mod@port_output); then the exceptions:
-//! `ipv6_local`(mod@ipv6_local), `icmpv6_echo`(mod@icmpv6_echo),
-//! `icmpv6_error`(mod@icmpv6_error), `nd_resolve`(mod@nd_resolve), `punt`(mod@punt),
-//! `drop`(mod@drop). `answer` is what the two answering nodes share.
+//! Read them in the order of a packet: `ethernet_input`,
+//! `ipv6_input`, `ipv6_lookup`,
+//! `ipv6_rewrite`, `port_output`; then the exceptions:
+//! `ipv6_local`, `icmpv6_echo`,
+//! `icmpv6_error`, `nd_resolve`, `punt`,
+//! `drop`. `answer` is what the two answering nodes share.
 //!
 //! *Invariants*: behind `ethernet_input` every packet has exactly [`L2_OCTETS`] before its IPv6
 //! header.
