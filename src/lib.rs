@@ -1,19 +1,19 @@
 //! Kumiki: a router that replaces the switch.
 //!
-//! Servers are cabled directly to each other, in a ring or anything denser, and on each of them this
-//! program forwards for its neighbours. This text is the map; every folder has a chapter of its own
-//! in its `mod.rs`.
+//! Servers are cabled directly to each other, in a ring or anything denser, and on each of them
+//! this program forwards for its neighbours. This text is the map; every folder has a chapter of
+//! its own in its `mod.rs`.
 //!
 //! # The two halves
 //!
-//! The **pure half** decides. It has no clock, no socket, no thread and no hash map: time, bytes and
-//! seeds come in as arguments, packets and changes go out as values, and the same inputs give the
-//! same run, bit for bit. [`wire`] turns bytes into values that cannot be wrong and back. [`proto`]
-//! has one machine for each protocol, none of which knows another. [`rib`] holds all routes that
-//! anybody announced, chooses, and compiles the chosen ones. [`control`] owns all of these as one
-//! value. [`config`] reads the operator's file, [`api`] says what can be asked of a router,
-//! [`planner`] computes with topologies, and [`sim`] runs many control planes against each other in
-//! a world of its own.
+//! The **pure half** decides. It has no clock, no socket, no thread and no hash map: time, bytes
+//! and seeds come in as arguments, packets and changes go out as values, and the same inputs give
+//! the same run, bit for bit. [`wire`] turns bytes into values that cannot be wrong and back.
+//! [`proto`] has one machine for each protocol, none of which knows another. [`rib`] holds all
+//! routes that anybody announced, chooses, and compiles the chosen ones. [`control`] owns all of
+//! these as one value. [`config`] reads the operator's file, [`api`] says what can be asked of a
+//! router, [`planner`] computes with topologies, and [`sim`] runs many control planes against each
+//! other in a world of its own.
 //!
 //! The **other half** carries. [`fib`] is all that a worker reads: prefixes, next hops, ports, in
 //! one immutable snapshot. [`packet`] has the buffers, [`dataplane`] the nodes a packet passes and
@@ -51,9 +51,9 @@
 //!
 //! | thread | owns | never does |
 //! |---|---|---|
-//! | worker, one for each configured core | its queues, its counters, its reader of the snapshot | lock, allocate, log |
-//! | control | the [`control::ControlPlane`] and the publisher of snapshots | block |
-//! | host I/O | TUN device, sockets, signals | touch protocol state except by message |
+//! | worker, one a configured core | its queues, counters, snapshot reader | lock, allocate |
+//! | control | the [`control::ControlPlane`], the publisher of snapshots | block |
+//! | host I/O | TUN device, sockets, signals | touch protocol state but by message |
 //!
 //! A worker runs to completion and sleeps when nothing arrives. What the threads say to each other
 //! goes through bounded rings; a full ring is counted, never waited for.
@@ -75,8 +75,8 @@
 //! shortest paths become [`base::route`] updates. The [`rib::Rib`] keeps every candidate with its
 //! source, selects one for each prefix, resolves its gateways to neighbours, and compiles a
 //! [`fib::Forwarding`] that shares all that did not change with the one before. The publisher in
-//! [`base::rcu`] swaps one pointer; a worker sees the new world with its next burst, and the old one
-//! is freed by the control thread when no worker can read it any more.
+//! [`base::rcu`] swaps one pointer; a worker sees the new world with its next burst, and the old
+//! one is freed by the control thread when no worker can read it any more.
 //!
 //! A lost cable does not wait for this. Each next hop has one atomic byte that says whether it is
 //! alive, so that every prefix behind it moves to its other next hops at once.

@@ -1,7 +1,7 @@
 //! The rules of the house that a program can check: who may use whom, what the pure half must not
 //! touch, where `unsafe` lives, how long things may be, which words never stay.
 //!
-//! Read `house/source.rs` (a file as code, comments and tests), then one file for each kind of rule.
+//! Read `house/source.rs` (a file as code, comments and tests), then a file for each kind of rule.
 //! Every rule has a test on the whole tree and a test that a violation of it is found.
 //!
 //! *Invariants*: only files are read; neither git nor the network is asked.
@@ -112,8 +112,8 @@ fn impurities_are_found() {
 
 #[test]
 fn what_only_looks_impure_is_accepted() {
-    let text = "use std::time::Duration;\nuse std::net::Ipv6Addr;\nuse crate::base::time::Instant;\n\
-                static NAMES: [&str; 1] = [\"std::fs\"];\n// std::thread is for others\n\
+    let text = "use std::time::Duration;\nuse std::net::Ipv6Addr;\n\
+                use crate::base::time::Instant;\nstatic NAMES: [&str; 1] = [\"std::fs\"];\n// std::thread is for others\n\
                 #[cfg(test)]\nmod tests {\n    use std::fs;\n}\n";
     accepts(purity::impurities, "src/proto/nd/cache.rs", text);
     accepts(purity::impurities, "src/daemon/clock.rs", "use std::time::Instant;\n");
@@ -269,7 +269,8 @@ fn paths_of_a_machine_are_found() {
 
 #[test]
 fn a_lexer_that_is_wrong_would_find_nothing() {
-    let text = "let a = '\"'; let b = \"unsafe // x\"; /* unsafe /* */ */ let c = r#\"\"unsafe\"#;\n\
+    let text = "let a = '\"'; let b = \"unsafe // x\"; /* unsafe /* */ */ \
+                let c = r#\"\"unsafe\"#;\n\
                 fn f<'a>(x: &'a str) -> char { '\\'' } // unsafe\nunsafe fn g() {}\n";
     catches(unsafety::rooms, "src/rib/table.rs", 3, text);
     let findings = unsafety::rooms(&Tree::of(&[("src/rib/table.rs", text)]));

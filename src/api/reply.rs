@@ -19,8 +19,8 @@ pub struct Reply {
 pub enum ReplyBody {
     /// State.
     Show(Box<ShowReply>),
-    /// The new configuration runs; one sentence for each thing that changed, and for each that needs a
-    /// restart.
+    /// The new configuration runs; one sentence for each thing that changed, and for each that
+    /// needs a restart.
     Applied {
         /// What changed at once.
         changes: Vec<String>,

@@ -1,7 +1,7 @@
 //! The rows of every `show`.
 //!
-//! Times are ages in milliseconds, rates are not computed here. Names of fields are stable within one
-//! [`crate::api::API_VERSION`].
+//! Times are ages in milliseconds, rates are not computed here. Names of fields are stable within
+//! one [`crate::api::API_VERSION`].
 
 use crate::base::ids::{AreaId, MacAddress, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
@@ -131,7 +131,8 @@ pub struct OspfNeighborRow {
     pub retransmit_count: u32,
     /// LSAs to be asked of it.
     pub request_count: u32,
-    /// What hinders the adjacency, in words: MTU mismatch, duplicate router-id with both ends named.
+    /// What hinders the adjacency, in words: MTU mismatch, duplicate router-id with both ends
+    /// named.
     pub problem: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! A first-in, first-out queue with a limit.
 //!
-//! Owns [`BoundedQueue`]; what happens to an item that finds no room (and who counts it) is decided by
-//! the caller, who gets it back.
+//! Owns [`BoundedQueue`]; what happens to an item that finds no room (and who counts it) is decided
+//! by the caller, who gets it back.
 
 use std::collections::VecDeque;
 

@@ -17,10 +17,13 @@ pub struct CounterInfo {
 
 /// Declares a struct of counters: one line a counter, `name: "unit", "help";`.
 ///
-/// The struct has public `u64` fields, `INFO` (the catalogue, in order) and `values()` (the same order).
+/// The struct has public `u64` fields, `INFO` (the catalogue, in order) and `values()` (the same
+/// order).
 #[macro_export]
 macro_rules! counters {
-    ($(#[$doc:meta])* pub struct $name:ident { $($field:ident: $unit:literal, $help:literal;)* }) => {
+    ($(#[$doc:meta])* pub struct $name:ident {
+        $($field:ident: $unit:literal, $help:literal;)*
+    }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         pub struct $name {

@@ -3,8 +3,8 @@
 //! Owns the numbers' spelling (display and parsing); what a number means belongs to the folder that
 //! hands it out.
 //!
-//! *Standards*: MAC addresses and EUI-64 identifiers after RFC 4291 Appendix A; router-ids as dotted
-//! quads as RFC 5340 §2.11 has them.
+//! *Standards*: MAC addresses and EUI-64 identifiers after RFC 4291 Appendix A; router-ids as
+//! dotted quads as RFC 5340 §2.11 has them.
 
 use core::fmt;
 use core::net::Ipv6Addr;
@@ -15,7 +15,8 @@ macro_rules! numbered {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
         $(#[$doc])*
         #[derive(
-            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default,
+            Serialize, Deserialize,
         )]
         #[serde(transparent)]
         pub struct $name(pub $inner);

@@ -1,10 +1,11 @@
 //! The shape of every state machine in `proto` and `control`.
 //!
-//! A machine takes inputs and time, and gives actions; it has no clock, socket or thread. The daemon,
-//! the simulation, the fuzzers and the replay drive the same machine by the same four calls.
+//! A machine takes inputs and time, and gives actions; it has no clock, socket or thread. The
+//! daemon, the simulation, the fuzzers and the replay drive the same machine by the same four
+//! calls.
 //!
-//! *Invariants*: after `handle` or `handle_timeout` the driver drains `poll_action` until `None`, then
-//! asks `next_deadline`; time passed in never goes backwards.
+//! *Invariants*: after `handle` or `handle_timeout` the driver drains `poll_action` until `None`,
+//! then asks `next_deadline`; time passed in never goes backwards.
 
 use crate::base::time::Instant;
 

@@ -1,7 +1,7 @@
 //! Seeded pseudo-random numbers: jitter, identifiers and simulations that repeat.
 //!
-//! Owns [`Prng`] (xoshiro256**, seeded through splitmix64). It is not for secrets: keys and cookies come
-//! from the operating system through `daemon`.
+//! Owns [`Prng`] (xoshiro256**, seeded through splitmix64). It is not for secrets: keys and cookies
+//! come from the operating system through `daemon`.
 //!
 //! *Invariants*: the same seed gives the same numbers on every platform and release.
 //! *Standards*: Blackman and Vigna, "Scrambled linear pseudorandom number generators" (2018).

@@ -1,10 +1,10 @@
 //! Routes as protocols announce them to the RIB.
 //!
-//! Owns the vocabulary between `proto`/`control` and `rib`: who says it ([`RouteSource`]), what it says
-//! ([`RouteUpdate`]). Choosing between sources is the business of `rib::select`.
+//! Owns the vocabulary between `proto`/`control` and `rib`: who says it ([`RouteSource`]), what it
+//! says ([`RouteUpdate`]). Choosing between sources is the business of `rib::select`.
 //!
-//! *Invariants*: an update for a `(prefix, source)` replaces what that source said before, next hops
-//! included; next-hop sets are never merged across updates.
+//! *Invariants*: an update for a `(prefix, source)` replaces what that source said before, next
+//! hops included; next-hop sets are never merged across updates.
 
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;

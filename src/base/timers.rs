@@ -1,7 +1,7 @@
 //! Named timers of one machine.
 //!
-//! Owns [`TimerTable`]: at most one deadline per timer name. The names are an enum of the machine with a
-//! doc line each. Firing order is deadline, then name, so that two runs fire alike.
+//! Owns [`TimerTable`]: at most one deadline per timer name. The names are an enum of the machine
+//! with a doc line each. Firing order is deadline, then name, so that two runs fire alike.
 //!
 //! *Invariants*: setting a timer replaces its deadline; a timer fires once, then is gone.
 

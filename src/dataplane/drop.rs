@@ -62,7 +62,7 @@ drop_reasons! {
     LinkLocalNotOurs: "link_local_not_ours",
         "For a link-local address that is not this port's; never forwarded (RFC 4291 §2.5.6).";
     HostOnLink: "host_on_link",
-        "The kernel of the host greets groups or link-local addresses on its TUN; there is no link.";
+        "The host's kernel greets groups or link-local addresses on its TUN; there is no link.";
     MulticastNotMember: "multicast_not_member",
         "For a multicast group that the router is not in; multicast is not routed.";
     NoRoute: "no_route", "No route to the destination; answered with Destination Unreachable.";

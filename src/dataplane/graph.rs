@@ -321,9 +321,9 @@ mod tests {
     #[test]
     fn the_drawing_in_the_docs_is_the_graph() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/graph.md");
-        let intro = "# The packet graph\n\nGenerated from `src/dataplane/graph.rs`; its test compares \
-                     the two and, with `UPDATE_GOLDEN=1`,\nrewrites this file. Bold arrows are the \
-                     way of a forwarded packet.\n\n";
+        let intro = "# The packet graph\n\nGenerated from `src/dataplane/graph.rs`; its test \
+                     compares the two and, with `UPDATE_GOLDEN=1`,\nrewrites this file. Bold \
+                     arrows are the way of a forwarded packet.\n\n";
         let text = format!("{intro}```mermaid\n{}```\n", NodeId::drawing());
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(path, &text).unwrap();

@@ -1,7 +1,8 @@
 //! The few system calls that `std` lacks.
 //!
-//! Read [`poller`] (waiting for several things at once), [`companion`] (waiting for traffic on a port
-//! without interrupts), [`netlink`] (links, addresses, routes of the kernel), [`namespace`], [`tun`].
+//! Read [`poller`] (waiting for several things at once), [`companion`] (waiting for traffic on a
+//! port without interrupts), [`netlink`] (links, addresses, routes of the kernel), [`namespace`],
+//! [`tun`].
 //!
 //! Absent on purpose: policy. These are verbs; who uses them decides.
 

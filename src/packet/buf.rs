@@ -3,8 +3,8 @@
 //! Owns the contract between nodes and buffers; implemented by [`crate::packet::HeapBuf`] and by
 //! `dpdk::Mbuf`.
 //!
-//! *Invariants*: headers are read from the first segment only; `data()` is that segment, `len()` counts
-//! all segments. Dropping a buffer returns its memory.
+//! *Invariants*: headers are read from the first segment only; `data()` is that segment, `len()`
+//! counts all segments. Dropping a buffer returns its memory.
 
 use crate::packet::burst::Burst;
 use crate::packet::meta::PacketMeta;
@@ -13,7 +13,8 @@ use crate::packet::meta::PacketMeta;
 /// UDP and L2TPv3 with cookie and sublayer (14+4+40+40+8+16), rounded up.
 pub const HEADROOM_OCTETS: u16 = 128;
 
-/// Largest Ethernet frame without FCS that a port may carry: 9216 octets of MTU, header and VLAN tag.
+/// Largest Ethernet frame without FCS that a port may carry: 9216 octets of MTU, header and VLAN
+/// tag.
 pub const FRAME_OCTETS_MAX: u16 = 9216 + 14 + 4;
 
 /// The headroom or tailroom does not hold what should be added.

@@ -17,8 +17,8 @@ pub struct HeapBuf {
 }
 
 impl HeapBuf {
-    /// A packet with a copy of `bytes` and the usual headroom. Frames above the limit get exactly the
-    /// room they need.
+    /// A packet with a copy of `bytes` and the usual headroom. Frames above the limit get exactly
+    /// the room they need.
     pub fn new(bytes: &[u8]) -> Self {
         let start = usize::from(HEADROOM_OCTETS);
         let capacity = start + bytes.len().max(usize::from(FRAME_OCTETS_MAX));

@@ -1,9 +1,10 @@
 //! What is known of a packet while it crosses the graph.
 //!
-//! One per buffer, written by the node that learns the fact, read by the nodes after it. Lives beside the
-//! buffer (`dpdk`: the private area of the mbuf), so it costs no allocation.
+//! One per buffer, written by the node that learns the fact, read by the nodes after it. Lives
+//! beside the buffer (`dpdk`: the private area of the mbuf), so it costs no allocation.
 //!
-//! *Invariants*: valid from the input node on; a buffer enters the graph with [`PacketMeta::arrived`].
+//! *Invariants*: valid from the input node on; a buffer enters the graph with
+//! [`PacketMeta::arrived`].
 
 use crate::base::ids::{GroupId, NextHopId, PortId};
 

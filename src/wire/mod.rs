@@ -2,9 +2,9 @@
 //!
 //! Read [`ethernet`], [`ipv6`], [`icmpv6`], [`nd`], [`udp`], then [`ospf`].
 //!
-//! Two kinds of reading stand side by side: *views* over a slice for the packet path (no copy, fields
-//! by offset, checked once) and *values* for the control plane (`decode`, `encode`, errors with the
-//! offset). Absent on purpose: state.
+//! Two kinds of reading stand side by side: *views* over a slice for the packet path (no copy,
+//! fields by offset, checked once) and *values* for the control plane (`decode`, `encode`, errors
+//! with the offset). Absent on purpose: state.
 #![forbid(unsafe_code)]
 
 pub mod ethernet;

@@ -4,7 +4,7 @@
 //! Code for tests may: it reads golden files and prints reasons.
 
 use crate::Finding;
-use crate::house::source::{Source, Tree, identifiers, paths};
+use crate::house::source::{Named, Source, Tree, identifiers, paths};
 
 /// Folders of the pure half.
 const PURE: &[&str] =
@@ -67,7 +67,7 @@ pub fn impurities(tree: &Tree) -> Vec<Finding> {
 
 fn outside_world(file: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (line, path) in paths(&file.product_text()) {
+    for Named { line, path, .. } in paths(&file.product_text()) {
         let path = path.replacen("core::", "std::", usize::from(path.starts_with("core::")));
         let is_in = |bad: &str| path == bad || path.starts_with(&format!("{bad}::"));
         if let Some((bad, instead)) = IMPURE.iter().find(|(bad, _)| is_in(bad)) {

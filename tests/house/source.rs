@@ -305,8 +305,18 @@ pub fn expand_use(tree: &str) -> Vec<String> {
     paths
 }
 
-/// Every path in a text of code with its line: those of `use` written out, and `a::b` in between.
-pub fn paths(code: &str) -> Vec<(usize, String)> {
+/// A path somewhere in code.
+pub struct Named {
+    /// From 1.
+    pub line: usize,
+    /// `std::fs::File`.
+    pub path: String,
+    /// Whether it stands in a `use`.
+    pub is_use: bool,
+}
+
+/// Every path in a text of code: those of `use` written out, and `a::b` in between.
+pub fn paths(code: &str) -> Vec<Named> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some((start, word)) = next_word(code, at) {
@@ -314,12 +324,14 @@ pub fn paths(code: &str) -> Vec<(usize, String)> {
         at = start + word.len();
         if word == "use" {
             let end = code[at..].find(';').map_or(code.len(), |length| at + length);
-            found.extend(expand_use(&code[at..end]).into_iter().map(|path| (line, path)));
+            let written_out = expand_use(&code[at..end]);
+            found.extend(written_out.into_iter().map(|path| Named { line, path, is_use: true }));
             at = end;
         } else if code[at..].starts_with("::") && !code[..start].ends_with("::") {
             let rest = code[start..].find(|l: char| !(l.is_alphanumeric() || l == '_' || l == ':'));
             let end = rest.map_or(code.len(), |length| start + length);
-            found.push((line, code[start..end].trim_end_matches(':').to_owned()));
+            let path = code[start..end].trim_end_matches(':').to_owned();
+            found.push(Named { line, path, is_use: false });
             at = end;
         }
     }

@@ -1,11 +1,8 @@
 //! The nodes, one a file.
 //!
-//! Read them in the order of a packet: `ethernet_input`,
-//! `ipv6_input`, `ipv6_lookup`,
-//! `ipv6_rewrite`, `port_output`; then the exceptions:
-//! `ipv6_local`, `icmpv6_echo`,
-//! `icmpv6_error`, `nd_resolve`, `punt`,
-//! `drop`. `answer` is what the two answering nodes share.
+//! Read them in the order of a packet: `ethernet_input`, `ipv6_input`, `ipv6_lookup`,
+//! `ipv6_rewrite`, `port_output`; then the exceptions: `ipv6_local`, `icmpv6_echo`,
+//! `icmpv6_error`, `nd_resolve`, `punt`, `drop`. `answer` is what the two answering nodes share.
 //!
 //! *Invariants*: behind `ethernet_input` every packet has exactly [`L2_OCTETS`] before its IPv6
 //! header.

@@ -1,7 +1,8 @@
-//! The LSA: header, identity, checksum and age of instances (RFC 5340 §A.4.2, RFC 2328 §12.1, §13.1).
+//! The LSA: header, identity, checksum and age of instances (RFC 5340 §A.4.2, RFC 2328 §12.1,
+//! §13.1).
 //!
-//! Owns [`Lsa`], an instance as its octets (shared, so that a copy in a queue costs a pointer) with the
-//! header read out. Bodies are read on demand by [`Lsa::body`].
+//! Owns [`Lsa`], an instance as its octets (shared, so that a copy in a queue costs a pointer) with
+//! the header read out. Bodies are read on demand by [`Lsa::body`].
 //!
 //! *Invariants*: the octets of an [`Lsa`] are exactly as long as its header says; the age in the
 //! header is the one that counts, the one inside the octets is not.

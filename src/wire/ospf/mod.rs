@@ -6,9 +6,9 @@
 //! in [`body`] with one file a type: [`router_lsa`], [`network_lsa`], [`inter_area_prefix_lsa`],
 //! [`inter_area_router_lsa`], [`as_external_lsa`], [`link_lsa`], [`intra_area_prefix_lsa`].
 //!
-//! Every `decode` reads the whole of what it is given and refuses octets left over; every length and
-//! count is compared with what is there before it is used. Absent on purpose: state, time, and any
-//! opinion on what to do with a wrong packet.
+//! Every `decode` reads the whole of what it is given and refuses octets left over; every length
+//! and count is compared with what is there before it is used. Absent on purpose: state, time, and
+//! any opinion on what to do with a wrong packet.
 
 pub mod as_external_lsa;
 pub mod body;

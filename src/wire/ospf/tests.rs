@@ -268,7 +268,11 @@ proptest! {
     }
 
     #[test]
-    fn comparing_instances_is_antisymmetric(a in header(), b in header(), ages in any::<[u16; 2]>()) {
+    fn comparing_instances_is_antisymmetric(
+        a in header(),
+        b in header(),
+        ages in any::<[u16; 2]>(),
+    ) {
         let b = LsaHeader { sequence: a.sequence, checksum: a.checksum, age_s: ages[0], ..b };
         let a = LsaHeader { age_s: ages[1], ..a };
         prop_assert_eq!(a.compare_age(&b), b.compare_age(&a).reverse());
