@@ -113,7 +113,9 @@ fn impurities_are_found() {
 #[test]
 fn what_only_looks_impure_is_accepted() {
     let text = "use std::time::Duration;\nuse std::net::Ipv6Addr;\n\
-                use crate::base::time::Instant;\nstatic NAMES: [&str; 1] = [\"std::fs\"];\n// std::thread is for others\n\
+                use crate::base::time::Instant;\n\
+                static NAMES: [&str; 1] = [\"std::fs\"];\n\
+                // std::thread is for others\n\
                 #[cfg(test)]\nmod tests {\n    use std::fs;\n}\n";
     accepts(purity::impurities, "src/proto/nd/cache.rs", text);
     accepts(purity::impurities, "src/daemon/clock.rs", "use std::time::Instant;\n");

@@ -109,7 +109,8 @@ pub fn start(name: &str, servers: &[String]) -> Result<u8, LabError> {
     servers.into_iter().try_for_each(|server| lab.start(server)).map(|()| 0)
 }
 
-/// Runs a program in a namespace of the lab; returns its exit code.
+/// Runs a program in a namespace of the lab; returns its exit code. On a server, `kumiki show` asks
+/// the router there.
 pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     let lab = open(name)?;
     let path = lab.directory.namespace(place);
@@ -125,6 +126,9 @@ pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     let mut command = Command::new(program);
     command.args(arguments);
     namespace.start_inside(&mut command);
+    if let Ok(server) = parse_server(place, lab.server_count()) {
+        command.env("KUMIKI_SOCKET", lab.directory.socket(server));
+    }
     let status = command.status().map_err(|source| LabError::Start {
         program: program.into(),
         source,

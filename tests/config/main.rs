@@ -59,3 +59,19 @@ fn the_manual_is_that_of_the_program() {
     let different = compare(&file, &kumiki::config::document::markdown()).err();
     assert!(different.is_none(), "{}", different.unwrap_or_default());
 }
+
+#[test]
+fn the_examples_of_the_readme_are_right() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(file).expect("README.md");
+    let examples = text.split("```toml\n").skip(1);
+    let examples: Vec<&str> = examples.filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!examples.is_empty(), "the examples are gone");
+    let files = |_: &str| Ok("secret\n".to_owned());
+    for text in examples {
+        let overrides =
+            Overrides { name: Some("s07".to_owned()), number: Some(7), host_name: None };
+        let source = Source { origin: "README.md", text, overrides: &overrides, files: &files };
+        assert!(load(&source).is_ok(), "{}", load(&source).unwrap_err());
+    }
+}
