@@ -3,8 +3,8 @@
 //! Read [`plan`] (what a world is made of), [`node`] (one server: the real control plane on the
 //! real data plane), [`link`] (what a cable does to frames), [`world`] (time, events, who hears of
 //! what), [`faults`] (what goes wrong and when). Then the judges: [`oracle`] (shortest ways, by
-//! other means than the routers'), [`traffic`]. [`trace`] says what happened, and how to see it
-//! again.
+//! other means than the routers'), [`checkers`], [`traffic`]. [`trace`] says what happened and how
+//! to see it again; [`replay`] runs one router again, alone.
 //!
 //! *Invariants*: one seed, one run, bit for bit. A scenario is a setup, a schedule of faults and
 //! checks; the scenarios stand in `tests/sim`.
@@ -13,11 +13,13 @@
 //! for its work. `fuzz` comes with the fuzz targets.
 #![forbid(unsafe_code)]
 
+pub mod checkers;
 pub mod faults;
 pub mod link;
 pub mod node;
 pub mod oracle;
 pub mod plan;
+pub mod replay;
 pub mod trace;
 pub mod traffic;
 pub mod world;

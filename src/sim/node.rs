@@ -39,11 +39,18 @@ pub const EVENTS_MAX: usize = 1024;
 pub trait Control: Machine<Input = Input, Action = Action> {
     /// A new one that knows nothing.
     fn start(options: ControlOptions) -> Self;
+
+    /// A digest of its link-state database: equal where the databases are.
+    fn area_digest(&self) -> u64;
 }
 
 impl Control for ControlPlane {
     fn start(options: ControlOptions) -> Self {
         Self::new(options)
+    }
+
+    fn area_digest(&self) -> u64 {
+        self.ospf().area_digest()
     }
 }
 

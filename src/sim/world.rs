@@ -86,10 +86,8 @@ pub struct World<C = ControlPlane> {
     trace: Trace,
     traffic: TrafficCounts,
     sayings: VecDeque<Saying>,
-    /// Frames sent by LAN ports.
-    pub lan_frames: u64,
-    /// Packets that killed routers did not account for.
-    pub lost_track: u64,
+    lan_frames: u64,
+    lost_track: u64,
 }
 
 impl<C: Control> World<C> {
@@ -184,6 +182,16 @@ impl<C: Control> World<C> {
     /// What the routers said, oldest first.
     pub fn sayings(&self) -> impl Iterator<Item = &Saying> {
         self.sayings.iter()
+    }
+
+    /// Frames sent by LAN ports.
+    pub const fn lan_frames(&self) -> u64 {
+        self.lan_frames
+    }
+
+    /// Packets that killed routers did not account for.
+    pub const fn lost_track(&self) -> u64 {
+        self.lost_track
     }
 
     /// Frames on their way.
@@ -468,3 +476,6 @@ fn ports_of(router: usize, links: &[Link]) -> BTreeMap<PortId, usize> {
     let ends = links.iter().enumerate().flat_map(|(link, one)| one.ends.map(|end| (end, link)));
     ends.filter(|(end, _)| end.router == router).map(|(end, link)| (end.port, link)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,456 @@
+//! Judges: whether a world is as it should be at this moment.
+//!
+//! Owns [`Violation`] and the checks. Each looks from outside: at the digests of the databases, at
+//! what the data planes read, at what became of packets; what should be comes from
+//! [`Map`](super::oracle::Map).
+//!
+//! *Invariants*: a check changes nothing, except [`ping_all`], which sends packets. At most
+//! [`VIOLATIONS_MAX`] findings a check, the first ones.
+
+use crate::base::ids::{NextHopId, PortId};
+use crate::base::time::{Duration, Instant};
+use crate::fib::{Forwarding, NextHopGroup};
+use crate::sim::link::End;
+use crate::sim::node::Control;
+use crate::sim::oracle::Map;
+use crate::sim::plan::mac;
+use crate::sim::world::World;
+use crate::wire::icmpv6::Icmpv6Message;
+use crate::wire::ipv6::{HEADER_OCTETS, HOP_LIMIT_DEFAULT, Ipv6Header, NEXT_ICMPV6};
+use core::fmt;
+use core::net::Ipv6Addr;
+use std::collections::BTreeSet;
+
+/// Findings that one check reports.
+pub const VIOLATIONS_MAX: usize = 20;
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// Two routers that can reach each other have different databases.
+    DatabasesDiffer {
+        /// One.
+        one: usize,
+        /// The other.
+        other: usize,
+    },
+    /// The data plane does something else with an address than it should.
+    WrongAnswer {
+        /// Whose.
+        router: usize,
+        /// For which address.
+        address: Ipv6Addr,
+        /// What it should do.
+        expected: Answer,
+        /// What it does.
+        found: Answer,
+    },
+    /// Packets for an address can come back to a router that they left.
+    Loop {
+        /// Which.
+        router: usize,
+        /// For which address.
+        address: Ipv6Addr,
+    },
+    /// Packets for an address that can be reached can end where they should not.
+    BlackHole {
+        /// Where they end.
+        router: usize,
+        /// For which address.
+        address: Ipv6Addr,
+        /// What is wrong there.
+        what: &'static str,
+    },
+    /// A data plane lost packets without a reason.
+    Untold {
+        /// Whose; `None` for one that was killed.
+        router: Option<usize>,
+        /// How many came in.
+        came_in: u64,
+        /// How many went out.
+        went_out: u64,
+    },
+    /// The frames on all links are not those on their way.
+    FramesAstray {
+        /// By the counters of the links.
+        counted: u64,
+        /// By the queue of the world.
+        flying: u64,
+    },
+    /// An echo request was not answered.
+    NoReply {
+        /// Who asked.
+        from: usize,
+        /// Who was asked.
+        to: usize,
+    },
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |router: &usize| crate::planner::families::server_name(*router);
+        match self {
+            Self::DatabasesDiffer { one, other } => {
+                write!(f, "{} and {} have different databases", name(one), name(other))
+            }
+            Self::WrongAnswer { router, address, expected, found } => {
+                write!(f, "{}: {address} should be {expected:?}, is {found:?}", name(router))
+            }
+            Self::Loop { router, address } => {
+                write!(f, "packets for {address} come back to {}", name(router))
+            }
+            Self::BlackHole { router, address, what } => {
+                write!(f, "packets for {address} end at {}: {what}", name(router))
+            }
+            Self::Untold { router, came_in, went_out } => {
+                let name = router.as_ref().map_or_else(|| "killed routers".to_owned(), name);
+                write!(f, "{name}: {came_in} packets in, {went_out} out")
+            }
+            Self::FramesAstray { counted, flying } => {
+                write!(f, "{counted} frames on the links by count, {flying} on their way")
+            }
+            Self::NoReply { from, to } => {
+                write!(f, "{} has no reply from {}", name(from), name(to))
+            }
+        }
+    }
+}
+
+/// What a data plane does with an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Sends it to one of these.
+    Via(BTreeSet<(PortId, Ipv6Addr)>),
+    /// Delivers it on the link of this port.
+    OnLink(PortId),
+    /// Takes it itself.
+    Local,
+    /// Drops it.
+    Nothing,
+}
+
+/// Every check that changes nothing; the later ones only where the databases are equal.
+pub fn check<C: Control>(world: &World<C>) -> Vec<Violation> {
+    let map = world.map();
+    let mut found = conservation(world);
+    found.extend(databases(world, &map));
+    if found.is_empty() {
+        found.extend(answers(world, &map));
+    }
+    if found.is_empty() {
+        found.extend(walks(world, &map));
+    }
+    found
+}
+
+/// Runs until [`check`] finds nothing, at most `limit`; says how long it took, or what is wrong.
+pub fn converge<C: Control>(
+    world: &mut World<C>,
+    limit: Duration,
+) -> Result<Duration, Vec<Violation>> {
+    let start = world.now();
+    loop {
+        let found = check(world);
+        if found.is_empty() {
+            return Ok(world.now() - start);
+        }
+        if world.now() - start >= limit {
+            return Err(found);
+        }
+        world.run_for(CHECK_INTERVAL);
+    }
+}
+
+/// How often [`converge`] looks.
+pub const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Routers that can reach each other have the same database.
+pub fn databases<C: Control>(world: &World<C>, map: &Map) -> Vec<Violation> {
+    let digest = |router| world.node(router).map(|node| node.control().area_digest());
+    let mut found = Vec::new();
+    for one in 0..world.router_count() {
+        // The first router of each part is the measure of the others in it.
+        let is_first = (0..one).all(|earlier| map.distance(one, earlier).is_none());
+        if !is_first || world.node(one).is_none() {
+            continue;
+        }
+        let part = (one + 1..world.router_count()).filter(|o| map.distance(one, *o).is_some());
+        let differing = part.filter(|other| digest(*other) != digest(one));
+        found.extend(differing.map(|other| Violation::DatabasesDiffer { one, other }));
+    }
+    found.truncate(VIOLATIONS_MAX);
+    found
+}
+
+/// Every data plane answers for every loopback and LAN as the oracle does.
+pub fn answers<C: Control>(world: &World<C>, map: &Map) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (router, node) in running(world) {
+        for to in 0..world.router_count() {
+            let way = expected_way(world, map, router, to);
+            for target in Target::ALL {
+                let address = target.address(world, to);
+                let expected = match target {
+                    _ if router != to => way.clone(),
+                    Target::LanHost => Answer::OnLink(world.setup().lan_port(to)),
+                    Target::Loopback | Target::LanAddress => Answer::Local,
+                };
+                let answer = answer(node.forwarding(), address);
+                if answer != expected && found.len() < VIOLATIONS_MAX {
+                    found.push(Violation::WrongAnswer { router, address, expected, found: answer });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Every packet for every router's addresses, sent anywhere it can be reached from, arrives by
+/// whichever members of the groups: walks what the data planes read, without the oracle's
+/// distances.
+pub fn walks<C: Control>(world: &World<C>, map: &Map) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (to, _) in running(world) {
+        for target in Target::ALL {
+            let mut walk = Walk {
+                world,
+                to,
+                target,
+                address: target.address(world, to),
+                marks: vec![Mark::Unseen; world.router_count()],
+                found: &mut found,
+            };
+            for from in 0..world.router_count() {
+                if map.distance(from, to).is_some() && world.node(from).is_some() {
+                    walk.visit(from);
+                }
+            }
+        }
+    }
+    found.truncate(VIOLATIONS_MAX);
+    found
+}
+
+/// No packet was lost without a reason, in no router and on no link.
+pub fn conservation<C: Control>(world: &World<C>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (router, node) in running(world) {
+        let counts = node.counts();
+        if !counts.is_conserved() {
+            let (came_in, went_out) = (counts.came_in(), counts.went_out());
+            found.push(Violation::Untold { router: Some(router), came_in, went_out });
+        }
+    }
+    if world.lost_track() > 0 {
+        let came_in = world.lost_track();
+        found.push(Violation::Untold { router: None, came_in, went_out: 0 });
+    }
+    let counted: u64 = world.links().iter().map(|link| link.counts.in_flight()).sum();
+    let flying = world.flight_count() as u64;
+    if counted != flying {
+        found.push(Violation::FramesAstray { counted, flying });
+    }
+    found
+}
+
+/// Lets every host ping every other router's loopback through the data planes and waits.
+pub fn ping_all<C: Control>(world: &mut World<C>, patience: Duration) -> Vec<Violation> {
+    let map = world.map();
+    let count = world.router_count();
+    let pairs = (0..count).flat_map(|from| (0..count).map(move |to| (from, to)));
+    let pairs: Vec<(usize, usize)> = pairs
+        .filter(|(from, to)| from != to && map.distance(*from, *to).is_some())
+        .filter(|(from, to)| world.node(*from).is_some() && world.node(*to).is_some())
+        .collect();
+    for router in 0..count {
+        world.take_host_packets(router);
+    }
+    for (from, to) in &pairs {
+        let (source, destination) = (world.setup().loopback(*from), world.setup().loopback(*to));
+        world.send_from_host(*from, &echo_request(source, destination, world.now()));
+    }
+    world.run_for(patience);
+    let answered: Vec<BTreeSet<Ipv6Addr>> = (0..count)
+        .map(|router| {
+            let packets = world.take_host_packets(router);
+            packets.iter().filter_map(|packet| replier(packet)).collect()
+        })
+        .collect();
+    let is_missing = |(from, to): &(usize, usize)| {
+        let replies = answered.get(*from);
+        !replies.is_some_and(|replies| replies.contains(&world.setup().loopback(*to)))
+    };
+    let missing = pairs.into_iter().filter(is_missing).take(VIOLATIONS_MAX);
+    missing.map(|(from, to)| Violation::NoReply { from, to }).collect()
+}
+
+/// What the data plane does with an address.
+pub fn answer(world: &Forwarding, address: Ipv6Addr) -> Answer {
+    match world.group(world.table.lookup(address.to_bits())) {
+        NextHopGroup::Forward { members, .. } => {
+            let alive = members.iter().filter(|member| world.liveness.is_alive(**member));
+            let ways = alive.filter_map(|member| world.next_hop(*member));
+            Answer::Via(ways.map(|way| (way.port, way.address)).collect())
+        }
+        NextHopGroup::OnLink(port) => Answer::OnLink(*port),
+        NextHopGroup::Local => Answer::Local,
+        NextHopGroup::Unreachable | NextHopGroup::Blackhole => Answer::Nothing,
+    }
+}
+
+/// An address of a router that others want to reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Loopback,
+    LanAddress,
+    LanHost,
+}
+
+impl Target {
+    const ALL: [Self; 3] = [Self::Loopback, Self::LanAddress, Self::LanHost];
+
+    fn address<C: Control>(self, world: &World<C>, router: usize) -> Ipv6Addr {
+        match self {
+            Self::Loopback => world.setup().loopback(router),
+            Self::LanAddress => world.setup().lan_address(router),
+            Self::LanHost => world.setup().lan_host(router),
+        }
+    }
+}
+
+fn running<C: Control>(
+    world: &World<C>,
+) -> impl Iterator<Item = (usize, &crate::sim::node::Node<C>)> {
+    (0..world.router_count()).filter_map(|router| Some((router, world.node(router)?)))
+}
+
+fn expected_way<C: Control>(world: &World<C>, map: &Map, from: usize, to: usize) -> Answer {
+    let hops = map.first_hops(from, to);
+    if hops.is_empty() {
+        return Answer::Nothing;
+    }
+    let way = |port, end| (port, link_local(world, end).unwrap_or(Ipv6Addr::UNSPECIFIED));
+    let ways = hops.iter().map(|hop| way(hop.port, End { router: hop.to, port: hop.to_port }));
+    Answer::Via(ways.collect())
+}
+
+/// The link-local address of a port, as the data plane of its router knows it.
+fn link_local<C: Control>(world: &World<C>, end: End) -> Option<Ipv6Addr> {
+    let interfaces = &world.node(end.router)?.forwarding().interfaces;
+    interfaces.get(end.port).map(|interface| interface.link_local)
+}
+
+/// What is known of a router on the walk to one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Unseen,
+    OnTheWay,
+    Done,
+}
+
+/// A walk to one address from everywhere.
+struct Walk<'a, C> {
+    world: &'a World<C>,
+    to: usize,
+    target: Target,
+    address: Ipv6Addr,
+    marks: Vec<Mark>,
+    found: &'a mut Vec<Violation>,
+}
+
+impl<C: Control> Walk<'_, C> {
+    /// Walks on from a router by every member of its group. As deep as the longest way, which is
+    /// at most the number of routers.
+    fn visit(&mut self, router: usize) {
+        let address = self.address;
+        match self.marks[router] {
+            Mark::Done => return,
+            Mark::OnTheWay => return self.found.push(Violation::Loop { router, address }),
+            Mark::Unseen => self.marks[router] = Mark::OnTheWay,
+        }
+        if let Err(what) = self.step(router) {
+            self.found.push(Violation::BlackHole { router, address, what });
+        }
+        self.marks[router] = Mark::Done;
+    }
+
+    fn step(&mut self, router: usize) -> Result<(), &'static str> {
+        let node = self.world.node(router).ok_or("nobody runs here")?;
+        let forwarding = node.forwarding();
+        match forwarding.group(forwarding.table.lookup(self.address.to_bits())) {
+            NextHopGroup::Forward { members, .. } => {
+                for member in members.iter() {
+                    let next = self.follow(forwarding, router, *member)?;
+                    self.visit(next);
+                }
+                Ok(())
+            }
+            NextHopGroup::Local if router == self.to && self.target != Target::LanHost => Ok(()),
+            NextHopGroup::OnLink(port)
+                if router == self.to
+                    && self.target == Target::LanHost
+                    && *port == self.world.setup().lan_port(router) =>
+            {
+                Ok(())
+            }
+            NextHopGroup::Local => Err("taken for its own"),
+            NextHopGroup::OnLink(_) => Err("delivered on a link"),
+            NextHopGroup::Unreachable => Err("no route"),
+            NextHopGroup::Blackhole => Err("a black hole by configuration"),
+        }
+    }
+
+    /// The router behind a next hop, with everything a packet needs to get there.
+    fn follow(
+        &self,
+        forwarding: &Forwarding,
+        router: usize,
+        member: NextHopId,
+    ) -> Result<usize, &'static str> {
+        let next_hop = forwarding.next_hop(member).ok_or("a next hop without an entry")?;
+        let end = End { router, port: next_hop.port };
+        let peer = self.world.peer(end).ok_or("a next hop on a port without a cable")?;
+        if !forwarding.liveness.is_alive(member) {
+            return Err("a next hop that is marked dead");
+        }
+        if link_local(self.world, peer) != Some(next_hop.address) {
+            return Err("a next hop that is not the neighbour on that cable");
+        }
+        let adjacency = next_hop.adjacency.ok_or("a next hop without a MAC")?;
+        let [macs @ .., _, _] = &adjacency.rewrite;
+        let (to, from) = (mac(peer.router, peer.port), mac(router, next_hop.port));
+        if macs != [to.0, from.0].as_flattened() {
+            return Err("a next hop with the wrong MAC addresses");
+        }
+        Ok(peer.router)
+    }
+}
+
+fn echo_request(source: Ipv6Addr, destination: Ipv6Addr, now: Instant) -> Vec<u8> {
+    let data = now.as_nanos().to_be_bytes().to_vec();
+    let message = Icmpv6Message::EchoRequest { identifier: 1, sequence: 1, data };
+    let payload = message.encode(source, destination);
+    let header = Ipv6Header {
+        traffic_class: 0,
+        flow_label: 0,
+        payload_length: u16::try_from(payload.len()).unwrap_or(u16::MAX),
+        next_header: NEXT_ICMPV6,
+        hop_limit: HOP_LIMIT_DEFAULT,
+        source,
+        destination,
+    };
+    let mut writer = crate::base::cursor::Writer::default();
+    header.encode(&mut writer);
+    writer.put(&payload);
+    writer.into_vec()
+}
+
+/// Who sent this echo reply, if it is one.
+fn replier(packet: &[u8]) -> Option<Ipv6Addr> {
+    let header = Ipv6Header::decode(&mut crate::base::cursor::Reader::new(packet)).ok()?;
+    let payload = packet.get(HEADER_OCTETS..).filter(|_| header.next_header == NEXT_ICMPV6)?;
+    match Icmpv6Message::decode(header.source, header.destination, payload).ok()? {
+        Icmpv6Message::EchoReply { .. } => Some(header.source),
+        _ => None,
+    }
+}
