@@ -82,7 +82,11 @@ pub fn ignored_tests(tree: &Tree) -> Vec<Finding> {
 
 /// Paths that exist on one machine only: home directories, and where this checkout is.
 pub fn machine_paths(tree: &Tree) -> Vec<Finding> {
-    let here = env!("CARGO_MANIFEST_DIR");
+    machine_paths_from(tree, env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The same for a checkout at `here`; one directly under the root has a name like any other.
+pub fn machine_paths_from(tree: &Tree, here: &str) -> Vec<Finding> {
     let mut paths: Vec<&str> = HOMES.to_vec();
     if here.matches('/').count() > 1 {
         paths.push(here);
