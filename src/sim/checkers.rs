@@ -27,6 +27,11 @@ pub const VIOLATIONS_MAX: usize = 20;
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
+    /// A router has not started yet.
+    NotStarted {
+        /// Which.
+        router: usize,
+    },
     /// Two routers that can reach each other have different databases.
     DatabasesDiffer {
         /// One.
@@ -90,6 +95,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |router: &usize| crate::planner::families::server_name(*router);
         match self {
+            Self::NotStarted { router } => write!(f, "{} has not started yet", name(router)),
             Self::DatabasesDiffer { one, other } => {
                 write!(f, "{} and {} have different databases", name(one), name(other))
             }
@@ -133,6 +139,8 @@ pub enum Answer {
 pub fn check<C: Control>(world: &World<C>) -> Vec<Violation> {
     let map = world.map();
     let mut found = conservation(world);
+    let late = (0..world.router_count()).filter(|router| !world.has_started(*router));
+    found.extend(late.take(VIOLATIONS_MAX).map(|router| Violation::NotStarted { router }));
     found.extend(databases(world, &map));
     if found.is_empty() {
         found.extend(answers(world, &map));

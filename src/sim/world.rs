@@ -150,6 +150,11 @@ impl<C: Control> World<C> {
         self.slots.get(router)?.node.as_ref()
     }
 
+    /// Whether a router has ever run; it may be dead again.
+    pub fn has_started(&self, router: usize) -> bool {
+        self.slots.get(router).is_some_and(|slot| slot.life > 0)
+    }
+
     /// The links.
     pub fn links(&self) -> &[Link] {
         &self.links

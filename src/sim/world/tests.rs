@@ -5,6 +5,7 @@ use crate::api::{Event as Said, Severity};
 use crate::base::ids::{GroupId, MacAddress, NextHopId};
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
+use crate::config::addressing;
 use crate::control::{Action, AttachedPort, ControlOptions};
 use crate::fib::{
     Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
@@ -12,13 +13,16 @@ use crate::fib::{
 use crate::planner::families::TopologySpec;
 use crate::sim::checkers::{self, Violation};
 use crate::sim::link::{LinkCounts, Quality};
+use crate::sim::plan::ULA;
 use crate::sim::replay::{Recorded, replay};
 use crate::wire::ethernet::{EthernetHeader, EthernetView};
 use crate::wire::ipv6::{ALL_SPF_ROUTERS, Ipv6Header, NEXT_OSPF};
 use std::sync::Arc;
 
-/// Says hello once a second on every port, and sends everything to the first router it heard.
-struct Beacon {
+/// Says hello once a second on every port. Sends what is for a router it heard straight to it, or,
+/// where `IS_WRONG`, everything to the first router it heard.
+struct Beacon<const IS_WRONG: bool = true> {
+    number: u16,
     ports: Vec<AttachedPort>,
     heard: BTreeMap<PortId, MacAddress>,
     prng: Prng,
@@ -27,7 +31,7 @@ struct Beacon {
     epoch: u64,
 }
 
-impl Beacon {
+impl<const IS_WRONG: bool> Beacon<IS_WRONG> {
     fn publish(&mut self) {
         let mut interfaces = InterfaceTable::default();
         for AttachedPort { port, settings, mac, mtu_max, .. } in &self.ports {
@@ -43,21 +47,44 @@ impl Beacon {
             });
         }
         let mut world = Forwarding::empty(Arc::new(Liveness::new(8)));
-        if let Some((port, peer)) = self.heard.first_key_value() {
+        let next_hop = |(port, peer): (&PortId, &MacAddress)| {
             let own = self.ports.iter().find(|own| own.port == *port).map(|own| own.mac);
             let adjacency = own.map(|own| Adjacency::ipv6(*peer, own));
-            let address = peer.link_local();
-            world.next_hops = Arc::new(vec![NextHop { port: *port, address, adjacency }]);
-            let group = NextHopGroup::forward(vec![NextHopId(0)]);
-            world.groups = Arc::new(vec![NextHopGroup::Unreachable, group]);
-            let mut table = Fib::default();
-            table.apply(&[(Ipv6Prefix::DEFAULT, Some(GroupId(1)))]);
-            world.table = table;
-        }
+            NextHop { port: *port, address: peer.link_local(), adjacency }
+        };
+        world.next_hops = Arc::new(self.heard.iter().map(next_hop).collect());
+        let lan = PortId(u16::try_from(self.ports.len() - 1).unwrap());
+        let mut groups =
+            vec![NextHopGroup::Unreachable, NextHopGroup::Local, NextHopGroup::OnLink(lan)];
+        let members = (0..self.heard.len()).map(|index| NextHopId(u16::try_from(index).unwrap()));
+        groups.extend(members.map(|member| NextHopGroup::forward(vec![member])));
+        world.groups = Arc::new(groups);
+        let mut table = Fib::default();
+        let routes: Vec<_> =
+            self.routes().iter().map(|(prefix, group)| (*prefix, Some(GroupId(*group)))).collect();
+        table.apply(&routes);
+        world.table = table;
         self.epoch += 1;
         world.epoch = self.epoch;
         world.interfaces = Arc::new(interfaces);
         self.actions.push_back(Action::Publish(Box::new(world)));
+    }
+
+    /// Prefix and group: 1 for its own addresses, 2 for its LAN, from 3 on for those it heard.
+    fn routes(&self) -> Vec<(Ipv6Prefix, u16)> {
+        if IS_WRONG {
+            return self.heard.iter().take(1).map(|_| (Ipv6Prefix::DEFAULT, 3)).collect();
+        }
+        let own =
+            [addressing::loopback(ULA, self.number), addressing::lan_address(ULA, self.number)];
+        let mut routes = own.map(|address| (Ipv6Prefix::host(address), 1)).to_vec();
+        routes.push((addressing::lan_prefix(ULA, self.number), 2));
+        for (group, MacAddress([_, _, _, _, router, _])) in (3..).zip(self.heard.values()) {
+            let number = u16::from(*router) + 1;
+            routes.push((Ipv6Prefix::host(addressing::loopback(ULA, number)), group));
+            routes.push((addressing::lan_prefix(ULA, number), group));
+        }
+        routes
     }
 
     fn hello(&mut self) {
@@ -82,13 +109,16 @@ impl Beacon {
     }
 }
 
-impl Machine for Beacon {
+impl<const IS_WRONG: bool> Machine for Beacon<IS_WRONG> {
     type Input = Input;
     type Action = Action;
 
     fn handle(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Configure(_) => self.next = now + Duration::from_millis(self.prng.below(1000)),
+            Input::Configure(config) => {
+                self.number = config.cluster.map_or(0, |cluster| cluster.number);
+                self.next = now + Duration::from_millis(self.prng.below(1000));
+            }
             Input::PortAttached(port) => {
                 self.ports.push(*port);
                 self.publish();
@@ -126,9 +156,10 @@ impl Machine for Beacon {
     }
 }
 
-impl Control for Beacon {
+impl<const IS_WRONG: bool> Control for Beacon<IS_WRONG> {
     fn start(options: ControlOptions) -> Self {
         Self {
+            number: 0,
             ports: Vec::new(),
             heard: BTreeMap::new(),
             prng: Prng::new(options.seed),
@@ -287,6 +318,22 @@ fn the_judges_see_loops_black_holes_and_wrong_answers() {
     assert!(missing.iter().any(|found| matches!(found, Violation::NoReply { .. })));
     assert_eq!(checkers::conservation(&world), [], "looping packets die counted");
     assert!(checkers::converge(&mut world, seconds(1)).is_err());
+}
+
+#[test]
+fn the_judges_find_nothing_where_all_is_right() {
+    let mut world: World<Beacon<false>> = World::new(ring(3, 11));
+    let took = checkers::converge(&mut world, seconds(5)).unwrap();
+    assert!(took > Duration::ZERO, "right before anybody ran");
+    assert_eq!(checkers::ping_all(&mut world, seconds(1)), []);
+    assert_eq!(checkers::check(&world), []);
+    // Nobody finds a way round, and the judges know that there is one.
+    world.apply(Fault::Silence { link: 0, direction: None });
+    let found = checkers::check(&world);
+    assert!(matches!(found.first(), Some(Violation::WrongAnswer { router: 0, .. })), "{found:?}");
+    let missing = checkers::ping_all(&mut world, seconds(1));
+    let pair = |from, to| Violation::NoReply { from, to };
+    assert_eq!(missing, [pair(0, 1), pair(1, 0)]);
 }
 
 #[test]
