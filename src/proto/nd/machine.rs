@@ -1,49 +1,140 @@
 //! The Neighbour Discovery machine: all ports of one router behind one border.
+//!
+//! Owns [`Nd`]: which port an input belongs to, which timer to which port. Everything else belongs
+//! to [`super::port`] and the files it names.
+//!
+//! *Invariants*: at most [`PORT_MAX`] ports; nothing runs while nothing is due.
 
 use super::action::Action;
+use super::counters::NdCounters;
 use super::input::Input;
+use super::outbox::{NdTimer, Outbox};
+use super::port::NdPort;
 use super::view::EntryView;
-use crate::base::ids::{MacAddress, PortId};
+use crate::base::ids::{MacAddress, PORT_MAX, PortId};
 use crate::base::machine::Machine;
-use crate::base::prng::Prng;
 use crate::base::time::Instant;
+use crate::wire::nd::NdPacket;
 use core::net::Ipv6Addr;
-use std::collections::VecDeque;
-
-crate::counters! {
-    /// What Neighbour Discovery counted.
-    pub struct NdCounters {
-        received: "packets", "ND messages received.";
-    }
-}
+use std::collections::BTreeMap;
 
 /// Neighbour Discovery of one router; one exists, owned by the control plane.
 #[derive(Clone, Debug)]
 pub struct Nd {
-    actions: VecDeque<Action>,
-    prng: Prng,
-    counters: NdCounters,
+    ports: BTreeMap<PortId, NdPort>,
+    out: Outbox,
 }
 
 impl Nd {
     /// A machine without ports; `seed` starts its jitter.
     pub fn new(seed: u64) -> Self {
-        Self { actions: VecDeque::new(), prng: Prng::new(seed), counters: NdCounters::default() }
+        Self { ports: BTreeMap::new(), out: Outbox::new(seed) }
     }
 
     /// Every entry, by port and address.
     pub fn entries(&self) -> Vec<EntryView> {
-        Vec::new()
+        let of_port = |port: &NdPort| -> Vec<EntryView> {
+            let rows = port.cache.iter().map(|(address, entry)| EntryView {
+                port: port.id,
+                address,
+                mac: entry.mac,
+                state: entry.state,
+                is_router: entry.is_router,
+                queued_packets: u32::try_from(entry.queue.len()).unwrap_or(u32::MAX),
+            });
+            rows.collect()
+        };
+        self.ports.values().flat_map(of_port).collect()
     }
 
     /// The MAC of a neighbour where one is known.
-    pub fn mac_of(&self, _port: PortId, _address: Ipv6Addr) -> Option<MacAddress> {
-        None
+    pub fn mac_of(&self, port: PortId, address: Ipv6Addr) -> Option<MacAddress> {
+        self.ports.get(&port)?.cache.get(address)?.mac
     }
 
     /// What was counted.
     pub fn counters(&self) -> &NdCounters {
-        &self.counters
+        &self.out.counters
+    }
+
+    /// Lets a port act; `None` where no port can have this number.
+    fn port(&mut self, id: PortId) -> Option<(&mut NdPort, &mut Outbox)> {
+        if id.index() >= PORT_MAX {
+            self.out.counters.port_unknown += 1;
+            return None;
+        }
+        Some((self.ports.entry(id).or_insert_with(|| NdPort::new(id)), &mut self.out))
+    }
+
+    fn take(&mut self, input: Input) -> Option<PortId> {
+        match input {
+            Input::InterfaceUp { port: id, interface } => {
+                let (port, out) = self.port(id)?;
+                port.up(out, *interface);
+                Some(id)
+            }
+            Input::InterfaceDown { port: id } => {
+                let (port, out) = self.port(id)?;
+                port.down(out);
+                Some(id)
+            }
+            Input::Resolve { port: id, address, packet } => {
+                if id.index() >= PORT_MAX {
+                    let packets = vec![packet];
+                    self.out.counters.port_unknown += 1;
+                    self.out.actions.push_back(Action::Unreachable { port: id, address, packets });
+                    return None;
+                }
+                let (port, out) = self.port(id)?;
+                port.resolve(out, address, packet);
+                Some(id)
+            }
+            Input::Used { port: id, address } => {
+                let (port, out) = self.port(id)?;
+                port.drive(out, address, super::nud::NudEvent::Used, None);
+                Some(id)
+            }
+            Input::Confirmed { port: id, address, mac } => {
+                let (port, out) = self.port(id)?;
+                port.confirm(out, address, mac);
+                Some(id)
+            }
+            Input::StaticEntry { port: id, address, mac } => {
+                let (port, out) = self.port(id)?;
+                port.add_static(out, address, mac);
+                Some(id)
+            }
+            Input::StaticRemoved { port: id, address } => {
+                let (port, out) = self.port(id)?;
+                port.remove_static(out, address);
+                Some(id)
+            }
+            Input::Message { port: id, source_mac, packet } => {
+                self.out.counters.received += 1;
+                let (port, out) = self.port(id)?;
+                match NdPacket::decode(&packet) {
+                    Ok(packet) => port.receive(out, source_mac, &packet),
+                    Err(error) => out.counters.count(error),
+                }
+                Some(id)
+            }
+            Input::Shutdown => {
+                for port in self.ports.values_mut() {
+                    port.shut_down(&mut self.out);
+                }
+                None
+            }
+        }
+    }
+
+    fn fire(&mut self, timer: NdTimer) {
+        let Some(port) = self.ports.get_mut(&timer.port()) else { return };
+        match timer {
+            NdTimer::Entry(_, address) => port.entry_timeout(&mut self.out, address),
+            NdTimer::Probe(_, address) => port.probe_timeout(&mut self.out, address),
+            NdTimer::Announce(_) => port.announce(&mut self.out),
+            NdTimer::Advertise(_) => port.advertise_timeout(&mut self.out),
+        }
     }
 }
 
@@ -51,17 +142,27 @@ impl Machine for Nd {
     type Input = Input;
     type Action = Action;
 
-    fn handle(&mut self, _now: Instant, _input: Input) {
-        self.prng.next_u64();
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.out.now = now;
+        if let Some(id) = self.take(input)
+            && self.ports.get(&id).is_some_and(NdPort::is_blank)
+        {
+            self.ports.remove(&id);
+        }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        None
+        self.out.timers.next_deadline()
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {}
+    fn handle_timeout(&mut self, now: Instant) {
+        self.out.now = now;
+        while let Some(timer) = self.out.timers.pop_due(now) {
+            self.fire(timer);
+        }
+    }
 
     fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        self.out.actions.pop_front()
     }
 }
