@@ -56,9 +56,10 @@ enum Withdrawn {
 }
 
 impl Advertiser {
-    /// The port is down; what was said is forgotten.
+    /// The port is down; what was said is forgotten, but not when.
     pub(super) fn stop(&mut self) {
-        *self = Self { is_closed: self.is_closed, ..Self::default() };
+        let (last_sent, is_closed) = (self.last_sent, self.is_closed);
+        *self = Self { last_sent, is_closed, ..Self::default() };
     }
 }
 

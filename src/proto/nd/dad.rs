@@ -55,20 +55,21 @@ impl OwnAddress {
 }
 
 impl NdPort {
-    /// Begins with an address that is new on this port.
-    pub(super) fn start_probing(&mut self, out: &mut Outbox, address: Ipv6Addr, optimistic: bool) {
+    /// Begins with an address that is new on this port, in `state`: tentative or optimistic.
+    pub(super) fn start_probing(
+        &mut self,
+        out: &mut Outbox,
+        address: Ipv6Addr,
+        state: AddressState,
+    ) {
         let [a, b, c, d, e, f, ..] = out.prng.next_u64().to_be_bytes();
-        let (state, wait_max) = match optimistic {
-            true => (AddressState::Optimistic, Duration::ZERO),
-            false => (AddressState::Tentative, PROBE_DELAY_MAX),
-        };
         let nonce = [a, b, c, d, e, f];
         let own = OwnAddress { state, probes_left: DUPLICATE_PROBES, nonce, has_looped: false };
         self.own.insert(address, own);
-        if optimistic {
+        if state == AddressState::Optimistic {
             self.probe_timeout(out, address);
         } else {
-            let wait = out.prng.between(Duration::ZERO, wait_max);
+            let wait = out.prng.between(Duration::ZERO, PROBE_DELAY_MAX);
             out.after(NdTimer::Probe(self.id, address), wait);
         }
     }

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub struct Nd {
     ports: BTreeMap<PortId, NdPort>,
-    out: Outbox,
+    pub(super) out: Outbox,
 }
 
 impl Nd {

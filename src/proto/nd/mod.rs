@@ -23,6 +23,8 @@ mod outbox;
 mod port;
 mod receive;
 mod solicit;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 pub use action::Action;

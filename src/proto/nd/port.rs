@@ -10,7 +10,7 @@
 use super::action::Action;
 use super::advertise::Advertiser;
 use super::cache::{NdCache, NdEntry};
-use super::dad::OwnAddress;
+use super::dad::{AddressState, OwnAddress};
 use super::input::NdInterface;
 use super::limits::{ADDRESSES_PER_PORT_MAX, ANNOUNCEMENTS_MAX, STATIC_PER_PORT_MAX};
 use super::outbox::{NdTimer, Outbox};
@@ -73,11 +73,15 @@ impl NdPort {
             }
             is_kept
         });
+        let state = match interface.is_optimistic {
+            true => AddressState::Optimistic,
+            false => AddressState::Tentative,
+        };
         for address in &interface.addresses {
             if !self.own.contains_key(address) {
                 self.forget(out, *address);
                 self.join(out, solicited_node(*address));
-                self.start_probing(out, *address, interface.is_optimistic);
+                self.start_probing(out, *address, state);
             }
         }
         // RFC 4861 §7.2.6: a node whose link-layer address changed MAY tell all nodes.

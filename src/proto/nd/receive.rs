@@ -8,9 +8,8 @@
 //! RFC 4862 §5.4.3, §5.4.4, RFC 4429 §3.3.
 
 use super::dad::AddressState;
-use super::limits::ANNOUNCEMENTS_MAX;
 use super::nud::{LinkLayer, NudEvent};
-use super::outbox::{NdTimer, Outbox};
+use super::outbox::Outbox;
 use super::port::NdPort;
 use super::view::NdState;
 use crate::base::ids::MacAddress;
@@ -108,7 +107,9 @@ impl NdPort {
                 return;
             }
             Some(AddressState::Preferred) => {
-                self.defend(out);
+                // RFC 4862 §5.4.4 leaves this open. Two who insist would talk forever: it is counted,
+                // and whoever asks is answered.
+                out.counters.address_claimed += 1;
                 return;
             }
             Some(AddressState::Duplicate) | None => {}
@@ -133,15 +134,6 @@ impl NdPort {
             is_override: message.is_override,
         };
         self.drive(out, target, event, mac);
-    }
-
-    /// Somebody speaks for an address of ours: told to all, in rounds that do not overlap.
-    fn defend(&mut self, out: &mut Outbox) {
-        out.counters.address_claimed += 1;
-        if !out.timers.is_set(NdTimer::Announce(self.id)) {
-            self.announcements_left = ANNOUNCEMENTS_MAX;
-            out.after(NdTimer::Announce(self.id), super::limits::RETRANSMIT_TIME);
-        }
     }
 
     /// The source link-layer address of a message, where there is one.

@@ -167,13 +167,10 @@ impl NdPort {
             (NudEffect::Ask, _) => self.ask_group(out, address),
             (NudEffect::AskDirectly, _) => self.ask_directly(out, address),
             (NudEffect::Fail, _) => {
-                let is_new = before == NdState::Incomplete;
-                let failed = &mut out.counters;
-                *(if is_new {
-                    &mut failed.resolutions_failed
-                } else {
-                    &mut failed.probes_failed
-                }) += 1;
+                match before {
+                    NdState::Incomplete => out.counters.resolutions_failed += 1,
+                    _ => out.counters.probes_failed += 1,
+                }
                 self.forget(out, address);
             }
         }
@@ -238,11 +235,11 @@ impl NdPort {
 
     /// After the first own address became usable: who could not be asked is asked now.
     pub(super) fn ask_again(&mut self, out: &mut Outbox) {
-        let is_asked = |entry: &NdEntry| entry.state == NdState::Incomplete;
+        let is_waiting = |entry: &NdEntry| entry.state == NdState::Incomplete;
         let waiting: Vec<Ipv6Addr> = self
             .cache
             .iter()
-            .filter(|(_, entry)| is_asked(entry))
+            .filter(|(_, entry)| is_waiting(entry))
             .map(|(address, _)| address)
             .collect();
         for address in waiting {
