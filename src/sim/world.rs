@@ -339,12 +339,11 @@ impl<C: Control> World<C> {
 
     fn kill(&mut self, router: usize, death: Death) {
         let slot = &mut self.slots[router];
+        let Some(node) = slot.node.take() else { return };
         slot.has_power = death == Death::Process;
         slot.wakes_at = None;
-        if let Some(node) = slot.node.take() {
-            let counts = node.counts();
-            self.lost_track += counts.came_in().abs_diff(counts.went_out());
-        }
+        let counts = node.counts();
+        self.lost_track += counts.came_in().abs_diff(counts.went_out());
         let links: Vec<usize> = slot.links.values().copied().collect();
         for link in links {
             self.announce_carrier(link);
