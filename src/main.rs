@@ -10,6 +10,7 @@ use kumiki::cli::monitor::MonitorArguments;
 use kumiki::cli::run::RunArguments;
 use kumiki::cli::show::ShowArguments;
 use kumiki::cli::{self, Exit};
+use kumiki::daemon::{self, RunOptions};
 use kumiki::lab::LabCommand;
 use std::process::ExitCode;
 
@@ -53,7 +54,17 @@ fn run(arguments: RunArguments) -> Exit {
     if arguments.check {
         return cli::config::check(&check);
     }
-    // Gap: `daemon::run` is called here as soon as it exists (issue 2, build 3 to 9).
-    eprintln!("kumiki: this build has no router in it");
-    Exit::Failed
+    let options = RunOptions {
+        config: check.file,
+        overrides: check.identity.overrides(),
+        log_filter: arguments.log,
+        is_log_json: arguments.log_json,
+    };
+    match daemon::run(&options) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            eprintln!("kumiki: {error}");
+            if error.is_configuration() { Exit::Configuration } else { Exit::Failed }
+        }
+    }
 }

@@ -19,7 +19,8 @@ pub struct Request {
 pub enum RequestBody {
     /// State, answered with [`crate::api::ReplyBody::Show`].
     Show(ShowQuery),
-    /// Replace the configuration by this text; answered with [`crate::api::ReplyBody::Applied`].
+    /// Run this configuration until the router starts again or is told (SIGHUP) to read its file;
+    /// answered with [`crate::api::ReplyBody::Applied`]. The file itself is not written.
     ConfigApply {
         /// The whole file.
         text: String,

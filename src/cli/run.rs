@@ -40,4 +40,7 @@ pub struct RunArguments {
     /// What to log, such as info or kumiki::proto::ospf=debug
     #[arg(long, env = "KUMIKI_LOG", default_value = "info", value_name = "FILTER")]
     pub log: String,
+    /// Log JSON objects instead of lines
+    #[arg(long, env = "KUMIKI_LOG_JSON")]
+    pub log_json: bool,
 }

@@ -35,9 +35,9 @@ daemon_counters! {
     InjectRingFull: "inject_ring_full", "A worker did not take what it should send; it is behind.";
     InjectNoBuffer: "inject_no_buffer", "No packet buffer was free for a frame of the router.";
     InjectTooLong: "inject_too_long", "A packet of the router or of the host fits no buffer.";
-    InjectNoPort: "inject_no_port", "A frame for a port that is closed.";
     TunWriteFull: "tun_write_full", "The kernel did not take a packet for the host.";
     TunRead: "tun_read", "The TUN device could not be read.";
+    TunAbsent: "tun_absent", "Packets for the host without a TUN device: see `[host] tun`.";
     EventLost: "event_lost", "Events came faster than they could be logged.";
     ReplyLost: "reply_lost", "Answers came faster than they could be handed on.";
     ClientSlow: "client_slow", "Clients that were cut off because they did not read.";

@@ -1,25 +1,104 @@
 //! Everything impure: threads, sockets, the clock, signals, devices.
 //!
-//! Read [`options`] and [`error`], [`messages`] (what the threads say to each other) over
-//! [`mailbox`], then the threads: [`worker`] (the packet path), [`control`] (the control plane).
-//! Around them: [`files`], [`devices`], [`cpus`], [`clock`], [`log`], [`counters`].
+//! Read [`run`] below and [`router`] (the threads and their order), then the threads: [`worker`]
+//! (the packet path), [`control`] (drives the control plane), [`host`] (everything with a
+//! descriptor), and the main thread in [`apply`] (configurations) over [`port_table`]. What they
+//! say to each other is [`messages`] through [`mailbox`].
+//!
+//! The host thread's parts: [`socket`] and [`api_server`], [`tun_bridge`], [`carrier`],
+//! [`signals`], [`observe`]. Devices: [`inventory`] (which there are), [`kernel`] (their kernel
+//! side), [`devices`] (the border), `dpdk` (the only file that needs DPDK). Around them:
+//! [`options`], [`error`], [`files`], [`cpus`], [`clock`], [`log`], [`counters`].
+//!
+//! ```text
+//!   NIC ──► worker ──rings──► control thread ──Forwarding──► worker
+//!             │  ▲                 ▲   │
+//!       rings │  │ inject          │   │ events, answers, addresses
+//!             ▼  │                 │   ▼
+//!           host thread ◄── TUN, control socket, carrier, signals
+//!                 └── jobs ──► main thread ── ports ──► worker, control, host
+//! ```
 //!
 //! Absent on purpose: protocols (`control` is a pure value, driven from here) and what happens to a
 //! packet (`dataplane`).
 #![forbid(unsafe_code)]
 
+pub mod api_server;
+pub mod apply;
+pub mod carrier;
 pub mod clock;
 pub mod control;
 pub mod counters;
 pub mod cpus;
 pub mod devices;
+#[cfg(dpdk)]
+pub mod dpdk;
 pub mod error;
 pub mod files;
+pub mod host;
+pub mod inventory;
+pub mod kernel;
 pub mod log;
 pub mod mailbox;
 pub mod messages;
+pub mod observe;
 pub mod options;
+pub mod port_table;
+pub mod router;
+pub mod signals;
+pub mod socket;
+pub mod tun_bridge;
 pub mod worker;
 
 pub use error::RunError;
 pub use options::RunOptions;
+
+/// Runs a router until SIGTERM or SIGINT. What can be wrong is found before anything is changed.
+#[cfg(dpdk)]
+pub fn run(options: &RunOptions) -> Result<(), RunError> {
+    use std::sync::Arc;
+
+    let clock = clock::Clock::start();
+    log::start(&options.log_filter, options.is_log_json)?;
+    let file = files::ConfigFile::new(&options.config, options.overrides.clone());
+    let config = file.read()?;
+    let cpus = cpus::plan(&config.dpdk.lcores)?;
+    let planned = inventory::plan(&config);
+    if planned.len() > crate::base::ids::PORT_MAX {
+        return Err(RunError::PortCount { count: planned.len() });
+    }
+    let signals = signals::Signals::catch()?;
+    let socket = socket::ControlSocket::bind(config.host.socket.as_ref())?;
+    let counters: Arc<counters::DaemonCounters> = Arc::default();
+    let tun = match config.host.tun.as_str() {
+        "" => None,
+        name => {
+            let bridge = tun_bridge::TunBridge::open(name, Arc::clone(&counters));
+            Some(bridge.map_err(|source| RunError::Tun { name: name.to_owned(), source })?)
+        }
+    };
+    // Threads made from now on stay off the workers' CPUs; workers pin themselves.
+    cpus::bind(&cpus.others).map_err(RunError::system("leave the CPUs of the workers"))?;
+    let dpdk::Dpdk { opener, admission, version } = dpdk::start(&config, &planned, &cpus)?;
+    router::run(router::RouterParts {
+        file,
+        config,
+        planned,
+        cpus,
+        clock,
+        socket,
+        tun,
+        signals,
+        counters,
+        opener: Box::new(opener),
+        admission,
+        cycles: crate::dpdk::eal::cycles,
+        dpdk: version,
+    })
+}
+
+/// Says what is missing.
+#[cfg(not(dpdk))]
+pub fn run(_options: &RunOptions) -> Result<(), RunError> {
+    Err(RunError::NoDpdk)
+}

@@ -1,0 +1,353 @@
+//! The host thread: everything with a descriptor that is not a port.
+//!
+//! Owns the TUN device, the control socket, carrier, signals, the log, and the questions that wait
+//! for the control plane. It changes nothing by itself: wishes go to the control thread and the
+//! main thread as messages.
+//!
+//! *Invariants*: never blocks but in its poller, and there only when every worker's ring for it is
+//! empty. A question is answered within [`ANSWER_TIME_MAX`], if only with "busy".
+
+use crate::api::show::ShowReply;
+use crate::api::{ApiError, Event, ReplyBody, RequestBody, Severity, ShowQuery};
+use crate::base::ids::PortId;
+use crate::base::time::{Duration, Instant};
+use crate::daemon::api_server::{ApiServer, Asked};
+use crate::daemon::carrier::CarrierWatch;
+use crate::daemon::counters::{DaemonCounter, DaemonCounters};
+use crate::daemon::log;
+use crate::daemon::mailbox::{Mailbox, Post};
+use crate::daemon::messages::{Applied, Job, ToControl, ToHost};
+use crate::daemon::observe::Observer;
+use crate::daemon::signals::Signals;
+use crate::daemon::tun_bridge::TunBridge;
+use crate::daemon::worker::{Admission, WorkerLinks};
+use crate::os::poller::{self, Events, Poller};
+use crate::packet::{PacketAlloc, PacketBuf};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+/// Tokens of the poller; clients follow from [`FIRST_CLIENT`] on.
+const TUN: u64 = 0;
+const LISTENER: u64 = 1;
+const LINKS: u64 = 2;
+const SIGNALS: u64 = 3;
+/// The number, and token, of the first client.
+pub const FIRST_CLIENT: u64 = 16;
+
+/// Packets of one worker that go to the kernel before others get their turn.
+const PACKETS_PER_SLICE: usize = 256;
+/// Messages that are read before packets get their turn.
+const MESSAGES_PER_SLICE: usize = 256;
+/// How long a question waits for the control plane.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// How often drivers are asked for carrier, where nothing reports it.
+const DRIVER_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon a message that found no room is sent again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What the host thread is made of.
+pub struct HostStart<B> {
+    /// What it waits on.
+    pub poller: Poller,
+    /// Its messages.
+    pub mailbox: Mailbox<ToHost>,
+    /// To the control thread.
+    pub control: Post<ToControl>,
+    /// To the main thread.
+    pub jobs: SyncSender<Job>,
+    /// The workers.
+    pub workers: Vec<WorkerLinks<B>>,
+    /// The control socket.
+    pub server: ApiServer,
+    /// The TUN device, where there is one.
+    pub tun: Option<TunBridge>,
+    /// The signals.
+    pub signals: Signals,
+    /// What the daemon knows by itself.
+    pub observer: Arc<Observer>,
+    /// What is counted.
+    pub counters: Arc<DaemonCounters>,
+    /// The pass of its thread.
+    pub admission: Admission<B>,
+}
+
+struct Waiting {
+    client: u64,
+    query: ShowQuery,
+    until: Instant,
+}
+
+struct Host<B> {
+    start: HostStart<B>,
+    carrier: CarrierWatch,
+    alloc: Box<dyn PacketAlloc<B>>,
+    questions: BTreeMap<u64, Waiting>,
+    next_question: u64,
+    drivers_asked_at: Instant,
+    /// A change of carrier found no room.
+    must_look: bool,
+    /// The wish to end found no room.
+    must_stop: bool,
+    is_stopping: bool,
+}
+
+/// Runs the host thread until [`ToHost::Stop`].
+pub fn run<B: PacketBuf>(start: HostStart<B>) {
+    let pass = match (start.admission)() {
+        Ok(pass) => pass,
+        Err(error) => {
+            tracing::error!(topic = "daemon.host", "{error}");
+            let _ = start.jobs.try_send(Job::Stop);
+            return;
+        }
+    };
+    let drivers_asked_at = start.observer.now();
+    let mut host = Host {
+        start,
+        carrier: CarrierWatch::new(),
+        alloc: pass.alloc,
+        questions: BTreeMap::new(),
+        next_question: 1,
+        drivers_asked_at,
+        must_look: false,
+        must_stop: false,
+        is_stopping: false,
+    };
+    if let Err(error) = host.watch() {
+        tracing::error!(topic = "daemon.host", "cannot wait for anything: {error}");
+        let _ = host.start.jobs.try_send(Job::Stop);
+    }
+    let mut events = Events::new();
+    while !host.is_stopping {
+        host.turn(&mut events);
+    }
+    drop(host);
+    drop(pass.proof);
+}
+
+impl<B: PacketBuf> Host<B> {
+    fn watch(&self) -> std::io::Result<()> {
+        let poller = &self.start.poller;
+        self.start.server.watch(poller, LISTENER)?;
+        poller.add(self.start.signals.fd(), SIGNALS)?;
+        if let Some(tun) = &self.start.tun {
+            poller.add(tun.fd(), TUN)?;
+        }
+        self.carrier.fd().map_or(Ok(()), |fd| poller.add(fd, LINKS))
+    }
+
+    fn turn(&mut self, events: &mut Events) {
+        let mut is_busy = self.take_packets();
+        is_busy |= self.take_messages();
+        let now = self.start.observer.now();
+        self.refuse_late_questions(now);
+        self.ask_drivers(now);
+        if self.must_stop && self.start.jobs.try_send(Job::Stop).is_ok() {
+            self.must_stop = false;
+        }
+        let rings = || self.start.workers.iter().map(|worker| &worker.host_punts);
+        let mut timeout = self.timeout(now);
+        if is_busy || !rings().all(|ring| ring.announce_sleep()) {
+            timeout = Some(Duration::ZERO);
+        }
+        if let Err(error) = self.start.poller.wait(timeout, events) {
+            tracing::error!(topic = "daemon.host", "cannot wait: {error}");
+            std::thread::sleep(RETRY_INTERVAL);
+        }
+        rings().for_each(|ring| ring.announce_awake());
+        for event in events.iter() {
+            self.answer(event);
+        }
+    }
+
+    fn timeout(&self, now: Instant) -> Option<Duration> {
+        let question = self.questions.values().map(|waiting| waiting.until).min();
+        let drivers =
+            self.carrier.has_silent_ports().then_some(self.drivers_asked_at + DRIVER_INTERVAL);
+        let retry = (self.must_look || self.must_stop).then_some(now + RETRY_INTERVAL);
+        [question, drivers, retry].into_iter().flatten().min().map(|at| at - now)
+    }
+
+    fn answer(&mut self, event: poller::Event) {
+        match event.token {
+            TUN => {
+                if let (Some(tun), Some(worker)) = (&mut self.start.tun, self.start.workers.first())
+                {
+                    tun.take_from_host(self.alloc.as_mut(), worker);
+                }
+            }
+            LISTENER => self.start.server.accept(&self.start.poller),
+            LINKS => self.with_carrier(|carrier, say| carrier.poll(say)),
+            SIGNALS => {
+                let (reload, stop) = self.start.signals.take();
+                if reload && self.start.jobs.try_send(Job::Reload).is_err() {
+                    self.start.counters.count(DaemonCounter::ReloadRefused);
+                }
+                self.must_stop |= stop;
+            }
+            _ => {
+                let asked = self.start.server.serve(&self.start.poller, event);
+                self.take_requests(asked);
+            }
+        }
+    }
+
+    fn take_packets(&mut self) -> bool {
+        let mut is_busy = false;
+        for worker in &self.start.workers {
+            for taken in 0.. {
+                if taken == PACKETS_PER_SLICE {
+                    is_busy = true;
+                    break;
+                }
+                let Some(punted) = worker.host_punts.pop() else { break };
+                match &mut self.start.tun {
+                    Some(tun) => tun.give_to_host(&punted.packet),
+                    None => self.start.counters.count(DaemonCounter::TunAbsent),
+                }
+            }
+        }
+        is_busy
+    }
+
+    fn take_messages(&mut self) -> bool {
+        for _ in 0..MESSAGES_PER_SLICE {
+            let Some(message) = self.start.mailbox.take() else { return false };
+            match message {
+                ToHost::Addresses(addresses) => {
+                    if let Some(tun) = &mut self.start.tun {
+                        tun.set_addresses(&addresses);
+                    }
+                }
+                ToHost::Reply { id, reply } => self.finish_question(id, *reply),
+                ToHost::Event(event) => self.tell(&event),
+                ToHost::Watch(port) => {
+                    self.carrier.watch(*port);
+                    self.with_carrier(|carrier, say| carrier.look(say));
+                }
+                ToHost::Unwatch(port) => self.carrier.unwatch(port),
+                ToHost::Applied { client, outcome } => self.finish_apply(client, outcome),
+                ToHost::Stop => self.is_stopping = true,
+            }
+        }
+        true
+    }
+
+    fn tell(&mut self, event: &Event) {
+        log::write(event);
+        self.start.server.broadcast(event, &self.start.poller);
+    }
+
+    fn with_carrier(
+        &mut self,
+        look: impl FnOnce(&mut CarrierWatch, &mut dyn FnMut(PortId, bool) -> bool),
+    ) {
+        let control = &self.start.control;
+        let mut has_failed = false;
+        let mut say = |port, is_up| {
+            let is_sent = control.send(ToControl::Carrier { port, is_up }).is_ok();
+            has_failed |= !is_sent;
+            is_sent
+        };
+        look(&mut self.carrier, &mut say);
+        self.must_look |= has_failed;
+    }
+
+    fn ask_drivers(&mut self, now: Instant) {
+        if core::mem::take(&mut self.must_look) {
+            self.with_carrier(|carrier, say| carrier.look(say));
+        }
+        if self.carrier.has_silent_ports() && now - self.drivers_asked_at >= DRIVER_INTERVAL {
+            self.drivers_asked_at = now;
+            self.with_carrier(|carrier, say| carrier.ask_drivers(say));
+        }
+    }
+
+    /// Carries out requests of a client until one has to wait.
+    fn take_requests(&mut self, mut asked: Option<Asked>) {
+        while let Some(Asked { client, body }) = asked {
+            match body {
+                RequestBody::Show(query) => self.ask(client, query),
+                RequestBody::Monitor => self.start.server.make_monitor(client),
+                RequestBody::ConfigApply { text } => {
+                    if self.start.jobs.try_send(Job::Apply { client, text }).is_err() {
+                        self.reply(client, ReplyBody::Error(ApiError::Busy));
+                    }
+                }
+            }
+            asked = self.start.server.next_request(client, &self.start.poller);
+        }
+    }
+
+    fn reply(&mut self, client: u64, body: ReplyBody) {
+        self.start.server.reply(client, &self.start.poller, body);
+    }
+
+    fn ask(&mut self, client: u64, query: ShowQuery) {
+        if query == ShowQuery::Runtime
+            && let Some(reply) = self.start.observer.alone(&query)
+        {
+            return self.reply(client, ReplyBody::Show(Box::new(reply)));
+        }
+        let id = self.next_question;
+        self.next_question += 1;
+        if self.start.control.send(ToControl::Query { id, query: query.clone() }).is_err() {
+            return self.reply(client, ReplyBody::Error(ApiError::Busy));
+        }
+        let until = self.start.observer.now() + ANSWER_TIME_MAX;
+        self.questions.insert(id, Waiting { client, query, until });
+    }
+
+    fn finish_question(&mut self, id: u64, reply: ShowReply) {
+        // Answers that come too late have been answered with "busy".
+        let Some(Waiting { client, query, .. }) = self.questions.remove(&id) else { return };
+        let reply = self.start.observer.complete(&query, reply);
+        self.reply(client, ReplyBody::Show(Box::new(reply)));
+        let next = self.start.server.next_request(client, &self.start.poller);
+        self.take_requests(next);
+    }
+
+    fn refuse_late_questions(&mut self, now: Instant) {
+        while let Some((id, _)) = self.questions.iter().find(|(_, waiting)| waiting.until <= now) {
+            let id = *id;
+            let Some(Waiting { client, query, .. }) = self.questions.remove(&id) else { return };
+            self.start.counters.count(DaemonCounter::QueryUnanswered);
+            let body = match self.start.observer.alone(&query) {
+                Some(reply) => ReplyBody::Show(Box::new(reply)),
+                None => ReplyBody::Error(ApiError::Busy),
+            };
+            self.reply(client, body);
+            let next = self.start.server.next_request(client, &self.start.poller);
+            self.take_requests(next);
+        }
+    }
+
+    fn finish_apply(&mut self, client: u64, outcome: Result<Applied, ApiError>) {
+        let event = |severity, text: String| Event {
+            at: self.start.observer.now(),
+            severity,
+            topic: "config.apply".to_owned(),
+            text,
+            fields: Vec::new(),
+        };
+        let (events, body) = match outcome {
+            Ok(Applied { changes, needs_restart }) => {
+                let changed = changes.iter().map(|change| event(Severity::Info, change.clone()));
+                let later = needs_restart
+                    .iter()
+                    .map(|change| event(Severity::Warning, format!("needs a restart: {change}")));
+                let events: Vec<_> = changed.chain(later).collect();
+                (events, ReplyBody::Applied { changes, needs_restart })
+            }
+            Err(error) => {
+                self.start.counters.count(DaemonCounter::ReloadRefused);
+                (vec![event(Severity::Error, error.to_string())], ReplyBody::Error(error))
+            }
+        };
+        events.iter().for_each(|event| self.tell(event));
+        self.reply(client, body);
+        let next = self.start.server.next_request(client, &self.start.poller);
+        self.take_requests(next);
+    }
+}

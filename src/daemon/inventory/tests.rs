@@ -1,0 +1,81 @@
+//! Devices of a host that is made of files.
+
+use super::*;
+use std::os::unix::fs::symlink;
+
+const ROUTES_V4: &str = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n\
+                         br0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n\
+                         eth2\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n";
+const ROUTES_V6: &str = "00000000000000000000000000000000 00 00000000000000000000000000000000 00 \
+                         00000000000000000000000000000000 ffffffff 00000001 00000000 00200200 lo\n";
+const TCP: &str = "  sl  local_address rem_address   st\n   \
+                   0: 0100000A:0016 0200000A:C001 01 00000000:00000000\n   \
+                   1: 0100000A:0050 0300000A:C001 01 00000000:00000000\n";
+
+/// A host with eth0 under br0 (default route), eth1 free, eth2 with an ssh session, and a NIC that
+/// vfio has.
+fn host(folder: &Path) -> Sysfs {
+    let (sys, net) = (folder.join("sys"), folder.join("proc"));
+    fs::create_dir_all(&net).unwrap();
+    fs::write(net.join("route"), ROUTES_V4).unwrap();
+    fs::write(net.join("ipv6_route"), ROUTES_V6).unwrap();
+    fs::write(net.join("tcp"), TCP).unwrap();
+    let nics = [("eth0", "0000:01:00.0"), ("eth1", "0000:01:00.1"), ("eth2", "0000:01:00.2")];
+    for (name, address) in nics {
+        let device = sys.join("bus/pci/devices").join(address);
+        fs::create_dir_all(&device).unwrap();
+        symlink("../../../bus/pci", device.join("subsystem")).unwrap();
+        symlink("../../../bus/pci/drivers/ice", device.join("driver")).unwrap();
+        fs::write(device.join("class"), "0x020000\n").unwrap();
+        let interface = sys.join("class/net").join(name);
+        fs::create_dir_all(&interface).unwrap();
+        symlink(&device, interface.join("device")).unwrap();
+        fs::write(interface.join("address"), format!("52:54:00:00:00:{}\n", &name[3..])).unwrap();
+    }
+    let vfio = sys.join("bus/pci/devices/0000:02:00.0");
+    fs::create_dir_all(&vfio).unwrap();
+    symlink("../../../bus/pci/drivers/vfio-pci", vfio.join("driver")).unwrap();
+    fs::write(vfio.join("class"), "0x020000\n").unwrap();
+    fs::create_dir_all(sys.join("class/net/lo")).unwrap();
+    fs::create_dir_all(sys.join("class/net/br0/lower_eth0")).unwrap();
+    Sysfs { sys, net }
+}
+
+#[test]
+fn nics_are_found_with_what_they_are_opened_as() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = host(folder.path()).devices();
+    let specs: Vec<_> = found
+        .iter()
+        .map(|found| (found.facts.name.as_str(), found.facts.pci.as_str(), found.spec.clone()))
+        .collect();
+    let packet = |name: &str| Some(DeviceSpec::AfPacket(name.to_owned()));
+    assert_eq!(
+        specs,
+        [
+            ("br0", "", packet("br0")),
+            ("eth0", "0000:01:00.0", packet("eth0")),
+            ("eth1", "0000:01:00.1", packet("eth1")),
+            ("eth2", "0000:01:00.2", packet("eth2")),
+            ("", "0000:02:00.0", Some(DeviceSpec::Pci("0000:02:00.0".to_owned()))),
+        ]
+    );
+    assert_eq!(
+        (found[1].facts.mac.as_str(), found[1].facts.driver.as_str()),
+        ("52:54:00:00:00:0", "ice")
+    );
+}
+
+#[test]
+fn the_way_of_the_administrator_is_found_below_bridges_and_by_ssh() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = host(folder.path()).devices();
+    let management: Vec<_> = found.iter().map(|found| found.facts.is_management).collect();
+    assert_eq!(management, [true, true, false, true, false]);
+}
+
+#[test]
+fn a_session_over_ipv4_in_a_table_of_ipv6_is_one_over_ipv4() {
+    let mapped = parse_address("0000000000000000FFFF00000200000A").unwrap();
+    assert_eq!(longest_match(&parse_routes_v4(ROUTES_V4), mapped).as_deref(), Some("eth2"));
+}

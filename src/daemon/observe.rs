@@ -1,0 +1,231 @@
+//! What the daemon knows by itself: workers, devices, the process. It completes the answers of the
+//! control plane.
+//!
+//! Owns the list of ports as readers see it. *Invariants*: reading costs the workers nothing; their
+//! counters are cells that anybody may read.
+
+use crate::api::ShowQuery;
+use crate::api::show::{ErrorRow, LcoreRow, PortRow, ShowReply, StageRow, VersionRow};
+use crate::base::ids::{LcoreId, PortId};
+use crate::base::time::Instant;
+use crate::daemon::clock::Clock;
+use crate::daemon::counters::{DaemonCounter, DaemonCounters};
+use crate::daemon::devices::DeviceStats;
+use crate::dataplane::counters::PortCounts;
+use crate::dataplane::{DropReason, LcoreCounters, LcoreSnapshot, NodeId};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A worker, for readers.
+#[derive(Clone, Debug)]
+pub struct ObservedWorker {
+    /// Its number.
+    pub lcore: LcoreId,
+    /// Its CPU.
+    pub cpu: u16,
+    /// Its cells.
+    pub counters: Arc<LcoreCounters>,
+}
+
+/// A port, for readers.
+#[derive(Clone, Debug)]
+struct ObservedPort {
+    name: String,
+    stats: Arc<dyn DeviceStats>,
+    /// What a port of the same number had counted before this one.
+    before: PortCounts,
+}
+
+/// The observer; one per process, shared by `Arc`.
+#[derive(Debug)]
+pub struct Observer {
+    clock: Clock,
+    name: String,
+    dpdk: String,
+    workers: Vec<ObservedWorker>,
+    /// Locked by readers and by the main thread, never by a worker.
+    ports: Mutex<BTreeMap<PortId, ObservedPort>>,
+    counters: Arc<DaemonCounters>,
+}
+
+impl Observer {
+    /// An observer of these workers; `dpdk` is its version.
+    pub fn new(
+        clock: Clock,
+        name: String,
+        dpdk: String,
+        workers: Vec<ObservedWorker>,
+        counters: Arc<DaemonCounters>,
+    ) -> Self {
+        Self { clock, name, dpdk, workers, ports: Mutex::default(), counters }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn ports(&self) -> MutexGuard<'_, BTreeMap<PortId, ObservedPort>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A port was opened.
+    pub fn add_port(&self, port: PortId, name: String, stats: Arc<dyn DeviceStats>) {
+        let before = self.sum().port(port);
+        self.ports().insert(port, ObservedPort { name, stats, before });
+    }
+
+    /// A port was closed.
+    pub fn remove_port(&self, port: PortId) {
+        self.ports().remove(&port);
+    }
+
+    fn sum(&self) -> LcoreSnapshot {
+        let mut sum = LcoreSnapshot::default();
+        self.workers.iter().for_each(|worker| sum.add(&worker.counters.snapshot()));
+        sum
+    }
+
+    /// What can be said without the control plane: all of `show runtime`; of version and errors the
+    /// daemon's part, for when the control plane does not answer.
+    pub fn alone(&self, query: &ShowQuery) -> Option<ShowReply> {
+        match query {
+            ShowQuery::Runtime => Some(ShowReply::Runtime(self.lcore_rows())),
+            ShowQuery::Version => Some(self.complete(
+                query,
+                ShowReply::Version(VersionRow { name: self.name.clone(), ..VersionRow::default() }),
+            )),
+            ShowQuery::Errors { .. } => Some(self.complete(query, ShowReply::Errors(Vec::new()))),
+            _ => None,
+        }
+    }
+
+    /// Adds the daemon's part to an answer of the control plane.
+    pub fn complete(&self, query: &ShowQuery, mut reply: ShowReply) -> ShowReply {
+        match &mut reply {
+            ShowReply::Version(row) => {
+                row.version = env!("CARGO_PKG_VERSION").to_owned();
+                row.dpdk = self.dpdk.clone();
+                let uptime = self.clock.now() - Instant::ZERO;
+                row.uptime_ms = u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX);
+                row.pid = std::process::id();
+            }
+            ShowReply::Port(rows) => rows.iter_mut().for_each(|row| self.fill_port(row)),
+            ShowReply::Errors(rows) => {
+                let all = matches!(query, ShowQuery::Errors { all: true });
+                rows.extend(self.error_rows().into_iter().filter(|row| all || row.count > 0));
+            }
+            _ => {}
+        }
+        reply
+    }
+
+    fn fill_port(&self, row: &mut PortRow) {
+        let now = self.sum().port(row.port);
+        let ports = self.ports();
+        let Some(port) = ports.get(&row.port) else { return };
+        row.rx_packets = now.rx_packets.saturating_sub(port.before.rx_packets);
+        row.rx_bytes = now.rx_bytes.saturating_sub(port.before.rx_bytes);
+        row.tx_packets = now.tx_packets.saturating_sub(port.before.tx_packets);
+        row.tx_bytes = now.tx_bytes.saturating_sub(port.before.tx_bytes);
+        row.tx_dropped_packets = now.tx_dropped.saturating_sub(port.before.tx_dropped);
+        row.rx_missed_packets = port.stats.missed();
+    }
+
+    fn error_rows(&self) -> Vec<ErrorRow> {
+        let row = |place: &str, name: &str, count, help: &str| ErrorRow {
+            place: place.to_owned(),
+            name: name.to_owned(),
+            count,
+            help: help.to_owned(),
+        };
+        let sum = self.sum();
+        let drops = DropReason::ALL.iter();
+        let mut rows: Vec<_> = drops
+            .map(|reason| row("dataplane", reason.name(), sum.dropped(*reason), reason.help()))
+            .collect();
+        rows.push(row(
+            "dataplane",
+            "icmpv6_error_limited",
+            sum.errors_limited,
+            "ICMPv6 errors not sent: above the rate of RFC 4443 §2.4(f).",
+        ));
+        rows.push(row(
+            "dataplane",
+            "icmpv6_error_forbidden",
+            sum.errors_forbidden,
+            "ICMPv6 errors not sent: RFC 4443 §2.4(e) forbids them.",
+        ));
+        for port in self.ports().values() {
+            let place = format!("port {}", port.name);
+            let losses = port.stats.losses().into_iter();
+            rows.extend(losses.map(|(name, count, help)| row(&place, name, count, help)));
+        }
+        for counter in DaemonCounter::ALL {
+            let count = self.counters.get(*counter);
+            rows.push(row("daemon", counter.name(), count, counter.help()));
+        }
+        rows
+    }
+
+    fn lcore_rows(&self) -> Vec<LcoreRow> {
+        let rows = self.workers.iter().map(|worker| {
+            let counts = worker.counters.snapshot();
+            let stage = |node: &NodeId| {
+                let cells = counts.node(*node);
+                StageRow {
+                    node: node.name().to_owned(),
+                    call_count: cells.calls,
+                    packet_count: cells.packets,
+                    cycle_count: cells.cycles,
+                }
+            };
+            LcoreRow {
+                lcore: worker.lcore.0,
+                cpu: Some(worker.cpu),
+                loop_count: counts.loops,
+                idle_loop_count: counts.idle_loops,
+                sleep_count: counts.sleeps,
+                stages: NodeId::ALL.iter().map(stage).collect(),
+            }
+        });
+        rows.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observer() -> Observer {
+        let counters = Arc::new(LcoreCounters::new(1));
+        counters.count_drops(DropReason::NoRoute, 3);
+        let worker = ObservedWorker { lcore: LcoreId(0), cpu: 1, counters };
+        let name = "s01".to_owned();
+        Observer::new(Clock::start(), name, "DPDK 1".to_owned(), vec![worker], Arc::default())
+    }
+
+    #[test]
+    fn errors_show_what_is_not_zero_or_all() {
+        let observer = observer();
+        let Some(ShowReply::Errors(rows)) = observer.alone(&ShowQuery::Errors { all: false })
+        else {
+            unreachable!("the daemon answers")
+        };
+        assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["no_route"]);
+        let Some(ShowReply::Errors(rows)) = observer.alone(&ShowQuery::Errors { all: true }) else {
+            unreachable!("the daemon answers")
+        };
+        assert!(
+            rows.len() > DropReason::ALL.len() && rows.iter().all(|row| row.help.ends_with('.'))
+        );
+    }
+
+    #[test]
+    fn the_version_is_answered_without_the_control_plane() {
+        let Some(ShowReply::Version(row)) = observer().alone(&ShowQuery::Version) else {
+            unreachable!("the daemon answers")
+        };
+        assert_eq!((row.name.as_str(), row.dpdk.as_str()), ("s01", "DPDK 1"));
+    }
+}

@@ -1,0 +1,183 @@
+//! The ports that are open: their numbers, who polls them, and how they end.
+//!
+//! Owns every open device and the order of opening and closing; what a port is for is said to the
+//! control plane. *Invariants*: workers get a port before the control plane hears of it, and lose
+//! it after; a device is closed when no worker has a queue of it. A number is used again only when
+//! there are no new ones.
+
+use crate::base::ids::{PORT_MAX, PortId};
+use crate::control::AttachedPort;
+use crate::daemon::devices::{DeviceOpener, DeviceQueues, DeviceStats, OpenDevice, PlannedPort};
+use crate::daemon::error::{PortProblem, RunError};
+use crate::daemon::kernel::{self, KernelSide, MTU_MAX};
+use crate::daemon::messages::WatchedPort;
+use crate::daemon::observe::Observer;
+use crate::daemon::worker::WorkerLinks;
+use crate::dataplane::{WorkerCommand, WorkerPort};
+use crate::packet::PacketBuf;
+use crate::ports::DeviceSpec;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a worker may take to give a port back; it does so within one loop.
+const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// A port that is open.
+pub struct LivePort {
+    /// What was asked for.
+    pub planned: PlannedPort,
+    /// What the control plane was told.
+    pub attached: AttachedPort,
+    stats: Arc<dyn DeviceStats>,
+    close: Box<dyn FnOnce() -> Result<(), String>>,
+}
+
+/// The table; one per process, owned by the main thread.
+pub struct PortTable<B> {
+    opener: Box<dyn DeviceOpener<B>>,
+    workers: Vec<WorkerLinks<B>>,
+    observer: Arc<Observer>,
+    live: BTreeMap<PortId, LivePort>,
+    next: u16,
+}
+
+impl<B: PacketBuf> PortTable<B> {
+    /// An empty table.
+    pub fn new(
+        opener: Box<dyn DeviceOpener<B>>,
+        workers: Vec<WorkerLinks<B>>,
+        observer: Arc<Observer>,
+    ) -> Self {
+        Self { opener, workers, observer, live: BTreeMap::new(), next: 0 }
+    }
+
+    /// The open ports.
+    pub fn iter(&self) -> impl Iterator<Item = (PortId, &LivePort)> {
+        self.live.iter().map(|(id, port)| (*id, port))
+    }
+
+    /// Opens a port and gives it to the workers.
+    pub fn open(&mut self, planned: PlannedPort) -> Result<PortId, RunError> {
+        let name = planned.settings.name.clone();
+        let id = self.free_number().ok_or(RunError::PortCount { count: self.live.len() + 1 })?;
+        let failed = |problem| RunError::Port { port: name.clone(), problem };
+        let (device, side) = self.open_device(&planned).map_err(failed)?;
+        let OpenDevice { mac, driver, mtu_max, speed_mbps, queues, stats, close } = device;
+        let driver_mtu = if mtu_max == 0 { MTU_MAX } else { mtu_max.min(MTU_MAX) };
+        let (mtu_max, is_up) = match (side, &planned.spec) {
+            (Some(side), DeviceSpec::AfXdp(_)) => (side.mtu.min(driver_mtu), side.is_up),
+            (Some(side), _) => (side.mtu, side.is_up),
+            (None, _) => (driver_mtu, stats.is_up().unwrap_or(false)),
+        };
+        self.hand_out(id, queues).map_err(|problem| failed(PortProblem::Device(problem)))?;
+        tracing::info!(topic = "port.open", "port {name}: {} {mac}", driver);
+        self.observer.add_port(id, name, Arc::clone(&stats));
+        let settings = planned.settings.clone();
+        let attached = AttachedPort { port: id, settings, mac, mtu_max, speed_mbps, is_up };
+        self.live.insert(id, LivePort { planned, attached, stats, close });
+        Ok(id)
+    }
+
+    fn open_device(
+        &mut self,
+        planned: &PlannedPort,
+    ) -> Result<(OpenDevice<B>, Option<KernelSide>), PortProblem> {
+        let interface = planned.spec.kernel_interface();
+        let mut side = None;
+        if let Some(interface) = interface.filter(|_| kernel::exists_before(&planned.spec)) {
+            side = Some(kernel::prepare(interface, &planned.settings)?);
+        }
+        let workers = u16::try_from(self.workers.len()).unwrap_or(u16::MAX);
+        let device = self.opener.open(planned, workers)?;
+        if let (Some(interface), None) = (interface, side) {
+            side = Some(kernel::prepare(interface, &planned.settings)?);
+        }
+        Ok((device, side))
+    }
+
+    fn hand_out(&self, id: PortId, queues: Vec<DeviceQueues<B>>) -> Result<(), String> {
+        for (worker, queues) in self.workers.iter().zip(queues) {
+            let DeviceQueues { rx, tx, wakeup } = queues;
+            let port = WorkerPort::new(id, Some(rx), tx);
+            if !worker.command(WorkerCommand::AddPort(port)) {
+                return Err(format!("worker {} does not take it", worker.lcore));
+            }
+            worker.sleeper.add(id, wakeup).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn free_number(&mut self) -> Option<PortId> {
+        let count = u16::try_from(PORT_MAX).unwrap_or(u16::MAX);
+        let mut numbers = (self.next..count).chain(0..self.next);
+        let number = numbers.find(|number| !self.live.contains_key(&PortId(*number)))?;
+        self.next = (number + 1) % count;
+        Some(PortId(number))
+    }
+
+    /// Gives an open port other settings; its device stays as it is.
+    pub fn change(&mut self, id: PortId, planned: PlannedPort) -> Result<(), RunError> {
+        let Some(port) = self.live.get_mut(&id) else { return Ok(()) };
+        if let Some(interface) = planned.spec.kernel_interface() {
+            let name = planned.settings.name.clone();
+            let side = kernel::prepare(interface, &planned.settings)
+                .map_err(|problem| RunError::Port { port: name, problem })?;
+            if !matches!(planned.spec, DeviceSpec::AfXdp(_)) {
+                port.attached.mtu_max = side.mtu;
+            }
+            port.attached.is_up = side.is_up;
+        }
+        port.attached.settings = planned.settings.clone();
+        port.planned = planned;
+        Ok(())
+    }
+
+    /// What the host thread needs to watch a port.
+    pub fn watched(&self, id: PortId) -> Option<WatchedPort> {
+        self.live.get(&id).map(|port| WatchedPort {
+            port: id,
+            interface: port.planned.spec.kernel_interface().map(str::to_owned),
+            stats: Arc::clone(&port.stats),
+            is_up: port.attached.is_up,
+        })
+    }
+
+    /// Takes a port from the workers and closes it.
+    pub fn close(&mut self, id: PortId) {
+        let Some(port) = self.live.remove(&id) else { return };
+        self.observer.remove_port(id);
+        let mut missing = 0;
+        for worker in &self.workers {
+            worker.sleeper.remove(id);
+            missing += usize::from(worker.command(WorkerCommand::RemovePort(id)));
+        }
+        let deadline = Instant::now() + GIVE_BACK_TIME_MAX;
+        while missing > 0 && Instant::now() < deadline {
+            let back = || self.workers.iter().filter_map(|worker| worker.rings.removed.pop());
+            match back().count() {
+                0 => std::thread::sleep(Duration::from_micros(200)),
+                count => missing = missing.saturating_sub(count),
+            }
+        }
+        finish(port);
+    }
+
+    /// Closes everything; the workers have ended.
+    pub fn close_all(mut self) {
+        for (id, port) in core::mem::take(&mut self.live) {
+            self.workers.iter().for_each(|worker| worker.sleeper.remove(id));
+            finish(port);
+        }
+    }
+}
+
+fn finish(port: LivePort) {
+    let LivePort { planned, stats, close, .. } = port;
+    drop(stats);
+    let name = planned.settings.name;
+    match close() {
+        Ok(()) => tracing::info!(topic = "port.close", "port {name} is closed"),
+        Err(problem) => tracing::warn!(topic = "port.close", "port {name}: {problem}"),
+    }
+}

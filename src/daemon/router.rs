@@ -1,0 +1,260 @@
+//! One router from start to end: the threads, in the order in which they need each other.
+//!
+//! Owns the main thread after the start, which applies configurations and ends the router.
+//!
+//! *Invariants*: workers end before the publisher of what they read; ports close after the workers;
+//! the socket is removed whatever happens.
+
+use crate::base::ids::LcoreId;
+use crate::base::rcu::Publisher;
+use crate::config::{Config, IdlePolicy as IdleSetting};
+use crate::daemon::api_server::ApiServer;
+use crate::daemon::apply::{Applier, insist};
+use crate::daemon::clock::{Clock, entropy};
+use crate::daemon::control::{self, ControlStart};
+use crate::daemon::counters::DaemonCounters;
+use crate::daemon::cpus::CpuPlan;
+use crate::daemon::devices::{DeviceOpener, PlannedPort};
+use crate::daemon::error::RunError;
+use crate::daemon::files::ConfigFile;
+use crate::daemon::host::{self, FIRST_CLIENT, HostStart};
+use crate::daemon::mailbox::{Post, mailbox};
+use crate::daemon::messages::{JOBS_MAX, Job, TO_CONTROL_MAX, TO_HOST_MAX, ToControl, ToHost};
+use crate::daemon::observe::{ObservedWorker, Observer};
+use crate::daemon::port_table::PortTable;
+use crate::daemon::signals::Signals;
+use crate::daemon::socket::ControlSocket;
+use crate::daemon::tun_bridge::TunBridge;
+use crate::daemon::worker::{self, Admission, WorkerLinks, WorkerStart};
+use crate::dataplane::IdlePolicy;
+use crate::fib::{Forwarding, Liveness};
+use crate::os::poller::Poller;
+use crate::packet::PacketBuf;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the control thread is given to say good-bye before the router ends without it.
+const GOODBYE_TIME_MAX: Duration = Duration::from_millis(800);
+
+/// What a router starts with: everything that can be wrong has been found.
+pub struct RouterParts<B> {
+    /// Where the configuration comes from.
+    pub file: ConfigFile,
+    /// The configuration.
+    pub config: Config,
+    /// Its ports.
+    pub planned: Vec<PlannedPort>,
+    /// Which CPUs do what.
+    pub cpus: CpuPlan,
+    /// The clock.
+    pub clock: Clock,
+    /// The control socket.
+    pub socket: ControlSocket,
+    /// The TUN device.
+    pub tun: Option<TunBridge>,
+    /// The signals.
+    pub signals: Signals,
+    /// What is counted.
+    pub counters: Arc<DaemonCounters>,
+    /// Opens devices.
+    pub opener: Box<dyn DeviceOpener<B>>,
+    /// Lets threads touch packets.
+    pub admission: Admission<B>,
+    /// Reads the TSC.
+    pub cycles: fn() -> u64,
+    /// Version of DPDK.
+    pub dpdk: String,
+}
+
+/// The threads, and the ways to them.
+struct Running {
+    workers: Vec<JoinHandle<()>>,
+    control: JoinHandle<Publisher<Forwarding>>,
+    host: JoinHandle<()>,
+    to_control: Post<ToControl>,
+    to_host: Post<ToHost>,
+    jobs: Receiver<Job>,
+}
+
+/// Runs a router until it is told to end.
+pub fn run<B: PacketBuf + 'static>(parts: RouterParts<B>) -> Result<(), RunError> {
+    let system = RunError::system("make a descriptor to wait on");
+    let links = links::<B>(&parts.cpus).map_err(system)?;
+    let observer = observer(&parts, &links);
+    let RouterParts { file, config, planned, opener, .. } = parts;
+    let name = config.router.name.clone();
+    let rest = Rest {
+        clock: parts.clock,
+        idle: config.dpdk.idle,
+        socket: parts.socket,
+        tun: parts.tun,
+        signals: parts.signals,
+        counters: parts.counters,
+        admission: parts.admission,
+        cycles: parts.cycles,
+    };
+    let table = PortTable::new(opener, links.clone(), Arc::clone(&observer));
+    let running = start(rest, &links, observer)?;
+    let (to_control, to_host) = (running.to_control.clone(), running.to_host.clone());
+    let mut applier = Applier::new(file, config, table, to_control, to_host);
+    let begun = applier.begin(planned);
+    if begun.is_ok() {
+        tracing::info!(topic = "daemon.start", "router {name} runs");
+        work(&running, &mut applier);
+    }
+    end(running, &links);
+    applier.end();
+    tracing::info!(topic = "daemon.end", "router {name} has ended");
+    begun
+}
+
+/// What the threads are made of, beside each other.
+struct Rest<B> {
+    clock: Clock,
+    idle: IdleSetting,
+    socket: ControlSocket,
+    tun: Option<TunBridge>,
+    signals: Signals,
+    counters: Arc<DaemonCounters>,
+    admission: Admission<B>,
+    cycles: fn() -> u64,
+}
+
+fn links<B>(cpus: &CpuPlan) -> io::Result<Vec<WorkerLinks<B>>> {
+    (0..).zip(&cpus.workers).map(|(n, cpu)| WorkerLinks::new(LcoreId(n), *cpu)).collect()
+}
+
+fn observer<B>(parts: &RouterParts<B>, links: &[WorkerLinks<B>]) -> Arc<Observer> {
+    let observed = links.iter().map(|link| ObservedWorker {
+        lcore: link.lcore,
+        cpu: link.cpu,
+        counters: Arc::clone(&link.counters),
+    });
+    let name = parts.config.router.name.clone();
+    let (workers, counters) = (observed.collect(), Arc::clone(&parts.counters));
+    Arc::new(Observer::new(parts.clock, name, parts.dpdk.clone(), workers, counters))
+}
+
+/// Starts workers, control thread and host thread.
+fn start<B: PacketBuf + 'static>(
+    rest: Rest<B>,
+    links: &[WorkerLinks<B>],
+    observer: Arc<Observer>,
+) -> Result<Running, RunError> {
+    let poller = || Poller::new().map_err(RunError::system("make a descriptor to wait on"));
+    let (control_poller, host_poller) = (poller()?, poller()?);
+    let (to_control, control_box) = mailbox(TO_CONTROL_MAX, control_poller.waker());
+    let (to_host, host_box) = mailbox(TO_HOST_MAX, host_poller.waker());
+    let (job_sender, jobs) = sync_channel(JOBS_MAX);
+    let world = Forwarding::empty(Arc::new(Liveness::new(0)));
+    let mut publisher = Publisher::new(world);
+    let mut workers = Vec::new();
+    let hash_seed = entropy();
+    for link in links {
+        let reader = publisher.reader().map_err(|error| RunError::System {
+            action: "start so many workers",
+            source: io::Error::other(error),
+        })?;
+        let started = worker::spawn(WorkerStart {
+            links: link.clone(),
+            reader,
+            control: control_poller.waker(),
+            host: host_poller.waker(),
+            policy: match rest.idle {
+                IdleSetting::Adaptive => IdlePolicy::Adaptive,
+                IdleSetting::Busy => IdlePolicy::Busy,
+            },
+            clock: rest.clock,
+            hash_seed,
+            cycles: rest.cycles,
+            admission: Arc::clone(&rest.admission),
+        });
+        match started {
+            Ok(thread) => workers.push(thread),
+            Err(error) => {
+                end_workers(workers, links);
+                return Err(error);
+            }
+        }
+    }
+    let control = ControlStart {
+        poller: control_poller,
+        mailbox: control_box,
+        host: to_host.clone(),
+        workers: links.to_vec(),
+        publisher,
+        clock: rest.clock,
+        counters: Arc::clone(&rest.counters),
+        admission: Arc::clone(&rest.admission),
+    };
+    let host = HostStart {
+        poller: host_poller,
+        mailbox: host_box,
+        control: to_control.clone(),
+        jobs: job_sender,
+        workers: links.to_vec(),
+        server: ApiServer::new(rest.socket, FIRST_CLIENT, Arc::clone(&rest.counters)),
+        tun: rest.tun,
+        signals: rest.signals,
+        observer,
+        counters: rest.counters,
+        admission: rest.admission,
+    };
+    let control = spawn("control", move || control::run(control))?;
+    let host = spawn("host", move || host::run(host))?;
+    Ok(Running { workers, control, host, to_control, to_host, jobs })
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, RunError> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(body).map_err(RunError::system("start a thread"))
+}
+
+/// Carries out jobs until one says stop, or the host thread is no more.
+fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) {
+    while let Ok(job) = running.jobs.recv() {
+        let (client, outcome) = match job {
+            // Nobody has the number 0: the outcome goes to the log only.
+            Job::Reload => (0, applier.reload()),
+            Job::Apply { client, text } => (client, applier.apply(&text)),
+            Job::Stop => return,
+        };
+        insist(&running.to_host, ToHost::Applied { client, outcome });
+    }
+}
+
+/// Ends all threads.
+fn end<B>(running: Running, links: &[WorkerLinks<B>]) {
+    let Running { workers, control, host, to_control, to_host, .. } = running;
+    insist(&to_control, ToControl::Shutdown);
+    let deadline = std::time::Instant::now() + GOODBYE_TIME_MAX;
+    while !control.is_finished() && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    insist(&to_host, ToHost::Stop);
+    if host.join().is_err() {
+        tracing::error!(topic = "daemon.end", "the host thread had failed");
+    }
+    end_workers(workers, links);
+    if control.is_finished() {
+        // The publisher goes after its readers.
+        drop(control.join());
+    } else {
+        tracing::error!(topic = "daemon.end", "the control thread does not end; left behind");
+    }
+}
+
+fn end_workers<B>(workers: Vec<JoinHandle<()>>, links: &[WorkerLinks<B>]) {
+    links.iter().for_each(WorkerLinks::stop);
+    for worker in workers {
+        if worker.join().is_err() {
+            tracing::error!(topic = "daemon.end", "a worker had failed");
+        }
+    }
+}
