@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// One thing that happened; also a part of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
-    /// A port has carrier and speaks IPv6, or its addresses, MTU or advertisements changed. What did
-    /// not change stays: entries, addresses already probed.
+    /// A port has carrier and speaks IPv6, or its addresses, MTU or advertisements changed. What
+    /// did not change stays: entries, addresses already probed.
     InterfaceUp {
         /// The port.
         port: PortId,
@@ -121,8 +121,8 @@ pub struct RaSettings {
 }
 
 impl Default for RaSettings {
-    /// RFC 4861 §6.2.1, but an interval of 30 s and a lifetime of 90 s: a dead router is left within
-    /// two minutes, not half an hour.
+    /// RFC 4861 §6.2.1, but an interval of 30 s and a lifetime of 90 s: a dead router is left
+    /// within two minutes, not half an hour.
     fn default() -> Self {
         Self {
             prefixes: Vec::new(),

@@ -107,8 +107,8 @@ impl NdPort {
                 return;
             }
             Some(AddressState::Preferred) => {
-                // RFC 4862 §5.4.4 leaves this open. Two who insist would talk forever: it is counted,
-                // and whoever asks is answered.
+                // RFC 4862 §5.4.4 leaves this open. Two who insist would talk forever: it is
+                // counted, and whoever asks is answered.
                 out.counters.address_claimed += 1;
                 return;
             }

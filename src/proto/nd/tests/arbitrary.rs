@@ -91,7 +91,8 @@ fn any_input() -> impl Strategy<Value = Input> {
             .prop_map(|(port, address, mac)| Input::Confirmed { port, address, mac }),
         1 => (port(), any_address(), mac())
             .prop_map(|(port, address, mac)| Input::StaticEntry { port, address, mac }),
-        1 => (port(), any_address()).prop_map(|(port, address)| Input::StaticRemoved { port, address }),
+        1 => (port(), any_address())
+            .prop_map(|(port, address)| Input::StaticRemoved { port, address }),
         6 => (port(), mac(), any_message()).prop_map(|(port, source_mac, packet)| {
             Input::Message { port, source_mac, packet }
         }),
