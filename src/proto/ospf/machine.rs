@@ -1,68 +1,408 @@
 //! The OSPFv3 machine: everything of one router behind one border.
+//!
+//! Owns [`Ospf`] and the way of an input through it. The parts are methods of the same value in
+//! files of their own: `receive` (packets in), `hello`, `exchange` (databases described and
+//! fetched), `flood` (LSAs on their way), `originate` (own LSAs), `calculate` and `spf` (routes).
+//!
+//! *Invariants*: what an input entails is queued while it is handled and sent at its end, so that
+//! LSAs and acknowledgments share packets; `settle` runs last in `handle` and `handle_timeout`.
 
-use super::action::Action;
-use super::input::Input;
-use super::view::{InterfaceView, LsaView, NeighborView, RouteView, SpfView};
+use super::action::{Action, NeighborChange, Notice};
+use super::backoff::SpfBackoff;
+use super::calculate::RoutingTable;
+use super::input::{AdvertisedPrefix, Input, InterfaceConfig, Settings, SpfDelays};
+use super::interface::Interface;
+use super::limits::ACK_DELAY;
+use super::lsdb::{Lsdb, Scope};
+use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
+use super::originate::Origination;
+use super::view::NeighborState;
+use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::prng::Prng;
-use crate::base::time::Instant;
-use std::collections::VecDeque;
+use crate::base::time::{Duration, Instant};
+use crate::base::timers::TimerTable;
+use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
+use crate::wire::ospf::{Packet, PacketBody};
+use std::collections::{BTreeMap, VecDeque};
 
 crate::counters! {
     /// What OSPFv3 counted.
     pub struct OspfCounters {
         received: "packets", "OSPF packets received.";
+        sent: "packets", "OSPF packets sent.";
+        no_interface: "packets", "For a port without OSPF, or one that is down.";
+        bad_source: "packets", "Source is not a link-local address (RFC 5340 §4.2.2).";
+        own_packets: "packets", "Own packets that came back: a loop in the cabling.";
+        malformed: "packets", "Version, type, a length or a count is wrong.";
+        bad_checksum: "packets", "Wrong checksum.";
+        bad_area: "packets", "Another area than that of the interface.";
+        bad_instance: "packets", "Another instance than that of the interface.";
+        duplicate_router_id: "packets", "From a neighbour with this router's own router-id.";
+        hello_mismatch: "packets", "Hellos whose intervals or options differ from ours.";
+        second_neighbor: "packets", "From a second router on a point-to-point cable.";
+        no_neighbor: "packets", "From a router that has not said hello.";
+        wrong_state: "packets", "Not due in the state of the neighbour.";
+        mtu_mismatch: "packets", "Descriptions by a neighbour with a larger MTU.";
+        sequence_mismatches: "events", "Exchanges begun anew: SeqNumberMismatch.";
+        bad_requests: "events", "Exchanges begun anew: BadLSReq.";
+        dd_repeated: "packets", "Descriptions that came twice.";
+        lsa_bad_checksum: "LSAs", "LSAs with a wrong checksum.";
+        lsa_malformed: "LSAs", "LSAs whose body cannot be read, or whose age or sequence is wrong.";
+        lsa_bad_scope: "LSAs", "LSAs of the reserved scope.";
+        lsa_too_soon: "LSAs", "Newer instances that came too soon (MinLSArrival).";
+        lsa_older: "LSAs", "Instances older than the one in the database.";
+        lsa_repeated: "LSAs", "Instances that are in the database already.";
+        lsa_refused: "LSAs", "LSAs refused because the database is full.";
+        lsa_installed: "LSAs", "Instances taken into the database.";
+        lsa_originated: "LSAs", "Own instances made.";
+        lsa_retransmitted: "LSAs", "LSAs sent again for want of an acknowledgment.";
+        lsa_expired: "LSAs", "LSAs that nobody refreshed.";
+        own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";
+        acks_unknown: "LSAs", "Acknowledgments of what is not waited for.";
     }
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// Send a hello.
+    Hello(PortId),
+    /// The neighbour has been silent for RouterDeadInterval.
+    Inactivity(PortId),
+    /// Send the last description again.
+    Description(PortId),
+    /// Ask again for what has not come.
+    Request(PortId),
+    /// Send again what was not acknowledged.
+    Retransmit(PortId),
+    /// Send the acknowledgments that waited.
+    Acknowledge(PortId),
+    /// An own LSA that had to wait may be made.
+    Originate,
+}
+
+/// Statistics of SPF.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SpfRuns {
+    pub count: u64,
+    pub last: Option<Instant>,
+    pub trigger: &'static str,
+}
+
+/// What a calculation must redo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Staleness {
+    /// Nothing.
+    #[default]
+    Fresh,
+    /// Prefixes only (RFC 5340 §4.8.3).
+    Prefixes,
+    /// The tree.
+    Topology,
 }
 
 /// OSPFv3 of one router; one exists, owned by the control plane.
 #[derive(Clone, Debug)]
 pub struct Ospf {
-    actions: VecDeque<Action>,
-    prng: Prng,
-    counters: OspfCounters,
+    /// Own router-id; `None` before the first settings.
+    pub(super) router_id: Option<RouterId>,
+    pub(super) interfaces: BTreeMap<PortId, Interface>,
+    pub(super) lsdb: Lsdb,
+    pub(super) origination: Origination,
+    pub(super) prefixes: Vec<AdvertisedPrefix>,
+    pub(super) table: RoutingTable,
+    pub(super) backoff: SpfBackoff,
+    pub(super) staleness: Staleness,
+    pub(super) runs: SpfRuns,
+    pub(super) timers: TimerTable<Timer>,
+    pub(super) prng: Prng,
+    pub(super) counters: OspfCounters,
+    pub(super) is_leaving: bool,
+    pub(super) actions: VecDeque<Action>,
 }
 
 impl Ospf {
     /// A machine that knows nothing yet; `seed` starts its jitter and sequence numbers.
     pub fn new(seed: u64) -> Self {
-        Self { actions: VecDeque::new(), prng: Prng::new(seed), counters: OspfCounters::default() }
-    }
-
-    /// Every neighbour, by port.
-    pub fn neighbors(&self) -> Vec<NeighborView> {
-        Vec::new()
-    }
-
-    /// Every interface, by port.
-    pub fn interfaces(&self) -> Vec<InterfaceView> {
-        Vec::new()
-    }
-
-    /// The link-state database in order of scope, type, router, id; ages as of `now`.
-    pub fn database(&self, _now: Instant) -> Vec<LsaView> {
-        Vec::new()
-    }
-
-    /// The routing table, by prefix.
-    pub fn routes(&self) -> Vec<RouteView> {
-        Vec::new()
-    }
-
-    /// SPF so far.
-    pub fn spf(&self) -> SpfView {
-        SpfView::default()
+        let delays = SpfDelays {
+            initial: Duration::ZERO,
+            short: Duration::from_millis(50),
+            long: Duration::from_secs(1),
+            time_to_learn: Duration::from_millis(500),
+            holddown: Duration::from_secs(3),
+        };
+        Self {
+            router_id: None,
+            interfaces: BTreeMap::new(),
+            lsdb: Lsdb::default(),
+            origination: Origination::default(),
+            prefixes: Vec::new(),
+            table: RoutingTable::default(),
+            backoff: SpfBackoff::new(delays),
+            staleness: Staleness::Fresh,
+            runs: SpfRuns::default(),
+            timers: TimerTable::default(),
+            prng: Prng::new(seed),
+            counters: OspfCounters::default(),
+            is_leaving: false,
+            actions: VecDeque::new(),
+        }
     }
 
     /// What was counted.
-    pub fn counters(&self) -> &OspfCounters {
+    pub const fn counters(&self) -> &OspfCounters {
         &self.counters
     }
 
-    /// A digest of the area's database (keys, sequence numbers, checksums): equal on two routers
-    /// whose databases are.
-    pub fn area_digest(&self) -> u64 {
-        0
+    pub(super) fn interface(&mut self, port: PortId) -> Option<&mut Interface> {
+        self.interfaces.get_mut(&port)
+    }
+
+    pub(super) fn neighbor(&mut self, port: PortId) -> Option<&mut Neighbor> {
+        self.interfaces.get_mut(&port)?.neighbor.as_mut()
+    }
+
+    /// State of the neighbour on `port`; `Down` where there is none.
+    pub(super) fn neighbor_state(&self, port: PortId) -> NeighborState {
+        let interface = self.interfaces.get(&port);
+        interface.and_then(|i| i.neighbor.as_ref()).map_or(NeighborState::Down, |n| n.state)
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.actions.push_back(Action::Notice(notice));
+    }
+
+    /// Sends a packet. On a point-to-point link everything goes to AllSPFRouters (RFC 2328 §8.1).
+    pub(super) fn send(&mut self, port: PortId, body: PacketBody) {
+        let Some(router_id) = self.router_id else { return };
+        let Some(interface) = self.interfaces.get(&port) else { return };
+        let InterfaceConfig { area, instance_id, link_local, .. } = interface.config;
+        let destination = ALL_SPF_ROUTERS;
+        let bytes = Packet { router_id, area, instance_id, body }.encode(link_local, destination);
+        self.counters.sent += 1;
+        self.actions.push_back(Action::Send { port, destination, bytes });
+    }
+
+    /// Lets something happen to the neighbour on `port`, with all that goes with it.
+    pub(super) fn neighbor_event(&mut self, now: Instant, port: PortId, event: NeighborEvent) {
+        let Some(neighbor) = self.neighbor(port) else { return };
+        let before = neighbor.state;
+        let Some((after, effect)) = step(before, event) else { return };
+        neighbor.state = after;
+        if before != after {
+            neighbor.since = now;
+            let change = NeighborChange {
+                port,
+                router_id: neighbor.router_id,
+                address: neighbor.address,
+                from: before,
+                to: after,
+                event: event.name(),
+            };
+            self.actions.push_back(Action::NeighborChanged(change));
+        }
+        match event {
+            NeighborEvent::SeqNumberMismatch => self.counters.sequence_mismatches += 1,
+            NeighborEvent::BadLsReq => self.counters.bad_requests += 1,
+            _ => {}
+        }
+        self.carry_out(now, port, effect);
+        // RFC 2328 §12.4: the router-LSA names the neighbours in Full.
+        if (before == NeighborState::Full) != (after == NeighborState::Full) {
+            self.origination.is_due = true;
+        }
+        if after == NeighborState::Full && before != after {
+            if let Some(interface) = self.interface(port) {
+                interface.complained.clear();
+                if let Some(neighbor) = &mut interface.neighbor {
+                    neighbor.problem = None;
+                }
+            }
+            self.stop_exchange(port);
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, port: PortId, effect: Effect) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::Alive => {
+                if let Some(interface) = self.interfaces.get(&port) {
+                    let deadline = now + interface.config.dead_interval;
+                    self.timers.set(Timer::Inactivity(port), deadline);
+                }
+            }
+            Effect::StartExchange => self.start_exchange(now, port),
+            Effect::Describe => self.list_database(now, port),
+            Effect::Clear => {
+                if let Some(neighbor) = self.neighbor(port) {
+                    neighbor.clear();
+                }
+                self.stop_exchange(port);
+            }
+            Effect::Remove => {
+                if let Some(interface) = self.interface(port) {
+                    interface.neighbor = None;
+                    interface.clear();
+                }
+                // What the neighbour said of the link goes with it.
+                self.lsdb.retain(|(scope, _), entry| *scope != Scope::Link(port) || entry.is_own);
+                self.stop_exchange(port);
+                self.timers.clear(Timer::Inactivity(port));
+                self.timers.clear(Timer::Retransmit(port));
+                self.timers.clear(Timer::Acknowledge(port));
+            }
+        }
+    }
+
+    fn stop_exchange(&mut self, port: PortId) {
+        self.timers.clear(Timer::Description(port));
+        self.timers.clear(Timer::Request(port));
+    }
+
+    fn take(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Settings(settings) => self.set(now, &settings),
+            Input::InterfaceAdded { port, interface }
+            | Input::InterfaceChanged { port, interface } => {
+                self.set_interface(now, port, *interface);
+            }
+            Input::InterfaceRemoved { port } => self.remove_interface(now, port),
+            Input::Carrier { port, is_up } => self.set_carrier(now, port, is_up),
+            Input::Packet { port, source, destination, bytes } => {
+                self.receive(now, port, (source, destination), &bytes);
+            }
+            Input::Prefixes(prefixes) => {
+                self.prefixes = prefixes;
+                self.origination.is_due = true;
+            }
+            Input::Shutdown => self.leave(now),
+        }
+    }
+
+    fn set(&mut self, now: Instant, settings: &Settings) {
+        self.backoff.set_delays(settings.spf_delays);
+        if self.router_id == Some(settings.router_id) {
+            return;
+        }
+        if self.router_id.is_some() {
+            // What the old router said must go before its name does.
+            self.flush_own(now);
+            self.send_queued();
+            let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
+            for port in ports {
+                self.neighbor_event(now, port, NeighborEvent::KillNbr);
+            }
+            self.lsdb = Lsdb::default();
+            self.origination = Origination::default();
+            self.needs_calculation(now, Staleness::Topology, "router-id");
+        }
+        self.router_id = Some(settings.router_id);
+        self.origination.is_due = true;
+        let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
+        for port in ports {
+            self.start_hellos(now, port);
+        }
+    }
+
+    fn set_interface(&mut self, now: Instant, port: PortId, config: InterfaceConfig) {
+        let Some(interface) = self.interfaces.get_mut(&port) else {
+            self.interfaces.insert(port, Interface::new(port, config));
+            self.origination.is_due = true;
+            self.start_hellos(now, port);
+            return;
+        };
+        let before = core::mem::replace(&mut interface.config, config.clone());
+        if before == config {
+            return;
+        }
+        let is_same_link = before.link_local == config.link_local
+            && before.interface_id == config.interface_id
+            && before.area == config.area
+            && before.instance_id == config.instance_id
+            && before.mtu == config.mtu
+            && before.is_up == config.is_up;
+        let is_same_rhythm = before.hello_interval == config.hello_interval
+            && before.dead_interval == config.dead_interval;
+        if !is_same_link {
+            let event = if config.is_up { NeighborEvent::KillNbr } else { NeighborEvent::LlDown };
+            self.neighbor_event(now, port, event);
+        }
+        if !is_same_link || !is_same_rhythm {
+            self.start_hellos(now, port);
+        }
+        self.origination.is_due = true;
+    }
+
+    fn remove_interface(&mut self, now: Instant, port: PortId) {
+        self.neighbor_event(now, port, NeighborEvent::KillNbr);
+        self.interfaces.remove(&port);
+        self.timers.clear(Timer::Hello(port));
+        self.lsdb.retain(|(scope, _), _| *scope != Scope::Link(port));
+        self.origination.is_due = true;
+    }
+
+    fn set_carrier(&mut self, now: Instant, port: PortId, is_up: bool) {
+        let Some(interface) = self.interfaces.get_mut(&port) else { return };
+        if interface.config.is_up == is_up {
+            return;
+        }
+        interface.config.is_up = is_up;
+        interface.stranger = None;
+        interface.complained.clear();
+        self.origination.is_due = true;
+        if is_up {
+            self.start_hellos(now, port);
+        } else {
+            self.timers.clear(Timer::Hello(port));
+            self.neighbor_event(now, port, NeighborEvent::LlDown);
+        }
+    }
+
+    /// Leaves in order: own LSAs go, then a hello that lists nobody.
+    fn leave(&mut self, now: Instant) {
+        self.is_leaving = true;
+        self.flush_own(now);
+        self.send_queued();
+        let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
+        for port in ports {
+            self.neighbor_event(now, port, NeighborEvent::KillNbr);
+            self.send_hello(port);
+            self.timers.clear(Timer::Hello(port));
+        }
+    }
+
+    fn fire(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Hello(port) => self.hello_due(now, port),
+            Timer::Inactivity(port) => {
+                self.neighbor_event(now, port, NeighborEvent::InactivityTimer);
+            }
+            Timer::Description(port) => self.repeat_description(now, port),
+            Timer::Request(port) => self.ask_again(now, port),
+            Timer::Retransmit(port) => self.retransmit(now, port),
+            Timer::Acknowledge(port) => {
+                if let Some(interface) = self.interface(port) {
+                    let waiting = core::mem::take(&mut interface.acks_later);
+                    interface.acks_now.extend(waiting);
+                }
+            }
+            Timer::Originate => self.origination.is_due = true,
+        }
+    }
+
+    /// The end of every input: own LSAs are made, what waits is sent, what died is forgotten.
+    fn settle(&mut self, now: Instant) {
+        if self.origination.is_due {
+            self.originate(now);
+        }
+        self.bury(now);
+        self.send_queued();
+    }
+
+    /// Starts the timer that sends acknowledgments which wait for company.
+    pub(super) fn acknowledge_later(&mut self, now: Instant, port: PortId) {
+        self.timers.set_if_idle(Timer::Acknowledge(port), now + ACK_DELAY);
     }
 }
 
@@ -70,15 +410,28 @@ impl Machine for Ospf {
     type Input = Input;
     type Action = Action;
 
-    fn handle(&mut self, _now: Instant, _input: Input) {
-        self.prng.next_u64();
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.take(now, input);
+        self.settle(now);
+        self.calculate_if_due(now);
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        None
+        let parts =
+            [self.timers.next_deadline(), self.lsdb.next_deadline(), self.backoff.next_deadline()];
+        parts.into_iter().flatten().min()
     }
 
-    fn handle_timeout(&mut self, _now: Instant) {}
+    fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.fire(now, timer);
+        }
+        while let Some(place) = self.lsdb.pop_due(now) {
+            self.age_out(now, place);
+        }
+        self.settle(now);
+        self.calculate_if_due(now);
+    }
 
     fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()

@@ -1,12 +1,35 @@
 //! OSPFv3 (RFC 5340, with RFC 2328 where it refers to it) as a pure machine.
 //!
-//! Read [`input`] and [`action`] first: they are the border. [`view`] is what `show` sees.
+//! Read [`input`] and [`action`] first: they are the border; [`view`] is what `show` sees. Then
+//! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
+//! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
+//! `hello`, `exchange`, `flood`, `originate`, `routes`. [`calculate`] turns LSAs into routes over
+//! [`spf`], [`backoff`] says when. [`limits`] has every bound.
+//!
+//! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
+//! AS-external LSAs of its own, authentication and graceful restart.
 
 pub mod action;
+pub mod backoff;
+pub mod calculate;
+mod exchange;
+mod flood;
+mod hello;
 pub mod input;
+pub mod interface;
+pub mod limits;
+pub mod lsdb;
 pub mod machine;
+pub mod neighbor;
+mod originate;
+mod receive;
+mod routes;
+mod show;
 pub mod spf;
 pub mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, NeighborChange, Notice};
 pub use input::{

@@ -1,0 +1,360 @@
+//! LSAs on their way: taken in, passed on, acknowledged, sent again, forgotten.
+//!
+//! Owns the flooding procedure and everything that follows from it. Own LSAs are made in
+//! `originate`.
+//!
+//! *Invariants*: an instance that was put on an interface stands on the retransmission list of its
+//! neighbour until that acknowledges it or a newer one takes its place; an instance at MaxAge stays
+//! in the database until nobody is owed it.
+//! *Standards*: RFC 2328 §13, §14; RFC 5340 §4.5.
+
+use super::action::Notice;
+use super::limits::{
+    DATABASE_LSAS_MAX, MIN_LS_ARRIVAL, RETRANSMIT_BURST_MAX, RETRANSMIT_DOUBLINGS_MAX,
+};
+use super::lsdb::{Place, Scope};
+use super::machine::{Ospf, Staleness, Timer};
+use super::neighbor::{NeighborEvent, Unacknowledged};
+use super::view::NeighborState;
+use crate::base::ids::PortId;
+use crate::base::time::{Duration, Instant};
+use crate::wire::ospf::lsa::{LSA_HEADER_OCTETS, MAX_AGE_S};
+use crate::wire::ospf::{
+    LinkStateAcknowledgment, LinkStateUpdate, LsType, Lsa, LsaHeader, PacketBody, SequenceNumber,
+    link_state_update,
+};
+use core::cmp::Ordering;
+
+impl Ospf {
+    /// RFC 2328 §13: each LSA of an update.
+    pub(super) fn receive_update(&mut self, now: Instant, port: PortId, update: LinkStateUpdate) {
+        for lsa in update.lsas {
+            // An LSA may have begun the exchange anew: the rest belongs to the old one.
+            if self.neighbor_state(port) < NeighborState::Exchange {
+                self.counters.wrong_state += 1;
+                return;
+            }
+            self.receive_lsa(now, port, lsa);
+        }
+    }
+
+    /// RFC 2328 §13, steps 1 to 8.
+    fn receive_lsa(&mut self, now: Instant, port: PortId, lsa: Lsa) {
+        let Some(place) = self.check(port, &lsa) else { return };
+        let ours = self.lsdb.get(&place).map(|entry| entry.header(now));
+        // Step 4: a withdrawal of what nobody has.
+        if ours.is_none() && lsa.header.is_max_age() && !self.is_anybody_loading() {
+            self.acknowledge_now(port, lsa.header);
+            self.answered(now, port, &lsa);
+            return;
+        }
+        match ours.map_or(Ordering::Greater, |ours| lsa.header.compare_age(&ours)) {
+            Ordering::Greater => self.take_newer(now, port, place, lsa),
+            // Step 6: it was described as newer, and is not.
+            order if self.is_requested(port, &lsa) => {
+                if order.is_eq() {
+                    self.answered(now, port, &lsa);
+                } else {
+                    self.neighbor_event(now, port, NeighborEvent::BadLsReq);
+                }
+            }
+            // Step 7.
+            Ordering::Equal => {
+                self.counters.lsa_repeated += 1;
+                if !self.is_acknowledged(port, &place, &lsa.header) {
+                    self.acknowledge_now(port, lsa.header);
+                }
+            }
+            // Step 8: the neighbour needs ours.
+            Ordering::Less => {
+                self.counters.lsa_older += 1;
+                let entry = self.lsdb.get(&place).map(|entry| entry.lsa(now));
+                let is_wrapping = |ours: &Lsa| {
+                    ours.header.is_max_age() && ours.header.sequence == SequenceNumber::MAX
+                };
+                if let Some(ours) = entry.filter(|ours| !is_wrapping(ours))
+                    && let Some(interface) = self.interface(port)
+                {
+                    interface.flood.push(ours);
+                }
+            }
+        }
+    }
+
+    /// Steps 1 to 3: checksum, scope, body. An unknown type is kept and flooded as its U-bit says.
+    fn check(&mut self, port: PortId, lsa: &Lsa) -> Option<Place> {
+        if !lsa.has_valid_checksum() {
+            self.counters.lsa_bad_checksum += 1;
+            return None;
+        }
+        let Some(scope) = Scope::of(lsa.header.ls_type, port) else {
+            self.counters.lsa_bad_scope += 1;
+            return None;
+        };
+        let is_sound = lsa.header.age_s <= MAX_AGE_S
+            && lsa.header.sequence != SequenceNumber::RESERVED
+            && lsa.body().is_ok();
+        if !is_sound {
+            self.counters.lsa_malformed += 1;
+            return None;
+        }
+        Some((scope, lsa.key()))
+    }
+
+    fn is_anybody_loading(&self) -> bool {
+        let states = self.interfaces.values().filter_map(|i| Some(i.neighbor.as_ref()?.state));
+        let mut states = states;
+        states.any(|s| matches!(s, NeighborState::Exchange | NeighborState::Loading))
+    }
+
+    fn is_requested(&self, port: PortId, lsa: &Lsa) -> bool {
+        let interface = self.interfaces.get(&port);
+        let neighbor = interface.and_then(|interface| interface.neighbor.as_ref());
+        neighbor.is_some_and(|neighbor| neighbor.requests.contains_key(&lsa.key()))
+    }
+
+    /// Step 5: a newer instance.
+    fn take_newer(&mut self, now: Instant, port: PortId, place: Place, lsa: Lsa) {
+        if let Some(entry) = self.lsdb.get(&place) {
+            let is_too_soon = !entry.is_own
+                && now - entry.installed_at < MIN_LS_ARRIVAL
+                && !self.is_requested(port, &lsa);
+            if is_too_soon {
+                self.counters.lsa_too_soon += 1;
+                return;
+            }
+        } else if self.lsdb.len() >= DATABASE_LSAS_MAX {
+            self.refuse_lsa();
+            return;
+        }
+        let is_own = Some(lsa.header.advertising_router) == self.router_id;
+        self.install(now, place, lsa.clone(), false);
+        self.flood(now, place, &lsa, Some(port));
+        if let Some(interface) = self.interface(port) {
+            interface.acks_later.push(lsa.header);
+            self.acknowledge_later(now, port);
+        }
+        self.answered(now, port, &lsa);
+        if is_own {
+            self.reclaim(now, port, place, &lsa);
+        }
+    }
+
+    fn refuse_lsa(&mut self) {
+        if self.counters.lsa_refused == 0 {
+            let limit = u32::try_from(DATABASE_LSAS_MAX).unwrap_or(u32::MAX);
+            self.notice(Notice::DatabaseFull { limit });
+        }
+        self.counters.lsa_refused += 1;
+    }
+
+    /// Puts an instance into its database and notes what must be calculated anew.
+    pub(super) fn install(&mut self, now: Instant, place: Place, lsa: Lsa, is_own: bool) {
+        let before = self.lsdb.get(&place).map(|entry| entry.lsa(now));
+        let is_changed = before.is_none_or(|before| {
+            before.body_bytes() != lsa.body_bytes()
+                || before.header.is_max_age() != lsa.header.is_max_age()
+        });
+        let stale = match lsa.header.ls_type {
+            LsType::ROUTER | LsType::NETWORK => Staleness::Topology,
+            LsType::INTRA_AREA_PREFIX => Staleness::Prefixes,
+            _ => Staleness::Fresh,
+        };
+        if is_changed && stale > Staleness::Fresh {
+            let trigger = match stale {
+                Staleness::Topology => "router-LSA",
+                _ => "intra-area-prefix-LSA",
+            };
+            self.needs_calculation(now, stale, trigger);
+        }
+        let jitter = self.prng.between(Duration::ZERO, super::limits::REFRESH_JITTER);
+        self.counters.lsa_installed += 1;
+        self.lsdb.install(now, place, lsa, is_own, jitter);
+    }
+
+    /// RFC 2328 §13.3: out of every interface of its scope. `from` is where it came in.
+    pub(super) fn flood(&mut self, now: Instant, place: Place, lsa: &Lsa, from: Option<PortId>) {
+        let ports: Vec<PortId> =
+            self.interfaces.keys().copied().filter(|port| place.0.reaches(*port)).collect();
+        for port in ports {
+            // Whatever older instance was owed is owed no more.
+            if let Some(neighbor) = self.neighbor(port) {
+                neighbor.retransmissions.remove(&place);
+            }
+            if from != Some(port) && self.is_owed(now, port, lsa) {
+                self.queue_for(now, port, lsa);
+            }
+        }
+    }
+
+    /// §13.3 step 1: whether the neighbour on `port` needs the instance.
+    fn is_owed(&mut self, now: Instant, port: PortId, lsa: &Lsa) -> bool {
+        let Some(neighbor) = self.neighbor(port) else { return false };
+        if neighbor.state < NeighborState::Exchange {
+            return false;
+        }
+        let Some(wanted) = neighbor.requests.get(&lsa.key()) else { return true };
+        let order = lsa.header.compare_age(wanted);
+        if order.is_lt() {
+            return false;
+        }
+        self.answered(now, port, lsa);
+        order.is_gt()
+    }
+
+    /// Queues an instance for the neighbour on `port`, to be sent until it is acknowledged.
+    pub(super) fn queue_for(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
+        let Some(place) = Scope::of(lsa.header.ls_type, port).map(|scope| (scope, lsa.key()))
+        else {
+            return;
+        };
+        let Some(interface) = self.interface(port) else { return };
+        let deadline = now + interface.config.retransmit_interval;
+        let Some(neighbor) = interface.neighbor.as_mut() else { return };
+        let unacknowledged = Unacknowledged { lsa: lsa.clone(), sent_at: now };
+        neighbor.retransmissions.insert(place, unacknowledged);
+        interface.flood.push(lsa.clone());
+        self.timers.set_if_idle(Timer::Retransmit(port), deadline);
+    }
+
+    /// Sends again what is overdue, the oldest rounds first, and less often while nothing is
+    /// acknowledged (RFC 4222 recommends both).
+    pub(super) fn retransmit(&mut self, now: Instant, port: PortId) {
+        let Some(interface) = self.interface(port) else { return };
+        let interval = interface.config.retransmit_interval;
+        let Some(neighbor) = interface.neighbor.as_mut() else { return };
+        if neighbor.retransmissions.is_empty() {
+            neighbor.silent_rounds = 0;
+            return;
+        }
+        let overdue = neighbor
+            .retransmissions
+            .values_mut()
+            .filter(|unacknowledged| now - unacknowledged.sent_at >= interval)
+            .take(RETRANSMIT_BURST_MAX);
+        let mut count = 0;
+        for unacknowledged in overdue {
+            let passed = (now - unacknowledged.sent_at).as_secs();
+            unacknowledged.sent_at = now;
+            let age = u64::from(unacknowledged.lsa.header.age_s).saturating_add(passed);
+            let age = u16::try_from(age).unwrap_or(MAX_AGE_S).min(MAX_AGE_S);
+            unacknowledged.lsa = unacknowledged.lsa.at_age(age);
+            interface.flood.push(unacknowledged.lsa.clone());
+            count += 1;
+        }
+        if count > 0 {
+            neighbor.silent_rounds += 1;
+        }
+        let doublings = neighbor.silent_rounds.saturating_sub(1).min(RETRANSMIT_DOUBLINGS_MAX);
+        self.timers.set(Timer::Retransmit(port), now + interval * (1 << doublings));
+        self.counters.lsa_retransmitted += count;
+    }
+
+    /// Whether the same instance was owed to the neighbour: then this is its acknowledgment.
+    fn is_acknowledged(&mut self, port: PortId, place: &Place, header: &LsaHeader) -> bool {
+        let Some(neighbor) = self.neighbor(port) else { return false };
+        let owed = neighbor.retransmissions.get(place);
+        let is_same = owed.is_some_and(|owed| owed.lsa.header.compare_age(header).is_eq());
+        if is_same {
+            neighbor.retransmissions.remove(place);
+            neighbor.silent_rounds = 0;
+        }
+        is_same
+    }
+
+    /// RFC 2328 §13.7.
+    pub(super) fn receive_acks(&mut self, port: PortId, headers: &[LsaHeader]) {
+        if self.neighbor_state(port) < NeighborState::Exchange {
+            self.counters.wrong_state += 1;
+            return;
+        }
+        for header in headers {
+            let place = Scope::of(header.ls_type, port).map(|scope| (scope, header.key()));
+            let is_known = place.is_some_and(|place| self.is_acknowledged(port, &place, header));
+            self.counters.acks_unknown += u64::from(!is_known);
+        }
+    }
+
+    fn acknowledge_now(&mut self, port: PortId, header: LsaHeader) {
+        if let Some(interface) = self.interface(port) {
+            interface.acks_now.push(header);
+        }
+    }
+
+    /// An instance reached MaxAge, or an own one is due for refresh.
+    pub(super) fn age_out(&mut self, now: Instant, place: Place) {
+        let Some(entry) = self.lsdb.get(&place) else { return };
+        if entry.is_own {
+            self.refresh(now, place);
+            return;
+        }
+        let lsa = entry.lsa(now).at_age(MAX_AGE_S);
+        self.counters.lsa_expired += 1;
+        self.install(now, place, lsa.clone(), false);
+        self.flood(now, place, &lsa, None);
+    }
+
+    /// RFC 2328 §14: forgets instances at MaxAge that nobody is owed any more.
+    pub(super) fn bury(&mut self, now: Instant) {
+        if self.lsdb.dying().is_empty() || self.is_anybody_loading() {
+            return;
+        }
+        let neighbors = || self.interfaces.values().filter_map(|i| i.neighbor.as_ref());
+        let is_owed = |place: &Place| {
+            neighbors().any(|neighbor| neighbor.retransmissions.contains_key(place))
+        };
+        let dead: Vec<Place> =
+            self.lsdb.dying().iter().filter(|place| !is_owed(place)).copied().collect();
+        for place in dead {
+            self.lsdb.remove(&place);
+            if Some(place.1.advertising_router) == self.router_id {
+                self.buried_own(now, place);
+            }
+        }
+    }
+
+    /// Sends what waits on every interface, in packets of at most the MTU.
+    pub(super) fn send_queued(&mut self) {
+        let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
+        for port in ports {
+            let Some(interface) = self.interface(port) else { continue };
+            let room = interface.room();
+            let delay = interface.config.transmit_delay.as_secs();
+            let lsas = core::mem::take(&mut interface.flood);
+            let acks = core::mem::take(&mut interface.acks_now);
+            let delay = u16::try_from(delay).unwrap_or(MAX_AGE_S);
+            for lsas in in_packets(lsas, room) {
+                // RFC 2328 §13.3 step 5: InfTransDelay is added.
+                let aged =
+                    |lsa: &Lsa| lsa.at_age(lsa.header.age_s.saturating_add(delay).min(MAX_AGE_S));
+                let lsas = lsas.iter().map(aged).collect();
+                self.send(port, PacketBody::LinkStateUpdate(LinkStateUpdate { lsas }));
+            }
+            for headers in acks.chunks((room / LSA_HEADER_OCTETS).max(1)) {
+                let headers = headers.to_vec();
+                let body = LinkStateAcknowledgment { headers };
+                self.send(port, PacketBody::LinkStateAcknowledgment(body));
+            }
+        }
+    }
+}
+
+/// Splits LSAs into updates of at most `room` octets; a larger LSA travels alone, in fragments.
+fn in_packets(lsas: Vec<Lsa>, room: usize) -> Vec<Vec<Lsa>> {
+    let mut packets: Vec<Vec<Lsa>> = Vec::new();
+    let mut left = 0;
+    for lsa in lsas {
+        let octets = lsa.octets();
+        match packets.last_mut() {
+            Some(packet) if octets <= left => {
+                left -= octets;
+                packet.push(lsa);
+            }
+            _ => {
+                left = room.saturating_sub(link_state_update::FIXED_OCTETS + octets);
+                packets.push(vec![lsa]);
+            }
+        }
+    }
+    packets
+}

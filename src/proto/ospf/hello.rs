@@ -1,0 +1,179 @@
+//! Hellos: who is at the other end, and whether it hears us.
+//!
+//! Owns sending and receiving of hellos. Beside the regular ones a hello goes out at once when the
+//! interface comes up and when a neighbour that does not list this router is heard, so that an
+//! adjacency does not wait for the next interval.
+//!
+//! *Standards*: RFC 5340 §4.2.1.1, §4.2.2.1; RFC 2328 §9.5, §10.5.
+
+use super::action::Notice;
+use super::interface::Stranger;
+use super::machine::{Ospf, Staleness, Timer};
+use super::neighbor::{Neighbor, NeighborEvent};
+use super::receive::Sender;
+use super::view::NeighborState;
+use crate::base::ids::{PortId, RouterId};
+use crate::base::time::{Duration, Instant};
+use crate::wire::ospf::{Hello, Options, PacketBody};
+
+/// Router Priority: nobody is elected on a point-to-point link.
+const PRIORITY: u8 = 1;
+
+/// What this router can: IPv6 routing, AS-external LSAs, transit (RFC 5340 §A.2).
+pub(super) const OPTIONS: Options = Options::V6.with(Options::E).with(Options::R);
+
+fn whole_seconds(span: Duration) -> u16 {
+    u16::try_from(span.as_secs()).unwrap_or(u16::MAX)
+}
+
+impl Ospf {
+    /// The interface came up or speaks in another rhythm.
+    pub(super) fn start_hellos(&mut self, now: Instant, port: PortId) {
+        let is_up = self.interfaces.get(&port).is_some_and(|interface| interface.config.is_up);
+        if self.router_id.is_none() || !is_up || self.is_leaving {
+            self.timers.clear(Timer::Hello(port));
+            return;
+        }
+        self.hello_due(now, port);
+    }
+
+    pub(super) fn hello_due(&mut self, now: Instant, port: PortId) {
+        let Some(interface) = self.interfaces.get(&port) else { return };
+        self.timers.set(Timer::Hello(port), now + interface.config.hello_interval);
+        self.send_hello(port);
+    }
+
+    pub(super) fn send_hello(&mut self, port: PortId) {
+        let Some(interface) = self.interfaces.get(&port) else { return };
+        let config = &interface.config;
+        if !config.is_up {
+            return;
+        }
+        let hello = Hello {
+            interface_id: config.interface_id,
+            priority: PRIORITY,
+            options: OPTIONS,
+            hello_interval_s: whole_seconds(config.hello_interval),
+            dead_interval_s: whole_seconds(config.dead_interval),
+            designated_router: RouterId::default(),
+            backup_designated_router: RouterId::default(),
+            neighbors: interface.neighbor.iter().map(|neighbor| neighbor.router_id).collect(),
+        };
+        self.send(port, PacketBody::Hello(hello));
+    }
+
+    /// RFC 5340 §4.2.2.1.
+    pub(super) fn receive_hello(&mut self, now: Instant, sender: Sender, hello: &Hello) {
+        if let Some((field, ours, theirs)) = self.disagreement(sender.port, hello) {
+            self.refuse_hello(sender, (field, ours, theirs));
+            return;
+        }
+        if !self.admit(now, sender) {
+            return;
+        }
+        let port = sender.port;
+        let own_id = self.router_id;
+        let hears_us = hello.neighbors.iter().any(|id| Some(*id) == own_id);
+        let is_new = self.neighbor_state(port) == NeighborState::Down;
+        self.neighbor_event(now, port, NeighborEvent::HelloReceived);
+        self.learn(now, sender, hello);
+        if hears_us {
+            self.neighbor_event(now, port, NeighborEvent::TwoWayReceived);
+        } else {
+            let was_adjacent = self.neighbor_state(port) > NeighborState::Init;
+            self.neighbor_event(now, port, NeighborEvent::OneWayReceived);
+            if is_new || was_adjacent {
+                self.send_hello(port);
+            }
+        }
+        if is_new && hears_us {
+            self.send_hello(port);
+        }
+    }
+
+    /// The first field in which a hello differs from the interface.
+    fn disagreement(&self, port: PortId, hello: &Hello) -> Option<(&'static str, u32, u32)> {
+        let config = &self.interfaces.get(&port)?.config;
+        let hello_s = whole_seconds(config.hello_interval);
+        let dead_s = whole_seconds(config.dead_interval);
+        let has_e = hello.options.contains(Options::E);
+        if hello.hello_interval_s != hello_s {
+            let theirs = u32::from(hello.hello_interval_s);
+            return Some(("hello interval", u32::from(hello_s), theirs));
+        }
+        if hello.dead_interval_s != dead_s {
+            return Some(("dead interval", u32::from(dead_s), u32::from(hello.dead_interval_s)));
+        }
+        (!has_e).then_some(("E-bit", 1, 0))
+    }
+
+    fn refuse_hello(&mut self, sender: Sender, (field, ours, theirs): (&'static str, u32, u32)) {
+        self.counters.hello_mismatch += 1;
+        let Sender { port, router_id, address } = sender;
+        let Some(interface) = self.interface(port) else { return };
+        let problem = format!("{field} differs: {ours} here, {theirs} there");
+        interface.stranger = Some(Stranger { router_id, address, problem });
+        if interface.complained.insert(field) {
+            self.notice(Notice::HelloMismatch { port, router_id, field, ours, theirs });
+        }
+    }
+
+    /// Finds or makes the neighbour; false where the cable has another one already.
+    fn admit(&mut self, now: Instant, sender: Sender) -> bool {
+        let Sender { port, router_id, address } = sender;
+        let dd_sequence = self.first_dd_sequence();
+        let Some(interface) = self.interface(port) else { return false };
+        let known = interface.neighbor.as_ref().map(|n| (n.router_id, n.address));
+        match known {
+            Some((id, _)) if id == router_id => {}
+            // The same box under a new name: the old one is gone.
+            Some((_, old)) if old == address => {
+                self.neighbor_event(now, port, NeighborEvent::KillNbr);
+            }
+            Some((kept, _)) => {
+                self.counters.second_neighbor += 1;
+                let Some(interface) = self.interface(port) else { return false };
+                let problem = format!("second router on the cable; {kept} is kept");
+                interface.stranger = Some(Stranger { router_id, address, problem });
+                if interface.complained.insert("second neighbour") {
+                    self.notice(Notice::SecondNeighbor { port, kept, ignored: router_id });
+                }
+                return false;
+            }
+            None => {}
+        }
+        let Some(interface) = self.interface(port) else { return false };
+        if interface.neighbor.is_none() {
+            interface.neighbor = Some(Neighbor::new(now, router_id, address, dd_sequence));
+        }
+        // Who speaks as it should is no stranger any more.
+        if interface.stranger.as_ref().is_some_and(|stranger| stranger.address == address) {
+            interface.stranger = None;
+            interface.complained.clear();
+        }
+        true
+    }
+
+    fn first_dd_sequence(&mut self) -> u32 {
+        // RFC 2328 §10.8: unlike any recent one; the upper bits stay free for counting.
+        u32::try_from(self.prng.next_u64() >> 36).unwrap_or_default()
+    }
+
+    /// Takes over what a hello says of the neighbour.
+    fn learn(&mut self, now: Instant, sender: Sender, hello: &Hello) {
+        let Some(neighbor) = self.neighbor(sender.port) else { return };
+        let is_moved = neighbor.address != sender.address;
+        let is_renumbered = neighbor.interface_id != hello.interface_id;
+        neighbor.address = sender.address;
+        neighbor.interface_id = hello.interface_id;
+        if neighbor.state < NeighborState::Full {
+            return;
+        }
+        if is_renumbered {
+            self.origination.is_due = true;
+        }
+        if is_moved || is_renumbered {
+            self.needs_calculation(now, Staleness::Topology, "neighbor moved");
+        }
+    }
+}

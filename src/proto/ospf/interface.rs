@@ -1,0 +1,78 @@
+//! The interface: a cable, its state and what waits to be sent on it.
+//!
+//! ```text
+//!  Down --InterfaceUp--> Point-to-point --InterfaceDown--> Down
+//! ```
+//!
+//! Owns [`Interface`]; RFC 2328 §9.3 has no more for a point-to-point link. Its one neighbour is
+//! kept in it.
+//!
+//! *Standards*: RFC 2328 §9, RFC 5340 §4.1.2.
+
+use super::input::InterfaceConfig;
+use super::neighbor::Neighbor;
+use crate::base::ids::{PortId, RouterId};
+use crate::wire::ospf::{Lsa, LsaHeader};
+use core::net::Ipv6Addr;
+use std::collections::BTreeSet;
+
+/// Somebody on the cable whose packets are not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its router-id.
+    pub router_id: RouterId,
+    /// Its link-local address.
+    pub address: Ipv6Addr,
+    /// Why not, a sentence.
+    pub problem: String,
+}
+
+/// One interface.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its port.
+    pub port: PortId,
+    /// Configuration and carrier.
+    pub config: InterfaceConfig,
+    /// The router at the other end.
+    pub neighbor: Option<Neighbor>,
+    /// Somebody who is there as well, or instead.
+    pub stranger: Option<Stranger>,
+    /// Complaints already made; one each until the cause is gone.
+    pub complained: BTreeSet<&'static str>,
+    /// Instances to be flooded at the end of this input.
+    pub flood: Vec<Lsa>,
+    /// Acknowledgments that go at the end of this input.
+    pub acks_now: Vec<LsaHeader>,
+    /// Acknowledgments that wait for company.
+    pub acks_later: Vec<LsaHeader>,
+}
+
+impl Interface {
+    /// An interface without a neighbour.
+    pub fn new(port: PortId, config: InterfaceConfig) -> Self {
+        Self {
+            port,
+            config,
+            neighbor: None,
+            stranger: None,
+            complained: BTreeSet::new(),
+            flood: Vec::new(),
+            acks_now: Vec::new(),
+            acks_later: Vec::new(),
+        }
+    }
+
+    /// Octets of OSPF in one packet: the MTU without the IPv6 header and the OSPF header.
+    pub fn room(&self) -> usize {
+        let mtu = usize::from(self.config.mtu);
+        mtu.saturating_sub(40 + crate::wire::ospf::packet::HEADER_OCTETS)
+    }
+
+    /// Forgets what waits to be sent.
+    pub fn clear(&mut self) {
+        self.flood.clear();
+        self.acks_now.clear();
+        self.acks_later.clear();
+    }
+}

@@ -1,0 +1,42 @@
+//! How much and how fast: every bound of OSPFv3 in one place.
+//!
+//! *Standards*: RFC 2328 App. B (architectural constants). Known deviation: MinLSArrival is 100 ms
+//! instead of 1 s and MinLSInterval a back-off from 0 to 5 s instead of a flat 5 s. A flat rule
+//! turns the second change after a failure into seconds of outage; what both guard against, a
+//! router that floods without end, is bounded by the back-off as well.
+
+use crate::base::time::Duration;
+
+/// LSAs in all databases: 1000 routers with 16 LSAs each, four times.
+pub const DATABASE_LSAS_MAX: usize = 65_536;
+/// LSRefreshTime.
+pub const REFRESH_TIME: Duration = Duration::from_secs(1800);
+/// Own LSAs are refreshed up to this much earlier, so that a cluster does not refresh at once.
+pub const REFRESH_JITTER: Duration = Duration::from_secs(300);
+/// MinLSArrival: a newer instance is not taken sooner than this after the last.
+pub const MIN_LS_ARRIVAL: Duration = Duration::from_millis(100);
+/// The least time between two instances of an own LSA when changes follow each other; longer than
+/// what receivers refuse.
+pub const ORIGINATION_DELAY_MIN: Duration = Duration::from_millis(110);
+/// The most that this time doubles to: MinLSInterval.
+pub const ORIGINATION_DELAY_MAX: Duration = Duration::from_secs(5);
+/// How long an acknowledgment waits for company; well under any RxmtInterval.
+pub const ACK_DELAY: Duration = Duration::from_millis(50);
+/// LSAs sent again at once to a neighbour; further ones wait for the next round.
+pub const RETRANSMIT_BURST_MAX: usize = 256;
+/// How often the time between rounds doubles while a neighbour acknowledges nothing.
+pub const RETRANSMIT_DOUBLINGS_MAX: u32 = 4;
+/// Octets of an LSA that this router originates: it fits the smallest link with all headers.
+pub const OWN_LSA_OCTETS_MAX: usize = 1200;
+/// Prefixes in one intra-area-prefix-LSA: 12 octets fixed, up to 20 each.
+pub const PREFIXES_PER_LSA: usize = (OWN_LSA_OCTETS_MAX - 32) / 20;
+/// Links in the one router-LSA: 16 octets each.
+pub const LINKS_MAX: usize = (OWN_LSA_OCTETS_MAX - 24) / 16;
+/// Foreign instances of an own LSA that are one restart; more within [`DUPLICATE_WINDOW`] are a
+/// second router with this router-id.
+pub const DUPLICATE_INSTANCES_MAX: u32 = 4;
+/// See [`DUPLICATE_INSTANCES_MAX`].
+pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(60);
+
+const _: () = assert!(LINKS_MAX >= crate::base::ids::PORT_MAX, "the router-LSA needs no fragments");
+const _: () = assert!(MIN_LS_ARRIVAL.as_millis() < ORIGINATION_DELAY_MIN.as_millis());

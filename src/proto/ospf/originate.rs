@@ -1,0 +1,267 @@
+//! Own LSAs: what there shall be, and making it so.
+//!
+//! Owns [`Origination`]. What this router wants to say is computed whole from its state whenever
+//! that may have changed; only what differs from what was said becomes a new instance. Changes that
+//! follow each other wait longer and longer, up to MinLSInterval.
+//!
+//! *Invariants*: an own LSA that is not wanted is at MaxAge or gone.
+//! *Standards*: RFC 5340 §4.4.3 (bodies), RFC 2328 §12.4, §13.4 (own LSAs that come from
+//! elsewhere), §12.1.6 (sequence numbers), §14.1 (premature ageing).
+
+use super::action::Notice;
+use super::hello::OPTIONS;
+use super::input::AdvertisedPrefix;
+use super::limits::{
+    DUPLICATE_INSTANCES_MAX, DUPLICATE_WINDOW, ORIGINATION_DELAY_MAX, ORIGINATION_DELAY_MIN,
+    PREFIXES_PER_LSA,
+};
+use super::lsdb::{Place, Scope};
+use super::machine::{Ospf, Timer};
+use super::view::NeighborState;
+use crate::base::ids::{PortId, RouterId};
+use crate::base::time::{Duration, Instant};
+use crate::wire::ospf::lsa::MAX_AGE_S;
+use crate::wire::ospf::{
+    IntraAreaPrefix, IntraAreaPrefixLsa, LinkLsa, LsType, Lsa, LsaBody, LsaKey, PrefixOptions,
+    RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
+};
+use std::collections::BTreeMap;
+
+/// When an LSA was made last, and how long the next instance waits.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    last: Instant,
+    delay: Duration,
+}
+
+/// Instances of own LSAs that came from elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rivalry {
+    since: Instant,
+    count: u32,
+    is_said: bool,
+}
+
+/// The state of making own LSAs; one exists.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origination {
+    /// Something changed that own LSAs may tell.
+    pub is_due: bool,
+    paces: BTreeMap<Place, Pace>,
+    rivalry: Rivalry,
+}
+
+impl Ospf {
+    /// Makes what shall be said and is not, withdraws what is said and shall not be.
+    pub(super) fn originate(&mut self, now: Instant) {
+        self.origination.is_due = false;
+        let Some(router_id) = self.router_id else { return };
+        let wanted = if self.is_leaving { BTreeMap::new() } else { self.wanted(router_id) };
+        let is_stale = |(place, entry): &(&Place, &super::lsdb::Entry)| {
+            entry.is_own && !wanted.contains_key(*place) && !entry.header(now).is_max_age()
+        };
+        let stale: Vec<Place> =
+            self.lsdb.iter().filter(is_stale).map(|(place, _)| *place).collect();
+        for place in stale {
+            self.withdraw(now, place);
+        }
+        for (place, body) in wanted {
+            if !self.is_said(now, &place, &body) {
+                self.say(now, place, &body);
+            }
+        }
+    }
+
+    /// Everything this router wants to say.
+    fn wanted(&self, router_id: RouterId) -> BTreeMap<Place, LsaBody> {
+        let key = |ls_type, link_state_id| LsaKey {
+            ls_type,
+            advertising_router: router_id,
+            link_state_id,
+        };
+        let mut wanted = BTreeMap::new();
+        wanted.insert((Scope::Area, key(LsType::ROUTER, 0)), self.router_lsa());
+        for (port, interface) in &self.interfaces {
+            let config = &interface.config;
+            if config.is_up {
+                let body = LsaBody::Link(LinkLsa {
+                    priority: 1,
+                    options: OPTIONS,
+                    link_local: config.link_local,
+                    prefixes: Vec::new(),
+                });
+                let place = (Scope::Link(*port), key(LsType::LINK, config.interface_id));
+                wanted.insert(place, body);
+            }
+        }
+        for (number, prefixes) in (0_u32..).zip(self.prefixes.chunks(PREFIXES_PER_LSA)) {
+            let body = intra_area_prefix_lsa(router_id, prefixes);
+            wanted.insert((Scope::Area, key(LsType::INTRA_AREA_PREFIX, number)), body);
+        }
+        wanted
+    }
+
+    /// RFC 5340 §4.4.3.2: a link for each neighbour in Full.
+    fn router_lsa(&self) -> LsaBody {
+        let links = self.interfaces.values().filter_map(|interface| {
+            let neighbor = interface.neighbor.as_ref()?;
+            (neighbor.state == NeighborState::Full).then_some(RouterLink {
+                link_type: RouterLinkType::PointToPoint,
+                metric: interface.config.cost,
+                interface_id: interface.config.interface_id,
+                neighbor_interface_id: neighbor.interface_id,
+                neighbor_router_id: neighbor.router_id,
+            })
+        });
+        LsaBody::Router(RouterLsa {
+            flags: RouterFlags::default(),
+            options: OPTIONS,
+            links: links.collect(),
+        })
+    }
+
+    fn is_said(&self, now: Instant, place: &Place, body: &LsaBody) -> bool {
+        self.lsdb.get(place).is_some_and(|entry| {
+            entry.is_own
+                && !entry.header(now).is_max_age()
+                && entry.as_installed().body().as_ref() == Ok(body)
+        })
+    }
+
+    /// Makes an instance now, or when its pace allows.
+    fn say(&mut self, now: Instant, place: Place, body: &LsaBody) {
+        if let Some(pace) = self.origination.paces.get(&place).copied() {
+            let ready = pace.last + pace.delay;
+            if now < ready {
+                let earlier = self.timers.deadline(Timer::Originate);
+                let deadline = earlier.map_or(ready, |earlier| earlier.min(ready));
+                self.timers.set(Timer::Originate, deadline);
+                return;
+            }
+        }
+        self.make(now, place, body);
+    }
+
+    /// Makes the next instance.
+    fn make(&mut self, now: Instant, place: Place, body: &LsaBody) {
+        let last = self.lsdb.get(&place).map(|entry| entry.header(now));
+        let sequence = match last {
+            None => SequenceNumber::INITIAL,
+            Some(last) => match last.sequence.next() {
+                Some(next) => next,
+                // RFC 2328 §12.1.6: the highest number goes before the lowest comes; `buried_own`
+                // goes on.
+                None => return self.withdraw(now, place),
+            },
+        };
+        let Ok(lsa) = Lsa::build(place.1, sequence, 0, body) else {
+            unreachable!("own LSAs are cut to fit: see `limits`")
+        };
+        self.keep_pace(now, place);
+        self.counters.lsa_originated += 1;
+        self.install(now, place, lsa.clone(), true);
+        self.flood(now, place, &lsa, None);
+    }
+
+    /// The first change goes at once; those that follow wait twice as long each, until it is quiet.
+    fn keep_pace(&mut self, now: Instant, place: Place) {
+        let delay = match self.origination.paces.get(&place) {
+            Some(pace) if now - pace.last < pace.delay * 2 + ORIGINATION_DELAY_MIN => {
+                (pace.delay * 2).min(ORIGINATION_DELAY_MAX)
+            }
+            _ => ORIGINATION_DELAY_MIN,
+        };
+        self.origination.paces.insert(place, Pace { last: now, delay });
+    }
+
+    /// RFC 2328 §12.4: half its life has passed. The body is the same, so the pace does not matter.
+    pub(super) fn refresh(&mut self, now: Instant, place: Place) {
+        let Some(router_id) = self.router_id else { return };
+        match self.wanted(router_id).get(&place).filter(|_| !self.is_leaving) {
+            Some(body) => self.make(now, place, body),
+            None => self.withdraw(now, place),
+        }
+    }
+
+    /// RFC 2328 §14.1: premature ageing.
+    fn withdraw(&mut self, now: Instant, place: Place) {
+        let Some(entry) = self.lsdb.get(&place) else { return };
+        let lsa = entry.lsa(now).at_age(MAX_AGE_S);
+        self.install(now, place, lsa.clone(), true);
+        self.flood(now, place, &lsa, None);
+    }
+
+    /// Withdraws everything this router ever said.
+    pub(super) fn flush_own(&mut self, now: Instant) {
+        let own: Vec<Place> = self
+            .lsdb
+            .iter()
+            .filter(|(_, entry)| entry.is_own && !entry.header(now).is_max_age())
+            .map(|(place, _)| *place)
+            .collect();
+        for place in own {
+            self.withdraw(now, place);
+        }
+    }
+
+    /// RFC 2328 §13.4: an own LSA came from elsewhere and is newer than anything said here. What is
+    /// wanted is said again above it, the rest withdrawn.
+    pub(super) fn reclaim(&mut self, now: Instant, port: PortId, place: Place, lsa: &Lsa) {
+        self.counters.own_foreign += 1;
+        self.note_rival(now, port);
+        let Some(router_id) = self.router_id else { return };
+        let wanted = self.wanted(router_id).remove(&place).filter(|_| !self.is_leaving);
+        match wanted {
+            Some(body) => self.say(now, place, &body),
+            None if !lsa.header.is_max_age() => self.withdraw(now, place),
+            None => {}
+        }
+    }
+
+    /// A restart meets its old LSAs once each; a router that meets them again and again has a rival.
+    fn note_rival(&mut self, now: Instant, port: PortId) {
+        let Some(router_id) = self.router_id else { return };
+        let own_count = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
+        let Some(interface) = self.interfaces.get(&port) else { return };
+        let ours = interface.config.link_local;
+        let theirs = interface.neighbor.as_ref().map_or(ours, |neighbor| neighbor.address);
+        let rivalry = &mut self.origination.rivalry;
+        if now - rivalry.since > DUPLICATE_WINDOW {
+            *rivalry = Rivalry { since: now, ..Rivalry::default() };
+        }
+        rivalry.count += 1;
+        let limit = DUPLICATE_INSTANCES_MAX.saturating_add(own_count);
+        if rivalry.count > limit && !rivalry.is_said {
+            rivalry.is_said = true;
+            self.notice(Notice::DuplicateRouterId { port, router_id, ours, theirs });
+        }
+    }
+
+    /// An own instance at MaxAge is gone everywhere: what is still wanted may begin anew.
+    pub(super) fn buried_own(&mut self, now: Instant, place: Place) {
+        let Some(router_id) = self.router_id.filter(|_| !self.is_leaving) else { return };
+        if let Some(body) = self.wanted(router_id).remove(&place) {
+            self.say(now, place, &body);
+        } else {
+            self.origination.paces.remove(&place);
+        }
+    }
+}
+
+/// RFC 5340 §4.4.3.9: prefixes of the router itself.
+fn intra_area_prefix_lsa(router_id: RouterId, prefixes: &[AdvertisedPrefix]) -> LsaBody {
+    let prefixes = prefixes.iter().map(|advertised| IntraAreaPrefix {
+        prefix: advertised.prefix,
+        options: match advertised.is_local_address {
+            true => PrefixOptions::LA,
+            false => PrefixOptions::default(),
+        },
+        metric: advertised.metric,
+    });
+    LsaBody::IntraAreaPrefix(IntraAreaPrefixLsa {
+        referenced_ls_type: LsType::ROUTER,
+        referenced_link_state_id: 0,
+        referenced_advertising_router: router_id,
+        prefixes: prefixes.collect(),
+    })
+}

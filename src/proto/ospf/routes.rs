@@ -1,0 +1,70 @@
+//! From databases to routes: when it is calculated, and what the calculation sees.
+//!
+//! Owns the joint between the machine and `calculate`: the moment comes from `backoff`, the view is
+//! copied out of database and interfaces, the differences go out as actions.
+//!
+//! *Standards*: RFC 5340 §4.8, RFC 8405.
+
+use super::action::Action;
+use super::calculate::{Adjacency, AreaView};
+use super::lsdb::Scope;
+use super::machine::{Ospf, Staleness};
+use super::view::NeighborState;
+use crate::base::time::Instant;
+use crate::wire::ospf::Lsa;
+
+impl Ospf {
+    /// Notes that something happened which routes depend on.
+    pub(super) fn needs_calculation(
+        &mut self,
+        now: Instant,
+        stale: Staleness,
+        trigger: &'static str,
+    ) {
+        self.staleness = self.staleness.max(stale);
+        self.runs.trigger = trigger;
+        self.backoff.igp_event(now);
+    }
+
+    /// Calculates when the back-off says so.
+    pub(super) fn calculate_if_due(&mut self, now: Instant) {
+        if !self.backoff.handle_timeout(now) {
+            return;
+        }
+        let stale = core::mem::take(&mut self.staleness);
+        self.runs.count += 1;
+        self.runs.last = Some(now);
+        let mut table = core::mem::take(&mut self.table);
+        let view = AreaView {
+            router_id: self.router_id.unwrap_or_default(),
+            lsas: self.living(now),
+            adjacencies: self.adjacencies(),
+        };
+        let updates = match stale {
+            Staleness::Prefixes => table.recalculate_prefixes(&view),
+            Staleness::Topology | Staleness::Fresh => table.recalculate(&view),
+        };
+        self.table = table;
+        self.actions.extend(updates.into_iter().map(Action::Route));
+    }
+
+    fn living(&self, now: Instant) -> Vec<&Lsa> {
+        let area = self.lsdb.iter().filter(|((scope, _), _)| *scope == Scope::Area);
+        let living = area.filter(|(_, entry)| !entry.header(now).is_max_age());
+        living.map(|(_, entry)| entry.as_installed()).collect()
+    }
+
+    fn adjacencies(&self) -> Vec<Adjacency> {
+        let full = self.interfaces.iter().filter_map(|(port, interface)| {
+            let neighbor = interface.neighbor.as_ref()?;
+            (neighbor.state == NeighborState::Full).then_some(Adjacency {
+                port: *port,
+                interface_id: interface.config.interface_id,
+                neighbor_router_id: neighbor.router_id,
+                neighbor_interface_id: neighbor.interface_id,
+                address: neighbor.address,
+            })
+        });
+        full.collect()
+    }
+}

@@ -1,0 +1,171 @@
+//! What the machine shows of itself: copies for `show` and for checkers.
+//!
+//! Owns the reading; the rows are declared in [`super::view`].
+
+use super::input::BACKBONE;
+use super::lsdb::Scope;
+use super::machine::Ospf;
+use super::view::{InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView};
+use crate::base::time::Instant;
+use crate::wire::ospf::{Lsa, LsaBody};
+
+impl Ospf {
+    /// Every neighbour, by port; also whoever is on a cable and not accepted, with the reason.
+    pub fn neighbors(&self) -> Vec<NeighborView> {
+        let mut views = Vec::new();
+        for (port, interface) in &self.interfaces {
+            if let Some(neighbor) = &interface.neighbor {
+                views.push(NeighborView {
+                    port: *port,
+                    router_id: neighbor.router_id,
+                    address: neighbor.address,
+                    interface_id: neighbor.interface_id,
+                    state: neighbor.state,
+                    since: neighbor.since,
+                    dead_at: self.timers.deadline(super::machine::Timer::Inactivity(*port)),
+                    retransmit_count: count(neighbor.retransmissions.len()),
+                    request_count: count(neighbor.requests.len()),
+                    problem: neighbor.problem.clone(),
+                });
+            }
+            if let Some(stranger) = &interface.stranger {
+                views.push(NeighborView {
+                    port: *port,
+                    router_id: stranger.router_id,
+                    address: stranger.address,
+                    interface_id: 0,
+                    state: NeighborState::Down,
+                    since: Instant::ZERO,
+                    dead_at: None,
+                    retransmit_count: 0,
+                    request_count: 0,
+                    problem: Some(stranger.problem.clone()),
+                });
+            }
+        }
+        views
+    }
+
+    /// Every interface, by port.
+    pub fn interfaces(&self) -> Vec<InterfaceView> {
+        let views = self.interfaces.iter().map(|(port, interface)| {
+            let config = &interface.config;
+            let state = interface.neighbor.as_ref().map(|neighbor| neighbor.state);
+            InterfaceView {
+                port: *port,
+                interface_id: config.interface_id,
+                state: if config.is_up { "Point-to-point" } else { "Down" },
+                area: config.area,
+                cost: config.cost,
+                hello_interval: config.hello_interval,
+                dead_interval: config.dead_interval,
+                neighbor_count: u32::from(state.is_some()),
+                full_count: u32::from(state == Some(NeighborState::Full)),
+            }
+        });
+        views.collect()
+    }
+
+    /// The link-state database in order of scope, type, router, id; ages as of `now`.
+    pub fn database(&self, now: Instant) -> Vec<LsaView> {
+        let views = self.lsdb.iter().map(|((scope, key), entry)| {
+            let header = entry.header(now);
+            LsaView {
+                port: match scope {
+                    Scope::Link(port) => Some(*port),
+                    Scope::Area | Scope::As => None,
+                },
+                area: (*scope == Scope::Area).then_some(BACKBONE),
+                kind: key.ls_type.to_string(),
+                id: key.link_state_id,
+                router: key.advertising_router,
+                age_s: header.age_s,
+                sequence: header.sequence.bits(),
+                checksum: header.checksum,
+                length: header.length,
+                body: in_words(entry.as_installed()),
+            }
+        });
+        views.collect()
+    }
+
+    /// The routing table, by prefix.
+    pub fn routes(&self) -> Vec<RouteView> {
+        self.table.routes()
+    }
+
+    /// SPF so far.
+    pub fn spf(&self) -> SpfView {
+        SpfView {
+            run_count: self.runs.count,
+            last_run: self.runs.last,
+            router_count: self.table.router_count(),
+            prefix_count: self.table.prefix_count(),
+            backoff: self.backoff.state().name(),
+            last_trigger: self.runs.trigger,
+        }
+    }
+
+    /// A digest of the area's and the AS's database (identities, sequence numbers, checksums): equal
+    /// on two routers whose databases are.
+    pub fn area_digest(&self) -> u64 {
+        let shared = self.lsdb.iter().filter(|((scope, _), _)| !matches!(scope, Scope::Link(_)));
+        shared.fold(0xcbf2_9ce4_8422_2325, |digest, ((_, key), entry)| {
+            let header = &entry.as_installed().header;
+            let words = [
+                u64::from(key.ls_type.0),
+                u64::from(key.advertising_router.0),
+                u64::from(key.link_state_id),
+                u64::from(header.sequence.bits()),
+                u64::from(header.checksum),
+            ];
+            // FNV-1a over words instead of octets.
+            words
+                .iter()
+                .fold(digest, |digest, word| (digest ^ word).wrapping_mul(0x0000_0100_0000_01b3))
+        })
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// A body, a line a part.
+fn in_words(lsa: &Lsa) -> Vec<String> {
+    match lsa.body() {
+        Ok(LsaBody::Router(body)) => {
+            let links = body.links.iter().map(|link| {
+                format!(
+                    "link {} -> {} interface {}, metric {}",
+                    link.interface_id,
+                    link.neighbor_router_id,
+                    link.neighbor_interface_id,
+                    link.metric
+                )
+            });
+            links.collect()
+        }
+        Ok(LsaBody::Network(body)) => {
+            body.attached_routers.iter().map(|router| format!("attached {router}")).collect()
+        }
+        Ok(LsaBody::Link(body)) => {
+            let own = core::iter::once(format!("link-local {}", body.link_local));
+            own.chain(body.prefixes.iter().map(|p| format!("prefix {}", p.prefix))).collect()
+        }
+        Ok(LsaBody::IntraAreaPrefix(body)) => {
+            let of = format!(
+                "of {} {} id {}",
+                body.referenced_ls_type,
+                body.referenced_advertising_router,
+                body.referenced_link_state_id
+            );
+            let prefixes =
+                body.prefixes.iter().map(|p| format!("{}, metric {}", p.prefix, p.metric));
+            core::iter::once(of).chain(prefixes).collect()
+        }
+        Ok(LsaBody::AsExternal(body)) => vec![format!("{}", body.prefix)],
+        Ok(_) => vec![format!("{} octets", lsa.body_bytes().len())],
+        Err(error) => vec![format!("unreadable: {error}")],
+    }
+}

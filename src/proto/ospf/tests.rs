@@ -1,0 +1,6 @@
+//! Claims about several OSPF machines on simulated cables.
+
+mod adjacency;
+mod database;
+mod harness;
+mod refusal;

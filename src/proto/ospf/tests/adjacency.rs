@@ -1,0 +1,120 @@
+//! From the first hello to Full, and back.
+
+use super::harness::{Network, config, id};
+use crate::base::time::Duration;
+use crate::proto::ospf::{NeighborState, Notice};
+
+#[test]
+fn two_routers_do_not_wait_for_a_timer_to_be_full() {
+    let mut network = Network::new(2, 1);
+    network.cable((0, 0), (1, 0));
+    network.run(Duration::from_millis(20));
+    assert!(network.are_all_full());
+    network.run(Duration::from_millis(200));
+    network.assert_converged();
+}
+
+#[test]
+fn a_ring_converges_and_falls_silent() {
+    let mut network = Network::ring(8, 2);
+    network.seconds(3);
+    network.assert_converged();
+    let before = network.packets;
+    network.seconds(120);
+    assert_eq!(network.packets, before, "nothing but hellos in a quiet network");
+}
+
+#[test]
+fn a_cable_without_carrier_is_left_at_once() {
+    let mut network = Network::ring(6, 3);
+    network.seconds(10);
+    network.cut((0, 0), false);
+    network.run(Duration::from_millis(2));
+    assert!(network.is_connected());
+    assert_eq!(network.state(0, 0), NeighborState::Down);
+    network.seconds(10);
+    network.heal((0, 0));
+    network.run(Duration::from_millis(500));
+    network.assert_converged();
+}
+
+#[test]
+fn a_silent_cable_is_left_after_the_dead_interval() {
+    let mut network = Network::ring(4, 4);
+    network.seconds(10);
+    network.cut((0, 0), true);
+    network.run(Duration::from_millis(1900));
+    assert_eq!(network.state(0, 0), NeighborState::Full);
+    network.run(Duration::from_millis(1200));
+    assert_eq!(network.state(0, 0), NeighborState::Down);
+    assert!(network.is_connected());
+}
+
+#[test]
+fn a_router_that_restarts_finds_back() {
+    let mut network = Network::ring(5, 5);
+    network.seconds(30);
+    network.restart(2);
+    network.seconds(5);
+    network.assert_converged();
+    assert!(network.notices.is_empty(), "{:?}", network.notices);
+}
+
+#[test]
+fn a_different_mtu_is_named_at_the_end_that_cannot_take_it() {
+    let mut network = Network::new(2, 6);
+    network.cable((0, 0), (1, 0));
+    let mut jumbo = config((1, 0));
+    jumbo.mtu = 9000;
+    network.change((1, 0), jumbo.clone());
+    network.seconds(5);
+    assert_eq!(network.state(0, 0), NeighborState::ExStart);
+    let view = network.routers[0].neighbors().remove(0);
+    assert_eq!(view.problem.as_deref(), Some("MTU mismatch: 1500 here, 9000 there"));
+    let ours = |(router, notice): &&(usize, Notice)| {
+        *router == 0 && matches!(notice, Notice::MtuMismatch { ours: 1500, theirs: 9000, .. })
+    };
+    assert_eq!(network.notices.iter().filter(ours).count(), 1, "once, not once a packet");
+    network.change((1, 0), config((1, 0)));
+    network.seconds(5);
+    network.assert_converged();
+    assert_eq!(network.routers[0].neighbors()[0].problem, None);
+}
+
+#[test]
+fn another_cost_does_not_restart_the_adjacency() {
+    let mut network = Network::ring(3, 7);
+    network.seconds(10);
+    let changes = network.changes.len();
+    let mut dear = config((0, 0));
+    dear.cost = 100;
+    network.change((0, 0), dear);
+    network.seconds(2);
+    network.assert_converged();
+    assert_eq!(network.changes.len(), changes);
+    let to_next = network.routers[0].routes();
+    assert!(to_next.iter().any(|route| route.cost == 20), "the long way is the cheap one");
+}
+
+#[test]
+fn a_router_that_leaves_is_forgotten_at_once() {
+    let mut network = Network::ring(4, 8);
+    network.seconds(10);
+    network.input(1, crate::proto::ospf::Input::Shutdown);
+    network.run(Duration::from_millis(700));
+    let left = network.routers[3].database(network.now);
+    assert!(left.iter().all(|lsa| lsa.router != id(1)), "{left:?}");
+    assert_eq!(network.state(0, 0), NeighborState::Init);
+}
+
+#[test]
+fn seven_packets_in_ten_are_enough() {
+    for seed in 0..5 {
+        let mut network = Network::ring(5, 100 + seed);
+        network.loss = 30;
+        network.seconds(40);
+        network.loss = 0;
+        network.seconds(20);
+        network.assert_converged();
+    }
+}

@@ -1,0 +1,161 @@
+//! LSAs over their whole life.
+
+use super::harness::{Network, config, id};
+use crate::base::ids::{PortId, RouterId};
+use crate::base::machine::Machine;
+use crate::base::time::Duration;
+use crate::proto::ospf::lsdb::Scope;
+use crate::proto::ospf::{Input, Notice};
+use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
+use crate::wire::ospf::{
+    LinkStateUpdate, LsType, Lsa, LsaBody, LsaKey, Packet, PacketBody, SequenceNumber,
+};
+
+const STRANGER: RouterId = RouterId(0x0b00_0001);
+
+/// Lets router 1's end of the cable at port 0 send `lsa` to router 0.
+fn send(network: &mut Network, lsa: Lsa) {
+    let body = PacketBody::LinkStateUpdate(LinkStateUpdate { lsas: vec![lsa] });
+    let packet = Packet { router_id: id(1), area: RouterId(0), instance_id: 0, body };
+    let bytes = packet.encode(super::harness::address((1, 0)), ALL_SPF_ROUTERS);
+    network.launch((1, 0), ALL_SPF_ROUTERS, bytes);
+}
+
+fn unknown(ls_type: u16, sequence: i32) -> Lsa {
+    let key = LsaKey { ls_type: LsType(ls_type), advertising_router: STRANGER, link_state_id: 1 };
+    let body = LsaBody::decode(LsType(ls_type), &[1, 2, 3, 4]).unwrap();
+    Lsa::build(key, SequenceNumber(i32::MIN + sequence), 1, &body).unwrap()
+}
+
+/// Router 0 between router 1 and router 2.
+fn line() -> Network {
+    let mut network = Network::new(3, 11);
+    network.cable((0, 0), (1, 0));
+    network.cable((0, 1), (2, 0));
+    network.seconds(10);
+    network
+}
+
+fn has(network: &Network, router: usize, ls_type: u16) -> Option<bool> {
+    let kind = LsType(ls_type).to_string();
+    let rows = network.routers[router].database(network.now);
+    rows.iter().find(|row| row.kind == kind).map(|row| row.port.is_some())
+}
+
+#[test]
+fn unknown_types_go_as_far_as_their_u_bit_and_scope_say() {
+    // RFC 5340 §A.4.2.1 and §2.10: U, scope bits, and where the LSA is expected to be.
+    let cases: [(u16, Option<bool>, Option<bool>); 8] = [
+        (0x9ff1, Some(true), None),
+        (0xbff1, Some(false), Some(false)),
+        (0xdff1, Some(false), Some(false)),
+        (0xfff1, None, None),
+        (0x1ff1, Some(true), None),
+        (0x3ff1, Some(true), None),
+        (0x5ff1, Some(true), None),
+        (0x7ff1, None, None),
+    ];
+    for (ls_type, near, far) in cases {
+        let mut network = line();
+        send(&mut network, unknown(ls_type, 1));
+        network.seconds(2);
+        assert_eq!(has(&network, 0, ls_type), near, "{ls_type:#06x} at the neighbour");
+        assert_eq!(has(&network, 2, ls_type), far, "{ls_type:#06x} one hop on");
+    }
+}
+
+#[test]
+fn an_instance_with_a_wrong_checksum_is_counted_and_not_kept() {
+    let mut network = line();
+    let mut lsa = unknown(0xbff1, 1);
+    lsa.header.sequence = SequenceNumber(i32::MIN + 2);
+    lsa.header.checksum ^= 1;
+    let mut bytes = crate::base::cursor::Writer::default();
+    lsa.encode(&mut bytes);
+    let mut bytes = bytes.into_vec();
+    bytes[20] ^= 0xff;
+    let lsa = Lsa::decode(&mut crate::base::cursor::Reader::new(&bytes)).unwrap();
+    send(&mut network, lsa);
+    network.seconds(2);
+    assert_eq!(has(&network, 0, 0xbff1), None);
+    assert_eq!(network.routers[0].counters().lsa_bad_checksum, 1);
+}
+
+#[test]
+fn own_lsas_are_refreshed_and_the_network_stays_as_it_is() {
+    let mut network = Network::ring(4, 12);
+    network.seconds(10);
+    let routes = network.routes.clone();
+    network.seconds(2 * 3600);
+    network.assert_converged();
+    assert_eq!(network.routes, routes);
+    let rows = network.routers[0].database(network.now);
+    assert!(rows.iter().all(|row| row.age_s < 1810), "{rows:?}");
+}
+
+#[test]
+fn an_lsa_that_nobody_refreshes_goes() {
+    let mut network = line();
+    send(&mut network, unknown(0xbff1, 1));
+    network.seconds(3500);
+    assert!(has(&network, 2, 0xbff1).is_some());
+    network.seconds(150);
+    assert_eq!(has(&network, 2, 0xbff1), None);
+    assert_eq!(has(&network, 0, 0xbff1), None);
+}
+
+#[test]
+fn the_sequence_number_wraps_without_losing_the_route() {
+    let mut network = line();
+    let key = LsaKey { ls_type: LsType::ROUTER, advertising_router: id(0), link_state_id: 0 };
+    let body = network.routers[0].lsdb.get(&(Scope::Area, key)).unwrap();
+    let body = body.as_installed().body().unwrap();
+    send(&mut network, Lsa::build(key, SequenceNumber::MAX, 1, &body).unwrap());
+    network.seconds(10);
+    network.assert_converged();
+    let entry = network.routers[2].lsdb.get(&(Scope::Area, key)).unwrap();
+    let sequence = entry.as_installed().header.sequence;
+    assert!(sequence < SequenceNumber(i32::MIN + 10), "{sequence:?}");
+}
+
+#[test]
+fn an_old_lsa_of_this_router_is_withdrawn() {
+    let mut network = line();
+    let key =
+        LsaKey { ls_type: LsType::INTRA_AREA_PREFIX, advertising_router: id(0), link_state_id: 77 };
+    let place = (Scope::Area, LsaKey { link_state_id: 0, ..key });
+    let body = network.routers[0].lsdb.get(&place).unwrap().as_installed().body().unwrap();
+    send(&mut network, Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap());
+    network.seconds(5);
+    assert!(network.routers.iter().all(|r| r.lsdb.get(&(Scope::Area, key)).is_none()));
+}
+
+#[test]
+fn a_duplicate_router_id_elsewhere_is_noticed_and_does_not_melt_the_network() {
+    let mut network = Network::new(4, 13);
+    for router in 0..3 {
+        network.cable((router, 0), (router + 1, 1));
+    }
+    network.input(3, super::harness::settings(0));
+    network.seconds(60);
+    let is_said =
+        |(_, notice): &(usize, Notice)| matches!(notice, Notice::DuplicateRouterId { .. });
+    assert!(network.notices.iter().any(is_said));
+    let before = network.packets;
+    network.seconds(60);
+    let rate = (network.packets - before) / 60;
+    assert!(rate < 50, "{rate} packets a second");
+}
+
+#[test]
+fn a_port_that_is_removed_takes_its_link_along() {
+    let mut network = line();
+    network.input(0, Input::InterfaceRemoved { port: PortId(1) });
+    network.run(Duration::from_millis(200));
+    assert!(network.routers[0].neighbors().iter().all(|view| view.port != PortId(1)));
+    assert!(network.routes[1].len() == 1, "{:?}", network.routes[1]);
+    assert!(network.routers[0].next_deadline().is_some());
+    network.add((0, 1), config((0, 1)));
+    network.seconds(5);
+    network.assert_converged();
+}
