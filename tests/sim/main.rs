@@ -4,8 +4,8 @@
 //! be right in the eyes of independent judges, and fall silent. A failure prints the seed and the
 //! command to see it again.
 
-// Gap: the scenarios of `chaos.rs`, `faults.rs` and `start.rs` need the OSPFv3 machine (RFC 5340);
-// they join here with it.
+mod chaos;
+mod faults;
 mod replay;
-#[allow(dead_code, reason = "the scenarios that need OSPFv3 use the rest")]
 mod run;
+mod start;
