@@ -212,6 +212,10 @@ impl Ospf {
         if (before == NeighborState::Full) != (after == NeighborState::Full) {
             self.origination.is_due = true;
         }
+        // The router-LSA may have to wait for its pace; routes over a lost neighbour must not.
+        if before == NeighborState::Full && after != before {
+            self.needs_calculation(now, Staleness::Topology, "neighbor lost");
+        }
         if after == NeighborState::Full && before != after {
             if let Some(interface) = self.interface(port) {
                 interface.complained.clear();

@@ -39,6 +39,22 @@ fn a_cable_without_carrier_is_left_at_once() {
 }
 
 #[test]
+fn a_lost_neighbour_is_left_before_its_router_lsa_may_be_said_again() {
+    let mut network = Network::ring(4, 6);
+    network.seconds(10);
+    network.cut((0, 0), false);
+    network.run(Duration::from_millis(20));
+    network.heal((0, 0));
+    network.run(Duration::from_millis(180));
+    let neighbour = "fd00::2/128".parse().unwrap();
+    assert_eq!(network.routes[0].get(&neighbour), Some(&10));
+    // The second change of the router-LSA has just gone out: the third waits 220 ms.
+    network.cut((0, 0), false);
+    network.run(Duration::from_millis(60));
+    assert_eq!(network.routes[0].get(&neighbour), Some(&30));
+}
+
+#[test]
 fn a_silent_cable_is_left_after_the_dead_interval() {
     let mut network = Network::ring(4, 4);
     network.seconds(10);
