@@ -160,8 +160,8 @@ impl SpfBackoff {
         runs
     }
 
-    /// Hold-down and learning that ended before an event must not see it, even where the owner comes
-    /// with the event first; a calculation that is due stays due.
+    /// Hold-down and learning that ended before an event must not see it, even where the owner
+    /// comes with the event first; a calculation that is due stays due.
     fn settle(&mut self, now: Instant) {
         let spf = self.timers.deadline(BackoffTimer::Spf);
         self.timers.clear(BackoffTimer::Spf);

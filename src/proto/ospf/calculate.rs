@@ -1,4 +1,4 @@
-//! Routes of an area: from its LSAs to a graph, from the tree to prefixes, from one table to the next.
+//! Routes of an area: from LSAs to a graph, from a tree to prefixes, from a table to the next.
 //!
 //! Owns [`RoutingTable`]: the tree of the last calculation and the routes that came out of it. The
 //! walk itself is [`super::spf`], the moment of it [`super::backoff`].

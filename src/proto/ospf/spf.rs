@@ -1,8 +1,8 @@
 //! Shortest paths through one area: Dijkstra with all equal-cost first hops.
 //!
-//! Owns the plain graph of an area ([`Graph`]: routers and transit networks as dense numbers) and the
-//! tree that comes out of it ([`Tree`]: distance and set of own next hops of every vertex). How
-//! LSAs become a graph, and a tree becomes routes, is the business of [`super::calculate`].
+//! Owns the plain graph of an area ([`Graph`]: routers and transit networks as dense numbers) and
+//! the tree that comes out of it ([`Tree`]: distance and set of own next hops of every vertex).
+//! How LSAs become a graph, and a tree becomes routes, is the business of [`super::calculate`].
 //!
 //! *Invariants*: a link counts only where the other end names it too; costs out of a router are at
 //! least one, so that no vertex is reached again at the distance at which it was left; the same

@@ -382,8 +382,9 @@ fn keep_best<K: Ord>(table: &mut BTreeMap<K, (u32, Vec<u32>)>, key: K, cost: u32
 
 proptest! {
     #[test]
-    fn differences_lead_from_each_table_to_the_next(history in prop::collection::vec(worlds(), 1..5))
-    {
+    fn differences_lead_from_each_table_to_the_next(
+        history in prop::collection::vec(worlds(), 1..5),
+    ) {
         let mut table = RoutingTable::default();
         let mut heard = Heard::new();
         for world in &history {
