@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 /// RFC 8405 §3: no values are given; those of its example in §6 that a cable needs.
 const TIME_TO_LEARN: Duration = Duration::from_millis(500);
 /// RFC 8405 §3: longer than the longest delay, or the back-off would never hold.
-const HOLDDOWN: Duration = Duration::from_secs(3);
+const HOLDDOWN: Duration = Duration::from_secs(2);
 
 /// Static routes and neighbours as last applied.
 #[derive(Clone, Debug, Default)]

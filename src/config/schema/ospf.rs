@@ -22,9 +22,9 @@ pub struct OspfSettings {
     pub mtu_ignore: bool,
     /// RFC 8405 delays before SPF: quiet. Default: 0 ms.
     pub spf_delay_initial: Duration,
-    /// RFC 8405: after a first event. Default: 50 ms.
+    /// RFC 8405: after a first event. Default: 10 ms.
     pub spf_delay_short: Duration,
-    /// RFC 8405: when events keep coming. Default: 1000 ms.
+    /// RFC 8405: when events keep coming. Default: 50 ms.
     pub spf_delay_long: Duration,
 }
 
@@ -38,8 +38,8 @@ impl Default for OspfSettings {
             cost: 10,
             mtu_ignore: false,
             spf_delay_initial: Duration::ZERO,
-            spf_delay_short: Duration::from_millis(50),
-            spf_delay_long: Duration::from_millis(1000),
+            spf_delay_short: Duration::from_millis(10),
+            spf_delay_long: Duration::from_millis(50),
         }
     }
 }
@@ -115,7 +115,7 @@ pub const OSPF: BlockDoc = BlockDoc {
             name: "spf_delay_short_ms",
             kind: KeyKind::Integer { minimum: 0, maximum: 60000 },
             unit: "milliseconds",
-            default: "50",
+            default: "10",
             needs_restart: false,
             help: "Delay while events that may belong together arrive (RFC 8405 SHORT_SPF_DELAY).",
         },
@@ -123,7 +123,7 @@ pub const OSPF: BlockDoc = BlockDoc {
             name: "spf_delay_long_ms",
             kind: KeyKind::Integer { minimum: 0, maximum: 60000 },
             unit: "milliseconds",
-            default: "1000",
+            default: "50",
             needs_restart: false,
             help: "Delay when events keep coming (RFC 8405 LONG_SPF_DELAY).",
         },

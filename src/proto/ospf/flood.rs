@@ -121,6 +121,8 @@ impl Ospf {
                 && !self.is_requested(port, &lsa);
             if is_too_soon {
                 self.counters.lsa_too_soon += 1;
+                let ready = entry.installed_at + MIN_LS_ARRIVAL;
+                self.wait_with(ready, port, place, lsa);
                 return;
             }
         } else if self.lsdb.len() >= DATABASE_LSAS_MAX {
@@ -137,6 +139,27 @@ impl Ospf {
         self.answered(now, port, &lsa);
         if is_own {
             self.reclaim(now, port, place, &lsa);
+        }
+    }
+
+    /// Step 5 (a) would discard the instance and leave it to the neighbour to send it again, a second
+    /// later. It is kept instead, without an acknowledgment, until it may be taken.
+    fn wait_with(&mut self, ready: Instant, port: PortId, place: Place, lsa: Lsa) {
+        let known = self.early.get(&place).map(|(_, known)| known.header);
+        if known.is_none_or(|known| lsa.header.compare_age(&known).is_gt()) {
+            self.early.insert(place, (port, lsa));
+        }
+        let earlier = self.timers.deadline(Timer::Arrive);
+        let deadline = earlier.map_or(ready, |earlier| earlier.min(ready));
+        self.timers.set(Timer::Arrive, deadline);
+    }
+
+    /// Takes what came too soon; what is still too soon waits again.
+    pub(super) fn take_early(&mut self, now: Instant) {
+        for (_, (port, lsa)) in core::mem::take(&mut self.early) {
+            if self.neighbor_state(port) >= NeighborState::Exchange {
+                self.receive_lsa(now, port, lsa);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use super::calculate::RoutingTable;
 use super::input::{AdvertisedPrefix, Input, InterfaceConfig, Settings, SpfDelays};
 use super::interface::Interface;
 use super::limits::ACK_DELAY;
-use super::lsdb::{Lsdb, Scope};
+use super::lsdb::{Lsdb, Place, Scope};
 use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
 use super::originate::Origination;
 use super::view::NeighborState;
@@ -23,7 +23,7 @@ use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
 use crate::base::timers::TimerTable;
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
-use crate::wire::ospf::{Packet, PacketBody};
+use crate::wire::ospf::{Lsa, Packet, PacketBody};
 use std::collections::{BTreeMap, VecDeque};
 
 crate::counters! {
@@ -50,7 +50,7 @@ crate::counters! {
         lsa_bad_checksum: "LSAs", "LSAs with a wrong checksum.";
         lsa_malformed: "LSAs", "LSAs whose body cannot be read, or whose age or sequence is wrong.";
         lsa_bad_scope: "LSAs", "LSAs of the reserved scope.";
-        lsa_too_soon: "LSAs", "Newer instances that came too soon (MinLSArrival).";
+        lsa_too_soon: "LSAs", "Newer instances that came too soon and had to wait (MinLSArrival).";
         lsa_older: "LSAs", "Instances older than the one in the database.";
         lsa_repeated: "LSAs", "Instances that are in the database already.";
         lsa_refused: "LSAs", "LSAs refused because the database is full.";
@@ -80,6 +80,8 @@ pub(super) enum Timer {
     Acknowledge(PortId),
     /// An own LSA that had to wait may be made.
     Originate,
+    /// An instance that came too soon may be taken.
+    Arrive,
 }
 
 /// Statistics of SPF.
@@ -109,6 +111,8 @@ pub struct Ospf {
     pub(super) router_id: Option<RouterId>,
     pub(super) interfaces: BTreeMap<PortId, Interface>,
     pub(super) lsdb: Lsdb,
+    /// Instances that came too soon, with the port they came in by.
+    pub(super) early: BTreeMap<Place, (PortId, Lsa)>,
     pub(super) origination: Origination,
     pub(super) prefixes: Vec<AdvertisedPrefix>,
     pub(super) table: RoutingTable,
@@ -136,6 +140,7 @@ impl Ospf {
             router_id: None,
             interfaces: BTreeMap::new(),
             lsdb: Lsdb::default(),
+            early: BTreeMap::new(),
             origination: Origination::default(),
             prefixes: Vec::new(),
             table: RoutingTable::default(),
@@ -298,6 +303,7 @@ impl Ospf {
                 self.neighbor_event(now, port, NeighborEvent::KillNbr);
             }
             self.lsdb = Lsdb::default();
+            self.early.clear();
             self.origination = Origination::default();
             self.needs_calculation(now, Staleness::Topology, "router-id");
         }
@@ -392,6 +398,7 @@ impl Ospf {
                 }
             }
             Timer::Originate => self.origination.is_due = true,
+            Timer::Arrive => self.take_early(now),
         }
     }
 
