@@ -17,6 +17,7 @@ use crate::ports::dpdk::{
     DESCRIPTORS_DEFAULT, OpenError, OpenOptions, OpenPort, PAGED_MEMORY_MIB, PortStats, QueuePair,
     open,
 };
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Buffers for what a worker has in its hands and its rings; rings are rarely full at once.
@@ -57,16 +58,18 @@ pub fn start(config: &Config, planned: &[PlannedPort], cpus: &CpuPlan) -> Result
         DeviceSpec::Pci(words) => Some(words.split(',').next().unwrap_or(words).to_owned()),
         _ => None,
     });
+    let prefix = format!("kumiki-{}", std::process::id());
     let eal = Eal::init(&EalOptions {
         main_cpus: cpus.others.clone(),
         hugepages: config.dpdk.hugepages,
         memory_mib: Mempool::memory_mib(buffers) + if has_paged { PAGED_MEMORY_MIB } else { 0 },
-        file_prefix: format!("kumiki-{}", std::process::id()),
+        file_prefix: prefix.clone(),
         has_pci: may_have_pci,
         pci_allowed: pci_allowed.collect(),
         eal_args: config.dpdk.eal_args.clone(),
         is_verbose: tracing::enabled!(tracing::Level::DEBUG),
     })?;
+    remove_runtime_folder(&prefix);
     let eal: &'static Eal = Box::leak(Box::new(eal));
     let pool = Mempool::create(eal, "packets", buffers)?;
     let memory = if eal.has_hugepages() { "hugepages" } else { "ordinary memory" };
@@ -77,6 +80,20 @@ pub fn start(config: &Config, planned: &[PlannedPort], cpus: &CpuPlan) -> Result
         Ok(ThreadPass { alloc: Box::new(MbufAlloc::new(pool, &thread)), proof: Box::new(thread) })
     });
     Ok(Dpdk { opener: DpdkOpener { eal, pool, descriptors }, admission, version })
+}
+
+/// EAL makes a folder for what processes share, of which there is nothing here: without this, every
+/// start, also one that ends by SIGKILL, would leave an empty one behind. One that is not empty
+/// stays.
+fn remove_runtime_folder(prefix: &str) {
+    let folder = match (std::env::var_os("RUNTIME_DIRECTORY"), std::env::var_os("XDG_RUNTIME_DIR"))
+    {
+        (Some(folder), _) => PathBuf::from(folder),
+        (None, _) if rustix::process::getuid().is_root() => PathBuf::from("/var/run"),
+        (None, Some(folder)) => PathBuf::from(folder),
+        (None, None) => PathBuf::from("/tmp"),
+    };
+    let _ = std::fs::remove_dir(folder.join("dpdk").join(prefix));
 }
 
 fn buffers(planned: &[PlannedPort], workers: usize, descriptors: u16) -> u32 {

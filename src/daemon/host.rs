@@ -140,6 +140,9 @@ impl<B: PacketBuf> Host<B> {
     fn turn(&mut self, events: &mut Events) {
         let mut is_busy = self.take_packets();
         is_busy |= self.take_messages();
+        if self.is_stopping {
+            return;
+        }
         let now = self.start.observer.now();
         self.refuse_late_questions(now);
         self.ask_drivers(now);
