@@ -17,3 +17,6 @@ pub mod wakeup;
 
 pub use device::DeviceSpec;
 pub use wakeup::Wakeup;
+
+/// Whether this build has DPDK, and with it a router; without, everything else is there.
+pub const HAS_DPDK: bool = cfg!(dpdk);
