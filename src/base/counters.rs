@@ -13,16 +13,19 @@ pub struct CounterInfo {
     pub unit: &'static str,
     /// One sentence.
     pub help: &'static str,
+    /// Whether it grows when all is well: `show errors` leaves it out.
+    pub is_normal: bool,
 }
 
-/// Declares a struct of counters: one line a counter, `name: "unit", "help";`.
+/// Declares a struct of counters: one line a counter, `name: "unit", "help";`, with `@normal` in
+/// front where it is no sign of trouble.
 ///
 /// The struct has public `u64` fields, `INFO` (the catalogue, in order) and `values()` (the same
 /// order).
 #[macro_export]
 macro_rules! counters {
     ($(#[$doc:meta])* pub struct $name:ident {
-        $($field:ident: $unit:literal, $help:literal;)*
+        $($(@$normal:ident)? $field:ident: $unit:literal, $help:literal;)*
     }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -34,7 +37,10 @@ macro_rules! counters {
             /// What the counters are, in the order of [`Self::values`].
             pub const INFO: &'static [$crate::base::counters::CounterInfo] = &[
                 $($crate::base::counters::CounterInfo {
-                    name: stringify!($field), unit: $unit, help: $help,
+                    name: stringify!($field),
+                    unit: $unit,
+                    help: $help,
+                    is_normal: !stringify!($($normal)?).is_empty(),
                 },)*
             ];
 
@@ -61,7 +67,7 @@ mod tests {
     crate::counters! {
         /// An example.
         pub struct Example {
-            eggs: "eggs", "Eggs laid.";
+            @normal eggs: "eggs", "Eggs laid.";
             hens: "hens", "Hens seen.";
         }
     }
@@ -71,6 +77,10 @@ mod tests {
         let mut sum = Example { eggs: 2, hens: 1 };
         sum.add(&Example { eggs: 3, hens: 0 });
         assert_eq!(sum.entries(), [("eggs", 5), ("hens", 1)]);
+        assert_eq!(
+            Example::INFO.iter().map(|info| info.is_normal).collect::<Vec<_>>(),
+            [true, false]
+        );
         assert_eq!(Example::INFO.len(), sum.values().len());
     }
 }

@@ -1,7 +1,8 @@
 //! A configuration becomes inputs of the machines.
 //!
-//! Owns what follows from `[cluster]`, `[ospf]`, `[[route]]` and `[[neighbor]]`; ports arrive one by
-//! one as the driver opens them (`port.rs`). Applying the same configuration again changes nothing.
+//! Owns what follows from `[cluster]`, `[ospf]`, `[[route]]` and `[[neighbor]]`; ports arrive one
+//! by one as the driver opens them (`port.rs`). Applying the same configuration again changes
+//! nothing.
 
 use super::plane::{ControlPlane, Identity};
 use super::report;

@@ -65,8 +65,8 @@ impl ControlPlane {
         }
     }
 
-    /// A host route for a resolved neighbour on a link, or its end. Link-local neighbours have none:
-    /// their address says nothing without the port.
+    /// A host route for a resolved neighbour on a link, or its end. Link-local neighbours have
+    /// none: their address says nothing without the port.
     pub(super) fn neighbor_route(
         &mut self,
         now: Instant,

@@ -170,7 +170,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_octets_are_read_without_a_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        ) {
             let _ = classify(&bytes);
             let _ = address_unreachable(Ipv6Addr::LOCALHOST, &bytes);
         }

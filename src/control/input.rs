@@ -21,7 +21,8 @@ pub enum Input {
         /// Whether it has carrier now.
         is_up: bool,
     },
-    /// A frame the data plane could not finish: everything from the destination MAC on, VLAN tag removed.
+    /// A frame the data plane could not finish: everything from the destination MAC on, VLAN tag
+    /// removed.
     Frame {
         /// Where it came in.
         port: PortId,
@@ -37,7 +38,8 @@ pub enum Input {
         /// The octets.
         packet: Vec<u8>,
     },
-    /// A neighbour was used for forwarding since the last such input (NUD needs to know, RFC 4861 §7.3.3).
+    /// A neighbour was used for forwarding since the last such input (NUD needs to know, RFC 4861
+    /// §7.3.3).
     NeighborUsed {
         /// The port.
         port: PortId,

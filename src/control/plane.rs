@@ -38,7 +38,7 @@ crate::counters! {
         frames_foreign: "packets", "Punted frames of a protocol that nobody here speaks.";
         ospf_off_port: "packets", "OSPF packets on ports that are not in the fabric.";
         routes_refused: "routes", "Routes that the table refused because it is full.";
-        unreachable_sent: "packets", "Destination Unreachable sent: a neighbour did not answer.";
+        @normal unreachable_sent: "packets", "Destination Unreachable sent for silent neighbours.";
         unreachable_limited: "packets", "Destination Unreachable not sent: too many a second.";
         unreachable_undue: "packets", "Packets to silent neighbours that deserve no answer.";
         addresses_refused: "addresses", "Own addresses that somebody else has as well.";

@@ -1,7 +1,7 @@
 //! Answers to `show`, as far as the control plane knows them.
 //!
-//! Owns the rows of protocols, routes and forwarding. Of ports, errors, version and configuration it
-//! gives its part; counters of devices and workers, process and uptime are added by the driver.
+//! Owns the rows of protocols, routes and forwarding. Of ports, errors, version and configuration
+//! it gives its part; counters of devices and workers, process and uptime are added by the driver.
 
 use super::plane::{ControlCounters, ControlPlane};
 use super::report::port_name;
@@ -284,7 +284,8 @@ impl ControlPlane {
         ];
         let mut rows = Vec::new();
         for (place, infos, values) in blocks {
-            let counted = infos.iter().zip(values).filter(|(_, count)| all || *count > 0);
+            let is_wanted = |info: &CounterInfo, count| all || (count > 0 && !info.is_normal);
+            let counted = infos.iter().zip(values).filter(|(info, count)| is_wanted(info, *count));
             rows.extend(counted.map(|(info, count)| ErrorRow {
                 place: place.to_owned(),
                 name: info.name.to_owned(),

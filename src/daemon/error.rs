@@ -3,6 +3,7 @@
 //! Owns [`RunError`]. What goes wrong later does not end the router; it becomes a log line and a
 //! counter.
 
+use crate::base::ids::PORT_MAX;
 use crate::config::ConfigErrors;
 use crate::os::netlink::NetlinkError;
 use std::io;
@@ -89,7 +90,7 @@ pub enum RunError {
         problem: PortProblem,
     },
     /// More ports than numbers.
-    #[error("{count} ports are configured; a router has at most {max}", max = crate::base::ids::PORT_MAX)]
+    #[error("{count} ports are configured; a router has at most {max}", max = PORT_MAX)]
     PortCount {
         /// How many.
         count: usize,

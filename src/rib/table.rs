@@ -57,13 +57,13 @@ impl Default for RibLimits {
 crate::counters! {
     /// What a [`Rib`] did and refused.
     pub struct RibCounters {
-        updates: "updates", "Announcements and withdrawals that changed something.";
+        @normal updates: "updates", "Announcements and withdrawals that changed something.";
         routes_refused: "routes", "Announcements refused because the table is full.";
         gateways_refused: "routes", "Announcements refused because there are too many gateways.";
         neighbors_refused: "neighbors", "Words on neighbours refused because there are too many.";
         numbers_exhausted: "routes", "Routes not installed for want of a next-hop or group number.";
-        compilations: "worlds", "Worlds built.";
-        changes: "prefixes", "Prefixes that changed in them.";
+        @normal compilations: "worlds", "Worlds built.";
+        @normal changes: "prefixes", "Prefixes that changed in them.";
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns [`Violation`] and the checks. Each looks from outside: at the digests of the databases, at
 //! what the data planes read, at what became of packets; what should be comes from
-//! [`Map`](super::oracle::Map).
+//! [`Map`].
 //!
 //! *Invariants*: a check changes nothing, except [`ping_all`], which sends packets. At most
 //! [`VIOLATIONS_MAX`] findings a check, the first ones.

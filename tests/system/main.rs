@@ -3,7 +3,8 @@
 //! Each test is skipped with a printed reason where the kernel does not permit namespaces, or where
 //! a program it needs is not installed.
 //!
-//! Here are the ways to a lab and the tests of the lab itself; [`routers`] has those of Kumiki in it.
+//! Here are the ways to a lab and the tests of the lab itself; [`routers`] has those of Kumiki in
+//! it.
 
 mod routers;
 

@@ -5,15 +5,15 @@ use crate::wire::nd::NdError;
 crate::counters! {
     /// What Neighbour Discovery counted.
     pub struct NdCounters {
-        received: "packets", "ND messages received.";
-        router_solicitations: "packets", "Valid router solicitations.";
-        router_advertisements: "packets", "Valid router advertisements of other routers.";
-        neighbor_solicitations: "packets", "Valid neighbour solicitations.";
-        neighbor_advertisements: "packets", "Valid neighbour advertisements.";
+        @normal received: "packets", "ND messages received.";
+        @normal router_solicitations: "packets", "Valid router solicitations.";
+        @normal router_advertisements: "packets", "Valid router advertisements of other routers.";
+        @normal neighbor_solicitations: "packets", "Valid neighbour solicitations.";
+        @normal neighbor_advertisements: "packets", "Valid neighbour advertisements.";
         redirects_ignored: "packets", "Redirects: a router does not follow them.";
-        solicitations_sent: "packets", "Neighbour solicitations sent, probes for duplicates too.";
-        advertisements_sent: "packets", "Neighbour advertisements sent.";
-        router_advertisements_sent: "packets", "Router advertisements sent.";
+        @normal solicitations_sent: "packets", "Neighbour solicitations sent, probes included.";
+        @normal advertisements_sent: "packets", "Neighbour advertisements sent.";
+        @normal router_advertisements_sent: "packets", "Router advertisements sent.";
 
         bad_truncated: "packets", "A field or option reaches beyond the packet.";
         bad_version: "packets", "Not IPv6.";
@@ -41,11 +41,11 @@ crate::counters! {
         port_unknown: "inputs", "Input for a port number that cannot exist.";
         looped: "packets", "Own messages that came back.";
         probe_looped: "packets", "Own probes for duplicates that came back.";
-        other_target: "packets", "Solicitation for an address that is not ours.";
+        @normal other_target: "packets", "Solicitation for an address that is not ours.";
         tentative_target: "packets", "Solicitation for an own address that is still probed.";
         advertiser_unknown: "packets", "Advertisement of a neighbour without entry.";
         advertisement_without_mac: "packets", "Answer without MAC while one is asked for.";
-        not_advertising: "packets", "Router solicitation on a port that does not advertise.";
+        @normal not_advertising: "packets", "Router solicitation on a port without advertisements.";
         address_claimed: "packets", "Somebody else speaks for an established own address.";
         duplicates: "addresses", "Own addresses that somebody else has.";
         addresses_refused: "addresses", "Own addresses beyond the limit of a port.";

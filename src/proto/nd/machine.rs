@@ -1,7 +1,7 @@
 //! The Neighbour Discovery machine: all ports of one router behind one border.
 //!
 //! Owns [`Nd`]: which port an input belongs to, which timer to which port. Everything else belongs
-//! to [`super::port`] and the files it names.
+//! to `port` and the files it names.
 //!
 //! *Invariants*: at most [`PORT_MAX`] ports; nothing runs while nothing is due.
 

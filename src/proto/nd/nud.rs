@@ -8,7 +8,7 @@
 //!    gone                   no answer to three probes: gone  <---------------------+
 //! ```
 //!
-//! Owns [`step`]; MACs, timers and messages belong to [`super::solicit`].
+//! Owns [`step`]; MACs, timers and messages belong to `solicit`.
 //!
 //! *Invariants*: a state other than Incomplete has a MAC; only [`NudEffect::Fail`] ends an entry.
 //! *Standards*: RFC 4861 §7.2.5, §7.3.2, §7.3.3 and Appendix C, which the rows follow. Deviation:

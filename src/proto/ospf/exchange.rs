@@ -1,8 +1,8 @@
 //! The database exchange: describing, asking, answering.
 //!
 //! Owns database description packets and link state requests, from ExStart to Full. Requests go out
-//! as soon as something is missing and again as soon as an answer is complete; the timer is only for
-//! what was lost.
+//! as soon as something is missing and again as soon as an answer is complete; the timer is only
+//! for what was lost.
 //!
 //! *Standards*: RFC 2328 §10.6 to §10.9, RFC 5340 §4.2.2 (link-local LSAs are part of it).
 

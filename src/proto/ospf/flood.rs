@@ -142,8 +142,8 @@ impl Ospf {
         }
     }
 
-    /// Step 5 (a) would discard the instance and leave it to the neighbour to send it again, a second
-    /// later. It is kept instead, without an acknowledgment, until it may be taken.
+    /// Step 5 (a) would discard the instance and leave it to the neighbour to send it again, a
+    /// second later. It is kept instead, without an acknowledgment, until it may be taken.
     fn wait_with(&mut self, ready: Instant, port: PortId, place: Place, lsa: Lsa) {
         let known = self.early.get(&place).map(|(_, known)| known.header);
         if known.is_none_or(|known| lsa.header.compare_age(&known).is_gt()) {

@@ -29,8 +29,8 @@ use std::collections::{BTreeMap, VecDeque};
 crate::counters! {
     /// What OSPFv3 counted.
     pub struct OspfCounters {
-        received: "packets", "OSPF packets received.";
-        sent: "packets", "OSPF packets sent.";
+        @normal received: "packets", "OSPF packets received.";
+        @normal sent: "packets", "OSPF packets sent.";
         no_interface: "packets", "For a port without OSPF, or one that is down.";
         bad_source: "packets", "Source is not a link-local address (RFC 5340 §4.2.2).";
         own_packets: "packets", "Own packets that came back: a loop in the cabling.";
@@ -46,20 +46,20 @@ crate::counters! {
         mtu_mismatch: "packets", "Descriptions by a neighbour with a larger MTU.";
         sequence_mismatches: "events", "Exchanges begun anew: SeqNumberMismatch.";
         bad_requests: "events", "Exchanges begun anew: BadLSReq.";
-        dd_repeated: "packets", "Descriptions that came twice.";
+        @normal dd_repeated: "packets", "Descriptions that came twice.";
         lsa_bad_checksum: "LSAs", "LSAs with a wrong checksum.";
         lsa_malformed: "LSAs", "LSAs whose body cannot be read, or whose age or sequence is wrong.";
         lsa_bad_scope: "LSAs", "LSAs of the reserved scope.";
-        lsa_too_soon: "LSAs", "Newer instances that came too soon and had to wait (MinLSArrival).";
+        @normal lsa_too_soon: "LSAs", "Newer instances that had to wait (MinLSArrival).";
         lsa_older: "LSAs", "Instances older than the one in the database.";
-        lsa_repeated: "LSAs", "Instances that are in the database already.";
+        @normal lsa_repeated: "LSAs", "Instances that are in the database already.";
         lsa_refused: "LSAs", "LSAs refused because the database is full.";
-        lsa_installed: "LSAs", "Instances taken into the database.";
-        lsa_originated: "LSAs", "Own instances made.";
+        @normal lsa_installed: "LSAs", "Instances taken into the database.";
+        @normal lsa_originated: "LSAs", "Own instances made.";
         lsa_retransmitted: "LSAs", "LSAs sent again for want of an acknowledgment.";
         lsa_expired: "LSAs", "LSAs that nobody refreshed.";
         own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";
-        acks_unknown: "LSAs", "Acknowledgments of what is not waited for.";
+        @normal acks_unknown: "LSAs", "Acknowledgments of what is not waited for.";
     }
 }
 

@@ -218,7 +218,8 @@ impl Ospf {
         }
     }
 
-    /// A restart meets its old LSAs once each; a router that meets them again and again has a rival.
+    /// A restart meets its old LSAs once each; a router that meets them again and again has a
+    /// rival.
     fn note_rival(&mut self, now: Instant, port: PortId) {
         let Some(router_id) = self.router_id else { return };
         let own_count = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);

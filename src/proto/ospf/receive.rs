@@ -1,7 +1,7 @@
 //! Packets in: what every packet must fulfil before anybody acts on it.
 //!
-//! Owns the checks of RFC 5340 §4.2.2 in their order and the hand-over by type. The hop limit is not
-//! looked at: there are routers that send acknowledgments with 64.
+//! Owns the checks of RFC 5340 §4.2.2 in their order and the hand-over by type. The hop limit is
+//! not looked at: there are routers that send acknowledgments with 64.
 
 use super::action::Notice;
 use super::interface::Stranger;

@@ -106,8 +106,8 @@ impl Ospf {
         }
     }
 
-    /// A digest of the area's and the AS's database (identities, sequence numbers, checksums): equal
-    /// on two routers whose databases are.
+    /// A digest of the area's and the AS's database (identities, sequence numbers, checksums):
+    /// equal on two routers whose databases are.
     pub fn area_digest(&self) -> u64 {
         let shared = self.lsdb.iter().filter(|((scope, _), _)| !matches!(scope, Scope::Link(_)));
         shared.fold(0xcbf2_9ce4_8422_2325, |digest, ((_, key), entry)| {

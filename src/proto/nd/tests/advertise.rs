@@ -1,4 +1,4 @@
-//! Router advertisements.
+//! Router advertisements: when they go out, what they say, who answers whom.
 
 use super::*;
 use crate::wire::ipv6::{ALL_NODES, ALL_ROUTERS};

@@ -17,6 +17,14 @@ pub type End = (usize, u16);
 
 pub const LATENCY: Duration = Duration::from_micros(100);
 
+/// A packet on a cable.
+struct Flying {
+    to: End,
+    source: Ipv6Addr,
+    destination: Ipv6Addr,
+    bytes: Vec<u8>,
+}
+
 pub struct Network {
     pub now: Instant,
     pub routers: Vec<Ospf>,
@@ -29,7 +37,7 @@ pub struct Network {
     pub loss: u64,
     cables: BTreeMap<End, End>,
     cut: BTreeSet<End>,
-    flying: BTreeMap<(Instant, u64), (End, Ipv6Addr, Ipv6Addr, Vec<u8>)>,
+    flying: BTreeMap<(Instant, u64), Flying>,
     sent: u64,
     prng: Prng,
 }
@@ -201,7 +209,8 @@ impl Network {
         }
         self.sent += 1;
         let key = (self.now + LATENCY, self.sent);
-        self.flying.insert(key, (*to, address(end), destination, bytes));
+        let (to, source) = (*to, address(end));
+        self.flying.insert(key, Flying { to, source, destination, bytes });
     }
 
     /// Lets time pass until `until`.
@@ -216,7 +225,7 @@ impl Network {
             };
             self.now = self.now.max(next);
             while let Some(entry) = self.flying.first_entry().filter(|e| e.key().0 <= self.now) {
-                let (to, source, destination, bytes) = entry.remove();
+                let Flying { to, source, destination, bytes } = entry.remove();
                 self.packets += usize::from(bytes[1] != 1);
                 let port = PortId(to.1);
                 self.input(to.0, Input::Packet { port, source, destination, bytes });
