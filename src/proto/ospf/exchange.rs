@@ -128,12 +128,14 @@ impl Ospf {
         }
     }
 
-    /// RFC 2328 §10.6: a neighbour that sends larger packets than this interface takes.
+    /// RFC 2328 §10.6 refuses a neighbour that sends larger packets than this interface takes. A
+    /// smaller MTU there is refused as well: else this end would stay in Exchange for as long as
+    /// the other one refuses, and keep dead LSAs alive (§14). Zero stands for a link without MTU.
     fn is_mtu_acceptable(&mut self, port: PortId, theirs: u16) -> bool {
         let Some(interface) = self.interface(port) else { return false };
         let ours = interface.config.mtu;
         let Some(neighbor) = interface.neighbor.as_mut() else { return false };
-        if interface.config.mtu_ignore || theirs == ours {
+        if interface.config.mtu_ignore || theirs == ours || theirs == 0 {
             return true;
         }
         let router_id = neighbor.router_id;
@@ -143,9 +145,8 @@ impl Ospf {
                 self.notice(Notice::MtuMismatch { port, router_id, ours, theirs });
             }
         }
-        let is_acceptable = theirs <= ours;
-        self.counters.mtu_mismatch += u64::from(!is_acceptable);
-        is_acceptable
+        self.counters.mtu_mismatch += 1;
+        false
     }
 
     fn judge(&self, port: PortId, dd: &DatabaseDescription) -> Verdict {

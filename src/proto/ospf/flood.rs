@@ -20,10 +20,11 @@ use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::{LSA_HEADER_OCTETS, MAX_AGE_S};
 use crate::wire::ospf::{
-    LinkStateAcknowledgment, LinkStateUpdate, LsType, Lsa, LsaHeader, PacketBody, SequenceNumber,
-    link_state_update,
+    LinkStateAcknowledgment, LinkStateUpdate, LsType, Lsa, LsaHeader, LsaKey, PacketBody,
+    SequenceNumber, link_state_update,
 };
 use core::cmp::Ordering;
+use std::collections::BTreeMap;
 
 impl Ospf {
     /// RFC 2328 §13: each LSA of an update.
@@ -68,16 +69,22 @@ impl Ospf {
             // Step 8: the neighbour needs ours.
             Ordering::Less => {
                 self.counters.lsa_older += 1;
-                let entry = self.lsdb.get(&place).map(|entry| entry.lsa(now));
-                let is_wrapping = |ours: &Lsa| {
-                    ours.header.is_max_age() && ours.header.sequence == SequenceNumber::MAX
-                };
-                if let Some(ours) = entry.filter(|ours| !is_wrapping(ours))
-                    && let Some(interface) = self.interface(port)
-                {
-                    interface.flood.push(ours);
-                }
+                self.send_back(now, port, &place);
             }
+        }
+    }
+
+    /// Step 8: the instance of the database goes to the neighbour that has an older one; not while
+    /// its sequence number wraps, and once in MinLSArrival.
+    fn send_back(&mut self, now: Instant, port: PortId, place: &Place) {
+        let Some(ours) = self.lsdb.get(place).map(|entry| entry.lsa(now)) else { return };
+        if ours.header.is_max_age() && ours.header.sequence == SequenceNumber::MAX {
+            return;
+        }
+        if self.lsdb.may_send_back(now, place)
+            && let Some(interface) = self.interface(port)
+        {
+            interface.flood.push(ours);
         }
     }
 
@@ -115,6 +122,7 @@ impl Ospf {
 
     /// Step 5: a newer instance.
     fn take_newer(&mut self, now: Instant, port: PortId, place: Place, lsa: Lsa) {
+        let is_own = Some(lsa.header.advertising_router) == self.router_id;
         if let Some(entry) = self.lsdb.get(&place) {
             let is_too_soon = !entry.is_own
                 && now - entry.installed_at < MIN_LS_ARRIVAL
@@ -125,11 +133,13 @@ impl Ospf {
                 self.wait_with(ready, port, place, lsa);
                 return;
             }
-        } else if self.lsdb.len() >= DATABASE_LSAS_MAX {
+        } else if self.lsdb.len() >= DATABASE_LSAS_MAX && !is_own {
             self.refuse_lsa();
+            // Repeating it would not help: neither the neighbour nor the adjacency waits for it.
+            self.acknowledge_now(port, lsa.header);
+            self.answered(now, port, &lsa);
             return;
         }
-        let is_own = Some(lsa.header.advertising_router) == self.router_id;
         self.install(now, place, lsa.clone(), false);
         self.flood(now, place, &lsa, Some(port));
         if let Some(interface) = self.interface(port) {
@@ -346,7 +356,7 @@ impl Ospf {
             let lsas = core::mem::take(&mut interface.flood);
             let acks = core::mem::take(&mut interface.acks_now);
             let delay = u16::try_from(delay).unwrap_or(MAX_AGE_S);
-            for lsas in in_packets(lsas, room) {
+            for lsas in in_packets(newest(lsas), room) {
                 // RFC 2328 §13.3 step 5: InfTransDelay is added.
                 let aged =
                     |lsa: &Lsa| lsa.at_age(lsa.header.age_s.saturating_add(delay).min(MAX_AGE_S));
@@ -360,6 +370,15 @@ impl Ospf {
             }
         }
     }
+}
+
+/// Leaves out what a later instance in the same list replaces: its receiver could not take the
+/// second one so soon after the first (MinLSArrival).
+fn newest(lsas: Vec<Lsa>) -> Vec<Lsa> {
+    let last: BTreeMap<LsaKey, usize> =
+        lsas.iter().enumerate().map(|(at, lsa)| (lsa.key(), at)).collect();
+    let is_last = |(at, lsa): &(usize, Lsa)| last.get(&lsa.key()) == Some(at);
+    lsas.into_iter().enumerate().filter(is_last).map(|(_, lsa)| lsa).collect()
 }
 
 /// Splits LSAs into updates of at most `room` octets; a larger LSA travels alone, in fragments.

@@ -20,6 +20,8 @@ pub const MIN_LS_ARRIVAL: Duration = Duration::from_millis(100);
 pub const ORIGINATION_DELAY_MIN: Duration = Duration::from_millis(110);
 /// The most that this time doubles to: MinLSInterval.
 pub const ORIGINATION_DELAY_MAX: Duration = Duration::from_secs(5);
+/// The least an interface's intervals may be: no configuration turns a timer into a loop.
+pub const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// How long an acknowledgment waits for company; well under any RxmtInterval.
 pub const ACK_DELAY: Duration = Duration::from_millis(50);
 /// LSAs sent again at once to a neighbour; further ones wait for the next round.

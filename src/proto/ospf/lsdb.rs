@@ -7,7 +7,7 @@
 //! at MaxAge, which stand in `dying` until everybody acknowledged them (RFC 2328 §14).
 //! *Standards*: RFC 5340 §4.4, RFC 2328 §12.1.1 (age), §14.
 
-use super::limits::{REFRESH_JITTER, REFRESH_TIME};
+use super::limits::{MIN_LS_ARRIVAL, REFRESH_JITTER, REFRESH_TIME};
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::MAX_AGE_S;
@@ -57,6 +57,8 @@ pub struct Entry {
     pub installed_at: Instant,
     /// Whether this router made it.
     pub is_own: bool,
+    /// When it was last sent to a neighbour that had an older one.
+    sent_back_at: Option<Instant>,
     deadline: Instant,
 }
 
@@ -134,7 +136,19 @@ impl Lsdb {
         if !lsa.header.is_max_age() {
             self.deadlines.insert((deadline, place));
         }
-        self.entries.insert(place, Entry { lsa, installed_at: now, is_own, deadline });
+        let entry = Entry { lsa, installed_at: now, is_own, sent_back_at: None, deadline };
+        self.entries.insert(place, entry);
+    }
+
+    /// Whether the instance may be sent to a neighbour with an older one (RFC 2328 §13 step 8: not
+    /// twice within MinLSArrival); notes that it is.
+    pub fn may_send_back(&mut self, now: Instant, place: &Place) -> bool {
+        let Some(entry) = self.entries.get_mut(place) else { return false };
+        let may = entry.sent_back_at.is_none_or(|last| now - last >= MIN_LS_ARRIVAL);
+        if may {
+            entry.sent_back_at = Some(now);
+        }
+        may
     }
 
     /// Takes an instance out.

@@ -12,7 +12,7 @@ use super::backoff::SpfBackoff;
 use super::calculate::RoutingTable;
 use super::input::{AdvertisedPrefix, Input, InterfaceConfig, Settings, SpfDelays};
 use super::interface::Interface;
-use super::limits::ACK_DELAY;
+use super::limits::{ACK_DELAY, INTERVAL_MIN};
 use super::lsdb::{Lsdb, Place, Scope};
 use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
 use super::originate::Origination;
@@ -33,6 +33,7 @@ crate::counters! {
         @normal sent: "packets", "OSPF packets sent.";
         no_interface: "packets", "For a port without OSPF, or one that is down.";
         bad_source: "packets", "Source is not a link-local address (RFC 5340 §4.2.2).";
+        bad_destination: "packets", "Neither to AllSPFRouters nor to this interface.";
         own_packets: "packets", "Own packets that came back: a loop in the cabling.";
         malformed: "packets", "Version, type, a length or a count is wrong.";
         bad_checksum: "packets", "Wrong checksum.";
@@ -43,7 +44,7 @@ crate::counters! {
         second_neighbor: "packets", "From a second router on a point-to-point cable.";
         no_neighbor: "packets", "From a router that has not said hello.";
         wrong_state: "packets", "Not due in the state of the neighbour.";
-        mtu_mismatch: "packets", "Descriptions by a neighbour with a larger MTU.";
+        mtu_mismatch: "packets", "Descriptions by a neighbour with another MTU.";
         sequence_mismatches: "events", "Exchanges begun anew: SeqNumberMismatch.";
         bad_requests: "events", "Exchanges begun anew: BadLSReq.";
         @normal dd_repeated: "packets", "Descriptions that came twice.";
@@ -300,7 +301,7 @@ impl Ospf {
             self.send_queued();
             let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
             for port in ports {
-                self.neighbor_event(now, port, NeighborEvent::KillNbr);
+                self.part(now, port);
             }
             self.lsdb = Lsdb::default();
             self.early.clear();
@@ -315,7 +316,10 @@ impl Ospf {
         }
     }
 
-    fn set_interface(&mut self, now: Instant, port: PortId, config: InterfaceConfig) {
+    fn set_interface(&mut self, now: Instant, port: PortId, mut config: InterfaceConfig) {
+        config.hello_interval = config.hello_interval.max(INTERVAL_MIN);
+        config.dead_interval = config.dead_interval.max(INTERVAL_MIN);
+        config.retransmit_interval = config.retransmit_interval.max(INTERVAL_MIN);
         let Some(interface) = self.interfaces.get_mut(&port) else {
             self.interfaces.insert(port, Interface::new(port, config));
             self.origination.is_due = true;
@@ -345,9 +349,10 @@ impl Ospf {
     }
 
     fn remove_interface(&mut self, now: Instant, port: PortId) {
-        self.neighbor_event(now, port, NeighborEvent::KillNbr);
+        self.flush_link(now, port);
+        self.send_queued();
+        self.part(now, port);
         self.interfaces.remove(&port);
-        self.timers.clear(Timer::Hello(port));
         self.lsdb.retain(|(scope, _), _| *scope != Scope::Link(port));
         self.origination.is_due = true;
     }
@@ -376,10 +381,15 @@ impl Ospf {
         self.send_queued();
         let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
         for port in ports {
-            self.neighbor_event(now, port, NeighborEvent::KillNbr);
-            self.send_hello(port);
-            self.timers.clear(Timer::Hello(port));
+            self.part(now, port);
         }
+    }
+
+    /// Forgets the neighbour on `port` and tells it so with a hello that lists nobody.
+    fn part(&mut self, now: Instant, port: PortId) {
+        self.neighbor_event(now, port, NeighborEvent::KillNbr);
+        self.send_hello(port);
+        self.timers.clear(Timer::Hello(port));
     }
 
     fn fire(&mut self, now: Instant, timer: Timer) {

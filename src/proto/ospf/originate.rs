@@ -58,7 +58,10 @@ impl Ospf {
         let Some(router_id) = self.router_id else { return };
         let wanted = if self.is_leaving { BTreeMap::new() } else { self.wanted(router_id) };
         let is_stale = |(place, entry): &(&Place, &super::lsdb::Entry)| {
-            entry.is_own && !wanted.contains_key(*place) && !entry.header(now).is_max_age()
+            // Also what came from elsewhere under this name and was wanted then (`reclaim`).
+            place.1.advertising_router == router_id
+                && !wanted.contains_key(*place)
+                && !entry.header(now).is_max_age()
         };
         let stale: Vec<Place> =
             self.lsdb.iter().filter(is_stale).map(|(place, _)| *place).collect();
@@ -151,6 +154,7 @@ impl Ospf {
                 Some(next) => next,
                 // RFC 2328 §12.1.6: the highest number goes before the lowest comes; `buried_own`
                 // goes on.
+                None if last.is_max_age() => return,
                 None => return self.withdraw(now, place),
             },
         };
@@ -193,10 +197,23 @@ impl Ospf {
 
     /// Withdraws everything this router ever said.
     pub(super) fn flush_own(&mut self, now: Instant) {
+        self.flush_where(now, |_| true);
+    }
+
+    /// Withdraws what this router said on the link of `port`.
+    pub(super) fn flush_link(&mut self, now: Instant, port: PortId) {
+        self.flush_where(now, |scope| scope == Scope::Link(port));
+    }
+
+    fn flush_where(&mut self, now: Instant, is_meant: impl Fn(Scope) -> bool) {
         let own: Vec<Place> = self
             .lsdb
             .iter()
-            .filter(|(_, entry)| entry.is_own && !entry.header(now).is_max_age())
+            .filter(|(place, entry)| {
+                Some(place.1.advertising_router) == self.router_id
+                    && is_meant(place.0)
+                    && !entry.header(now).is_max_age()
+            })
             .map(|(place, _)| *place)
             .collect();
         for place in own {

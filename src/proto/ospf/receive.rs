@@ -9,7 +9,7 @@ use super::machine::Ospf;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::Instant;
 use crate::wire::ipv6::is_link_local;
-use crate::wire::ospf::packet::has_valid_checksum;
+use crate::wire::ospf::packet::{ALL_SPF_ROUTERS, has_valid_checksum};
 use crate::wire::ospf::{PacketBody, PacketHeader};
 use core::net::Ipv6Addr;
 
@@ -56,6 +56,11 @@ impl Ospf {
         }
         if !has_valid_checksum(source, destination, &header, bytes) {
             self.counters.bad_checksum += 1;
+            return;
+        }
+        // RFC 5340 §4.2.2: AllDRouters is for the Designated Router of a link, which a cable lacks.
+        if destination != ALL_SPF_ROUTERS && destination != config.link_local {
+            self.counters.bad_destination += 1;
             return;
         }
         if source == config.link_local {

@@ -1,6 +1,7 @@
 //! From the first hello to Full, and back.
 
 use super::harness::{Network, config, id};
+use crate::base::ids::PortId;
 use crate::base::time::Duration;
 use crate::proto::ospf::{NeighborState, Notice};
 
@@ -77,7 +78,7 @@ fn a_router_that_restarts_finds_back() {
 }
 
 #[test]
-fn a_different_mtu_is_named_at_the_end_that_cannot_take_it() {
+fn a_different_mtu_is_named_at_both_ends_and_holds_them_in_exstart() {
     let mut network = Network::new(2, 6);
     network.cable((0, 0), (1, 0));
     let mut jumbo = config((1, 0));
@@ -85,6 +86,9 @@ fn a_different_mtu_is_named_at_the_end_that_cannot_take_it() {
     network.change((1, 0), jumbo.clone());
     network.seconds(5);
     assert_eq!(network.state(0, 0), NeighborState::ExStart);
+    assert_eq!(network.state(1, 0), NeighborState::ExStart);
+    let there = network.routers[1].neighbors().remove(0);
+    assert_eq!(there.problem.as_deref(), Some("MTU mismatch: 9000 here, 1500 there"));
     let view = network.routers[0].neighbors().remove(0);
     assert_eq!(view.problem.as_deref(), Some("MTU mismatch: 1500 here, 9000 there"));
     let ours = |(router, notice): &&(usize, Notice)| {
@@ -133,4 +137,56 @@ fn seven_packets_in_ten_are_enough() {
         network.seconds(20);
         network.assert_converged();
     }
+}
+
+#[test]
+fn packets_that_overtake_each_other_or_come_twice_do_no_harm() {
+    for seed in 0..5 {
+        let mut network = Network::ring(5, 200 + seed);
+        network.doubled = 30;
+        network.jitter = Duration::from_millis(20);
+        network.loss = 10;
+        network.seconds(40);
+        network.loss = 0;
+        network.seconds(20);
+        network.assert_converged();
+    }
+}
+
+#[test]
+fn a_port_that_leaves_ospf_says_so_to_the_other_end() {
+    let mut network = Network::ring(4, 9);
+    network.seconds(10);
+    network.input(0, crate::proto::ospf::Input::InterfaceRemoved { port: PortId(0) });
+    network.run(Duration::from_millis(5));
+    let end = network.changes.iter().rev().find(|(router, _)| *router != 0).unwrap();
+    assert_eq!((end.1.to, end.1.event), (NeighborState::Init, "1-WayReceived"));
+    let links = network.routers[1].database(network.now);
+    let left = links.iter().filter(|lsa| lsa.kind == "link" && lsa.router == id(0));
+    assert_eq!(left.count(), 0, "its link-LSA went before it");
+}
+
+#[test]
+fn a_router_with_a_new_id_leaves_nothing_of_the_old_one() {
+    let mut network = Network::ring(4, 10);
+    network.seconds(10);
+    network.input(1, super::harness::settings(20));
+    network.seconds(10);
+    network.assert_converged();
+    let rows = network.routers[3].database(network.now);
+    assert!(rows.iter().all(|row| row.router != id(1)), "{rows:?}");
+    assert!(rows.iter().any(|row| row.router == id(20)));
+}
+
+#[test]
+fn intervals_of_zero_do_not_stop_the_clock() {
+    let mut network = Network::new(2, 11);
+    network.cable((0, 0), (1, 0));
+    let mut still = config((0, 0));
+    still.hello_interval = Duration::ZERO;
+    still.dead_interval = Duration::ZERO;
+    still.retransmit_interval = Duration::ZERO;
+    network.change((0, 0), still);
+    network.seconds(2);
+    assert!(network.state(1, 0) < NeighborState::ExStart, "they differ from those there");
 }

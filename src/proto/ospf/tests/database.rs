@@ -4,6 +4,7 @@ use super::harness::{Network, config, id};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::time::Duration;
+use crate::proto::ospf::limits::DATABASE_LSAS_MAX;
 use crate::proto::ospf::lsdb::Scope;
 use crate::proto::ospf::{Input, Notice};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
@@ -158,4 +159,65 @@ fn a_port_that_is_removed_takes_its_link_along() {
     network.add((0, 1), config((0, 1)));
     network.seconds(5);
     network.assert_converged();
+}
+
+/// Router 0's first intra-area-prefix-LSA, `ahead` instances further.
+fn own_prefixes(network: &Network, ahead: i32) -> Lsa {
+    let key =
+        LsaKey { ls_type: LsType::INTRA_AREA_PREFIX, advertising_router: id(0), link_state_id: 0 };
+    let ours = network.routers[0].lsdb.get(&(Scope::Area, key)).unwrap().as_installed();
+    let sequence = SequenceNumber(ours.header.sequence.0 + ahead);
+    Lsa::build(key, sequence, 1, &ours.body().unwrap()).unwrap()
+}
+
+#[test]
+fn an_own_lsa_from_elsewhere_that_is_no_longer_wanted_goes_too() {
+    let mut network = line();
+    let old = own_prefixes(&network, 5);
+    let place = (Scope::Area, old.key());
+    send(&mut network, old);
+    network.run(Duration::from_millis(20));
+    let newer = own_prefixes(&network, 5);
+    send(&mut network, newer);
+    network.run(Duration::from_millis(20));
+    network.input(0, Input::Prefixes(Vec::new()));
+    network.seconds(10);
+    assert!(network.routers.iter().all(|router| router.lsdb.get(&place).is_none()));
+}
+
+#[test]
+fn an_older_instance_is_answered_once_in_min_ls_arrival() {
+    // RFC 2328 §13 step 8.
+    let mut network = line();
+    let ahead = own_prefixes(&network, 5);
+    send(&mut network, ahead);
+    network.seconds(5);
+    let before = network.routers[0].counters().sent;
+    for _ in 0..10 {
+        let stale = own_prefixes(&network, -1);
+        send(&mut network, stale);
+        network.run(Duration::from_millis(2));
+    }
+    let counters = network.routers[0].counters();
+    assert_eq!(counters.lsa_older, 10);
+    let hellos_at_most = 2;
+    assert!(counters.sent - before <= 1 + hellos_at_most, "{}", counters.sent - before);
+}
+
+#[test]
+fn a_full_database_says_so_and_keeps_its_adjacencies() {
+    let mut network = line();
+    let body = unknown(0xbff1, 1).body().unwrap();
+    for number in 0..u32::try_from(DATABASE_LSAS_MAX).unwrap() {
+        let key = LsaKey { link_state_id: number + 2, ..unknown(0xbff1, 1).key() };
+        let lsa = Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap();
+        let (now, jitter) = (network.now, Duration::ZERO);
+        network.routers[0].lsdb.install(now, (Scope::Area, key), lsa, false, jitter);
+    }
+    send(&mut network, unknown(0xbff1, 1));
+    network.run(Duration::from_millis(50));
+    assert_eq!(network.routers[0].counters().lsa_refused, 1);
+    let is_said = |(_, notice): &(usize, Notice)| matches!(notice, Notice::DatabaseFull { .. });
+    assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 1);
+    assert!(network.are_all_full());
 }

@@ -35,6 +35,10 @@ pub struct Network {
     pub packets: usize,
     /// Percent of packets that are lost.
     pub loss: u64,
+    /// Percent of packets that arrive twice.
+    pub doubled: u64,
+    /// Packets take up to this much longer, and so overtake each other.
+    pub jitter: Duration,
     cables: BTreeMap<End, End>,
     cut: BTreeSet<End>,
     flying: BTreeMap<(Instant, u64), Flying>,
@@ -100,6 +104,8 @@ impl Network {
             routes: vec![BTreeMap::new(); count],
             packets: 0,
             loss: 0,
+            doubled: 0,
+            jitter: Duration::ZERO,
             cables: BTreeMap::new(),
             cut: BTreeSet::new(),
             flying: BTreeMap::new(),
@@ -207,10 +213,14 @@ impl Network {
         if self.cut.contains(&end) || is_lost {
             return;
         }
-        self.sent += 1;
-        let key = (self.now + LATENCY, self.sent);
-        let (to, source) = (*to, address(end));
-        self.flying.insert(key, Flying { to, source, destination, bytes });
+        let copies = if self.prng.below(100) < self.doubled { 2 } else { 1 };
+        for _ in 0..copies {
+            self.sent += 1;
+            let latency = LATENCY + self.prng.between(Duration::ZERO, self.jitter);
+            let key = (self.now + latency, self.sent);
+            let (to, source, bytes) = (*to, address(end), bytes.clone());
+            self.flying.insert(key, Flying { to, source, destination, bytes });
+        }
     }
 
     /// Lets time pass until `until`.
