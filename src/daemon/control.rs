@@ -9,6 +9,7 @@
 //! with the same configuration and ports; workers forward on with the last snapshot. Numbers that
 //! an older control plane gave out are reclaimed before the new one hears of any.
 
+use crate::api::show::ShowReply;
 use crate::api::{Event, Severity};
 use crate::base::ids::{NextHopId, PortId};
 use crate::base::machine::Machine;
@@ -77,6 +78,8 @@ struct Estate<B> {
     reclaim_at: Instant,
     use_reported_at: Instant,
     use_counts: Vec<u64>,
+    /// How long the last step with an SPF run took.
+    calculation: Duration,
     ending_at: Option<Instant>,
 }
 
@@ -102,6 +105,7 @@ pub fn run<B: PacketBuf>(start: ControlStart<B>) -> Publisher<Forwarding> {
         reclaim_at: now,
         use_reported_at: now,
         use_counts: Vec::new(),
+        calculation: Duration::ZERO,
         ending_at: None,
     };
     let mut restart_wait = RESTART_WAIT.0;
@@ -140,7 +144,7 @@ impl<B: PacketBuf> Estate<B> {
             is_busy |= self.take_punts(&mut plane);
             let now = self.start.clock.now();
             if plane.next_deadline().is_some_and(|deadline| deadline <= now) {
-                plane.handle_timeout(now);
+                self.timed(&mut plane, |plane| plane.handle_timeout(now));
                 self.carry_out(&mut plane);
             }
             self.report_use(now, &mut plane);
@@ -230,12 +234,24 @@ impl<B: PacketBuf> Estate<B> {
                 let Some(punted) = ring.and_then(|ring| ring.pop()) else { break };
                 if let Some(input) = input_of(&punted) {
                     drop(punted);
-                    plane.handle(self.start.clock.now(), input);
+                    let now = self.start.clock.now();
+                    self.timed(plane, |plane| plane.handle(now, input));
                     self.carry_out(plane);
                 }
             }
         }
         is_busy
+    }
+
+    /// Lets the control plane work, and notes how long a step took in which routes were calculated:
+    /// the control plane itself has no clock.
+    fn timed(&mut self, plane: &mut ControlPlane, work: impl FnOnce(&mut ControlPlane)) {
+        let runs = plane.ospf().run_count();
+        let began = self.start.clock.now();
+        work(plane);
+        if plane.ospf().run_count() != runs {
+            self.calculation = self.start.clock.now() - began;
+        }
     }
 
     fn carry_out(&mut self, plane: &mut ControlPlane) {
@@ -262,7 +278,11 @@ impl<B: PacketBuf> Estate<B> {
                 }
                 // Ports receive every group (`dpdk::port` turns the filter off when it opens one).
                 Action::JoinMulticast { .. } => {}
-                Action::Reply { id, reply } => {
+                Action::Reply { id, mut reply } => {
+                    if let ShowReply::OspfSpf(row) = &mut *reply {
+                        row.last_duration_us =
+                            u64::try_from(self.calculation.as_micros()).unwrap_or(u64::MAX);
+                    }
                     if self.start.host.send(ToHost::Reply { id, reply }).is_err() {
                         self.start.counters.count(DaemonCounter::ReplyLost);
                     }

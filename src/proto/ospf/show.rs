@@ -94,6 +94,11 @@ impl Ospf {
         self.table.routes()
     }
 
+    /// SPF runs since the start.
+    pub const fn run_count(&self) -> u64 {
+        self.runs.count
+    }
+
     /// SPF so far.
     pub fn spf(&self) -> SpfView {
         SpfView {
