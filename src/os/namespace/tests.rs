@@ -3,8 +3,13 @@
 
 use super::*;
 use crate::os::netlink::address::HostRoute;
-use crate::os::netlink::{LinkMonitor, NewVeth, RouteSocket, VethEnd, offloads_off};
+use crate::os::netlink::{LinkEvent, LinkMonitor, NewVeth, RouteSocket, VethEnd, offloads_off};
+use crate::os::poller::{Events, Poller};
 use crate::os::tun::Tun;
+use std::time::Duration;
+
+/// Far beyond what any kernel takes to tell of a link.
+const TOLD_WITHIN: Duration = Duration::from_secs(20);
 
 fn permitted() -> bool {
     let permitted = may_create_namespaces();
@@ -16,6 +21,24 @@ fn permitted() -> bool {
 
 fn namespace(directory: &tempfile::TempDir, name: &str) -> Namespace {
     Namespace::create(&directory.path().join(name)).unwrap()
+}
+
+/// The first event that is so. The kernel tells of a carrier from a thread of its own, so a while
+/// after the call that changed it has returned; nothing but a failure waits to the end.
+fn wait_for(
+    monitor: &mut LinkMonitor,
+    what: &str,
+    is_it: impl Fn(&LinkEvent) -> bool,
+) -> LinkEvent {
+    let (poller, mut events) = (Poller::new().unwrap(), Events::new());
+    poller.add(monitor.fd(), 0).unwrap();
+    loop {
+        poller.wait(Some(TOLD_WITHIN), &mut events).unwrap();
+        assert!(!events.is_empty(), "{what}: not told within {TOLD_WITHIN:?}");
+        if let Some(event) = monitor.poll().unwrap().into_iter().find(&is_it) {
+            return event;
+        }
+    }
 }
 
 #[test]
@@ -45,13 +68,12 @@ fn veth_ends_get_the_indexes_asked_for_and_carrier_is_told() {
     assert!(link.is_up());
     assert_eq!(far_socket.link_by_name("c1a").unwrap().controller, Some(1003));
 
-    monitor.poll().unwrap();
+    wait_for(&mut monitor, "carrier comes", |event| event.is_up);
     far_socket.set_down(1002).unwrap();
-    let events = monitor.poll().unwrap();
-    let last = events.last().expect("loss of carrier is told at once");
-    assert_eq!((last.ifindex, last.name.as_str(), last.is_up), (1001, "f-s02", false));
+    let lost = wait_for(&mut monitor, "carrier is lost", |event| !event.is_up);
+    assert_eq!((lost.ifindex, lost.name.as_str(), lost.is_removed), (1001, "f-s02", false));
     near_socket.delete_link(1001).unwrap();
-    assert!(monitor.poll().unwrap().iter().any(|event| event.is_removed));
+    wait_for(&mut monitor, "the link is removed", |event| event.is_removed);
     for namespace in [near, far] {
         Namespace::delete(namespace.path()).unwrap();
     }
