@@ -93,6 +93,12 @@ drop_reasons! {
     LocalExtension: "local_extension",
         "An echo with extension headers to a link-local address or a group.";
     LocalNoNextHeader: "local_no_next_header", "For the router, with nothing in it (header 59).";
+    OspfPort: "ospf_port",
+        "OSPF by a port that is no fabric port, or from the host; nobody there is a neighbour.";
+    OspfSource: "ospf_source",
+        "OSPF from a source that is not link-local: from beyond the link (RFC 5340 §2.5).";
+    OspfDestination: "ospf_destination",
+        "OSPF to another address than its groups and the port's link-local address.";
     Icmpv6Truncated: "icmpv6_truncated", "An ICMPv6 message that ends too early.";
     Icmpv6Checksum: "icmpv6_checksum", "An echo request with a wrong checksum.";
     NdHopLimit: "nd_hop_limit",

@@ -3,13 +3,16 @@
 use crate::packets::{address, frame, header, icmpv6, open, open_icmpv6, packet, ping, udp};
 use crate::router::{Router, neighbor_mac, only, own_mac, to_router};
 use kumiki::base::ids::{MacAddress, PortId};
+use kumiki::base::route::PortRole;
 use kumiki::dataplane::{DropReason, Injected, PuntClass};
+use kumiki::fib::Interface;
 use kumiki::packet::{HeapBuf, PacketBuf};
 use kumiki::wire::icmpv6::Icmpv6Message;
 use kumiki::wire::ipv6::{
     Ipv6Header, NEXT_DESTINATION_OPTIONS, NEXT_FRAGMENT, NEXT_HOP_BY_HOP, NEXT_ICMPV6, NEXT_NONE,
     NEXT_OSPF, NEXT_TCP, solicited_node,
 };
+use std::sync::Arc;
 
 fn on_link(destination: &str, next_header: u8) -> Ipv6Header {
     Ipv6Header {
@@ -110,6 +113,55 @@ fn ospf_goes_up_as_a_whole_frame() {
     let own = own_mac(1).link_local().to_string();
     let update = to_router(&packet(on_link(&own, NEXT_OSPF), &[3; 36]));
     assert_eq!(punts(&mut router, &update, PuntClass::Ospf), update);
+}
+
+#[test]
+fn ospf_is_heard_on_fabric_ports_only() {
+    for role in [PortRole::Lan, PortRole::Uplink, PortRole::Routed] {
+        let mut router = Router::with(|world| {
+            let interfaces = Arc::make_mut(&mut world.interfaces);
+            let port = interfaces.get(PortId(1)).unwrap().clone();
+            assert!(interfaces.set(Interface { role, ..port }));
+        });
+        let hello = to_group(&packet(on_link("ff02::5", NEXT_OSPF), &[3; 36]));
+        router.refuses(&hello, DropReason::OspfPort);
+        let own = own_mac(1).link_local().to_string();
+        let update = to_router(&packet(on_link(&own, NEXT_OSPF), &[3; 36]));
+        router.refuses(&update, DropReason::OspfPort);
+        let far = to_router(&packet(header("fd00:2::1", NEXT_OSPF), &[3; 36]));
+        router.refuses(&far, DropReason::OspfPort);
+    }
+    // The host's own TUN is no fabric port either.
+    let mut router = Router::new();
+    let update = packet(header("fd00:2::1", NEXT_OSPF), &[3; 36]);
+    router.inject(Injected::Packet { packet: HeapBuf::new(&update) });
+    router.run();
+    assert!(router.punted().is_empty());
+    assert_eq!(router.counts().dropped(DropReason::OspfPort), 1);
+}
+
+#[test]
+fn ospf_from_beyond_the_link_is_not_heard() {
+    // RFC 5340 §2.5: "OSPF packets are sent using the interface's associated link-local unicast
+    // address as the source address."
+    let mut router = Router::new();
+    let own = own_mac(1).link_local().to_string();
+    for destination in ["ff02::5", &own, "fd00:1::1", "fd00:2::1"] {
+        let far = packet(header(destination, NEXT_OSPF), &[3; 36]);
+        router.refuses(&to_router(&far), DropReason::OspfSource);
+    }
+    let nobody = Ipv6Header { source: address("::"), ..on_link("ff02::6", NEXT_OSPF) };
+    router.refuses(&to_group(&packet(nobody, &[3; 36])), DropReason::OspfSource);
+}
+
+#[test]
+fn ospf_to_other_addresses_of_the_router_is_not_heard() {
+    let mut router = Router::new();
+    let group = solicited_node(own_mac(1).link_local()).to_string();
+    for destination in ["ff02::1", "ff02::2", &group, "fd00:1::1", "fd00:2::1"] {
+        let frame = to_router(&packet(on_link(destination, NEXT_OSPF), &[3; 36]));
+        router.refuses(&frame, DropReason::OspfDestination);
+    }
 }
 
 #[test]

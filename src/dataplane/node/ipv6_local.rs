@@ -5,13 +5,18 @@
 //! are passed over: RFC 8200 §4.8 lets a node ignore them unless configured otherwise.
 //!
 //! *Invariants*: multicast is never for the host; nothing is for a group that the router is not in.
-//! *Standards*: RFC 4291 §2.8 (groups of a router), RFC 5340 §2.9 (protocol 89, groups), RFC 4861
-//! §6.1 and §7.1 (validation), RFC 6980 §5 (no fragmented ND), RFC 4443 §4.2 (echo), RFC 8200 §4.1.
+//! OSPF goes up only where a neighbour of a fabric port says it to this port: whoever can reach the
+//! router from further off, or from a LAN, cannot spend what is kept for it.
+//! *Standards*: RFC 4291 §2.8 (groups of a router), RFC 5340 §2.5 (source of OSPF packets), §2.9
+//! (protocol 89, groups), RFC 2328 §8.2 (destination of OSPF packets), RFC 4861 §6.1 and §7.1
+//! (validation), RFC 6980 §5 (no fragmented ND), RFC 4443 §4.2 (echo), RFC 8200 §4.1.
 
+use crate::base::route::PortRole;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Complaint, Ctx, Next, NodeId};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
 use crate::dataplane::punt::PuntClass;
+use crate::fib::Interface;
 use crate::packet::{Burst, PacketBuf};
 use crate::wire::icmpv6::{
     CODE_NEXT_HEADER, Icmpv6View, TYPE_ECHO_REQUEST, TYPE_PARAMETER_PROBLEM, is_multicast_listener,
@@ -25,10 +30,10 @@ use crate::wire::ipv6::{
 use core::net::Ipv6Addr;
 
 /// Sorts a burst for the router; see the file.
-pub fn ipv6_local<B: PacketBuf>(_: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
+pub fn ipv6_local<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
-        match judge(ipv6_octets(packet)) {
+        match judge(ipv6_octets(packet), ctx.interface) {
             Verdict::Punt(class) => next.punt(slot, class),
             Verdict::Echo => {
                 let offset = u16::try_from(HEADER_OCTETS).unwrap_or(0) + L2_OCTETS;
@@ -59,7 +64,7 @@ enum Scope {
     Group,
 }
 
-fn judge(octets: &[u8]) -> Verdict {
+fn judge(octets: &[u8], interface: Option<&Interface>) -> Verdict {
     let Ok(view) = Ipv6View::new(octets) else {
         return Verdict::Drop(DropReason::Ipv6HeaderTruncated);
     };
@@ -85,11 +90,30 @@ fn judge(octets: &[u8]) -> Verdict {
         };
     }
     match (found.protocol, scope) {
-        (NEXT_OSPF, _) => Verdict::Punt(PuntClass::Ospf),
+        (NEXT_OSPF, _) => judge_ospf(&view, interface),
         (NEXT_ICMPV6, _) => judge_icmpv6(&view, &found, scope),
         (NEXT_NONE, _) => Verdict::Drop(DropReason::LocalNoNextHeader),
         (_, Scope::Group) => Verdict::Drop(DropReason::MulticastUnwanted),
         (_, Scope::Host | Scope::Link) => Verdict::Punt(PuntClass::Host),
+    }
+}
+
+/// `interface` is where the packet came in; `None` for what the host sent.
+fn judge_ospf(view: &Ipv6View<'_>, interface: Option<&Interface>) -> Verdict {
+    let Some(interface) = interface.filter(|interface| interface.role == PortRole::Fabric) else {
+        return Verdict::Drop(DropReason::OspfPort);
+    };
+    // RFC 5340 §2.5: packets come from the link-local address of the neighbour's interface. Only
+    // virtual links use others, and a cluster of one area has none.
+    if !is_link_local(view.source_bits()) {
+        return Verdict::Drop(DropReason::OspfSource);
+    }
+    // RFC 2328 §8.2: "The packet's IP destination address must be the IP address of the receiving
+    // interface, or one of the IP multicast addresses AllSPFRouters or AllDRouters."
+    match view.destination() {
+        ALL_SPF_ROUTERS | ALL_DESIGNATED_ROUTERS => Verdict::Punt(PuntClass::Ospf),
+        own if own == interface.link_local => Verdict::Punt(PuntClass::Ospf),
+        _ => Verdict::Drop(DropReason::OspfDestination),
     }
 }
 
