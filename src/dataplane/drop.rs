@@ -110,10 +110,11 @@ drop_reasons! {
     TxFull: "tx_full", "The device did not take it: its transmit queue is full.";
     PortGone: "port_gone", "The port it should leave by is not on this worker any more.";
     PuntRingFull: "punt_ring_full", "The control thread is behind; its ring is full.";
-    PuntPolicedOspf: "punt_policed_ospf", "OSPF above the rate of its punt class.";
-    PuntPolicedNd: "punt_policed_nd", "Neighbour Discovery above the rate of its punt class.";
+    PuntPolicedOspf: "punt_policed_ospf", "OSPF above the rate that one port may have.";
+    PuntPolicedNd: "punt_policed_nd",
+        "Neighbour Discovery above the rate that one port may have.";
     PuntPolicedUnresolved: "punt_policed_unresolved",
-        "Packets to unresolved neighbours above the rate of their punt class.";
+        "Packets to unresolved neighbours of one port above their rate: a scan, for example.";
     PuntPolicedHost: "punt_policed_host", "Packets for the host above the rate of their class.";
     GraphOverflow: "graph_overflow", "More than a burst waited for one node; an error of ours.";
 }

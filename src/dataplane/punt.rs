@@ -4,11 +4,12 @@
 //! control plane makes of a packet is its business; the daemon turns a [`Punted`] into an input or
 //! gives it to the TUN.
 //!
-//! *Invariants*: a punted packet passed the policer of its class; what did not is a drop with a
-//! reason.
+//! *Invariants*: a punted packet passed the policer of its class and port; what did not is a drop
+//! with a reason. What floods one port is refused there, while the neighbours of the others are
+//! heard. Packets for the host share one policer: its TUN is one whatever port they came in by.
 //! *Standards*: the idea of RFC 6192 (protection of the control plane).
 
-use crate::base::ids::PortId;
+use crate::base::ids::{PORT_MAX, PortId};
 use crate::base::time::Instant;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::limit::TokenBucket;
@@ -19,6 +20,17 @@ use std::sync::Arc;
 /// Packets that wait for the control thread, per worker: a burst of flooding from 16 neighbours
 /// fits.
 pub const PUNT_RING_MAX: usize = 4096;
+/// No port can fill more than this part of a ring at once.
+const PUNT_RING_SHARE: usize = 4;
+const _: () = {
+    let mut class = 0;
+    while class < PUNT_CLASS_COUNT {
+        let (_, depth) = PuntClass::ALL[class].limits();
+        let is_per_port = PuntClass::ALL[class].is_per_port();
+        assert!(!is_per_port || depth as usize * PUNT_RING_SHARE <= PUNT_RING_MAX);
+        class += 1;
+    }
+};
 
 /// Why a packet goes up.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -67,14 +79,20 @@ impl PuntClass {
         Self::ALL.get(index).copied()
     }
 
-    /// Packets per second and at once.
+    /// Whether each port has a policer of its own.
+    const fn is_per_port(self) -> bool {
+        !matches!(self, Self::Host)
+    }
+
+    /// Packets per second and at once, of a port where [`Self::is_per_port`].
     const fn limits(self) -> (u32, u32) {
         match self {
-            // Database exchange of some hundreds of routers comes at once.
-            Self::Ospf => (20_000, 4_096),
-            Self::Nd => (5_000, 1_024),
+            // One neighbour: the database of some hundreds of routers, their LSAs all at once.
+            Self::Ospf => (5_000, 512),
+            // The hosts of a LAN, all of which ask after a power cut.
+            Self::Nd => (2_000, 256),
             // Each makes the control thread work; ND keeps a few packets per neighbour anyway.
-            Self::Unresolved => (2_000, 512),
+            Self::Unresolved => (2_000, 256),
             // TCP to the host: some Gb/s with 9000-octet packets.
             Self::Host => (200_000, 8_192),
         }
@@ -127,18 +145,19 @@ impl<B> Way<B> {
 pub struct PuntSender<B> {
     control: Way<B>,
     host: Option<Way<B>>,
-    policers: [TokenBucket; PUNT_CLASS_COUNT],
+    /// By class, then by port; a class that is not per port uses the first.
+    policers: Box<[[TokenBucket; PORT_MAX]]>,
 }
 
 impl<B> PuntSender<B> {
     /// A sender into `ring`; `wake` wakes its reader and is called at most once a loop, and only
     /// when the reader sleeps.
     pub fn new(ring: Arc<Ring<Punted<B>>>, wake: Box<dyn FnMut() + Send>) -> Self {
-        let policers = core::array::from_fn(|index| {
-            let (rate, depth) = PuntClass::from_index(index).map_or((0, 0), PuntClass::limits);
-            TokenBucket::new(rate, depth)
+        let policers = PuntClass::ALL.iter().map(|class| {
+            let (rate, depth) = class.limits();
+            core::array::from_fn(|_| TokenBucket::new(rate, depth))
         });
-        Self { control: Way::new(ring, wake), host: None, policers }
+        Self { control: Way::new(ring, wake), host: None, policers: policers.collect() }
     }
 
     /// Sends [`PuntClass::Host`] into `ring` instead: TCP of the host does not queue behind
@@ -156,8 +175,10 @@ impl<B> PuntSender<B> {
     /// Sends a packet up, or gives it back with the reason to drop it.
     pub fn offer(&mut self, punted: Punted<B>, now: Instant) -> Result<(), (B, DropReason)> {
         let class = punted.class;
-        let passes = self.policers.get_mut(class.index()).is_some_and(|policer| policer.take(now));
-        if !passes {
+        let place = if class.is_per_port() { punted.port.index() } else { 0 };
+        let policers = self.policers.get_mut(class.index());
+        let policer = policers.and_then(|of_class| of_class.get_mut(place));
+        if !policer.is_some_and(|policer| policer.take(now)) {
             return Err((punted.packet, class.policed()));
         }
         let way = match &mut self.host {
@@ -182,8 +203,12 @@ mod tests {
     use super::*;
     use core::sync::atomic::{AtomicU32, Ordering};
 
+    fn punted_on(port: u16, class: PuntClass) -> Punted<u32> {
+        Punted { class, port: PortId(port), neighbor: Ipv6Addr::UNSPECIFIED, packet: 7 }
+    }
+
     fn punted(class: PuntClass) -> Punted<u32> {
-        Punted { class, port: PortId(1), neighbor: Ipv6Addr::UNSPECIFIED, packet: 7 }
+        punted_on(1, class)
     }
 
     #[test]
@@ -202,6 +227,23 @@ mod tests {
         let refused = sender.offer(punted(PuntClass::Unresolved), Instant::ZERO);
         assert_eq!(refused, Err((7, DropReason::PuntPolicedUnresolved)));
         assert!(sender.offer(punted(PuntClass::Ospf), Instant::ZERO).is_ok());
+    }
+
+    #[test]
+    fn each_port_has_its_own_policer_but_not_for_the_host() {
+        for class in PuntClass::ALL {
+            let mut sender = PuntSender::new(Arc::new(Ring::new(10_000)), Box::new(|| ()));
+            let (_, depth) = class.limits();
+            for _ in 0..depth {
+                assert!(sender.offer(punted_on(1, *class), Instant::ZERO).is_ok());
+            }
+            let refused = Err((7, class.policed()));
+            assert_eq!(sender.offer(punted_on(1, *class), Instant::ZERO), refused);
+            for port in [0, 2, 63] {
+                let answer = sender.offer(punted_on(port, *class), Instant::ZERO);
+                assert_eq!(answer.is_ok(), class.is_per_port(), "{class:?} on {port}");
+            }
+        }
     }
 
     #[test]

@@ -165,6 +165,41 @@ fn ospf_to_other_addresses_of_the_router_is_not_heard() {
 }
 
 #[test]
+fn a_flood_on_one_port_takes_nothing_from_the_others() {
+    let mut router = Router::new();
+    let hello = |port: u16| {
+        let from = neighbor_mac(port);
+        let packet = packet(
+            Ipv6Header { source: from.link_local(), ..on_link("ff02::5", NEXT_OSPF) },
+            &[3; 36],
+        );
+        frame(MacAddress::for_multicast(address("ff02::5")), from, &packet)
+    };
+    let solicit = |port: u16| {
+        let (own, from) = (own_mac(port), neighbor_mac(port));
+        let message = Icmpv6Message::Other { kind: 135, code: 0, body: vec![0; 20] };
+        let header = on_link(&own.link_local().to_string(), NEXT_ICMPV6);
+        frame(own, from, &icmpv6(Ipv6Header { source: from.link_local(), ..header }, &message))
+    };
+    for _ in 0..10_000 {
+        router.receive(1, &hello(1));
+        router.receive(1, &solicit(1));
+    }
+    router.run();
+    let counts = router.counts();
+    for reason in [DropReason::PuntPolicedOspf, DropReason::PuntPolicedNd] {
+        assert!(counts.dropped(reason) > 0, "{reason:?}");
+    }
+    router.punted();
+    router.receive(2, &hello(2));
+    router.receive(2, &solicit(2));
+    router.run();
+    let punted = router.punted();
+    let classes: Vec<_> = punted.iter().map(|punted| (punted.class, punted.port)).collect();
+    assert_eq!(classes, [(PuntClass::Ospf, PortId(2)), (PuntClass::Nd, PortId(2))]);
+}
+
+#[test]
 fn neighbour_discovery_goes_up_only_from_the_link() {
     let mut router = Router::new();
     let group = solicited_node(own_mac(1).link_local()).to_string();
