@@ -5,9 +5,10 @@
 //! `control`'s.
 //!
 //! *Invariants*: never blocks but in its poller; between two looks at its messages it takes at most
-//! [`PUNTS_PER_SLICE`] packets of each worker. A panic inside the control plane starts a new one
-//! with the same configuration and ports; workers forward on with the last snapshot. Numbers that
-//! an older control plane gave out are reclaimed before the new one hears of any.
+//! [`PUNTS_PER_SLICE`] packets of each ring of each worker, OSPF of all workers first. A panic
+//! inside the control plane starts a new one with the same configuration and ports; workers forward
+//! on with the last snapshot. Numbers that an older control plane gave out are reclaimed before the
+//! new one hears of any.
 
 use crate::api::show::ShowReply;
 use crate::api::{Event, Severity};
@@ -22,7 +23,8 @@ use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{HostAddresses, ToControl, ToHost};
 use crate::daemon::worker::{Admission, WorkerLinks};
-use crate::dataplane::{Injected, PuntClass, Punted};
+use crate::dataplane::punt::CONTROL_RING_COUNT;
+use crate::dataplane::{Injected, PuntClass, Punted, Ring};
 use crate::fib::Forwarding;
 use crate::os::poller::{Events, Poller};
 use crate::packet::{PacketAlloc, PacketBuf};
@@ -30,7 +32,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Packets taken from each worker before messages and timers are looked at again.
+/// Packets taken from each ring of each worker before messages and timers are looked at again.
 pub const PUNTS_PER_SLICE: usize = 64;
 /// Messages taken before packets and timers are looked at again.
 const MESSAGES_PER_SLICE: usize = 64;
@@ -94,20 +96,7 @@ pub fn run<B: PacketBuf>(start: ControlStart<B>) -> Publisher<Forwarding> {
         }
     };
     let now = start.clock.now();
-    let mut estate = Estate {
-        start,
-        alloc: pass.alloc,
-        config: None,
-        ports: BTreeMap::new(),
-        foreign_snapshots: 1,
-        unsent_addresses: None,
-        reclaim_wait: RECLAIM_WAIT.0,
-        reclaim_at: now,
-        use_reported_at: now,
-        use_counts: Vec::new(),
-        calculation: Duration::ZERO,
-        ending_at: None,
-    };
+    let mut estate = Estate::new(start, pass.alloc, now);
     let mut restart_wait = RESTART_WAIT.0;
     loop {
         let began = estate.start.clock.now();
@@ -134,6 +123,23 @@ pub fn run<B: PacketBuf>(start: ControlStart<B>) -> Publisher<Forwarding> {
 }
 
 impl<B: PacketBuf> Estate<B> {
+    fn new(start: ControlStart<B>, alloc: Box<dyn PacketAlloc<B>>, now: Instant) -> Self {
+        Self {
+            start,
+            alloc,
+            config: None,
+            ports: BTreeMap::new(),
+            foreign_snapshots: 1,
+            unsent_addresses: None,
+            reclaim_wait: RECLAIM_WAIT.0,
+            reclaim_at: now,
+            use_reported_at: now,
+            use_counts: Vec::new(),
+            calculation: Duration::ZERO,
+            ending_at: None,
+        }
+    }
+
     /// Drives one control plane from its start to the end of the router.
     fn reign(&mut self) {
         let mut plane = ControlPlane::new(ControlOptions { seed: entropy() });
@@ -222,25 +228,31 @@ impl<B: PacketBuf> Estate<B> {
         true
     }
 
+    /// A slice of what the workers sent up. A ring that has more does not keep the others waiting.
     fn take_punts(&mut self, plane: &mut ControlPlane) -> bool {
         let mut is_busy = false;
-        for index in 0..self.start.workers.len() {
-            for taken in 0.. {
-                if taken == PUNTS_PER_SLICE {
-                    is_busy = true;
-                    break;
-                }
-                let ring = self.start.workers.get(index).map(|worker| &worker.control_punts);
-                let Some(punted) = ring.and_then(|ring| ring.pop()) else { break };
-                if let Some(input) = input_of(&punted) {
-                    drop(punted);
-                    let now = self.start.clock.now();
-                    self.timed(plane, |plane| plane.handle(now, input));
-                    self.carry_out(plane);
-                }
+        for place in 0..CONTROL_RING_COUNT {
+            for worker in 0..self.start.workers.len() {
+                is_busy |= self.take_slice(plane, worker, place);
             }
         }
         is_busy
+    }
+
+    /// Empties one ring of one worker, as far as a slice goes; says whether there may be more.
+    fn take_slice(&mut self, plane: &mut ControlPlane, worker: usize, place: usize) -> bool {
+        for _ in 0..PUNTS_PER_SLICE {
+            let links = self.start.workers.get(worker);
+            let ring = links.and_then(|links| links.punts.of_control().get(place).copied());
+            let Some(punted) = ring.and_then(Ring::pop) else { return false };
+            if let Some(input) = input_of(&punted) {
+                drop(punted);
+                let now = self.start.clock.now();
+                self.timed(plane, |plane| plane.handle(now, input));
+                self.carry_out(plane);
+            }
+        }
+        true
     }
 
     /// Lets the control plane work, and notes how long a step took in which routes were calculated:
@@ -369,6 +381,11 @@ impl<B: PacketBuf> Estate<B> {
         }
     }
 
+    /// The rings that end its sleep.
+    fn rings(&self) -> impl Iterator<Item = &Ring<Punted<B>>> {
+        self.start.workers.iter().flat_map(|worker| worker.punts.of_control())
+    }
+
     fn sleep(&self, plane: &ControlPlane, events: &mut Events) {
         let now = self.start.clock.now();
         let pending = self.start.publisher.pending() > 0;
@@ -380,16 +397,15 @@ impl<B: PacketBuf> Estate<B> {
             Some(self.use_reported_at + USE_REPORT_INTERVAL),
         ];
         let deadline = deadline.into_iter().flatten().min();
-        let rings = || self.start.workers.iter().map(|worker| &worker.control_punts);
         let mut timeout = deadline.map(|deadline| deadline - now);
-        if !rings().all(|ring| ring.announce_sleep()) {
+        if !self.rings().all(Ring::announce_sleep) {
             timeout = Some(Duration::ZERO);
         }
         if let Err(error) = self.start.poller.wait(timeout, events) {
             tracing::error!(topic = "daemon.control", "cannot wait: {error}");
             std::thread::sleep(RECLAIM_WAIT.0);
         }
-        rings().for_each(|ring| ring.announce_awake());
+        self.rings().for_each(Ring::announce_awake);
     }
 }
 
@@ -404,5 +420,64 @@ fn input_of<B: PacketBuf>(punted: &Punted<B>) -> Option<Input> {
         }
         // These go to the host thread.
         PuntClass::Host => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::LcoreId;
+    use crate::daemon::mailbox::mailbox;
+    use crate::fib::Liveness;
+    use crate::packet::HeapBuf;
+    use core::net::Ipv6Addr;
+
+    struct HeapAlloc;
+
+    impl PacketAlloc<HeapBuf> for HeapAlloc {
+        fn alloc(&mut self) -> Option<HeapBuf> {
+            Some(HeapBuf::new(&[]))
+        }
+    }
+
+    fn estate() -> Estate<HeapBuf> {
+        let poller = Poller::new().unwrap();
+        let (_, control_box) = mailbox(1, poller.waker());
+        let (host, _) = mailbox(1, poller.waker());
+        let start = ControlStart {
+            mailbox: control_box,
+            host,
+            workers: vec![WorkerLinks::new(LcoreId(0), 0).unwrap()],
+            publisher: Publisher::new(Forwarding::empty(Arc::new(Liveness::new(0)))),
+            clock: Clock::start(),
+            counters: Arc::default(),
+            admission: Arc::new(|| unreachable!("the test is its thread")),
+            poller,
+        };
+        Estate::new(start, Box::new(HeapAlloc), Instant::ZERO)
+    }
+
+    #[test]
+    fn a_slice_takes_of_every_ring_and_each_of_them_ends_a_sleep() {
+        let mut estate = estate();
+        let mut plane = ControlPlane::new(ControlOptions { seed: 1 });
+        let (punts, neighbor) = (estate.start.workers[0].punts.clone(), Ipv6Addr::UNSPECIFIED);
+        let punted =
+            |class| Punted { class, port: PortId(1), neighbor, packet: HeapBuf::new(&[0; 60]) };
+        for _ in 0..PUNTS_PER_SLICE + 1 {
+            assert!(punts.ospf.push(punted(PuntClass::Ospf)).is_ok());
+            assert!(punts.control.push(punted(PuntClass::Nd)).is_ok());
+        }
+        assert!(estate.take_punts(&mut plane));
+        assert_eq!(punts.of_control().map(Ring::len), [1, 1]);
+        assert!(!estate.take_punts(&mut plane));
+        assert_eq!(punts.of_control().map(Ring::len), [0, 0]);
+        assert_eq!(plane.counters().frames_without_port, 2 * (PUNTS_PER_SLICE as u64 + 1));
+        for ring in punts.of_control() {
+            assert!(estate.rings().all(Ring::announce_sleep));
+            assert!(ring.push(punted(PuntClass::Nd)).is_ok() && ring.must_wake());
+            assert!(!estate.rings().all(Ring::announce_sleep), "something waits");
+            assert!(ring.pop().is_some());
+        }
     }
 }

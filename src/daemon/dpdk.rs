@@ -11,6 +11,7 @@ use crate::daemon::devices::{DeviceOpener, DeviceQueues, DeviceStats, OpenDevice
 use crate::daemon::error::{PortProblem, RunError};
 use crate::daemon::worker::{Admission, ThreadPass};
 use crate::dataplane::inject::INJECT_RING_MAX;
+use crate::dataplane::punt::{CONTROL_RING_MAX, OSPF_RING_MAX};
 use crate::dpdk::{Eal, EalOptions, EalThread, Mbuf, MbufAlloc, Mempool};
 use crate::ports::DeviceSpec;
 use crate::ports::dpdk::{
@@ -23,6 +24,7 @@ use std::sync::Arc;
 /// Buffers for what a worker has in its hands and its rings; rings are rarely full at once.
 const BUFFERS_PER_WORKER: u32 = 4096;
 const _: () = assert!(BUFFERS_PER_WORKER as usize >= INJECT_RING_MAX);
+const _: () = assert!(BUFFERS_PER_WORKER as usize >= OSPF_RING_MAX + CONTROL_RING_MAX);
 /// Buffers in the caches of the threads that touch packets.
 const BUFFERS_IN_CACHES: u32 = 1024;
 /// Buffers that a virtual device keeps for each queue.

@@ -149,7 +149,7 @@ impl<B: PacketBuf> Host<B> {
         if self.must_stop && self.start.jobs.try_send(Job::Stop).is_ok() {
             self.must_stop = false;
         }
-        let rings = || self.start.workers.iter().map(|worker| &worker.host_punts);
+        let rings = || self.start.workers.iter().map(|worker| &worker.punts.host);
         let mut timeout = self.timeout(now);
         if is_busy || !rings().all(|ring| ring.announce_sleep()) {
             timeout = Some(Duration::ZERO);
@@ -204,7 +204,7 @@ impl<B: PacketBuf> Host<B> {
                     is_busy = true;
                     break;
                 }
-                let Some(punted) = worker.host_punts.pop() else { break };
+                let Some(punted) = worker.punts.host.pop() else { break };
                 match &mut self.start.tun {
                     Some(tun) => tun.give_to_host(&punted.packet),
                     None => self.start.counters.count(DaemonCounter::TunAbsent),

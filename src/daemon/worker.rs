@@ -13,9 +13,8 @@ use crate::base::time::Duration;
 use crate::daemon::clock::Clock;
 use crate::daemon::error::RunError;
 use crate::dataplane::lcore::{WorkerRings, run};
-use crate::dataplane::punt::PUNT_RING_MAX;
 use crate::dataplane::{
-    IdlePolicy, IdleWait, Injected, LcoreCounters, PuntSender, Punted, Ring, Worker, WorkerCommand,
+    IdlePolicy, IdleWait, Injected, LcoreCounters, PuntRings, PuntSender, Worker, WorkerCommand,
     WorkerSetup,
 };
 use crate::fib::Forwarding;
@@ -142,10 +141,8 @@ pub struct WorkerLinks<B> {
     pub cpu: u16,
     /// What is sent and asked of it.
     pub rings: WorkerRings<B>,
-    /// What it sends to the control thread.
-    pub control_punts: Arc<Ring<Punted<B>>>,
-    /// What it sends to the host thread.
-    pub host_punts: Arc<Ring<Punted<B>>>,
+    /// What it sends to the control thread and to the host thread.
+    pub punts: PuntRings<B>,
     /// What it waits on.
     pub sleeper: Arc<Sleeper>,
     /// What it counts.
@@ -160,8 +157,7 @@ impl<B> Clone for WorkerLinks<B> {
             lcore: self.lcore,
             cpu: self.cpu,
             rings: self.rings.clone(),
-            control_punts: Arc::clone(&self.control_punts),
-            host_punts: Arc::clone(&self.host_punts),
+            punts: self.punts.clone(),
             sleeper: Arc::clone(&self.sleeper),
             counters: Arc::clone(&self.counters),
             stop: Arc::clone(&self.stop),
@@ -178,8 +174,7 @@ impl<B> WorkerLinks<B> {
             lcore,
             cpu,
             rings: WorkerRings::new(),
-            control_punts: Arc::new(Ring::new(PUNT_RING_MAX)),
-            host_punts: Arc::new(Ring::new(PUNT_RING_MAX)),
+            punts: PuntRings::new(),
             waker: sleeper.waker(),
             sleeper,
             counters: Arc::new(LcoreCounters::new(NEXT_HOP_CELLS_MAX)),
@@ -272,8 +267,8 @@ pub fn spawn<B: PacketBuf + 'static>(start: WorkerStart<B>) -> Result<JoinHandle
 
 fn work<B: PacketBuf>(start: WorkerStart<B>) {
     let WorkerStart { links, reader, control, host, policy, clock, hash_seed, cycles, .. } = start;
-    let punts = PuntSender::new(links.control_punts, Box::new(move || control.wake()))
-        .with_host_ring(links.host_punts, Box::new(move || host.wake()));
+    let wake_control = Box::new(move || control.wake());
+    let punts = PuntSender::new(links.punts, wake_control, Box::new(move || host.wake()));
     let mut worker = Worker::new(WorkerSetup {
         lcore: links.lcore,
         reader,

@@ -109,7 +109,11 @@ drop_reasons! {
         "To a group of ours, of a protocol that nothing here speaks.";
     TxFull: "tx_full", "The device did not take it: its transmit queue is full.";
     PortGone: "port_gone", "The port it should leave by is not on this worker any more.";
-    PuntRingFull: "punt_ring_full", "The control thread is behind; its ring is full.";
+    PuntRingFullOspf: "punt_ring_full_ospf",
+        "The control thread is behind; its ring of OSPF is full. Adjacencies may fall.";
+    PuntRingFull: "punt_ring_full",
+        "The control thread is behind; its ring of ND and unresolved neighbours is full.";
+    PuntRingFullHost: "punt_ring_full_host", "The host thread is behind; its ring is full.";
     PuntPolicedOspf: "punt_policed_ospf", "OSPF above the rate that one port may have.";
     PuntPolicedNd: "punt_policed_nd",
         "Neighbour Discovery above the rate that one port may have.";

@@ -29,5 +29,5 @@ pub use graph::NodeId;
 pub use inject::Injected;
 pub use lcore::{IdlePolicy, IdleWait, Worker, WorkerCommand, WorkerSetup};
 pub use ports::WorkerPort;
-pub use punt::{PuntClass, PuntSender, Punted};
+pub use punt::{PuntClass, PuntRings, PuntSender, Punted};
 pub use ring::Ring;

@@ -1,8 +1,13 @@
 //! Packets for the control thread: classes, policers, the way up.
 //!
-//! Owns [`PuntClass`], [`Punted`] and [`PuntSender`], the worker's end of the rings. What the
-//! control plane makes of a packet is its business; the daemon turns a [`Punted`] into an input or
-//! gives it to the TUN.
+//! Owns [`PuntClass`], [`Punted`], [`PuntRings`] and [`PuntSender`], the worker's end of the rings.
+//! What the control plane makes of a packet is its business; the daemon turns a [`Punted`] into an
+//! input or gives it to the TUN.
+//!
+//! There are three rings. OSPF has one alone, because hellos that find no room cost an adjacency:
+//! nothing that hosts send can fill it, and the control thread empties it first. ND and packets to
+//! unresolved neighbours share the second. What is for the host goes to another thread, by the
+//! third: TCP does not queue behind protocols, nor they behind it.
 //!
 //! *Invariants*: a punted packet passed the policer of its class and port; what did not is a drop
 //! with a reason. What floods one port is refused there, while the neighbours of the others are
@@ -17,19 +22,20 @@ use crate::dataplane::ring::Ring;
 use core::net::Ipv6Addr;
 use std::sync::Arc;
 
-/// Packets that wait for the control thread, per worker: a burst of flooding from 16 neighbours
-/// fits.
-pub const PUNT_RING_MAX: usize = 4096;
-/// No port can fill more than this part of a ring at once.
-const PUNT_RING_SHARE: usize = 4;
+/// OSPF packets that wait for the control thread, per worker: what several neighbours flood at once
+/// after a large change.
+pub const OSPF_RING_MAX: usize = 2048;
+/// Other packets that wait for the control thread, per worker.
+pub const CONTROL_RING_MAX: usize = 2048;
+/// Packets that wait for the host thread, per worker: windows of some TCP connections.
+pub const HOST_RING_MAX: usize = 4096;
+/// At once, a port can fill this part of a ring at most.
+const RING_SHARE: usize = 4;
 const _: () = {
-    let mut class = 0;
-    while class < PUNT_CLASS_COUNT {
-        let (_, depth) = PuntClass::ALL[class].limits();
-        let is_per_port = PuntClass::ALL[class].is_per_port();
-        assert!(!is_per_port || depth as usize * PUNT_RING_SHARE <= PUNT_RING_MAX);
-        class += 1;
-    }
+    let [ospf, nd, unresolved] =
+        [PuntClass::Ospf.limits().1, PuntClass::Nd.limits().1, PuntClass::Unresolved.limits().1];
+    assert!(ospf as usize * RING_SHARE <= OSPF_RING_MAX);
+    assert!((nd + unresolved) as usize * RING_SHARE <= CONTROL_RING_MAX);
 };
 
 /// Why a packet goes up.
@@ -121,55 +127,99 @@ pub struct Punted<B> {
     pub packet: B,
 }
 
-/// One way up: a ring and how its reader is woken.
-struct Way<B> {
-    ring: Arc<Ring<Punted<B>>>,
-    wake: Box<dyn FnMut() + Send>,
-    has_pushed: bool,
+/// The rings by which one worker sends packets up; the daemon keeps the other ends.
+pub struct PuntRings<B> {
+    /// OSPF for the control thread.
+    pub ospf: Arc<Ring<Punted<B>>>,
+    /// Everything else for the control thread.
+    pub control: Arc<Ring<Punted<B>>>,
+    /// What is for the host.
+    pub host: Arc<Ring<Punted<B>>>,
 }
 
-impl<B> Way<B> {
-    fn new(ring: Arc<Ring<Punted<B>>>, wake: Box<dyn FnMut() + Send>) -> Self {
-        Self { ring, wake, has_pushed: false }
+/// Rings that lead to the control thread.
+pub const CONTROL_RING_COUNT: usize = 2;
+
+impl<B> PuntRings<B> {
+    /// Empty rings of the usual sizes.
+    pub fn new() -> Self {
+        Self {
+            ospf: Arc::new(Ring::new(OSPF_RING_MAX)),
+            control: Arc::new(Ring::new(CONTROL_RING_MAX)),
+            host: Arc::new(Ring::new(HOST_RING_MAX)),
+        }
     }
 
-    fn finish(&mut self) {
-        if core::mem::take(&mut self.has_pushed) && self.ring.must_wake() {
-            (self.wake)();
+    /// The rings of the control thread, in the order in which it empties them.
+    pub fn of_control(&self) -> [&Ring<Punted<B>>; CONTROL_RING_COUNT] {
+        [&self.ospf, &self.control]
+    }
+}
+
+impl<B> Default for PuntRings<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B> Clone for PuntRings<B> {
+    fn clone(&self) -> Self {
+        Self {
+            ospf: Arc::clone(&self.ospf),
+            control: Arc::clone(&self.control),
+            host: Arc::clone(&self.host),
         }
     }
 }
 
-/// The worker's end of the ways up: to the control thread, and to the host thread where that has a
-/// way of its own.
+/// One way up: a ring, and why packets die for which it has no room.
+struct Way<B> {
+    ring: Arc<Ring<Punted<B>>>,
+    full: DropReason,
+    has_pushed: bool,
+}
+
+impl<B> Way<B> {
+    fn new(ring: Arc<Ring<Punted<B>>>, full: DropReason) -> Self {
+        Self { ring, full, has_pushed: false }
+    }
+
+    /// Whether the reader sleeps and was sent something since the last call.
+    fn must_wake(&mut self) -> bool {
+        core::mem::take(&mut self.has_pushed) && self.ring.must_wake()
+    }
+}
+
+/// Wakes a reader.
+type Wake = Box<dyn FnMut() + Send>;
+
+/// The worker's end of the ways up.
 pub struct PuntSender<B> {
+    ospf: Way<B>,
     control: Way<B>,
-    host: Option<Way<B>>,
+    host: Way<B>,
+    wake_control: Wake,
+    wake_host: Wake,
     /// By class, then by port; a class that is not per port uses the first.
     policers: Box<[[TokenBucket; PORT_MAX]]>,
 }
 
 impl<B> PuntSender<B> {
-    /// A sender into `ring`; `wake` wakes its reader and is called at most once a loop, and only
-    /// when the reader sleeps.
-    pub fn new(ring: Arc<Ring<Punted<B>>>, wake: Box<dyn FnMut() + Send>) -> Self {
+    /// A sender into `rings`. The other two wake their readers; each is called at most once a loop,
+    /// and only when its reader sleeps.
+    pub fn new(rings: PuntRings<B>, wake_control: Wake, wake_host: Wake) -> Self {
         let policers = PuntClass::ALL.iter().map(|class| {
             let (rate, depth) = class.limits();
             core::array::from_fn(|_| TokenBucket::new(rate, depth))
         });
-        Self { control: Way::new(ring, wake), host: None, policers: policers.collect() }
-    }
-
-    /// Sends [`PuntClass::Host`] into `ring` instead: TCP of the host does not queue behind
-    /// protocols, nor they behind it.
-    #[must_use]
-    pub fn with_host_ring(
-        mut self,
-        ring: Arc<Ring<Punted<B>>>,
-        wake: Box<dyn FnMut() + Send>,
-    ) -> Self {
-        self.host = Some(Way::new(ring, wake));
-        self
+        Self {
+            ospf: Way::new(rings.ospf, DropReason::PuntRingFullOspf),
+            control: Way::new(rings.control, DropReason::PuntRingFull),
+            host: Way::new(rings.host, DropReason::PuntRingFullHost),
+            wake_control,
+            wake_host,
+            policers: policers.collect(),
+        }
     }
 
     /// Sends a packet up, or gives it back with the reason to drop it.
@@ -181,19 +231,24 @@ impl<B> PuntSender<B> {
         if !policer.is_some_and(|policer| policer.take(now)) {
             return Err((punted.packet, class.policed()));
         }
-        let way = match &mut self.host {
-            Some(host) if class == PuntClass::Host => host,
-            _ => &mut self.control,
+        let way = match class {
+            PuntClass::Ospf => &mut self.ospf,
+            PuntClass::Nd | PuntClass::Unresolved => &mut self.control,
+            PuntClass::Host => &mut self.host,
         };
         way.has_pushed = true;
-        way.ring.push(punted).map_err(|punted| (punted.packet, DropReason::PuntRingFull))
+        way.ring.push(punted).map_err(|punted| (punted.packet, way.full))
     }
 
     /// Wakes the readers that sleep and were sent something since the last call.
     pub fn finish(&mut self) {
-        self.control.finish();
-        if let Some(host) = &mut self.host {
-            host.finish();
+        // Both are asked: each ring has its own flag, and one reader.
+        let (ospf, control) = (self.ospf.must_wake(), self.control.must_wake());
+        if ospf || control {
+            (self.wake_control)();
+        }
+        if self.host.must_wake() {
+            (self.wake_host)();
         }
     }
 }
@@ -211,6 +266,15 @@ mod tests {
         punted_on(1, class)
     }
 
+    fn rings(limit: usize) -> PuntRings<u32> {
+        let ring = || Arc::new(Ring::new(limit));
+        PuntRings { ospf: ring(), control: ring(), host: ring() }
+    }
+
+    fn sender(rings: &PuntRings<u32>) -> PuntSender<u32> {
+        PuntSender::new(rings.clone(), Box::new(|| ()), Box::new(|| ()))
+    }
+
     #[test]
     fn classes_are_numbered_in_order() {
         let numbered = PuntClass::ALL.iter().enumerate();
@@ -219,20 +283,20 @@ mod tests {
 
     #[test]
     fn each_class_has_its_own_policer() {
-        let mut sender = PuntSender::new(Arc::new(Ring::new(10_000)), Box::new(|| ()));
+        let mut sender = sender(&rings(10_000));
         let (_, depth) = PuntClass::Unresolved.limits();
         for _ in 0..depth {
             assert!(sender.offer(punted(PuntClass::Unresolved), Instant::ZERO).is_ok());
         }
         let refused = sender.offer(punted(PuntClass::Unresolved), Instant::ZERO);
         assert_eq!(refused, Err((7, DropReason::PuntPolicedUnresolved)));
-        assert!(sender.offer(punted(PuntClass::Ospf), Instant::ZERO).is_ok());
+        assert!(sender.offer(punted(PuntClass::Nd), Instant::ZERO).is_ok());
     }
 
     #[test]
     fn each_port_has_its_own_policer_but_not_for_the_host() {
         for class in PuntClass::ALL {
-            let mut sender = PuntSender::new(Arc::new(Ring::new(10_000)), Box::new(|| ()));
+            let mut sender = sender(&rings(10_000));
             let (_, depth) = class.limits();
             for _ in 0..depth {
                 assert!(sender.offer(punted_on(1, *class), Instant::ZERO).is_ok());
@@ -247,31 +311,73 @@ mod tests {
     }
 
     #[test]
-    fn packets_of_the_host_take_its_own_ring() {
-        let (control, host) = (Arc::new(Ring::new(8)), Arc::new(Ring::new(8)));
-        let mut sender = PuntSender::new(Arc::clone(&control), Box::new(|| ()))
-            .with_host_ring(Arc::clone(&host), Box::new(|| ()));
-        for class in PuntClass::ALL {
-            assert!(sender.offer(punted(*class), Instant::ZERO).is_ok());
+    fn ospf_finds_room_where_nothing_else_does_and_is_read_first() {
+        let rings = rings(8);
+        let mut sender = sender(&rings);
+        for class in [PuntClass::Nd, PuntClass::Unresolved, PuntClass::Host] {
+            for _ in 0..9 {
+                let _ = sender.offer(punted(class), Instant::ZERO);
+            }
         }
-        assert_eq!((control.len(), host.len()), (3, 1));
+        let refused = sender.offer(punted(PuntClass::Nd), Instant::ZERO);
+        assert_eq!(refused, Err((7, DropReason::PuntRingFull)));
+        let refused = sender.offer(punted(PuntClass::Host), Instant::ZERO);
+        assert_eq!(refused, Err((7, DropReason::PuntRingFullHost)));
+        assert!(sender.offer(punted(PuntClass::Ospf), Instant::ZERO).is_ok());
+        assert_eq!(rings.of_control().map(Ring::len), [1, 8]);
+        assert_eq!(rings.host.len(), 8);
+        let first = rings.of_control()[0].pop();
+        assert_eq!(first.map(|punted| punted.class), Some(PuntClass::Ospf));
     }
 
     #[test]
-    fn a_full_ring_is_a_drop_and_a_sleeping_reader_is_woken() {
-        let ring = Arc::new(Ring::new(1));
-        let woken = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&woken);
-        let wake = Box::new(move || {
-            count.fetch_add(1, Ordering::Relaxed);
+    fn packets_of_the_host_take_its_own_ring() {
+        let rings = rings(8);
+        let mut sender = sender(&rings);
+        for class in PuntClass::ALL {
+            assert!(sender.offer(punted(*class), Instant::ZERO).is_ok());
+        }
+        assert_eq!((rings.ospf.len(), rings.control.len(), rings.host.len()), (1, 2, 1));
+    }
+
+    #[test]
+    fn a_full_ring_is_a_drop() {
+        let mut sender = sender(&rings(1));
+        assert!(sender.offer(punted(PuntClass::Ospf), Instant::ZERO).is_ok());
+        let refused = sender.offer(punted(PuntClass::Ospf), Instant::ZERO);
+        assert_eq!(refused, Err((7, DropReason::PuntRingFullOspf)));
+    }
+
+    #[test]
+    fn a_sleeping_reader_is_woken_once_whatever_ring_it_was_sent_something_by() {
+        let wakes = [const { AtomicU32::new(0) }; 2].map(Arc::new);
+        let [control, host] = wakes.clone().map(|count| {
+            let wake = move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            };
+            Box::new(wake) as Wake
         });
-        let mut sender = PuntSender::new(Arc::clone(&ring), wake);
-        assert!(ring.announce_sleep());
-        assert!(sender.offer(punted(PuntClass::Nd), Instant::ZERO).is_ok());
-        let refused = sender.offer(punted(PuntClass::Nd), Instant::ZERO);
-        assert_eq!(refused, Err((7, DropReason::PuntRingFull)));
-        sender.finish();
-        sender.finish();
-        assert_eq!(woken.load(Ordering::Relaxed), 1);
+        let rings = rings(8);
+        let mut sender = PuntSender::new(rings.clone(), control, host);
+        let woken = || wakes.each_ref().map(|count| count.swap(0, Ordering::Relaxed));
+        for (classes, expected) in [
+            (&[PuntClass::Ospf][..], [1, 0]),
+            (&[PuntClass::Nd], [1, 0]),
+            (&[PuntClass::Ospf, PuntClass::Unresolved], [1, 0]),
+            (&[PuntClass::Host], [0, 1]),
+            (&[], [0, 0]),
+        ] {
+            let mut readers = rings.of_control().into_iter().chain([&*rings.host]);
+            assert!(readers.all(Ring::announce_sleep));
+            for class in classes {
+                assert!(sender.offer(punted(*class), Instant::ZERO).is_ok());
+            }
+            sender.finish();
+            sender.finish();
+            assert_eq!(woken(), expected, "{classes:?}");
+            for ring in rings.of_control().into_iter().chain([&*rings.host]) {
+                while ring.pop().is_some() {}
+            }
+        }
     }
 }

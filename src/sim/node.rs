@@ -14,7 +14,7 @@ use crate::base::time::Instant;
 use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input};
 use crate::dataplane::lcore::{WorkerRings, WorldReader};
 use crate::dataplane::{
-    Injected, LcoreCounters, LcoreSnapshot, PuntClass, PuntSender, Punted, Ring, Worker,
+    Injected, LcoreCounters, LcoreSnapshot, PuntClass, PuntRings, PuntSender, Punted, Ring, Worker,
     WorkerPort, WorkerSetup,
 };
 use crate::fib::{Forwarding, Liveness};
@@ -114,7 +114,7 @@ pub struct Node<C> {
     worker: Worker<HeapBuf, SnapshotReader>,
     rings: WorkerRings<HeapBuf>,
     counters: Arc<LcoreCounters>,
-    punts: Arc<Ring<Punted<HeapBuf>>>,
+    punts: PuntRings<HeapBuf>,
     publisher: Publisher<Forwarding>,
     ports: Vec<Queues>,
     used: BTreeMap<NextHopId, u64>,
@@ -144,14 +144,14 @@ impl<C: Control> Node<C> {
         let ports: Vec<Queues> = attached.iter().map(queues).collect();
         let mut publisher = Publisher::new(Forwarding::empty(Arc::new(Liveness::new(0))));
         let reader = publisher.reader().unwrap_or_else(|_| unreachable!("the first reader"));
-        let punts = Arc::new(Ring::new(QUEUE_FRAMES_MAX));
+        let punts = PuntRings::new();
         let rings = WorkerRings::new();
         let counters = Arc::new(LcoreCounters::new(NEXT_HOPS_WATCHED));
         let worker = Worker::new(WorkerSetup {
             lcore: LcoreId(0),
             reader: SnapshotReader(reader),
             ports: ports.iter().map(worker_port).collect(),
-            punts: PuntSender::new(Arc::clone(&punts), Box::new(|| ())),
+            punts: PuntSender::new(punts.clone(), Box::new(|| ()), Box::new(|| ())),
             rings: rings.clone(),
             counters: Arc::clone(&counters),
             hash_seed: seed,
@@ -265,14 +265,22 @@ impl<C: Control> Node<C> {
         for _ in 0..ROUNDS_MAX {
             let is_quiet = !self.obey(now);
             while self.worker.run_once(now) > 0 {}
-            if self.punts.is_empty() && is_quiet {
-                return self.collect();
-            }
-            while let Some(punted) = self.punts.pop() {
+            let mut is_empty = true;
+            while let Some(punted) = self.next_punted() {
+                is_empty = false;
                 self.hand_over(now, punted);
+            }
+            if is_empty && is_quiet {
+                return self.collect();
             }
         }
         panic!("at {now} control plane and data plane keep each other busy");
+    }
+
+    /// What the daemon's threads would take next.
+    fn next_punted(&self) -> Option<Punted<HeapBuf>> {
+        let of_control = self.punts.of_control().into_iter().find_map(Ring::pop);
+        of_control.or_else(|| self.punts.host.pop())
     }
 
     /// Carries out a burst of actions; says whether there were any.

@@ -7,8 +7,8 @@ use kumiki::base::route::PortRole;
 use kumiki::base::time::Instant;
 use kumiki::dataplane::lcore::{self, WorkerRings, WorldReader};
 use kumiki::dataplane::{
-    DropReason, IdlePolicy, IdleWait, Injected, LcoreCounters, LcoreSnapshot, PuntSender, Punted,
-    Ring, Worker, WorkerPort, WorkerSetup,
+    DropReason, IdlePolicy, IdleWait, Injected, LcoreCounters, LcoreSnapshot, PuntRings,
+    PuntSender, Punted, Ring, Worker, WorkerPort, WorkerSetup,
 };
 use kumiki::fib::{
     Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
@@ -63,7 +63,7 @@ pub struct Router {
     received: Vec<Cable>,
     sent: Vec<Cable>,
     tx_room: Arc<Mutex<usize>>,
-    punted: Arc<Ring<Punted<HeapBuf>>>,
+    punts: PuntRings<HeapBuf>,
     pub rings: WorkerRings<HeapBuf>,
     pub counters: Arc<LcoreCounters>,
     pub liveness: Arc<Liveness>,
@@ -179,21 +179,22 @@ impl Router {
             let tx = MemoryTx { cable, room: Arc::clone(&tx_room) };
             WorkerPort::new(PortId(port), Some(Box::new(rx)), Box::new(tx))
         });
-        let punted = Arc::new(Ring::new(10_000));
+        let punt_ring = || Arc::new(Ring::new(10_000));
+        let punts = PuntRings { ospf: punt_ring(), control: punt_ring(), host: punt_ring() };
         let rings = WorkerRings::new();
         let counters = Arc::new(LcoreCounters::new(4));
         let worker = Worker::new(WorkerSetup {
             lcore: LcoreId(0),
             reader: Fixed(Arc::new(world)),
             ports: ports.into(),
-            punts: PuntSender::new(Arc::clone(&punted), Box::new(|| ())),
+            punts: PuntSender::new(punts.clone(), Box::new(|| ()), Box::new(|| ())),
             rings: rings.clone(),
             counters: Arc::clone(&counters),
             hash_seed: 7,
             cycles: || 0,
         });
         let now = Instant::from_millis(1);
-        Self { worker, received, sent, tx_room, punted, rings, counters, liveness, now }
+        Self { worker, received, sent, tx_room, punts, rings, counters, liveness, now }
     }
 
     /// Lets frames come in by `port`; does not run the worker.
@@ -241,9 +242,10 @@ impl Router {
         cable.drain(..).map(|packet| packet.data().to_vec()).collect()
     }
 
-    /// Everything punted since the last call.
+    /// Everything punted since the last call, ring by ring.
     pub fn punted(&self) -> Vec<Punted<HeapBuf>> {
-        core::iter::from_fn(|| self.punted.pop()).collect()
+        let rings = self.punts.of_control().into_iter().chain([&*self.punts.host]);
+        rings.flat_map(|ring| core::iter::from_fn(|| ring.pop())).collect()
     }
 
     /// The counters.
