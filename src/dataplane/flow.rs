@@ -4,7 +4,9 @@
 //! to `fib`.
 //!
 //! *Invariants*: all packets of one flow get one hash, and so do all fragments of one packet,
-//! because a fragment's ports are never read. Never zero: zero means "not computed".
+//! because a fragment's ports are never read. Never zero: zero means "not computed". What one
+//! router chooses says nothing about the choice of another: of the flows that reach the second by
+//! one of the first's ways, each of its own ways gets its share (no polarisation).
 //! *Standards*: RFC 6438 (flow label in the hash), RFC 6437 §3 (the label may be zero: then ports
 //! decide).
 
@@ -23,10 +25,15 @@ pub fn flow_hash(view: &Ipv6View<'_>, seed: u64) -> u32 {
     let (source, destination) = (halves(view.source_bits()), halves(view.destination_bits()));
     let (protocol, ports) = ports(view);
     let label = u64::from(view.flow_label()) << 8 | u64::from(protocol);
-    let mixed = fold(source.0 ^ m0 ^ seed, source.1 ^ m1)
+    let mixed = fold(source.0 ^ m0, source.1 ^ m1)
         ^ fold(destination.0 ^ m2, destination.1 ^ m3)
         ^ fold(label ^ m1, u64::from(ports) ^ m2);
-    let (high, low) = (mixed >> 32, mixed & 0xffff_ffff);
+    // The seed goes into a multiplication of everything. As a summand of the sum above it would
+    // turn the same bits for all flows of a source, and the choices of two routers would be one
+    // choice. It is spread first, because two seeds may differ in one bit; that part waits for no
+    // packet.
+    let hash = fold(mixed ^ fold(seed ^ m2, m0), m3);
+    let (high, low) = (hash >> 32, hash & 0xffff_ffff);
     u32::try_from(high ^ low).unwrap_or(0).max(1)
 }
 
@@ -75,6 +82,9 @@ fn read_ports(protocol: u8, rest: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::NextHopId;
+    use crate::fib::NextHopGroup;
+    use crate::fib::next_hop::pick;
     use crate::wire::ipv6::{Ipv6Header, NEXT_DESTINATION_OPTIONS};
 
     fn packet(label: u32, next_header: u8, rest: &[u8]) -> Vec<u8> {
@@ -90,8 +100,17 @@ mod tests {
         [&header.to_octets(), rest].concat()
     }
 
+    fn hash_at(packet: &[u8], seed: u64) -> u32 {
+        flow_hash(&Ipv6View::new(packet).unwrap(), seed)
+    }
+
     fn hash(packet: &[u8]) -> u32 {
-        flow_hash(&Ipv6View::new(packet).unwrap(), 1)
+        hash_at(packet, 1)
+    }
+
+    /// Flows between two hosts, told apart by their ports only.
+    fn flows(count: u32) -> Vec<Vec<u8>> {
+        (0..count).map(|number| packet(0, NEXT_UDP, &number.to_be_bytes())).collect()
     }
 
     #[test]
@@ -132,5 +151,37 @@ mod tests {
             buckets[usize::try_from(hash(&bytes) & 63).unwrap()] += 1;
         }
         assert!(buckets.iter().all(|count| (800..1200).contains(count)), "{buckets:?}");
+    }
+
+    #[test]
+    fn choices_of_two_routers_have_nothing_to_do_with_each_other() {
+        let flows = flows(16_000);
+        // Seeds at random, and seeds that differ in one bit.
+        for (near, far) in
+            [(0xd1b5_4a32_d192_ed03, 0x2545_f491_4f6c_dd1d), (6, 7), (7, 7 | 1 << 63)]
+        {
+            let mut pairs = [0_u32; 16];
+            for flow in &flows {
+                let pair = hash_at(flow, near) & 3 | (hash_at(flow, far) & 3) << 2;
+                pairs[usize::try_from(pair).unwrap()] += 1;
+            }
+            // A thousand of each on average, give or take five times its deviation.
+            assert!(pairs.iter().all(|count| (845..1155).contains(count)), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn every_hop_of_a_chain_halves_the_flows_that_reach_it() {
+        let members = [1, 2].map(NextHopId);
+        let NextHopGroup::Forward { buckets, .. } = NextHopGroup::forward(members.to_vec()) else {
+            unreachable!("two members forward")
+        };
+        let mut flows = flows(64_000);
+        for hop in 0..6 {
+            let before = flows.len();
+            flows.retain(|flow| pick(&buckets, hash_at(flow, hop), |_| true) == Some(members[0]));
+            let share = flows.len() * 100 / before;
+            assert!((40..60).contains(&share), "hop {hop}: {share} % of {before} flows");
+        }
     }
 }
