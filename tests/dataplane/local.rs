@@ -74,6 +74,21 @@ fn a_ping_to_all_nodes_is_answered_from_the_port() {
 }
 
 #[test]
+fn an_answer_from_a_link_local_address_stays_on_its_link() {
+    // RFC 4291 §2.5.6: "Routers must not forward any packets with Link-Local source or destination
+    // addresses to other links."
+    let mut router = Router::new();
+    let own = own_mac(1).link_local();
+    // The way to this source is by port 2.
+    let source = address("2001:db8:2::1");
+    let request = ping(Ipv6Header { source, ..header(&own.to_string(), NEXT_ICMPV6) });
+    let (port, sent) = only(router.pass(&to_router(&request)));
+    assert_eq!((port, open(&sent).0.destination), (1, neighbor_mac(1)));
+    let (ipv6, _) = open_icmpv6(&sent);
+    assert_eq!((ipv6.source, ipv6.destination), (own, source));
+}
+
+#[test]
 fn a_ping_of_jumbo_size_is_answered_whole() {
     let mut router = Router::new();
     let request = Icmpv6Message::EchoRequest { identifier: 1, sequence: 2, data: vec![7; 8900] };

@@ -1,11 +1,12 @@
 //! How an answer made from a received packet finds its way back.
 //!
-//! Answers to link-local addresses leave by the port the packet came in by, to the MAC it came
-//! from: no route leads there, and the neighbour need not be in the ND cache. All others are looked
-//! up.
+//! Answers to and from link-local addresses leave by the port the packet came in by, to the MAC it
+//! came from: no route leads there, the neighbour need not be in the ND cache, and who writes to a
+//! link-local address is on its link. All others are looked up.
 //!
 //! *Invariants*: an answer counts as made by the router: its hop limit is not decremented, and no
-//! error answers it.
+//! error answers it. A link-local address is seen on its own link only.
+//! *Standards*: RFC 4291 §2.5.6 (link-local addresses are not forwarded).
 
 use crate::base::ids::MacAddress;
 use crate::dataplane::drop::DropReason;
@@ -28,8 +29,10 @@ pub fn send_answer<B: PacketBuf>(
     meta.flags = (meta.flags | PacketMeta::INJECTED) & !PacketMeta::LINK_MULTICAST;
     // Its lookup is the last one, also where the packet it answers came here without any.
     meta.lookup_count = LOOKUPS_MAX - 1;
-    let destination = Ipv6View::new(ipv6_octets(packet)).map_or(0, |view| view.destination_bits());
-    if !is_link_local(destination) {
+    let stays_on_link = Ipv6View::new(ipv6_octets(packet)).is_ok_and(|view| {
+        is_link_local(view.destination_bits()) || is_link_local(view.source_bits())
+    });
+    if !stays_on_link {
         return next.divert(NodeId::Ipv6Lookup, slot);
     }
     let Some(interface) = interface else {
