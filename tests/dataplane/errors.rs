@@ -86,6 +86,24 @@ fn late_hop_by_hop_options_are_a_parameter_problem() {
 }
 
 #[test]
+fn an_error_about_a_packet_to_an_own_address_comes_from_that_address() {
+    // RFC 4443 §2.2 (a): "the Source Address of the reply MUST be that same address."
+    let mut router = Router::new();
+    let chain = [[NEXT_HOP_BY_HOP, 0, 0, 0, 0, 0, 0, 0], [NEXT_UDP, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let (own, beside) = (own_mac(1).link_local(), neighbor_mac(1).link_local());
+    for source in [address(HOST), beside] {
+        for destination in [address("fd00:1::1"), address("fd00:2::1"), own] {
+            let header = header(&destination.to_string(), NEXT_ROUTING);
+            let sent = packet(Ipv6Header { source, ..header }, &chain);
+            let (port, answer) = only(router.pass(&to_router(&sent)));
+            let (ipv6, message) = open_icmpv6(&answer);
+            assert_eq!((port, ipv6.source, ipv6.destination), (1, destination, source));
+            assert!(matches!(message, Icmpv6Message::ParameterProblem { .. }));
+        }
+    }
+}
+
+#[test]
 fn a_link_local_source_is_told_on_its_link_that_it_cannot_go_beyond() {
     // RFC 4007 §9: Destination Unreachable, code 2.
     let mut router = Router::new();

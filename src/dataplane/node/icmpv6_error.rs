@@ -11,7 +11,7 @@ use crate::base::checksum::ipv6_upper_layer;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
 use crate::dataplane::node::answer::{asker, send_answer};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets, ipv6_octets_mut};
-use crate::fib::Interface;
+use crate::fib::{Forwarding, Interface, NextHopGroup};
 use crate::packet::{Burst, PacketBuf, PacketMeta};
 use crate::wire::icmpv6::{
     CODE_OPTION, HEADER_OCTETS, Icmpv6View, QUOTE_OCTETS_MAX, TYPE_PACKET_TOO_BIG,
@@ -48,7 +48,8 @@ pub fn icmpv6_error<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
             return next.divert(NodeId::Drop, slot);
         }
         let asker = asker(packet);
-        match source(packet, ctx.interface, fallback).and_then(|own| build(packet, own)) {
+        let interface = ctx.interface.or(fallback);
+        match source(packet, ctx.world, interface).and_then(|own| build(packet, own)) {
             Some(()) => {
                 ctx.counters.generated.add(1);
                 send_answer(slot, asker, ctx.interface, next);
@@ -89,21 +90,31 @@ fn is_allowed(octets: &[u8], meta: &PacketMeta, [kind, code]: [u8; 2]) -> bool {
     message.is_some_and(|message| !is_error(message.kind()) && message.kind() != TYPE_REDIRECT)
 }
 
-/// The address that the error comes from: of the port that the packet came in by; about packets of
-/// the router and its host, of any port.
+/// The address that the error comes from: the own address that the packet was for; else one of the
+/// port that the packet came in by, or, about packets of the router and its host, of any port.
 fn source<B: PacketBuf>(
     packet: &B,
+    world: &Forwarding,
     interface: Option<&Interface>,
-    fallback: Option<&Interface>,
 ) -> Option<Ipv6Addr> {
-    let interface = interface.or(fallback)?;
+    let interface = interface?;
     let view = Ipv6View::new(ipv6_octets(packet)).ok()?;
+    let destination = view.destination();
+    // RFC 4443 §2.2 (a): "If the message is a response to a message sent to one of the node's
+    // unicast addresses, the Source Address of the reply MUST be that same address."
+    if destination == interface.link_local || is_local(world, destination) {
+        return Some(destination);
+    }
     // A link-local source keeps the answer inside its scope.
     if is_link_local(view.source_bits()) {
         Some(interface.link_local)
     } else {
         Some(interface.icmp_source)
     }
+}
+
+fn is_local(world: &Forwarding, address: Ipv6Addr) -> bool {
+    matches!(world.group(world.table.lookup(address.to_bits())), NextHopGroup::Local)
 }
 
 fn build<B: PacketBuf>(packet: &mut B, own: Ipv6Addr) -> Option<()> {
