@@ -101,6 +101,8 @@ drop_reasons! {
         "OSPF to another address than its groups and the port's link-local address.";
     Icmpv6Truncated: "icmpv6_truncated", "An ICMPv6 message that ends too early.";
     Icmpv6Checksum: "icmpv6_checksum", "An echo request with a wrong checksum.";
+    EchoUnanswerable: "echo_unanswerable",
+        "An echo request to a group from ::, where no reply can go (RFC 4291 §2.5.2).";
     NdHopLimit: "nd_hop_limit",
         "Neighbour Discovery from beyond the link: hop limit not 255 (RFC 4861 §7.1).";
     NdCode: "nd_code", "Neighbour Discovery with a code that is not 0 (RFC 4861 §7.1).";

@@ -2,7 +2,7 @@
 
 use crate::packets::{address, frame, header, icmpv6, open, open_icmpv6, packet, ping, udp};
 use crate::router::{Router, neighbor_mac, only, own_mac, to_router};
-use kumiki::base::ids::{MacAddress, PortId};
+use kumiki::base::ids::{GroupId, MacAddress, PortId};
 use kumiki::base::route::PortRole;
 use kumiki::dataplane::{DropReason, Injected, PuntClass};
 use kumiki::fib::Interface;
@@ -71,6 +71,16 @@ fn a_ping_to_all_nodes_is_answered_from_the_port() {
     let request = to_group(&ping(header("ff02::1", NEXT_ICMPV6)));
     let (_, sent) = only(router.pass(&request));
     assert_eq!(open_icmpv6(&sent).0.source, address("fd00:1::1"));
+}
+
+#[test]
+fn a_ping_to_a_group_from_nobody_is_not_answered() {
+    // RFC 4291 §2.5.2: the unspecified address "must not be used as the destination address".
+    let mut router = Router::with(|world| {
+        world.table.apply(&[("::/0".parse().unwrap(), Some(GroupId(2)))]);
+    });
+    let nobody = Ipv6Header { source: address("::"), ..header("ff02::1", NEXT_ICMPV6) };
+    router.refuses(&to_group(&ping(nobody)), DropReason::EchoUnanswerable);
 }
 
 #[test]

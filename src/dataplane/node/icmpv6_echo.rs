@@ -4,8 +4,9 @@
 //! group is answered from an address of the port.
 //!
 //! *Invariants*: only requests with a right checksum are answered, and only those without extension
-//! headers come here.
-//! *Standards*: RFC 4443 §4.1, §4.2; RFC 1624 (the checksum is changed, not made anew).
+//! headers come here. No reply goes to `::`.
+//! *Standards*: RFC 4443 §4.1, §4.2; RFC 4291 §2.5.2 (`::` is no destination); RFC 1624 (the
+//! checksum is changed, not made anew).
 
 use crate::base::checksum::ipv6_upper_layer;
 use crate::dataplane::drop::DropReason;
@@ -18,6 +19,7 @@ use crate::wire::icmpv6::{HEADER_OCTETS, TYPE_ECHO_REPLY, TYPE_ECHO_REQUEST, upd
 use crate::wire::ipv6::{
     HOP_LIMIT_DEFAULT, Ipv6Fields, Ipv6View, NEXT_ICMPV6, is_link_local, is_multicast,
 };
+use core::net::Ipv6Addr;
 
 /// Answers a burst of echo requests; see the file.
 pub fn icmpv6_echo<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
@@ -40,6 +42,9 @@ fn answer<B: PacketBuf>(packet: &mut B, interface: Option<&Interface>) -> Result
     let short = DropReason::Icmpv6Truncated;
     let mut header = Ipv6Fields::new(ipv6_octets_mut(packet)).map_err(|_| short)?;
     let (source, destination) = (*header.source, *header.destination);
+    if source == Ipv6Addr::UNSPECIFIED.octets() {
+        return Err(DropReason::EchoUnanswerable);
+    }
     let own = match interface {
         _ if !is_multicast(u128::from_be_bytes(destination)) => destination,
         Some(interface) if is_link_local(u128::from_be_bytes(source)) => {
