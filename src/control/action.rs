@@ -17,7 +17,7 @@ pub enum Action {
         /// From the destination MAC on.
         bytes: Vec<u8>,
     },
-    /// Look this IPv6 packet up and forward it: it waited for a neighbour, or the router made it.
+    /// Look this IPv6 packet of the router up and send it.
     Forward {
         /// From the IPv6 header on.
         packet: Vec<u8>,

@@ -1,7 +1,7 @@
 //! What the machines want becomes actions, or inputs of other machines.
 //!
 //! Owns the meeting of protocols: OSPF tells the RIB, ND tells the RIB, an OSPF neighbour that is
-//! heard confirms its ND entry, and what waited for a MAC goes out after the MAC is published.
+//! heard confirms its ND entry, and what waited for a MAC goes straight to it.
 //!
 //! *Invariants*: nothing is left in a machine when [`ControlPlane::deliver`] returns.
 
@@ -14,7 +14,6 @@ use crate::base::machine::Machine;
 use crate::base::time::Instant;
 use crate::proto::nd;
 use crate::proto::ospf::{self, NeighborChange, NeighborState};
-use crate::wire::ipv6::{Ipv6View, is_link_local};
 use core::net::Ipv6Addr;
 
 impl ControlPlane {
@@ -85,11 +84,12 @@ impl ControlPlane {
                 self.rib.set_neighbor(port, address, None);
                 self.neighbor_route(now, port, address, false);
             }
-            nd::Action::Release { port, address, packets } => {
-                // The workers must know the neighbour before its packets come back to them.
-                self.publish();
+            nd::Action::Release { port, mac, packets } => {
+                // They were looked up, measured and lost their hop already. Another lookup could
+                // say once more that the neighbour has no MAC, because a full table has no room
+                // for it; then they would come back for ever.
                 for packet in packets {
-                    self.release(port, address, packet);
+                    self.send_frame(port, mac, &packet);
                 }
             }
             nd::Action::Unreachable { packets, .. } => {
@@ -128,16 +128,6 @@ impl ControlPlane {
         let Some(state) = self.ports.get(&port) else { return };
         let bytes = frame::in_frame(destination, state.attached.mac, packet);
         self.actions.push_back(Action::SendFrame { port, bytes });
-    }
-
-    /// Sends on what waited for a neighbour. The lookup knows no link-local destinations, so these
-    /// go straight to the port.
-    fn release(&mut self, port: PortId, address: Ipv6Addr, packet: Vec<u8>) {
-        let is_direct = Ipv6View::new(&packet).is_ok_and(|p| is_link_local(p.destination_bits()));
-        match self.nd.mac_of(port, address) {
-            Some(mac) if is_direct => self.send_frame(port, mac, &packet),
-            _ => self.actions.push_back(Action::Forward { packet }),
-        }
     }
 
     /// Answers a packet whose neighbour did not answer.

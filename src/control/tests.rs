@@ -1,6 +1,7 @@
 //! Claims about the whole control plane of one router; many routers are in `tests/sim`.
 
 use super::action::Action;
+use super::frame;
 use super::input::{AttachedPort, Input};
 use super::plane::{ControlOptions, ControlPlane};
 use crate::api::ShowQuery;
@@ -12,6 +13,7 @@ use crate::base::route::PortRole;
 use crate::base::time::Instant;
 use crate::config::{self, Config, NoFiles, Overrides, PortDevice, PortSettings, Source};
 use crate::fib::{Forwarding, NextHopGroup};
+use crate::wire::nd::{NdMessage, NdOption, NdPacket, NeighborAdvertisement};
 use core::net::Ipv6Addr;
 
 const NOW: Instant = Instant::from_millis(1_000);
@@ -56,14 +58,15 @@ struct Bench {
     world: Option<Forwarding>,
     host: Option<(Vec<Ipv6Addr>, usize)>,
     frames: Vec<(PortId, Vec<u8>)>,
+    forwarded: Vec<Vec<u8>>,
     events: Vec<String>,
 }
 
 impl Bench {
     fn new(more: &str) -> Self {
         let plane = ControlPlane::new(ControlOptions { seed: 1 });
-        let (frames, events) = (Vec::new(), Vec::new());
-        let mut bench = Self { plane, world: None, host: None, frames, events };
+        let (frames, forwarded, events) = (Vec::new(), Vec::new(), Vec::new());
+        let mut bench = Self { plane, world: None, host: None, frames, forwarded, events };
         bench.input(Input::Configure(Box::new(config(more))));
         bench
     }
@@ -80,7 +83,8 @@ impl Bench {
                 Action::SendFrame { port, bytes } => self.frames.push((port, bytes)),
                 Action::Event(event) => self.events.push(event.topic),
                 Action::Reply { reply, .. } => replies.push(*reply),
-                Action::Forward { .. } | Action::JoinMulticast { .. } => {}
+                Action::Forward { packet } => self.forwarded.push(packet),
+                Action::JoinMulticast { .. } => {}
             }
         }
         replies
@@ -174,4 +178,38 @@ fn frames_that_nobody_speaks_are_counted() {
     bench.input(Input::Frame { port: PortId(1), bytes: vec![0; 60] });
     let counters = bench.plane.counters();
     assert_eq!((counters.frames_without_port, counters.frames_malformed), (1, 2));
+}
+
+/// A LAN host that [`LAN`] gives an address, its MAC, and a packet to it.
+fn lan_host() -> (Ipv6Addr, MacAddress, Vec<u8>) {
+    let host: Ipv6Addr = "fd4b:756d:696b:7::99".parse().unwrap();
+    let packet = frame::ospf_packet("2001:db8::1".parse().unwrap(), host, &[7; 20]);
+    (host, MacAddress([2, 0, 0, 0, 1, 9]), packet)
+}
+
+#[test]
+fn what_waited_for_a_neighbour_goes_straight_to_its_mac() {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(1, PortRole::Lan));
+    let (host, mac, packet) = lan_host();
+    let unresolved =
+        || Input::Unresolved { port: PortId(1), address: host, packet: packet.clone() };
+    bench.input(unresolved());
+    bench.frames.clear();
+    let own = port(1, PortRole::Lan).mac;
+    let message = NdMessage::NeighborAdvertisement(NeighborAdvertisement {
+        is_router: false,
+        is_solicited: true,
+        is_override: true,
+        target: host,
+        options: vec![NdOption::TargetLinkLayer(mac)],
+    });
+    let answer = NdPacket { source: host, destination: own.link_local(), message }.encode();
+    bench.input(Input::Frame { port: PortId(1), bytes: frame::in_frame(own, mac, &answer) });
+    let released = (PortId(1), frame::in_frame(mac, own, &packet));
+    // A worker that has no route to the neighbour, because tables are full, asks again and again:
+    // looked up once more the packet would come back for ever, its hop limit untouched.
+    bench.input(unresolved());
+    assert_eq!(bench.frames, [released.clone(), released]);
+    assert!(bench.forwarded.is_empty());
 }

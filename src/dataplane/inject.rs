@@ -13,15 +13,15 @@ pub const INJECT_RING_MAX: usize = 4096;
 /// One packet on its way down.
 #[derive(Debug)]
 pub enum Injected<B> {
-    /// A whole Ethernet frame, untagged, to be sent as it is (the port's VLAN tag is added).
+    /// A whole Ethernet frame, untagged, to be sent as it is (the port's VLAN tag is added): of a
+    /// protocol, or a packet that waited for the MAC of its neighbour.
     Frame {
         /// Where it leaves.
         port: PortId,
         /// From the destination MAC on.
         packet: B,
     },
-    /// An IPv6 packet of the router, of the host, or one that waited for its neighbour: looked up
-    /// and sent; its hop limit stays.
+    /// An IPv6 packet of the router or of the host: looked up and sent; its hop limit stays.
     Packet {
         /// From the IPv6 header on.
         packet: B,

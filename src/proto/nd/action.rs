@@ -32,12 +32,12 @@ pub enum Action {
         /// The neighbour.
         address: Ipv6Addr,
     },
-    /// Packets that waited for this neighbour, in order, after its `Resolved`.
+    /// Send these packets, which waited for the MAC of a neighbour, in order; after its `Resolved`.
     Release {
         /// The port.
         port: PortId,
-        /// The neighbour.
-        address: Ipv6Addr,
+        /// The MAC.
+        mac: MacAddress,
         /// Each from the IPv6 header on.
         packets: Vec<Vec<u8>>,
     },

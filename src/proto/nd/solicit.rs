@@ -59,7 +59,7 @@ impl NdPort {
         if let Some(mac) = known {
             // The packet was on its way while the answer came.
             out.actions.push_back(Action::Resolved { port, address, mac });
-            out.actions.push_back(Action::Release { port, address, packets: vec![packet] });
+            out.actions.push_back(Action::Release { port, mac, packets: vec![packet] });
             self.drive(out, address, NudEvent::Used, None);
             return;
         }
@@ -188,7 +188,7 @@ impl NdPort {
         let packets: Vec<Vec<u8>> = entry.queue.drain().collect();
         if !packets.is_empty() {
             out.queued_packets -= packets.len();
-            out.actions.push_back(Action::Release { port, address, packets });
+            out.actions.push_back(Action::Release { port, mac, packets });
         }
     }
 

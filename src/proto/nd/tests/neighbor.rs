@@ -18,11 +18,7 @@ fn two_machines_resolve_each_other_and_release_in_order() {
         told,
         [
             Action::Resolved { port: PORT, address: there, mac: MAC_B },
-            Action::Release {
-                port: PORT,
-                address: there,
-                packets: vec![vec![3], vec![4], vec![5]]
-            },
+            Action::Release { port: PORT, mac: MAC_B, packets: vec![vec![3], vec![4], vec![5]] },
         ]
     );
     assert_eq!(a.nd.counters().queue_replaced, 2);
@@ -159,10 +155,7 @@ fn static_entries_outlive_the_port_and_are_never_asked() {
     a.input(now, Input::StaticEntry { port: PORT, address: there, mac: MAC_C });
     let resolved = Action::Resolved { port: PORT, address: there, mac: MAC_C };
     let packets = vec![vec![9]];
-    assert_eq!(
-        a.take(),
-        [resolved.clone(), Action::Release { port: PORT, address: there, packets }]
-    );
+    assert_eq!(a.take(), [resolved.clone(), Action::Release { port: PORT, mac: MAC_C, packets }]);
     a.confirm(now, there, MAC_B);
     a.used(now, there);
     a.message(now, MAC_B, &advertisement(there, local(MAC_A), "SO", MAC_B));
