@@ -12,7 +12,7 @@ use crate::daemon::clock::Clock;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::devices::DeviceStats;
 use crate::dataplane::counters::PortCounts;
-use crate::dataplane::{DropReason, LcoreCounters, LcoreSnapshot, NodeId};
+use crate::dataplane::{DropReason, LcoreCounters, LcoreSnapshot, NodeId, SilenceReason};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -140,22 +140,16 @@ impl Observer {
             help: help.to_owned(),
         };
         let sum = self.sum();
-        let drops = DropReason::ALL.iter();
+        let drops = DropReason::ALL
+            .iter()
+            .map(|reason| (reason.name(), sum.dropped(*reason), reason.help()));
+        let silences = SilenceReason::ALL
+            .iter()
+            .map(|reason| (reason.name(), sum.silenced(*reason), reason.help()));
         let mut rows: Vec<_> = drops
-            .map(|reason| row("dataplane", reason.name(), sum.dropped(*reason), reason.help()))
+            .chain(silences)
+            .map(|(name, count, help)| row("dataplane", name, count, help))
             .collect();
-        rows.push(row(
-            "dataplane",
-            "icmpv6_error_limited",
-            sum.errors_limited,
-            "ICMPv6 errors not sent: above the rate of RFC 4443 §2.4(f).",
-        ));
-        rows.push(row(
-            "dataplane",
-            "icmpv6_error_forbidden",
-            sum.errors_forbidden,
-            "ICMPv6 errors not sent: RFC 4443 §2.4(e) forbids them.",
-        ));
         for port in self.ports().values() {
             let place = format!("port {}", port.name);
             let losses = port.stats.losses().into_iter();
@@ -216,9 +210,10 @@ mod tests {
         let Some(ShowReply::Errors(rows)) = observer.alone(&ShowQuery::Errors { all: true }) else {
             unreachable!("the daemon answers")
         };
-        assert!(
-            rows.len() > DropReason::ALL.len() && rows.iter().all(|row| row.help.ends_with('.'))
-        );
+        let is_shown = |name: &str| rows.iter().any(|row| row.name == name);
+        assert!(DropReason::ALL.iter().all(|reason| is_shown(reason.name())));
+        assert!(SilenceReason::ALL.iter().all(|reason| is_shown(reason.name())));
+        assert!(rows.iter().all(|row| row.help.ends_with('.')));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! says.
 
 use crate::base::ids::{NextHopId, PORT_MAX, PortId};
-use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason};
+use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason, SILENCE_REASON_COUNT, SilenceReason};
 use crate::dataplane::graph::{NODE_COUNT, NodeId};
 use crate::dataplane::punt::{PUNT_CLASS_COUNT, PuntClass};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -65,6 +65,7 @@ pub struct PortCells {
 pub struct LcoreCounters {
     nodes: [NodeCells; NODE_COUNT],
     drops: [Cell; DROP_REASON_COUNT],
+    silences: [Cell; SILENCE_REASON_COUNT],
     punts: [Cell; PUNT_CLASS_COUNT],
     ports: Box<[PortCells]>,
     next_hops: Box<[Cell]>,
@@ -78,10 +79,6 @@ pub struct LcoreCounters {
     pub injected: Cell,
     /// ICMPv6 errors made, each from a packet that is counted as dropped.
     pub generated: Cell,
-    /// ICMPv6 errors not made: the rate limit of RFC 4443 §2.4(f).
-    pub errors_limited: Cell,
-    /// ICMPv6 errors not made: RFC 4443 §2.4(e) forbids them.
-    pub errors_forbidden: Cell,
 }
 
 impl LcoreCounters {
@@ -90,6 +87,7 @@ impl LcoreCounters {
         Self {
             nodes: core::array::from_fn(|_| NodeCells::default()),
             drops: core::array::from_fn(|_| Cell::default()),
+            silences: core::array::from_fn(|_| Cell::default()),
             punts: core::array::from_fn(|_| Cell::default()),
             ports: (0..PORT_MAX).map(|_| PortCells::default()).collect(),
             next_hops: (0..next_hop_count).map(|_| Cell::default()).collect(),
@@ -98,8 +96,6 @@ impl LcoreCounters {
             sleeps: Cell::default(),
             injected: Cell::default(),
             generated: Cell::default(),
-            errors_limited: Cell::default(),
-            errors_forbidden: Cell::default(),
         }
     }
 
@@ -118,6 +114,14 @@ impl LcoreCounters {
     pub fn count_drops(&self, reason: DropReason, packets: usize) {
         if let Some(cell) = self.drops.get(reason.index()) {
             cell.add(packets as u64);
+        }
+    }
+
+    /// Counts an ICMPv6 error that was not made; its packet was counted by the node that asked.
+    #[inline]
+    pub fn count_silence(&self, reason: SilenceReason) {
+        if let Some(cell) = self.silences.get(reason.index()) {
+            cell.add(1);
         }
     }
 
@@ -165,6 +169,7 @@ impl LcoreCounters {
         LcoreSnapshot {
             nodes: self.nodes.iter().map(node).collect(),
             drops: self.drops.iter().map(Cell::get).collect(),
+            silences: self.silences.iter().map(Cell::get).collect(),
             punts: self.punts.iter().map(Cell::get).collect(),
             ports: self.ports.iter().map(port).collect(),
             loops: self.loops.get(),
@@ -172,8 +177,6 @@ impl LcoreCounters {
             sleeps: self.sleeps.get(),
             injected: self.injected.get(),
             generated: self.generated.get(),
-            errors_limited: self.errors_limited.get(),
-            errors_forbidden: self.errors_forbidden.get(),
         }
     }
 }
@@ -211,6 +214,8 @@ pub struct LcoreSnapshot {
     pub nodes: Vec<NodeCounts>,
     /// In the order of [`DropReason::ALL`].
     pub drops: Vec<u64>,
+    /// In the order of [`SilenceReason::ALL`].
+    pub silences: Vec<u64>,
     /// In the order of [`PuntClass::ALL`].
     pub punts: Vec<u64>,
     /// By port number.
@@ -225,16 +230,17 @@ pub struct LcoreSnapshot {
     pub injected: u64,
     /// ICMPv6 errors made.
     pub generated: u64,
-    /// ICMPv6 errors not made because of the rate limit.
-    pub errors_limited: u64,
-    /// ICMPv6 errors not made because RFC 4443 forbids them.
-    pub errors_forbidden: u64,
 }
 
 impl LcoreSnapshot {
     /// Packets dropped for `reason`.
     pub fn dropped(&self, reason: DropReason) -> u64 {
         self.drops.get(reason.index()).copied().unwrap_or(0)
+    }
+
+    /// ICMPv6 errors not made for `reason`.
+    pub fn silenced(&self, reason: SilenceReason) -> u64 {
+        self.silences.get(reason.index()).copied().unwrap_or(0)
     }
 
     /// Packets punted in `class`.
@@ -272,6 +278,7 @@ impl LcoreSnapshot {
     /// Adds another worker's counts.
     pub fn add(&mut self, other: &Self) {
         add_all(&mut self.drops, &other.drops, |sum, count| *sum += count);
+        add_all(&mut self.silences, &other.silences, |sum, count| *sum += count);
         add_all(&mut self.punts, &other.punts, |sum, count| *sum += count);
         add_all(&mut self.nodes, &other.nodes, |sum, count| {
             sum.calls += count.calls;
@@ -290,8 +297,6 @@ impl LcoreSnapshot {
         self.sleeps += other.sleeps;
         self.injected += other.injected;
         self.generated += other.generated;
-        self.errors_limited += other.errors_limited;
-        self.errors_forbidden += other.errors_forbidden;
     }
 }
 

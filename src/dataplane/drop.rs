@@ -1,20 +1,20 @@
 //! Why packets die: one reason, one counter.
 //!
-//! Owns [`DropReason`] with the name and the sentence that `show errors` prints. Each failed check
-//! of the graph has its own reason; who checks is the node.
+//! Owns [`DropReason`] and [`SilenceReason`] with the names and the sentences that `show errors`
+//! prints. Each failed check of the graph has its own reason; who checks is the node.
 //!
-//! *Invariants*: [`DropReason::ALL`] lists the variants in the order of their numbers.
+//! *Invariants*: `ALL` lists the variants of an enum in the order of their numbers.
 
-macro_rules! drop_reasons {
-    ($($variant:ident: $name:literal, $help:literal;)*) => {
-        /// A reason to drop a packet.
+macro_rules! reasons {
+    ($(#[$doc:meta])* enum $reasons:ident; $($variant:ident: $name:literal, $help:literal;)*) => {
+        $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[repr(u8)]
-        pub enum DropReason {
+        pub enum $reasons {
             $(#[doc = $help] $variant,)*
         }
 
-        impl DropReason {
+        impl $reasons {
             /// Every reason, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
@@ -31,11 +31,20 @@ macro_rules! drop_reasons {
                     $(Self::$variant => $help,)*
                 }
             }
+
+            /// The reason as an index into a table.
+            #[inline]
+            pub const fn index(self) -> usize {
+                self as usize
+            }
         }
     };
 }
 
-drop_reasons! {
+reasons! {
+    /// A reason to drop a packet.
+    enum DropReason;
+
     PortUnknown: "port_unknown",
         "Came in by a port that the forwarding state does not know; normal while a port starts.";
     EthernetTruncated: "ethernet_truncated", "Shorter than an Ethernet header and its VLAN tag.";
@@ -125,16 +134,26 @@ drop_reasons! {
     GraphOverflow: "graph_overflow", "More than a burst waited for one node; an error of ours.";
 }
 
-/// How many reasons there are.
-pub const DROP_REASON_COUNT: usize = DropReason::ALL.len();
+reasons! {
+    /// A reason not to answer a dropped packet with the ICMPv6 error that its node asked for.
+    enum SilenceReason;
 
-impl DropReason {
-    /// The reason as an index into a table.
-    #[inline]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
+    Limited: "icmpv6_error_limited",
+        "ICMPv6 errors not sent: above the rate of RFC 4443 §2.4(f).";
+    Forbidden: "icmpv6_error_forbidden",
+        "ICMPv6 errors not sent: RFC 4443 §2.4(e) forbids them.";
+    NoSource: "icmpv6_error_no_source",
+        "ICMPv6 errors not sent: there is no port whose address they could come from.";
+    SegmentSplit: "icmpv6_error_segment_split",
+        "ICMPv6 errors not sent: one segment could not hold what they quote.";
+    NoHeadroom: "icmpv6_error_no_headroom",
+        "ICMPv6 errors not sent: no room before the packet for their headers.";
 }
+
+/// How many reasons to drop there are.
+pub const DROP_REASON_COUNT: usize = DropReason::ALL.len();
+/// How many reasons to be silent there are.
+pub const SILENCE_REASON_COUNT: usize = SilenceReason::ALL.len();
 
 #[cfg(test)]
 mod tests {
@@ -143,13 +162,17 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_numbers_run_from_zero() {
-        let names: BTreeSet<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
-        assert_eq!(names.len(), DROP_REASON_COUNT);
+        let drops = DropReason::ALL.iter().map(|reason| reason.name());
+        let silences = SilenceReason::ALL.iter().map(|reason| reason.name());
+        let names: BTreeSet<_> = drops.chain(silences).collect();
+        assert_eq!(names.len(), DROP_REASON_COUNT + SILENCE_REASON_COUNT);
         assert!(DropReason::ALL.iter().enumerate().all(|(n, reason)| reason.index() == n));
+        assert!(SilenceReason::ALL.iter().enumerate().all(|(n, reason)| reason.index() == n));
     }
 
     #[test]
     fn every_reason_has_a_sentence() {
         assert!(DropReason::ALL.iter().all(|reason| reason.help().ends_with('.')));
+        assert!(SilenceReason::ALL.iter().all(|reason| reason.help().ends_with('.')));
     }
 }

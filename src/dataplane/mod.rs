@@ -24,7 +24,7 @@ pub mod punt;
 pub mod ring;
 
 pub use counters::{LcoreCounters, LcoreSnapshot};
-pub use drop::DropReason;
+pub use drop::{DropReason, SilenceReason};
 pub use graph::NodeId;
 pub use inject::Injected;
 pub use lcore::{IdlePolicy, IdleWait, Worker, WorkerCommand, WorkerSetup};

@@ -5,7 +5,8 @@ use crate::router::{Router, mtu, neighbor_mac, only, own_mac, to_router};
 use kumiki::base::ids::{MacAddress, NextHopId};
 use kumiki::base::time::Duration;
 use kumiki::dataplane::node::{ERROR_BURST_MAX, ERRORS_PER_SECOND_MAX};
-use kumiki::dataplane::{DropReason, Injected, PuntClass};
+use kumiki::dataplane::{DropReason, Injected, PuntClass, SilenceReason};
+use kumiki::packet::buf::HEADROOM_OCTETS;
 use kumiki::packet::{HeapBuf, PacketBuf};
 use kumiki::wire::icmpv6::Icmpv6Message;
 use kumiki::wire::ipv6::{
@@ -120,9 +121,9 @@ fn a_link_local_source_is_told_on_its_link_that_it_cannot_go_beyond() {
 
 #[track_caller]
 fn is_not_answered(router: &mut Router, frame: &[u8], reason: DropReason) {
-    let before = router.counts().errors_forbidden;
+    let before = router.counts().silenced(SilenceReason::Forbidden);
     router.refuses(frame, reason);
-    assert_eq!(router.counts().errors_forbidden, before + 1);
+    assert_eq!(router.counts().silenced(SilenceReason::Forbidden), before + 1);
 }
 
 #[test]
@@ -184,7 +185,29 @@ fn errors_come_no_faster_than_the_bucket_allows() {
     assert_eq!(flood(&mut router), 0);
     router.now += Duration::from_millis(50);
     assert_eq!(flood(&mut router), ERRORS_PER_SECOND_MAX / 20);
-    assert_eq!(router.counts().errors_limited, 3000 - router.counts().generated);
+    let counts = router.counts();
+    assert_eq!(counts.silenced(SilenceReason::Limited), 3000 - counts.generated);
+}
+
+#[test]
+fn an_error_that_finds_no_headroom_has_its_own_reason() {
+    let mut router = Router::new();
+    let frame = to_router(&udp("2001:db8:ffff::1", 100));
+    // The two headers of an error are 48 octets.
+    for (headroom, generated, without_room) in [(48, 1, 0), (47, 1, 1)] {
+        let (front, rest) = frame.split_at(usize::from(HEADROOM_OCTETS) - headroom);
+        let mut buffer = HeapBuf::new(rest);
+        let room = buffer.prepend(u16::try_from(front.len()).unwrap()).unwrap();
+        room.copy_from_slice(front);
+        router.receive_in(1, buffer);
+        router.run();
+        let counts = router.counts();
+        assert_eq!(counts.generated, generated);
+        assert_eq!(counts.silenced(SilenceReason::NoHeadroom), without_room);
+    }
+    let counts = router.counts();
+    assert_eq!((router.sent(1).len(), counts.dropped(DropReason::NoRoute)), (1, 2));
+    assert_eq!(counts.silenced(SilenceReason::Forbidden), 0);
 }
 
 #[test]

@@ -199,7 +199,12 @@ impl Router {
 
     /// Lets frames come in by `port`; does not run the worker.
     pub fn receive(&self, port: u16, frame: &[u8]) {
-        self.received[usize::from(port)].lock().unwrap().push_back(HeapBuf::new(frame));
+        self.receive_in(port, HeapBuf::new(frame));
+    }
+
+    /// The same, in a buffer of its own.
+    pub fn receive_in(&self, port: u16, buffer: HeapBuf) {
+        self.received[usize::from(port)].lock().unwrap().push_back(buffer);
     }
 
     /// Lets the control thread inject something; does not run the worker.

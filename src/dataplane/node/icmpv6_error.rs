@@ -8,6 +8,7 @@
 //! *Standards*: RFC 4443 §2.2 (source), §2.4 (rules), §3 (messages).
 
 use crate::base::checksum::ipv6_upper_layer;
+use crate::dataplane::drop::SilenceReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
 use crate::dataplane::node::answer::{asker, send_answer};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets, ipv6_octets_mut};
@@ -38,28 +39,35 @@ pub fn icmpv6_error<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
     let fallback = ctx.world.interfaces.iter().next();
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
-        let kind = packet.meta().cause.to_be_bytes();
-        if !is_allowed(ipv6_octets(packet), packet.meta(), kind) {
-            ctx.counters.errors_forbidden.add(1);
-            return next.divert(NodeId::Drop, slot);
-        }
-        if !ctx.error_limit.take(ctx.now) {
-            ctx.counters.errors_limited.add(1);
-            return next.divert(NodeId::Drop, slot);
-        }
         let asker = asker(packet);
-        let interface = ctx.interface.or(fallback);
-        match source(packet, ctx.world, interface).and_then(|own| build(packet, own)) {
-            Some(()) => {
+        match answer(packet, ctx, fallback) {
+            Ok(()) => {
                 ctx.counters.generated.add(1);
                 send_answer(slot, asker, ctx.interface, next);
             }
-            None => {
-                ctx.counters.errors_forbidden.add(1);
+            Err(reason) => {
+                ctx.counters.count_silence(reason);
                 next.divert(NodeId::Drop, slot);
             }
         }
     });
+}
+
+/// Turns a packet into the error about it.
+fn answer<B: PacketBuf>(
+    packet: &mut B,
+    ctx: &mut Ctx<'_, B>,
+    fallback: Option<&Interface>,
+) -> Result<(), SilenceReason> {
+    let kind = packet.meta().cause.to_be_bytes();
+    if !is_allowed(ipv6_octets(packet), packet.meta(), kind) {
+        return Err(SilenceReason::Forbidden);
+    }
+    if !ctx.error_limit.take(ctx.now) {
+        return Err(SilenceReason::Limited);
+    }
+    let own = source(packet, ctx.world, ctx.interface.or(fallback));
+    build(packet, own.ok_or(SilenceReason::NoSource)?)
 }
 
 /// Whether RFC 4443 §2.4(e) lets an error of this type and code answer the packet.
@@ -117,29 +125,32 @@ fn is_local(world: &Forwarding, address: Ipv6Addr) -> bool {
     matches!(world.group(world.table.lookup(address.to_bits())), NextHopGroup::Local)
 }
 
-fn build<B: PacketBuf>(packet: &mut B, own: Ipv6Addr) -> Option<()> {
-    let (cause, value) = (packet.meta().cause, packet.meta().cause_value);
-    let [kind, code] = cause.to_be_bytes();
-    let asker = Ipv6View::new(ipv6_octets(packet)).ok()?.source();
-    let quote_max = u32::from(L2_OCTETS) + u32::try_from(QUOTE_OCTETS_MAX).ok()?;
-    packet.truncate(quote_max);
-    packet.pull_up(u16::try_from(packet.len()).ok()?).ok()?;
-    packet.prepend(HEADERS_OCTETS).ok()?;
-    let payload = packet.len().checked_sub(u32::from(L2_OCTETS))?;
-    let payload_length =
-        u16::try_from(payload).ok()?.checked_sub(u16::try_from(IPV6_OCTETS).ok()?)?;
+fn build<B: PacketBuf>(packet: &mut B, own: Ipv6Addr) -> Result<(), SilenceReason> {
+    let split = SilenceReason::SegmentSplit;
+    let quote_end = usize::from(L2_OCTETS) + QUOTE_OCTETS_MAX;
+    packet.truncate(u32::try_from(quote_end).map_err(|_| split)?);
+    packet.pull_up(u16::try_from(packet.len()).map_err(|_| split)?).map_err(|_| split)?;
+    packet.prepend(HEADERS_OCTETS).map_err(|_| SilenceReason::NoHeadroom)?;
+    write(packet, own).ok_or(split)
+}
+
+/// Writes the two headers before the quote.
+fn write<B: PacketBuf>(packet: &mut B, own: Ipv6Addr) -> Option<()> {
+    let [kind, code] = packet.meta().cause.to_be_bytes();
+    let [v0, v1, v2, v3] = packet.meta().cause_value.to_be_bytes();
+    let octets = ipv6_octets_mut(packet);
+    let asker = Ipv6View::new(octets.get(usize::from(HEADERS_OCTETS)..)?).ok()?.source();
+    let (front, message) = octets.split_first_chunk_mut()?;
     let header = Ipv6Header {
         traffic_class: 0,
         flow_label: 0,
-        payload_length,
+        payload_length: u16::try_from(message.len()).ok()?,
         next_header: NEXT_ICMPV6,
         hop_limit: HOP_LIMIT_DEFAULT,
         source: own,
         destination: asker,
     };
-    let (front, message) = ipv6_octets_mut(packet).split_first_chunk_mut()?;
     *front = header.to_octets();
-    let [v0, v1, v2, v3] = value.to_be_bytes();
     *message.first_chunk_mut()? = [kind, code, 0, 0, v0, v1, v2, v3];
     let sum = ipv6_upper_layer(own, asker, NEXT_ICMPV6, message);
     *message.get_mut(2..)?.first_chunk_mut()? = sum.to_be_bytes();
