@@ -171,3 +171,21 @@ impl DeviceStats for PortStats {
         self.link().map(|link| link.is_up)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::schema::dpdk::DPDK;
+    use crate::daemon::counters::DaemonCounter;
+    use crate::dpdk::PortCounters;
+
+    #[test]
+    fn the_help_of_the_pool_names_counters_that_there_are() {
+        let key = DPDK.keys.iter().find(|key| key.name == "buffers").unwrap();
+        let words = key.help.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        let named: Vec<&str> = words.filter(|word| word.contains('_')).collect();
+        let of_ports = PortCounters::INFO.iter().map(|info| info.name);
+        let of_daemon = DaemonCounter::ALL.iter().map(|counter| counter.name());
+        let known: Vec<&str> = of_ports.chain(of_daemon).collect();
+        assert!(named.len() == 2 && named.iter().all(|name| known.contains(name)), "{named:?}");
+    }
+}

@@ -69,7 +69,8 @@ pub const DPDK: BlockDoc = BlockDoc {
             unit: "packets",
             default: "computed from ports, queues and workers",
             needs_restart: true,
-            help: "Packet buffers in the pool. Too few show up as drops with the reason no_buffer.",
+            help: "Packet buffers in the pool. Too few show up in `show errors`: as rx_no_buffer \
+                   of the ports and inject_no_buffer of the daemon.",
         },
         KeyDoc {
             name: "descriptors",
