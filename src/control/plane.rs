@@ -1,12 +1,14 @@
 //! The control plane: every protocol machine and the RIB as one value.
 //!
 //! Owns [`ControlPlane`] and the way of an input through it: it is handed to the machine that it
-//! concerns, what the machines then want is carried to the others or out, and when the RIB has
-//! something new to say it is published. What is published and what is sent keep their order, so
-//! that a packet which waited for a neighbour finds it in the forwarding state.
+//! concerns, and what the machines then want is carried to the others or out. What the RIB has to
+//! say waits for [`Input::Flush`], the end of a slice of inputs: a world costs more than most
+//! inputs, and whoever can cause inputs must not cause as many worlds. What is published and what
+//! is sent keep their order, so that a packet which waited for a neighbour finds it in the
+//! forwarding state. Liveness waits for nobody.
 //!
-//! *Invariants*: after `handle` and `handle_timeout` no machine has an action left, and the RIB is
-//! compiled.
+//! *Invariants*: after `handle` and `handle_timeout` no machine has an action left; after `Flush`
+//! the RIB is compiled.
 
 use super::action::Action;
 use super::apply::StaticState;
@@ -165,6 +167,11 @@ impl ControlPlane {
         self.actions.push_back(Action::Event(event));
     }
 
+    /// Whether [`Input::Flush`] may have something to publish.
+    pub fn is_dirty(&self) -> bool {
+        self.rib.is_dirty()
+    }
+
     /// Publishes what the RIB has to say since the last time.
     pub(super) fn publish(&mut self) {
         if let Some(world) = self.rib.compile() {
@@ -187,11 +194,14 @@ impl ControlPlane {
                 self.nd.handle(now, nd::Input::Used { port, address });
             }
             Input::Reclaimed { epoch } => self.rib.reclaimed(epoch),
+            Input::Flush => self.publish(),
             Input::Shutdown => {
                 self.ospf.handle(now, ospf::Input::Shutdown);
                 self.nd.handle(now, nd::Input::Shutdown);
             }
             Input::Query { id, query } => {
+                // Which routes are selected is known once they are compiled.
+                self.publish();
                 let reply = Box::new(self.answer(now, &query));
                 self.actions.push_back(Action::Reply { id, reply });
             }
@@ -206,7 +216,6 @@ impl Machine for ControlPlane {
     fn handle(&mut self, now: Instant, input: Input) {
         self.take(now, input);
         self.deliver(now);
-        self.publish();
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -217,7 +226,6 @@ impl Machine for ControlPlane {
         self.ospf.handle_timeout(now);
         self.nd.handle_timeout(now);
         self.deliver(now);
-        self.publish();
     }
 
     fn poll_action(&mut self) -> Option<Action> {

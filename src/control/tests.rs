@@ -9,12 +9,15 @@ use crate::api::show::{RouteRow, ShowReply};
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::machine::Machine;
 use crate::base::route::PortRole;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::config::{self, Config, NoFiles, Overrides, PortDevice, PortSettings, Source};
 use crate::fib::{Forwarding, NextHopGroup};
+use crate::wire::nd::{NdMessage, NdOption, NdPacket, NeighborSolicitation};
 use core::net::Ipv6Addr;
 
 const NOW: Instant = Instant::from_millis(1_000);
+/// Longer than the probe for duplicates of an own address takes.
+const DAD: Duration = Duration::from_secs(4);
 const BASE: &str =
     "[router]\nname = \"s07\"\n[cluster]\nula = \"fd4b:756d:696b::/48\"\nnumber = 7\n";
 
@@ -54,6 +57,7 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
 struct Bench {
     plane: ControlPlane,
     world: Option<Forwarding>,
+    publications: usize,
     host: Option<(Vec<Ipv6Addr>, usize)>,
     frames: Vec<(PortId, Vec<u8>)>,
     events: Vec<String>,
@@ -63,17 +67,26 @@ impl Bench {
     fn new(more: &str) -> Self {
         let plane = ControlPlane::new(ControlOptions { seed: 1 });
         let (frames, events) = (Vec::new(), Vec::new());
-        let mut bench = Self { plane, world: None, host: None, frames, events };
+        let mut bench = Self { plane, world: None, publications: 0, host: None, frames, events };
         bench.input(Input::Configure(Box::new(config(more))));
         bench
     }
 
+    /// One input, then the end of its slice.
     fn input(&mut self, input: Input) -> Vec<ShowReply> {
-        self.plane.handle(NOW, input);
+        self.slice([input])
+    }
+
+    fn slice(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<ShowReply> {
+        inputs.into_iter().for_each(|input| self.plane.handle(NOW, input));
+        self.plane.handle(NOW, Input::Flush);
         let mut replies = Vec::new();
         while let Some(action) = self.plane.poll_action() {
             match action {
-                Action::Publish(world) => self.world = Some(*world),
+                Action::Publish(world) => {
+                    self.publications += 1;
+                    self.world = Some(*world);
+                }
                 Action::HostAddresses { addresses, prefixes } => {
                     self.host = Some((addresses, prefixes.len()));
                 }
@@ -163,6 +176,64 @@ fn the_same_configuration_again_changes_nothing() {
     bench.input(Input::Configure(Box::new(config(LAN))));
     bench.attach(port(2, PortRole::Fabric));
     assert!(bench.world.is_none() && bench.frames.is_empty(), "{:?}", bench.frames);
+}
+
+/// A solicitation for the router's address on the LAN, from guest `number`, in a frame.
+fn solicitation(number: u16) -> Input {
+    let mac = MacAddress([2, 0, 1, 0, 0, 0]);
+    let target: Ipv6Addr = "fd4b:756d:696b:7::1".parse().expect("an address");
+    let source = Ipv6Addr::from_bits(target.to_bits() | 0x1_0000 | u128::from(number));
+    let destination = crate::wire::ipv6::solicited_node(target);
+    let options = vec![NdOption::SourceLinkLayer(mac)];
+    let message = NdMessage::NeighborSolicitation(NeighborSolicitation { target, options });
+    let packet = NdPacket { source, destination, message }.encode();
+    let bytes = super::frame::in_frame(MacAddress::for_multicast(destination), mac, &packet);
+    Input::Frame { port: PortId(1), bytes }
+}
+
+/// A bench whose LAN address is established.
+fn lan_bench() -> Bench {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(1, PortRole::Lan));
+    while let Some(due) = bench.plane.next_deadline().filter(|due| *due < NOW + DAD) {
+        bench.plane.handle_timeout(due);
+    }
+    bench.slice([]);
+    bench
+}
+
+#[test]
+fn a_slice_of_inputs_is_one_world() {
+    let mut bench = Bench::new(LAN);
+    bench.publications = 0;
+    let ports = (1..5).map(|number| Input::PortAttached(Box::new(port(number, PortRole::Lan))));
+    bench.slice(ports);
+    assert_eq!(bench.publications, 1);
+}
+
+#[test]
+fn guests_that_are_only_heard_cost_no_world_and_no_route() {
+    let mut bench = lan_bench();
+    let (before, frames) = (bench.publications, bench.frames.len());
+    for number in 0..100 {
+        bench.input(solicitation(number));
+    }
+    assert_eq!(bench.frames.len() - frames, 100, "each is answered");
+    assert_eq!(bench.publications, before);
+    assert_eq!(bench.group("fd4b:756d:696b:7::1:5"), NextHopGroup::OnLink(PortId(1)));
+}
+
+#[test]
+fn a_guest_that_was_heard_has_its_route_with_the_first_packet_to_it() {
+    let mut bench = lan_bench();
+    bench.input(solicitation(5));
+    let address = "fd4b:756d:696b:7::1:5".parse().expect("an address");
+    bench.input(Input::Unresolved { port: PortId(1), address, packet: vec![0; 40] });
+    let NextHopGroup::Forward { members, .. } = bench.group("fd4b:756d:696b:7::1:5") else {
+        unreachable!("a route of its own")
+    };
+    let world = bench.world.as_ref().expect("a world was published");
+    assert!(world.next_hop(members[0]).is_some_and(|hop| hop.adjacency.is_some()));
 }
 
 #[test]

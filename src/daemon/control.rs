@@ -39,6 +39,10 @@ const MESSAGES_PER_SLICE: usize = 64;
 const USE_REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// The first wait before retired snapshots are looked at again, and the longest.
 const RECLAIM_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
+/// The least time between two worlds, so that whoever causes one change after another (a guest
+/// with many addresses, a peer that flaps) cannot keep this thread busy with worlds. Liveness flags
+/// and packets that waited for a neighbour do not wait for it.
+const PUBLICATION_GAP: Duration = Duration::from_millis(2);
 /// How long neighbours are given to hear the good-bye.
 const SHUTDOWN_LINGER: Duration = Duration::from_millis(100);
 /// The first wait before a failed control plane is started again, and the longest.
@@ -78,6 +82,8 @@ struct Estate<B> {
     reclaim_at: Instant,
     use_reported_at: Instant,
     use_counts: Vec<u64>,
+    /// When the next world may be published.
+    flush_at: Instant,
     /// How long the last step with an SPF run took.
     calculation: Duration,
     ending_at: Option<Instant>,
@@ -105,6 +111,7 @@ pub fn run<B: PacketBuf>(start: ControlStart<B>) -> Publisher<Forwarding> {
         reclaim_at: now,
         use_reported_at: now,
         use_counts: Vec::new(),
+        flush_at: now,
         calculation: Duration::ZERO,
         ending_at: None,
     };
@@ -149,6 +156,7 @@ impl<B: PacketBuf> Estate<B> {
             }
             self.report_use(now, &mut plane);
             self.reclaim(now, &mut plane);
+            self.flush(now, &mut plane);
             self.resend_addresses();
             if self.ending_at.is_some_and(|at| at <= now) {
                 return;
@@ -174,6 +182,7 @@ impl<B: PacketBuf> Estate<B> {
             plane.handle(now, Input::Shutdown);
             self.carry_out(plane);
         }
+        self.flush_at = now;
     }
 
     fn mourn(&mut self) {
@@ -293,6 +302,15 @@ impl<B: PacketBuf> Estate<B> {
         self.start.workers.iter().for_each(WorkerLinks::finish);
     }
 
+    /// The end of a slice: what it changed becomes one world.
+    fn flush(&mut self, now: Instant, plane: &mut ControlPlane) {
+        if plane.is_dirty() && now >= self.flush_at {
+            plane.handle(now, Input::Flush);
+            self.carry_out(plane);
+            self.flush_at = now + PUBLICATION_GAP;
+        }
+    }
+
     fn send_event(&self, event: Event) {
         if self.start.host.send(ToHost::Event(Box::new(event))).is_err() {
             self.start.counters.count(DaemonCounter::EventLost);
@@ -374,6 +392,7 @@ impl<B: PacketBuf> Estate<B> {
         let pending = self.start.publisher.pending() > 0;
         let deadline = [
             plane.next_deadline(),
+            plane.is_dirty().then_some(self.flush_at),
             pending.then_some(self.reclaim_at),
             self.ending_at,
             self.unsent_addresses.is_some().then_some(now + RECLAIM_WAIT.0),

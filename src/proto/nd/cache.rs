@@ -23,6 +23,9 @@ pub(super) struct NdEntry {
     pub(super) mac: Option<MacAddress>,
     /// R-flag.
     pub(super) is_router: bool,
+    /// Whether the owner hears of its MAC: a packet went or was to go there, it answered, or the
+    /// configuration has it. Who was only heard costs the owner nothing.
+    pub(super) is_wanted: bool,
     /// Solicitations sent in this state.
     pub(super) solicits: u8,
     /// End of the reachable time.
@@ -31,6 +34,13 @@ pub(super) struct NdEntry {
     pub(super) queue: BoundedQueue<Vec<u8>>,
     confirmed: Option<Instant>,
     created: Instant,
+}
+
+impl NdEntry {
+    /// Whether the owner was told its MAC.
+    pub(super) const fn is_told(&self) -> bool {
+        self.is_wanted && self.mac.is_some()
+    }
 }
 
 /// Who goes first: never confirmed, then long ago; the oldest of those.
@@ -64,6 +74,11 @@ impl NdCache {
         self.entries.len() - self.by_age.len()
     }
 
+    /// Whether the owner was told the MAC of a neighbour.
+    pub(super) fn is_told(&self, address: Ipv6Addr) -> bool {
+        self.get(address).is_some_and(NdEntry::is_told)
+    }
+
     /// Makes an incomplete entry in place of any other; gives back the one that had to go because
     /// there are too many.
     pub(super) fn create(
@@ -80,6 +95,7 @@ impl NdCache {
             state: NdState::Incomplete,
             mac: None,
             is_router: false,
+            is_wanted: false,
             solicits: 0,
             reachable_until: Instant::ZERO,
             queue: BoundedQueue::new(QUEUE_PACKETS_MAX),

@@ -52,6 +52,11 @@ impl Nd {
         self.ports.get(&port)?.cache.get(address)?.mac
     }
 
+    /// Whether the owner was told the MAC of a neighbour.
+    pub fn is_told(&self, port: PortId, address: Ipv6Addr) -> bool {
+        self.ports.get(&port).is_some_and(|port| port.cache.is_told(address))
+    }
+
     /// What was counted.
     pub fn counters(&self) -> &NdCounters {
         &self.out.counters

@@ -123,6 +123,7 @@ impl NdPort {
             self.create(out, address);
         }
         self.cache.make_static(address);
+        self.want(out, address);
         self.record(out, address, mac);
     }
 
@@ -149,7 +150,7 @@ impl NdPort {
     /// Tells that an entry is gone and what waited for it.
     pub(super) fn bury(&self, out: &mut Outbox, address: Ipv6Addr, mut entry: NdEntry) {
         let port = self.id;
-        if entry.mac.is_some() {
+        if entry.is_told() {
             out.actions.push_back(Action::Unresolved { port, address });
         }
         let packets: Vec<Vec<u8>> = entry.queue.drain().collect();
@@ -167,7 +168,7 @@ impl NdPort {
         // Under a scan an ICMPv6 error for each would feed it: the packets are only counted.
         out.queued_packets -= entry.queue.len();
         out.counters.queue_evicted += u64::try_from(entry.queue.len()).unwrap_or(u64::MAX);
-        if entry.mac.is_some() {
+        if entry.is_told() {
             out.actions.push_back(Action::Unresolved { port: self.id, address: gone });
         }
     }
