@@ -127,24 +127,38 @@ impl ControlPlane {
         }
     }
 
-    /// Which prefixes are on which port. The first LAN port has the server's own /64s; further ones
-    /// have what their `address` says.
+    /// Which prefixes are on which port. The LAN port whose block stands first in the configuration
+    /// has the server's own /64s; further ones have what their `address` says. Port numbers say
+    /// nothing here: they rise whenever a device is opened again.
     pub(super) fn number_links(&mut self) {
-        let mut own = Some(self.identity.lan.clone());
-        for state in self.ports.values_mut() {
+        let first = self.first_lan();
+        for (port, state) in &mut self.ports {
             let settings = &state.attached.settings;
             let explicit = settings
                 .address
                 .map(|(address, length)| (Ipv6Prefix::containing(address, length), address));
-            let automatic = match settings.role {
-                PortRole::Lan => own.take().unwrap_or_default(),
-                _ => Vec::new(),
+            let automatic = match first == Some(*port) {
+                true => self.identity.lan.clone(),
+                false => Vec::new(),
             };
             let is_new = |(prefix, _): &(Ipv6Prefix, Ipv6Addr)| {
                 explicit.is_none_or(|(other, _)| other != *prefix)
             };
             state.links = automatic.into_iter().filter(is_new).chain(explicit).collect();
         }
+    }
+
+    /// The LAN port whose block comes first; of several that one block took, the first by name.
+    fn first_lan(&self) -> Option<PortId> {
+        let place = |state: &PortState| {
+            let settings = &state.attached.settings;
+            let mut blocks = self.config.ports.iter();
+            // A port keeps the device of its block, also where the block took several.
+            let block = blocks.position(|block| block.device == settings.device);
+            (block.unwrap_or(usize::MAX), settings.name.clone())
+        };
+        let lan = self.ports.values().filter(|state| state.role() == PortRole::Lan);
+        lan.min_by_key(|state| place(state)).map(PortState::id)
     }
 
     /// Tells every machine about every port; what did not change does nothing there.

@@ -140,6 +140,24 @@ fn the_first_lan_port_has_the_prefix_of_the_server() {
 }
 
 #[test]
+fn the_prefix_of_the_server_follows_the_configuration_and_not_the_port_number() {
+    let block = |n| format!("[[port]]\ndevice = \"af_packet:p{n}\"\nrole = \"lan\"\n");
+    let mut bench = Bench::new(&(block(3) + &block(2)));
+    bench.attach(port(2, PortRole::Lan));
+    bench.attach(port(3, PortRole::Lan));
+    let lan = "fd4b:756d:696b:7::99";
+    assert_eq!(bench.group(lan), NextHopGroup::OnLink(PortId(3)), "p3 stands first");
+    // Its device was opened again.
+    bench.input(Input::PortDetached(PortId(3)));
+    let mut again = port(3, PortRole::Lan);
+    again.port = PortId(9);
+    bench.attach(again);
+    assert_eq!(bench.group(lan), NextHopGroup::OnLink(PortId(9)));
+    bench.input(Input::Configure(Box::new(config(&(block(2) + &block(3))))));
+    assert_eq!(bench.group(lan), NextHopGroup::OnLink(PortId(2)));
+}
+
+#[test]
 fn a_port_without_carrier_has_no_connected_route() {
     let mut bench = Bench::new(LAN);
     bench.attach(port(1, PortRole::Lan));
