@@ -113,7 +113,10 @@ impl ControlPlane {
     }
 
     fn send_ospf(&mut self, now: Instant, port: PortId, destination: Ipv6Addr, bytes: &[u8]) {
-        let Some(state) = self.ports.get(&port) else { return };
+        let Some(state) = self.ports.get(&port) else {
+            self.counters.sends_without_port += 1;
+            return;
+        };
         let packet = frame::ospf_packet(state.link_local(), destination, bytes);
         if destination.is_multicast() {
             self.send_frame(port, MacAddress::for_multicast(destination), &packet);
@@ -125,7 +128,10 @@ impl ControlPlane {
     }
 
     fn send_frame(&mut self, port: PortId, destination: MacAddress, packet: &[u8]) {
-        let Some(state) = self.ports.get(&port) else { return };
+        let Some(state) = self.ports.get(&port) else {
+            self.counters.sends_without_port += 1;
+            return;
+        };
         let bytes = frame::in_frame(destination, state.attached.mac, packet);
         self.actions.push_back(Action::SendFrame { port, bytes });
     }

@@ -36,6 +36,7 @@ crate::counters! {
     /// What the control plane itself counted.
     pub struct ControlCounters {
         frames_without_port: "packets", "Frames from a port that the control plane does not know.";
+        sends_without_port: "packets", "Packets of a protocol for a port that is gone.";
         frames_malformed: "packets", "Punted frames that are no IPv6 packet after all.";
         frames_foreign: "packets", "Punted frames of a protocol that nobody here speaks.";
         ospf_off_port: "packets", "OSPF packets on ports that are not in the fabric.";

@@ -29,7 +29,8 @@ pub(super) struct PortState {
     pub attached: AttachedPort,
     /// Carrier.
     pub is_up: bool,
-    /// Own addresses that somebody else has as well (RFC 4862 §5.4.5): not used here.
+    /// Own addresses that somebody else has as well (RFC 4862 §5.4.5): not used here until carrier
+    /// goes and comes.
     pub refused: BTreeSet<Ipv6Addr>,
     /// On-link prefixes with the router's own address in each.
     pub links: Vec<(Ipv6Prefix, Ipv6Addr)>,
@@ -91,11 +92,14 @@ impl ControlPlane {
 
     /// A port was closed.
     pub(super) fn detach(&mut self, now: Instant, port: PortId) {
-        let Some(state) = self.ports.remove(&port) else { return };
-        self.nd.handle(now, nd::Input::InterfaceDown { port });
+        let Some(state) = self.ports.get(&port) else { return };
         if state.has_ospf {
             self.ospf.handle(now, ospf::Input::InterfaceRemoved { port });
         }
+        self.nd.handle(now, nd::Input::InterfaceDown { port });
+        // The farewell needs the port.
+        self.deliver(now);
+        self.ports.remove(&port);
         self.number_links();
         self.apply_static(now);
         self.deliver(now);
@@ -110,10 +114,16 @@ impl ControlPlane {
             return;
         }
         state.is_up = is_up;
+        // RFC 4862 §5.4.5 leaves the end of a conflict open: a cable that was pulled may be the end
+        // of it, and the probes at carrier-up find out.
+        let was_refused = !is_up && !core::mem::take(&mut state.refused).is_empty();
         let event = report::carrier(now, state);
         self.tell_rib(port);
         self.event(event);
         self.ospf.handle(now, ospf::Input::Carrier { port, is_up });
+        if was_refused {
+            self.tell_ospf(now, port);
+        }
         self.tell_nd(now, port);
         self.connect(now);
     }

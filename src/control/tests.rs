@@ -1,6 +1,7 @@
 //! Claims about the whole control plane of one router; many routers are in `tests/sim`.
 
 use super::action::Action;
+use super::frame::Punted;
 use super::input::{AttachedPort, Input};
 use super::plane::{ControlOptions, ControlPlane};
 use crate::api::ShowQuery;
@@ -218,6 +219,61 @@ fn lan_bench() -> Bench {
     }
     bench.slice([]);
     bench
+}
+
+#[test]
+fn a_port_that_is_detached_says_farewell() {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(2, PortRole::Fabric));
+    bench.frames.clear();
+    bench.input(Input::PortDetached(PortId(2)));
+    let hellos = bench.frames.iter().filter(|(port, bytes)| {
+        let is_hello =
+            matches!(super::frame::classify(bytes), Punted::Ospf { bytes: [3, 1, ..], .. });
+        *port == PortId(2) && is_hello
+    });
+    assert_eq!(hellos.count(), 1, "a hello that lists nobody");
+    assert_eq!(bench.plane.counters().sends_without_port, 0);
+}
+
+/// Somebody else's probe for the link-local address of port 2.
+fn probe() -> Input {
+    let target = port(2, PortRole::Fabric).mac.link_local();
+    let destination = crate::wire::ipv6::solicited_node(target);
+    let message = NeighborSolicitation { target, options: Vec::new() };
+    let message = NdMessage::NeighborSolicitation(message);
+    let packet = NdPacket { source: Ipv6Addr::UNSPECIFIED, destination, message }.encode();
+    let mac = MacAddress([2, 9, 9, 9, 9, 9]);
+    let bytes = super::frame::in_frame(MacAddress::for_multicast(destination), mac, &packet);
+    Input::Frame { port: PortId(2), bytes }
+}
+
+#[test]
+fn a_duplicate_address_is_shown_and_tried_again_with_the_next_carrier() {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(2, PortRole::Fabric));
+    bench.input(probe());
+    assert_eq!(bench.events, ["nd.duplicate_address"]);
+    let refused = |bench: &mut Bench| {
+        let query = ShowQuery::Port;
+        match bench.input(Input::Query { id: 1, query }).pop() {
+            Some(ShowReply::Port(rows)) => rows[0].refused_addresses.clone(),
+            other => unreachable!("an answer about ports: {other:?}"),
+        }
+    };
+    assert_eq!(refused(&mut bench), [port(2, PortRole::Fabric).mac.link_local()]);
+    assert!(bench.plane.ospf().interfaces().is_empty());
+    for is_up in [false, true] {
+        bench.frames.clear();
+        bench.input(Input::Carrier { port: PortId(2), is_up });
+    }
+    assert!(refused(&mut bench).is_empty());
+    assert_eq!(bench.plane.ospf().interfaces()[0].state, "Point-to-point");
+    let is_probe = |(_, bytes): &&(PortId, Vec<u8>)| {
+        let punted = super::frame::classify(bytes);
+        matches!(punted, Punted::Nd { packet, .. } if packet[40] == 135)
+    };
+    assert_eq!(bench.frames.iter().filter(is_probe).count(), 1, "it is probed anew");
 }
 
 #[test]

@@ -210,9 +210,13 @@ impl<B: PacketBuf> Estate<B> {
                     self.ports.insert(port.port, (*port).clone());
                     Input::PortAttached(port)
                 }
-                ToControl::Detach(port) => {
+                ToControl::Detach { port, done } => {
                     self.ports.remove(&port);
-                    Input::PortDetached(port)
+                    plane.handle(self.start.clock.now(), Input::PortDetached(port));
+                    self.carry_out(plane);
+                    // Whoever waited in vain has gone on.
+                    let _ = done.try_send(());
+                    continue;
                 }
                 ToControl::Carrier { port, is_up } => {
                     let Some(attached) = self.ports.get_mut(&port) else { continue };
