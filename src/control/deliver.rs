@@ -63,6 +63,11 @@ impl ControlPlane {
                 }
                 ospf::Action::Route(update) => self.apply_route(now, update),
                 ospf::Action::NeighborChanged(change) => self.neighbor_changed(now, &change),
+                ospf::Action::NeighborMoved { port, from, to } => {
+                    if let Some(state) = self.ospf_neighbors.remove(&(port, from)) {
+                        self.ospf_neighbors.insert((port, to), state);
+                    }
+                }
                 ospf::Action::Notice(notice) => {
                     let event = report::notice(now, &notice, &self.ports);
                     self.event(event);
@@ -173,8 +178,11 @@ impl ControlPlane {
         } else {
             self.ospf_neighbors.insert(key, (change.router_id, change.to));
         }
-        if is_down || change.from == NeighborState::Down {
-            self.rib.set_alive(change.port, Some(change.address), !is_down);
+        // Neighbours of a router that leaves are as well as before.
+        if is_down && !self.is_leaving {
+            self.mark_dead(change.port, change.address);
+        } else if !is_down && change.from == NeighborState::Down {
+            self.mark_alive(change.port, change.address);
         }
         let event = report::neighbor_changed(now, change, &self.ports);
         self.event(event);

@@ -13,6 +13,7 @@
 use super::action::Action;
 use super::apply::StaticState;
 use super::connected::Connected;
+use super::death_mark::DeathMarks;
 use super::input::Input;
 use super::port::PortState;
 use crate::api::Event;
@@ -116,6 +117,9 @@ pub struct ControlPlane {
     pub(super) statics: StaticState,
     /// OSPF neighbours that are not down, with their router-id.
     pub(super) ospf_neighbors: BTreeMap<(PortId, Ipv6Addr), (RouterId, NeighborState)>,
+    pub(super) death_marks: DeathMarks,
+    /// Whether the neighbours were told good-bye.
+    pub(super) is_leaving: bool,
     /// The last world published; shares everything with the one the workers read.
     pub(super) world: Forwarding,
     pub(super) counters: ControlCounters,
@@ -138,6 +142,8 @@ impl ControlPlane {
             connected: Connected::default(),
             statics: StaticState::default(),
             ospf_neighbors: BTreeMap::new(),
+            death_marks: DeathMarks::default(),
+            is_leaving: false,
             counters: ControlCounters::default(),
             error_budget: ErrorBudget::default(),
             actions: VecDeque::new(),
@@ -170,7 +176,7 @@ impl ControlPlane {
 
     /// Whether [`Input::Flush`] may have something to publish.
     pub fn is_dirty(&self) -> bool {
-        self.rib.is_dirty()
+        self.rib.is_dirty() || self.has_settled_marks()
     }
 
     /// Publishes what the RIB has to say since the last time.
@@ -179,6 +185,7 @@ impl ControlPlane {
             self.world = world.clone();
             self.actions.push_back(Action::Publish(Box::new(world)));
         }
+        self.marks_compiled();
     }
 
     fn take(&mut self, now: Instant, input: Input) {
@@ -194,9 +201,13 @@ impl ControlPlane {
             Input::NeighborUsed { port, address } => {
                 self.nd.handle(now, nd::Input::Used { port, address });
             }
-            Input::Reclaimed { epoch } => self.rib.reclaimed(epoch),
+            Input::Reclaimed { epoch } => {
+                self.rib.reclaimed(epoch);
+                self.marks_reclaimed(epoch);
+            }
             Input::Flush => self.publish(),
             Input::Shutdown => {
+                self.is_leaving = true;
                 self.ospf.handle(now, ospf::Input::Shutdown);
                 self.nd.handle(now, nd::Input::Shutdown);
             }

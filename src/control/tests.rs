@@ -7,13 +7,15 @@ use super::plane::{ControlOptions, ControlPlane};
 use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::api::show::{RouteRow, ShowReply};
-use crate::base::ids::{MacAddress, PortId};
+use crate::base::ids::{MacAddress, PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::route::PortRole;
 use crate::base::time::{Duration, Instant};
 use crate::config::{self, Config, NoFiles, Overrides, PortDevice, PortSettings, Source};
 use crate::fib::{Forwarding, NextHopGroup};
+use crate::wire::ipv6::ALL_SPF_ROUTERS;
 use crate::wire::nd::{NdMessage, NdOption, NdPacket, NeighborSolicitation};
+use crate::wire::ospf::{Hello, Options, Packet, PacketBody};
 use core::net::Ipv6Addr;
 
 const NOW: Instant = Instant::from_millis(1_000);
@@ -274,6 +276,86 @@ fn a_duplicate_address_is_shown_and_tried_again_with_the_next_carrier() {
         matches!(punted, Punted::Nd { packet, .. } if packet[40] == 135)
     };
     assert_eq!(bench.frames.iter().filter(is_probe).count(), 1, "it is probed anew");
+}
+
+/// A hello of a neighbour on port 2, from an address that ends in `from`, in a frame.
+fn hello(bench: &Bench, from: u16) -> Input {
+    let ospf = &bench.plane.config.ospf;
+    let seconds = |span: Duration| u16::try_from(span.as_secs()).expect("a short time");
+    let hello = Hello {
+        interface_id: 1,
+        priority: 1,
+        options: Options::V6.with(Options::E).with(Options::R),
+        hello_interval_s: seconds(ospf.hello_interval),
+        dead_interval_s: seconds(ospf.dead_interval),
+        designated_router: RouterId(0),
+        backup_designated_router: RouterId(0),
+        neighbors: Vec::new(),
+    };
+    let body = PacketBody::Hello(hello);
+    let packet = Packet { router_id: RouterId(99), area: RouterId(0), instance_id: 0, body };
+    let source = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, from);
+    let bytes = packet.encode(source, ALL_SPF_ROUTERS);
+    let packet = super::frame::ospf_packet(source, ALL_SPF_ROUTERS, &bytes);
+    let group = MacAddress::for_multicast(ALL_SPF_ROUTERS);
+    let bytes = super::frame::in_frame(group, MacAddress([2, 0, 2, 0, 0, 1]), &packet);
+    Input::Frame { port: PortId(2), bytes }
+}
+
+/// A bench with OSPF on p2, where fe80::9 says hello, and a static route over fe80::9.
+fn neighbor_bench() -> Bench {
+    let ports = "[[port]]\ndevice = \"af_packet:p2\"\nname = \"p2\"\nrole = \"fabric\"\n";
+    let route = "[[route]]\nprefix = \"2001:db8::/32\"\nvia = \"fe80::9\"\nport = \"p2\"\n";
+    let mut bench = Bench::new(&format!("{ports}{route}"));
+    bench.attach(port(2, PortRole::Fabric));
+    let first = hello(&bench, 9);
+    bench.input(first);
+    bench
+}
+
+fn is_static_route_alive(bench: &Bench) -> bool {
+    let NextHopGroup::Forward { members, .. } = bench.group("2001:db8::1") else { return false };
+    bench.world.as_ref().is_some_and(|world| world.liveness.is_alive(members[0]))
+}
+
+#[test]
+fn a_lost_ospf_neighbour_is_dead_until_the_routes_do_without_it_and_no_longer() {
+    let mut bench = neighbor_bench();
+    assert!(is_static_route_alive(&bench));
+    let dead_at = NOW + bench.plane.config.ospf.dead_interval;
+    while let Some(due) = bench.plane.next_deadline().filter(|due| *due <= dead_at) {
+        bench.plane.handle_timeout(due);
+    }
+    assert!(!is_static_route_alive(&bench), "at once");
+    bench.slice([]);
+    assert!(!is_static_route_alive(&bench), "workers may still read the world before");
+    let epoch = bench.plane.rib().epoch();
+    bench.input(Input::Reclaimed { epoch });
+    assert!(is_static_route_alive(&bench), "no route of OSPF uses it any more");
+}
+
+#[test]
+fn a_router_that_leaves_takes_no_next_hop_for_dead() {
+    let mut bench = neighbor_bench();
+    bench.input(Input::Shutdown);
+    assert_eq!(bench.plane.ospf().neighbors(), []);
+    assert!(is_static_route_alive(&bench));
+    bench.input(Input::Carrier { port: PortId(2), is_up: false });
+    assert!(!is_static_route_alive(&bench), "but a cable without carrier is");
+}
+
+#[test]
+fn a_neighbour_that_moves_is_counted_once_and_confirmed_at_its_new_address() {
+    let mut bench = neighbor_bench();
+    let interval = bench.plane.config.ospf.dead_interval;
+    let later = NOW + interval.saturating_sub(Duration::from_millis(1));
+    let moved = hello(&bench, 10);
+    bench.plane.handle(later, moved);
+    bench.slice([]);
+    let known: Vec<_> = bench.plane.ospf_neighbors.keys().copied().collect();
+    let there: Ipv6Addr = "fe80::a".parse().expect("an address");
+    assert_eq!(known, [(PortId(2), there)]);
+    assert!(bench.plane.nd().mac_of(PortId(2), there).is_some());
 }
 
 #[test]

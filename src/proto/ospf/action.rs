@@ -22,6 +22,15 @@ pub enum Action {
     Route(RouteUpdate),
     /// A neighbour changed its state.
     NeighborChanged(NeighborChange),
+    /// A neighbour speaks from another address now; its state is the same.
+    NeighborMoved {
+        /// The port.
+        port: PortId,
+        /// Its link-local address so far.
+        from: Ipv6Addr,
+        /// Its link-local address.
+        to: Ipv6Addr,
+    },
     /// Something an administrator should know.
     Notice(Notice),
 }

@@ -6,7 +6,7 @@
 //!
 //! *Standards*: RFC 5340 §4.2.1.1, §4.2.2.1; RFC 2328 §9.5, §10.5.
 
-use super::action::Notice;
+use super::action::{Action, Notice};
 use super::interface::Stranger;
 use super::machine::{Ospf, Staleness, Timer};
 use super::neighbor::{Neighbor, NeighborEvent};
@@ -162,11 +162,16 @@ impl Ospf {
     /// Takes over what a hello says of the neighbour.
     fn learn(&mut self, now: Instant, sender: Sender, hello: &Hello) {
         let Some(neighbor) = self.neighbor(sender.port) else { return };
-        let is_moved = neighbor.address != sender.address;
+        let (port, to) = (sender.port, sender.address);
+        let from = core::mem::replace(&mut neighbor.address, to);
+        let is_moved = from != to;
         let is_renumbered = neighbor.interface_id != hello.interface_id;
-        neighbor.address = sender.address;
         neighbor.interface_id = hello.interface_id;
-        if neighbor.state < NeighborState::Full {
+        let is_full = neighbor.state == NeighborState::Full;
+        if is_moved {
+            self.actions.push_back(Action::NeighborMoved { port, from, to });
+        }
+        if !is_full {
             return;
         }
         if is_renumbered {

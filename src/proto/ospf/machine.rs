@@ -123,6 +123,7 @@ pub struct Ospf {
     pub(super) timers: TimerTable<Timer>,
     pub(super) prng: Prng,
     pub(super) counters: OspfCounters,
+    /// Whether it says nothing more and calculates nothing more.
     pub(super) is_leaving: bool,
     pub(super) actions: VecDeque<Action>,
 }
@@ -374,7 +375,7 @@ impl Ospf {
         }
     }
 
-    /// Leaves in order: own LSAs go, then a hello that lists nobody.
+    /// Leaves in order: own LSAs go, then a hello that lists nobody. Routes stay as they are.
     fn leave(&mut self, now: Instant) {
         self.is_leaving = true;
         self.flush_own(now);
@@ -438,8 +439,8 @@ impl Machine for Ospf {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let parts =
-            [self.timers.next_deadline(), self.lsdb.next_deadline(), self.backoff.next_deadline()];
+        let calculation = self.backoff.next_deadline().filter(|_| !self.is_leaving);
+        let parts = [self.timers.next_deadline(), self.lsdb.next_deadline(), calculation];
         parts.into_iter().flatten().min()
     }
 
