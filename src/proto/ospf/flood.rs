@@ -1,7 +1,7 @@
-//! LSAs on their way: taken in, passed on, acknowledged, sent again, forgotten.
+//! LSAs on their way: taken in, passed on, acknowledged, forgotten.
 //!
 //! Owns the flooding procedure and everything that follows from it. Own LSAs are made in
-//! `originate`.
+//! `originate`, what is not acknowledged is sent again in `retransmission`.
 //!
 //! *Invariants*: an instance that was put on an interface stands on the retransmission list of its
 //! neighbour until that acknowledges it or a newer one takes its place; an instance at MaxAge stays
@@ -9,12 +9,10 @@
 //! *Standards*: RFC 2328 §13, §14; RFC 5340 §4.5.
 
 use super::action::Notice;
-use super::limits::{
-    DATABASE_LSAS_MAX, MIN_LS_ARRIVAL, RETRANSMIT_BURST_MAX, RETRANSMIT_DOUBLINGS_MAX,
-};
+use super::limits::{DATABASE_LSAS_MAX, MIN_LS_ARRIVAL};
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Staleness, Timer};
-use super::neighbor::{NeighborEvent, Unacknowledged};
+use super::neighbor::NeighborEvent;
 use super::view::NeighborState;
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
@@ -37,6 +35,8 @@ impl Ospf {
             }
             self.receive_lsa(now, port, lsa);
         }
+        // An instance that comes back acknowledges as well.
+        self.clock_out(now, port);
     }
 
     /// RFC 2328 §13, steps 1 to 8.
@@ -235,79 +235,6 @@ impl Ospf {
         order.is_gt()
     }
 
-    /// Queues an instance for the neighbour on `port`, to be sent until it is acknowledged.
-    pub(super) fn queue_for(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
-        let Some(place) = Scope::of(lsa.header.ls_type, port).map(|scope| (scope, lsa.key()))
-        else {
-            return;
-        };
-        let Some(interface) = self.interface(port) else { return };
-        let deadline = now + interface.config.retransmit_interval;
-        let Some(neighbor) = interface.neighbor.as_mut() else { return };
-        let unacknowledged = Unacknowledged { lsa: lsa.clone(), sent_at: now };
-        neighbor.retransmissions.insert(place, unacknowledged);
-        interface.flood.push(lsa.clone());
-        self.timers.set_if_idle(Timer::Retransmit(port), deadline);
-    }
-
-    /// Sends again what is overdue, the oldest rounds first, and less often while nothing is
-    /// acknowledged (RFC 4222 recommends both).
-    pub(super) fn retransmit(&mut self, now: Instant, port: PortId) {
-        let Some(interface) = self.interface(port) else { return };
-        let interval = interface.config.retransmit_interval;
-        let Some(neighbor) = interface.neighbor.as_mut() else { return };
-        if neighbor.retransmissions.is_empty() {
-            neighbor.silent_rounds = 0;
-            return;
-        }
-        let overdue = neighbor
-            .retransmissions
-            .values_mut()
-            .filter(|unacknowledged| now - unacknowledged.sent_at >= interval)
-            .take(RETRANSMIT_BURST_MAX);
-        let mut count = 0;
-        for unacknowledged in overdue {
-            let passed = (now - unacknowledged.sent_at).as_secs();
-            unacknowledged.sent_at = now;
-            let age = u64::from(unacknowledged.lsa.header.age_s).saturating_add(passed);
-            let age = u16::try_from(age).unwrap_or(MAX_AGE_S).min(MAX_AGE_S);
-            unacknowledged.lsa = unacknowledged.lsa.at_age(age);
-            interface.flood.push(unacknowledged.lsa.clone());
-            count += 1;
-        }
-        if count > 0 {
-            neighbor.silent_rounds += 1;
-        }
-        let doublings = neighbor.silent_rounds.saturating_sub(1).min(RETRANSMIT_DOUBLINGS_MAX);
-        self.timers.set(Timer::Retransmit(port), now + interval * (1 << doublings));
-        self.counters.lsa_retransmitted += count;
-    }
-
-    /// Whether the same instance was owed to the neighbour: then this is its acknowledgment.
-    fn is_acknowledged(&mut self, port: PortId, place: &Place, header: &LsaHeader) -> bool {
-        let Some(neighbor) = self.neighbor(port) else { return false };
-        let owed = neighbor.retransmissions.get(place);
-        let is_same = owed.is_some_and(|owed| owed.lsa.header.compare_age(header).is_eq());
-        if is_same {
-            neighbor.retransmissions.remove(place);
-            neighbor.silent_rounds = 0;
-        }
-        is_same
-    }
-
-    /// RFC 2328 §13.7.
-    pub(super) fn receive_acks(&mut self, port: PortId, headers: &[LsaHeader]) {
-        if self.neighbor_state(port) < NeighborState::Exchange {
-            self.counters.wrong_state += 1;
-            return;
-        }
-        for header in headers {
-            let place = Scope::of(header.ls_type, port).map(|scope| (scope, header.key()));
-            let is_known = place.is_some_and(|place| self.is_acknowledged(port, &place, header));
-            self.counters.acks_unknown += u64::from(!is_known);
-        }
-    }
-
     fn acknowledge_now(&mut self, port: PortId, header: LsaHeader) {
         if let Some(interface) = self.interface(port) {
             interface.acks_now.push(header);
@@ -333,9 +260,8 @@ impl Ospf {
             return;
         }
         let neighbors = || self.interfaces.values().filter_map(|i| i.neighbor.as_ref());
-        let is_owed = |place: &Place| {
-            neighbors().any(|neighbor| neighbor.retransmissions.contains_key(place))
-        };
+        let is_owed =
+            |place: &Place| neighbors().any(|neighbor| neighbor.retransmissions.contains(place));
         let dead: Vec<Place> =
             self.lsdb.dying().iter().filter(|place| !is_owed(place)).copied().collect();
         for place in dead {

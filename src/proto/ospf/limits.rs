@@ -24,7 +24,7 @@ pub const ORIGINATION_DELAY_MAX: Duration = Duration::from_secs(5);
 pub const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// How long an acknowledgment waits for company; well under any RxmtInterval.
 pub const ACK_DELAY: Duration = Duration::from_millis(50);
-/// LSAs sent again at once to a neighbour; further ones wait for the next round.
+/// LSAs sent again at once to a neighbour; further ones follow its acknowledgments.
 pub const RETRANSMIT_BURST_MAX: usize = 256;
 /// How often the time between rounds doubles while a neighbour acknowledges nothing.
 pub const RETRANSMIT_DOUBLINGS_MAX: u32 = 4;

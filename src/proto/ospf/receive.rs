@@ -95,7 +95,7 @@ impl Ospf {
             PacketBody::DatabaseDescription(dd) => self.receive_description(now, port, &dd),
             PacketBody::LinkStateRequest(request) => self.receive_request(now, port, &request),
             PacketBody::LinkStateUpdate(update) => self.receive_update(now, port, update),
-            PacketBody::LinkStateAcknowledgment(ack) => self.receive_acks(port, &ack.headers),
+            PacketBody::LinkStateAcknowledgment(ack) => self.receive_acks(now, port, &ack.headers),
             PacketBody::Hello(_) => unreachable!("handed over above"),
         }
     }

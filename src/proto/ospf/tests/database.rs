@@ -161,6 +161,24 @@ fn a_port_that_is_removed_takes_its_link_along() {
     network.assert_converged();
 }
 
+#[test]
+fn acknowledgments_clock_out_what_was_lost() {
+    let mut network = line();
+    network.cut((0, 1), true);
+    let body = unknown(0xbff1, 1).body().unwrap();
+    for number in 0..2000 {
+        let key = LsaKey { link_state_id: number, ..unknown(0xbff1, 1).key() };
+        let lsa = Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap();
+        send(&mut network, lsa);
+    }
+    network.run(Duration::from_millis(100));
+    network.heal((0, 1));
+    network.run(Duration::from_millis(1900));
+    let rows = network.routers[2].database(network.now);
+    let count = rows.iter().filter(|row| row.router == STRANGER).count();
+    assert_eq!(count, 2000, "a burst a second would take eight");
+}
+
 /// Router 0's first intra-area-prefix-LSA, `ahead` instances further.
 fn own_prefixes(network: &Network, ahead: i32) -> Lsa {
     let key =
