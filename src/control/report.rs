@@ -116,10 +116,22 @@ pub(super) fn notice(now: Instant, notice: &Notice, ports: &Ports) -> Event {
                 .with("kept", kept)
                 .with("ignored", ignored)
         }
-        Notice::DatabaseFull { limit } => {
-            let text =
-                format!("the link-state database is full with {limit} LSAs; more are refused");
-            Draft::new(now, Severity::Error, "ospf.database_full", text).with("limit", limit)
+        Notice::DatabaseFull { lsas, octets } => {
+            let text = format!(
+                "the link-state database is full with {lsas} LSAs of {octets} octets; more are \
+                 refused"
+            );
+            Draft::new(now, Severity::Error, "ospf.database_full", text)
+                .with("lsas", lsas)
+                .with("octets", octets)
+        }
+        Notice::UnreadableLsa { port, router_id, kind, id } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "the {kind} LSA {id} of {router_id} that came in by {name} cannot be read; it is \
+                 left out, here and in what this router passes on"
+            );
+            warn("ospf.unreadable_lsa", text).with("port", name).with("router_id", router_id)
         }
     };
     draft.0

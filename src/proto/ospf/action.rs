@@ -102,7 +102,20 @@ pub enum Notice {
     /// The link-state database is full: an LSA was refused.
     DatabaseFull {
         /// How many LSAs it holds.
-        limit: u32,
+        lsas: u32,
+        /// How many octets these have.
+        octets: u64,
+    },
+    /// An LSA has a right checksum and says nothing that can be read: it is not kept.
+    UnreadableLsa {
+        /// Where it came in.
+        port: PortId,
+        /// Who made it.
+        router_id: RouterId,
+        /// LS type in words.
+        kind: String,
+        /// Link State ID.
+        id: u32,
     },
 }
 
@@ -113,7 +126,8 @@ impl Notice {
             Self::MtuMismatch { port, .. }
             | Self::HelloMismatch { port, .. }
             | Self::DuplicateRouterId { port, .. }
-            | Self::SecondNeighbor { port, .. } => Some(*port),
+            | Self::SecondNeighbor { port, .. }
+            | Self::UnreadableLsa { port, .. } => Some(*port),
             Self::DatabaseFull { .. } => None,
         }
     }

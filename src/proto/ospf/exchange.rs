@@ -8,6 +8,7 @@
 
 use super::action::Notice;
 use super::hello::OPTIONS;
+use super::limits::{ANSWER_OCTETS_MAX, REQUESTS_MAX};
 use super::lsdb::Scope;
 use super::machine::{Ospf, Timer};
 use super::neighbor::{Neighbor, NeighborEvent};
@@ -18,6 +19,7 @@ use crate::wire::ospf::database_description::FIXED_OCTETS;
 use crate::wire::ospf::link_state_request::REQUEST_OCTETS;
 use crate::wire::ospf::lsa::LSA_HEADER_OCTETS;
 use crate::wire::ospf::{DatabaseDescription, LinkStateRequest, Lsa, LsaKey, PacketBody};
+use std::collections::BTreeSet;
 
 /// What a description means in the state it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,9 +204,14 @@ impl Ospf {
             };
             let ours = self.lsdb.get(&(scope, header.key())).map(|entry| entry.header(now));
             let is_wanted = ours.is_none_or(|ours| header.compare_age(&ours).is_gt());
-            if let Some(neighbor) = self.neighbor(port).filter(|_| is_wanted) {
-                neighbor.requests.insert(header.key(), *header);
+            let Some(neighbor) = self.neighbor(port).filter(|_| is_wanted) else { continue };
+            if neighbor.requests.len() >= REQUESTS_MAX {
+                // Somebody describes without end.
+                self.counters.requests_refused += 1;
+                self.neighbor_event(now, port, NeighborEvent::SeqNumberMismatch);
+                return;
             }
+            neighbor.requests.insert(header.key(), *header);
         }
         let Some(neighbor) = self.neighbor(port) else { return };
         neighbor.dd_received = Some(DatabaseDescription { headers: Vec::new(), ..dd.clone() });
@@ -297,14 +304,22 @@ impl Ospf {
             self.counters.wrong_state += 1;
             return;
         }
-        let mut answer = Vec::with_capacity(request.keys.len());
-        for key in &request.keys {
+        let mut answer = Vec::new();
+        let mut octets = 0;
+        let keys: BTreeSet<&LsaKey> = request.keys.iter().collect();
+        for key in keys {
             let place = Scope::of(key.ls_type, port).map(|scope| (scope, *key));
             let Some(entry) = place.and_then(|place| self.lsdb.get(&place)) else {
                 self.neighbor_event(now, port, NeighborEvent::BadLsReq);
                 return;
             };
-            answer.push(entry.lsa(now));
+            let lsa = entry.lsa(now);
+            octets += lsa.octets();
+            if octets > ANSWER_OCTETS_MAX {
+                self.counters.answers_cut += 1;
+                continue;
+            }
+            answer.push(lsa);
         }
         if let Some(interface) = self.interface(port) {
             interface.flood.append(&mut answer);

@@ -9,7 +9,7 @@
 //! *Standards*: RFC 2328 §13, §14; RFC 5340 §4.5.
 
 use super::action::Notice;
-use super::limits::{DATABASE_LSAS_MAX, MIN_LS_ARRIVAL};
+use super::limits::{ACK_DELAY, ACKS_LATER_MAX, MIN_LS_ARRIVAL};
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Staleness, Timer};
 use super::neighbor::NeighborEvent;
@@ -22,7 +22,7 @@ use crate::wire::ospf::{
     SequenceNumber, link_state_update,
 };
 use core::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Ospf {
     /// RFC 2328 §13: each LSA of an update.
@@ -41,7 +41,7 @@ impl Ospf {
 
     /// RFC 2328 §13, steps 1 to 8.
     fn receive_lsa(&mut self, now: Instant, port: PortId, lsa: Lsa) {
-        let Some(place) = self.check(port, &lsa) else { return };
+        let Some(place) = self.check(now, port, &lsa) else { return };
         let ours = self.lsdb.get(&place).map(|entry| entry.header(now));
         // Step 4: a withdrawal of what nobody has.
         if ours.is_none() && lsa.header.is_max_age() && !self.is_anybody_loading() {
@@ -50,7 +50,7 @@ impl Ospf {
             return;
         }
         match ours.map_or(Ordering::Greater, |ours| lsa.header.compare_age(&ours)) {
-            Ordering::Greater => self.take_newer(now, port, place, lsa),
+            Ordering::Greater => self.take_newer(now, &BTreeSet::from([port]), place, lsa),
             // Step 6: it was described as newer, and is not.
             order if self.is_requested(port, &lsa) => {
                 if order.is_eq() {
@@ -89,7 +89,7 @@ impl Ospf {
     }
 
     /// Steps 1 to 3: checksum, scope, body. An unknown type is kept and flooded as its U-bit says.
-    fn check(&mut self, port: PortId, lsa: &Lsa) -> Option<Place> {
+    fn check(&mut self, now: Instant, port: PortId, lsa: &Lsa) -> Option<Place> {
         if !lsa.has_valid_checksum() {
             self.counters.lsa_bad_checksum += 1;
             return None;
@@ -103,6 +103,13 @@ impl Ospf {
             && lsa.body().is_ok();
         if !is_sound {
             self.counters.lsa_malformed += 1;
+            if self.unreadable.is_news(now) {
+                let LsaKey { ls_type, advertising_router, link_state_id } = lsa.key();
+                let (router_id, id, kind) =
+                    (advertising_router, link_state_id, ls_type.to_string());
+                self.notice(Notice::UnreadableLsa { port, router_id, kind, id });
+            }
+            self.turn_away(now, port, lsa);
             return None;
         }
         Some((scope, lsa.key()))
@@ -120,65 +127,84 @@ impl Ospf {
         neighbor.is_some_and(|neighbor| neighbor.requests.contains_key(&lsa.key()))
     }
 
-    /// Step 5: a newer instance.
-    fn take_newer(&mut self, now: Instant, port: PortId, place: Place, lsa: Lsa) {
+    /// Step 5: a newer instance, from the neighbours on `ports`.
+    fn take_newer(&mut self, now: Instant, ports: &BTreeSet<PortId>, place: Place, lsa: Lsa) {
         let is_own = Some(lsa.header.advertising_router) == self.router_id;
         if let Some(entry) = self.lsdb.get(&place) {
             let is_too_soon = !entry.is_own
                 && now - entry.installed_at < MIN_LS_ARRIVAL
-                && !self.is_requested(port, &lsa);
+                && !ports.iter().any(|port| self.is_requested(*port, &lsa));
             if is_too_soon {
                 self.counters.lsa_too_soon += 1;
                 let ready = entry.installed_at + MIN_LS_ARRIVAL;
-                self.wait_with(ready, port, place, lsa);
+                self.wait_with(ready, ports, place, lsa);
                 return;
             }
-        } else if self.lsdb.len() >= DATABASE_LSAS_MAX && !is_own {
-            self.refuse_lsa();
-            // Repeating it would not help: neither the neighbour nor the adjacency waits for it.
-            self.acknowledge_now(port, lsa.header);
-            self.answered(now, port, &lsa);
+        }
+        if !is_own && !self.lsdb.has_room(&place, &lsa) {
+            self.refuse_lsa(now);
+            ports.iter().for_each(|port| self.turn_away(now, *port, &lsa));
             return;
         }
         self.install(now, place, lsa.clone(), false);
-        self.flood(now, place, &lsa, Some(port));
-        if let Some(interface) = self.interface(port) {
-            interface.acks_later.push(lsa.header);
-            self.acknowledge_later(now, port);
+        self.flood(now, place, &lsa, ports);
+        for port in ports {
+            self.acknowledge_later(now, *port, lsa.header);
+            self.answered(now, *port, &lsa);
         }
-        self.answered(now, port, &lsa);
-        if is_own {
-            self.reclaim(now, port, place, &lsa);
+        if is_own && let Some(port) = ports.first() {
+            self.reclaim(now, *port, place, &lsa);
         }
     }
 
     /// Step 5 (a) would discard the instance and leave it to the neighbour to send it again, a
     /// second later. It is kept instead, without an acknowledgment, until it may be taken.
-    fn wait_with(&mut self, ready: Instant, port: PortId, place: Place, lsa: Lsa) {
-        let known = self.early.get(&place).map(|(_, known)| known.header);
-        if known.is_none_or(|known| lsa.header.compare_age(&known).is_gt()) {
-            self.early.insert(place, (port, lsa));
+    fn wait_with(&mut self, ready: Instant, ports: &BTreeSet<PortId>, place: Place, lsa: Lsa) {
+        let known = self.early.get_mut(&place);
+        match known.map(|(from, known)| (lsa.header.compare_age(&known.header), from)) {
+            Some((Ordering::Less, _)) => {}
+            Some((Ordering::Equal, from)) => from.extend(ports),
+            Some((Ordering::Greater, _)) | None => {
+                self.early.insert(place, (ports.clone(), lsa));
+            }
         }
         let earlier = self.timers.deadline(Timer::Arrive);
         let deadline = earlier.map_or(ready, |earlier| earlier.min(ready));
         self.timers.set(Timer::Arrive, deadline);
     }
 
-    /// Takes what came too soon; what is still too soon waits again.
+    /// Takes what came too soon, and acknowledges it to everybody who sent it; what is still too
+    /// soon waits again.
     pub(super) fn take_early(&mut self, now: Instant) {
-        for (_, (port, lsa)) in core::mem::take(&mut self.early) {
-            if self.neighbor_state(port) >= NeighborState::Exchange {
-                self.receive_lsa(now, port, lsa);
+        for (place, (mut ports, lsa)) in core::mem::take(&mut self.early) {
+            ports.retain(|port| self.neighbor_state(*port) >= NeighborState::Exchange);
+            let ours = self.lsdb.get(&place).map(|entry| entry.header(now));
+            if ours.is_none_or(|ours| lsa.header.compare_age(&ours).is_gt()) {
+                if !ports.is_empty() {
+                    self.take_newer(now, &ports, place, lsa);
+                }
+                continue;
+            }
+            for port in ports {
+                self.receive_lsa(now, port, lsa.clone());
             }
         }
     }
 
-    fn refuse_lsa(&mut self) {
-        if self.counters.lsa_refused == 0 {
-            let limit = u32::try_from(DATABASE_LSAS_MAX).unwrap_or(u32::MAX);
-            self.notice(Notice::DatabaseFull { limit });
-        }
+    /// An LSA that is not kept. Sending it again would not help: neither the neighbour nor the
+    /// adjacency waits for it, or dead LSAs would wait for both (§14).
+    fn turn_away(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
+        self.acknowledge_now(port, lsa.header);
+        self.answered(now, port, lsa);
+    }
+
+    fn refuse_lsa(&mut self, now: Instant) {
         self.counters.lsa_refused += 1;
+        if self.full.is_news(now) {
+            let lsas = u32::try_from(self.lsdb.len()).unwrap_or(u32::MAX);
+            let octets = u64::try_from(self.lsdb.octets()).unwrap_or(u64::MAX);
+            self.notice(Notice::DatabaseFull { lsas, octets });
+        }
     }
 
     /// Puts an instance into its database and notes what must be calculated anew.
@@ -205,8 +231,8 @@ impl Ospf {
         self.lsdb.install(now, place, lsa, is_own, jitter);
     }
 
-    /// RFC 2328 §13.3: out of every interface of its scope. `from` is where it came in.
-    pub(super) fn flood(&mut self, now: Instant, place: Place, lsa: &Lsa, from: Option<PortId>) {
+    /// RFC 2328 §13.3: out of every interface of its scope but those it came in by.
+    pub(super) fn flood(&mut self, now: Instant, place: Place, lsa: &Lsa, from: &BTreeSet<PortId>) {
         let ports: Vec<PortId> =
             self.interfaces.keys().copied().filter(|port| place.0.reaches(*port)).collect();
         for port in ports {
@@ -214,7 +240,7 @@ impl Ospf {
             if let Some(neighbor) = self.neighbor(port) {
                 neighbor.retransmissions.remove(&place);
             }
-            if from != Some(port) && self.is_owed(now, port, lsa) {
+            if !from.contains(&port) && self.is_owed(now, port, lsa) {
                 self.queue_for(now, port, lsa);
             }
         }
@@ -235,6 +261,17 @@ impl Ospf {
         order.is_gt()
     }
 
+    /// An acknowledgment that waits for company.
+    fn acknowledge_later(&mut self, now: Instant, port: PortId, header: LsaHeader) {
+        let Some(interface) = self.interface(port) else { return };
+        if interface.acks_later.len() >= ACKS_LATER_MAX {
+            let waiting = core::mem::take(&mut interface.acks_later);
+            interface.acks_now.extend(waiting);
+        }
+        interface.acks_later.push(header);
+        self.timers.set_if_idle(Timer::Acknowledge(port), now + ACK_DELAY);
+    }
+
     fn acknowledge_now(&mut self, port: PortId, header: LsaHeader) {
         if let Some(interface) = self.interface(port) {
             interface.acks_now.push(header);
@@ -251,7 +288,7 @@ impl Ospf {
         let lsa = entry.lsa(now).at_age(MAX_AGE_S);
         self.counters.lsa_expired += 1;
         self.install(now, place, lsa.clone(), false);
-        self.flood(now, place, &lsa, None);
+        self.flood(now, place, &lsa, &BTreeSet::new());
     }
 
     /// RFC 2328 §14: forgets instances at MaxAge that nobody is owed any more.

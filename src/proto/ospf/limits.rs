@@ -9,6 +9,16 @@ use crate::base::time::Duration;
 
 /// LSAs in all databases: 1000 routers with 16 LSAs each, four times.
 pub const DATABASE_LSAS_MAX: usize = 65_536;
+/// Octets of all of them with their headers: [`DATABASE_LSAS_MAX`] of 1 KiB each.
+pub const DATABASE_OCTETS_MAX: usize = 64 << 20;
+/// Instances to be asked of one neighbour: it cannot have more than fit here.
+pub const REQUESTS_MAX: usize = DATABASE_LSAS_MAX;
+/// Octets of the answer to one request; the neighbour asks again for what it lacks then.
+pub const ANSWER_OCTETS_MAX: usize = 4 << 20;
+/// Acknowledgments that wait for company on an interface; more go at once.
+pub const ACKS_LATER_MAX: usize = 1024;
+/// How long something must not have happened before it is said again.
+pub const COMPLAINT_QUIET: Duration = Duration::from_secs(60);
 /// LSRefreshTime.
 pub const REFRESH_TIME: Duration = Duration::from_secs(1800);
 /// Own LSAs are refreshed up to this much earlier, so that a cluster does not refresh at once.
@@ -41,4 +51,6 @@ pub const DUPLICATE_INSTANCES_MAX: u32 = 4;
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(60);
 
 const _: () = assert!(LINKS_MAX >= crate::base::ids::PORT_MAX, "the router-LSA needs no fragments");
+const _: () = assert!(DATABASE_LSAS_MAX * OWN_LSA_OCTETS_MAX >= DATABASE_OCTETS_MAX);
+const _: () = assert!(ANSWER_OCTETS_MAX > u16::MAX as usize, "one LSA is always answered");
 const _: () = assert!(MIN_LS_ARRIVAL.as_millis() < ORIGINATION_DELAY_MIN.as_millis());

@@ -10,9 +10,10 @@
 use super::action::{Action, NeighborChange, Notice};
 use super::backoff::SpfBackoff;
 use super::calculate::RoutingTable;
+use super::complaint::Complaint;
 use super::input::{AdvertisedPrefix, Input, InterfaceConfig, Settings, SpfDelays};
 use super::interface::Interface;
-use super::limits::{ACK_DELAY, INTERVAL_MIN};
+use super::limits::INTERVAL_MIN;
 use super::lsdb::{Lsdb, Place, Scope};
 use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
 use super::originate::Origination;
@@ -24,7 +25,7 @@ use crate::base::time::{Duration, Instant};
 use crate::base::timers::TimerTable;
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{Lsa, Packet, PacketBody};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 crate::counters! {
     /// What OSPFv3 counted.
@@ -50,6 +51,8 @@ crate::counters! {
         @normal dd_repeated: "packets", "Descriptions that came twice.";
         lsa_bad_checksum: "LSAs", "LSAs with a wrong checksum.";
         lsa_malformed: "LSAs", "LSAs whose body cannot be read, or whose age or sequence is wrong.";
+        requests_refused: "LSAs", "Described LSAs beyond what the database holds.";
+        answers_cut: "LSAs", "Requested LSAs beyond what one answer holds.";
         lsa_bad_scope: "LSAs", "LSAs of the reserved scope.";
         @normal lsa_too_soon: "LSAs", "Newer instances that had to wait (MinLSArrival).";
         lsa_older: "LSAs", "Instances older than the one in the database.";
@@ -112,8 +115,13 @@ pub struct Ospf {
     pub(super) router_id: Option<RouterId>,
     pub(super) interfaces: BTreeMap<PortId, Interface>,
     pub(super) lsdb: Lsdb,
-    /// Instances that came too soon, with the port they came in by.
-    pub(super) early: BTreeMap<Place, (PortId, Lsa)>,
+    /// Instances that came too soon, with the ports they came in by; at most one for each in the
+    /// database.
+    pub(super) early: BTreeMap<Place, (BTreeSet<PortId>, Lsa)>,
+    /// The database is full.
+    pub(super) full: Complaint,
+    /// An LSA cannot be read.
+    pub(super) unreadable: Complaint,
     pub(super) origination: Origination,
     pub(super) prefixes: Vec<AdvertisedPrefix>,
     pub(super) table: RoutingTable,
@@ -143,6 +151,8 @@ impl Ospf {
             interfaces: BTreeMap::new(),
             lsdb: Lsdb::default(),
             early: BTreeMap::new(),
+            full: Complaint::default(),
+            unreadable: Complaint::default(),
             origination: Origination::default(),
             prefixes: Vec::new(),
             table: RoutingTable::default(),
@@ -420,11 +430,6 @@ impl Ospf {
         }
         self.bury(now);
         self.send_queued();
-    }
-
-    /// Starts the timer that sends acknowledgments which wait for company.
-    pub(super) fn acknowledge_later(&mut self, now: Instant, port: PortId) {
-        self.timers.set_if_idle(Timer::Acknowledge(port), now + ACK_DELAY);
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod action;
 pub mod backoff;
 pub mod calculate;
+mod complaint;
 mod exchange;
 mod flood;
 mod hello;

@@ -25,7 +25,7 @@ use crate::wire::ospf::{
     IntraAreaPrefix, IntraAreaPrefixLsa, LinkLsa, LsType, Lsa, LsaBody, LsaKey, PrefixOptions,
     RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When an LSA was made last, and how long the next instance waits.
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +164,7 @@ impl Ospf {
         self.keep_pace(now, place);
         self.counters.lsa_originated += 1;
         self.install(now, place, lsa.clone(), true);
-        self.flood(now, place, &lsa, None);
+        self.flood(now, place, &lsa, &BTreeSet::new());
     }
 
     /// The first change goes at once; those that follow wait twice as long each, until it is quiet.
@@ -192,7 +192,7 @@ impl Ospf {
         let Some(entry) = self.lsdb.get(&place) else { return };
         let lsa = entry.lsa(now).at_age(MAX_AGE_S);
         self.install(now, place, lsa.clone(), true);
-        self.flood(now, place, &lsa, None);
+        self.flood(now, place, &lsa, &BTreeSet::new());
     }
 
     /// Withdraws everything this router ever said.

@@ -4,7 +4,7 @@ use super::harness::{Network, config, id};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::time::Duration;
-use crate::proto::ospf::limits::DATABASE_LSAS_MAX;
+use crate::proto::ospf::limits::{COMPLAINT_QUIET, DATABASE_LSAS_MAX};
 use crate::proto::ospf::lsdb::Scope;
 use crate::proto::ospf::{Input, Notice};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
@@ -179,6 +179,46 @@ fn acknowledgments_clock_out_what_was_lost() {
     assert_eq!(count, 2000, "a burst a second would take eight");
 }
 
+#[test]
+fn a_healthy_ring_sends_nothing_again() {
+    let mut network = Network::ring(6, 14);
+    network.jitter = Duration::from_millis(30);
+    network.seconds(10);
+    for cost in 1..40 {
+        let mut other = config((0, 0));
+        other.cost = cost;
+        network.change((0, 0), other);
+        network.run(Duration::from_millis(5 * u64::from(cost)));
+    }
+    network.seconds(20);
+    let early = network.routers.iter().map(|router| router.counters().lsa_too_soon);
+    assert!(early.sum::<u64>() > 0, "nothing came too soon");
+    let again = network.routers.iter().map(|router| router.counters().lsa_retransmitted);
+    assert_eq!(again.sum::<u64>(), 0);
+}
+
+/// A router-LSA with a right checksum whose body is too short.
+fn unreadable() -> Lsa {
+    let key = LsaKey { ls_type: LsType::ROUTER, ..unknown(0xbff1, 1).key() };
+    let body = LsaBody::Unknown(vec![0, 0]);
+    Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap()
+}
+
+#[test]
+fn an_lsa_that_cannot_be_read_is_named_once_and_nobody_waits_for_it() {
+    let mut network = line();
+    // Router 1 has it in its database, as a router would that reads more than this one.
+    let (now, place) = (network.now, (Scope::Area, unreadable().key()));
+    network.routers[1].lsdb.install(now, place, unreadable(), false, Duration::ZERO);
+    network.restart(0);
+    network.seconds(10);
+    assert!(network.are_all_full());
+    assert!(network.routers[0].counters().lsa_malformed > 0);
+    assert!(network.routers[0].lsdb.get(&place).is_none());
+    let is_said = |(_, notice): &&(usize, Notice)| matches!(notice, Notice::UnreadableLsa { .. });
+    assert_eq!(network.notices.iter().filter(is_said).count(), 1);
+}
+
 /// Router 0's first intra-area-prefix-LSA, `ahead` instances further.
 fn own_prefixes(network: &Network, ahead: i32) -> Lsa {
     let key =
@@ -238,4 +278,12 @@ fn a_full_database_says_so_and_keeps_its_adjacencies() {
     let is_said = |(_, notice): &(usize, Notice)| matches!(notice, Notice::DatabaseFull { .. });
     assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 1);
     assert!(network.are_all_full());
+    // Said again when it was quiet for a while.
+    send(&mut network, unknown(0xbff1, 2));
+    network.run(Duration::from_millis(50));
+    assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 1);
+    network.run(COMPLAINT_QUIET);
+    send(&mut network, unknown(0xbff1, 2));
+    network.run(Duration::from_millis(50));
+    assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 2);
 }

@@ -4,10 +4,12 @@ use super::harness::{Network, address, config, id, settings};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::time::{Duration, Instant};
+use crate::proto::ospf::limits::REQUESTS_MAX;
 use crate::proto::ospf::{Input, NeighborState, Notice, Ospf, OspfCounters};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{
-    DatabaseDescription, Hello, LinkStateRequest, LsType, LsaKey, Options, Packet, PacketBody,
+    DatabaseDescription, Hello, LinkStateRequest, LsType, Lsa, LsaBody, LsaKey, Options, Packet,
+    PacketBody, SequenceNumber,
 };
 use core::net::Ipv6Addr;
 use proptest::prelude::*;
@@ -139,6 +141,39 @@ fn a_description_out_of_order_begins_the_exchange_anew() {
     assert_eq!(network.routers[0].counters().sequence_mismatches, 1);
     network.seconds(5);
     network.assert_converged();
+}
+
+#[test]
+fn a_neighbour_that_describes_without_end_begins_anew() {
+    let mut network = pair();
+    let key = |link_state_id| LsaKey {
+        ls_type: LsType(0xbff1),
+        advertising_router: RouterId(99),
+        link_state_id,
+    };
+    let header = |id| {
+        let body = LsaBody::Unknown(Vec::new());
+        Lsa::build(key(id), SequenceNumber::INITIAL, 1, &body).unwrap().header
+    };
+    let interface = network.routers[0].interfaces.get_mut(&PortId(0)).unwrap();
+    let neighbor = interface.neighbor.as_mut().unwrap();
+    neighbor.state = NeighborState::Exchange;
+    neighbor.is_master = false;
+    neighbor.dd_sequence = 5;
+    let same = header(0);
+    neighbor.requests = (0..u32::try_from(REQUESTS_MAX).unwrap()).map(|n| (key(n), same)).collect();
+    let dd = DatabaseDescription {
+        options: neighbor.options,
+        mtu: 1500,
+        is_init: false,
+        has_more: true,
+        is_master: true,
+        sequence: 6,
+        headers: vec![header(u32::MAX)],
+    };
+    deliver(&mut network, address((1, 0)), &packet(id(1), PacketBody::DatabaseDescription(dd)));
+    assert_eq!(network.routers[0].counters().requests_refused, 1);
+    assert_eq!(network.state(0, 0), NeighborState::ExStart);
 }
 
 #[test]
