@@ -105,6 +105,15 @@ pub(super) fn notice(now: Instant, notice: &Notice, ports: &Ports) -> Event {
                 .with("ours", ours)
                 .with("theirs", theirs)
         }
+        _ => cable_notice(now, notice, ports),
+    };
+    draft.0
+}
+
+/// The same of cables that lead where they should not.
+fn cable_notice(now: Instant, notice: &Notice, ports: &Ports) -> Draft {
+    let warn = |topic: &str, text: String| Draft::new(now, Severity::Warning, topic, text);
+    match notice {
         Notice::SecondNeighbor { port, kept, ignored } => {
             let name = port_name(*port, ports);
             let text = format!(
@@ -115,6 +124,45 @@ pub(super) fn notice(now: Instant, notice: &Notice, ports: &Ports) -> Event {
                 .with("port", name)
                 .with("kept", kept)
                 .with("ignored", ignored)
+        }
+        Notice::SecondPort { port, router_id, kept, ignored } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "{router_id} answers twice on the cable at {name}: {kept} is kept, {ignored} \
+                 ignored; a fabric port takes one cable to one port"
+            );
+            warn("ospf.second_port", text)
+                .with("port", name)
+                .with("router_id", router_id)
+                .with("kept", kept)
+                .with("ignored", ignored)
+        }
+        Notice::OwnPorts { port, other } => {
+            let (name, other) = (port_name(*port, ports), port_name(*other, ports));
+            let text = format!(
+                "{name} and {other} of this router are cabled together; the cable carries nothing"
+            );
+            warn("ospf.own_ports", text).with("port", name).with("other", other)
+        }
+        _ => lsa_notice(now, notice, ports),
+    }
+}
+
+/// The same of LSAs and their database.
+fn lsa_notice(now: Instant, notice: &Notice, ports: &Ports) -> Draft {
+    let warn = |topic: &str, text: String| Draft::new(now, Severity::Warning, topic, text);
+    match notice {
+        Notice::LsaTooLarge { port, router_id, kind, id, octets, mtu } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "the {kind} LSA {id} of {router_id} has {octets} octets and is not sent by {name}, \
+                 whose MTU is {mtu}; routers behind it do not know it"
+            );
+            warn("ospf.lsa_too_large", text)
+                .with("port", name)
+                .with("router_id", router_id)
+                .with("octets", octets)
+                .with("mtu", mtu)
         }
         Notice::DatabaseFull { lsas, octets } => {
             let text = format!(
@@ -133,8 +181,8 @@ pub(super) fn notice(now: Instant, notice: &Notice, ports: &Ports) -> Event {
             );
             warn("ospf.unreadable_lsa", text).with("port", name).with("router_id", router_id)
         }
-    };
-    draft.0
+        _ => unreachable!("said before it came here"),
+    }
 }
 
 /// Somebody else has one of the router's addresses.

@@ -99,6 +99,39 @@ pub enum Notice {
         /// The one that is ignored.
         ignored: RouterId,
     },
+    /// One neighbour answers from two addresses: two of its ports are on the cable.
+    SecondPort {
+        /// Here.
+        port: PortId,
+        /// Who.
+        router_id: RouterId,
+        /// The address that is kept.
+        kept: Ipv6Addr,
+        /// The one that is ignored.
+        ignored: Ipv6Addr,
+    },
+    /// Two ports of this router are cabled together.
+    OwnPorts {
+        /// One.
+        port: PortId,
+        /// The other.
+        other: PortId,
+    },
+    /// An LSA does not fit the MTU of a port: it is not sent there.
+    LsaTooLarge {
+        /// Where it would have to go out.
+        port: PortId,
+        /// Who made it.
+        router_id: RouterId,
+        /// LS type in words.
+        kind: String,
+        /// Link State ID.
+        id: u32,
+        /// Octets with its header.
+        octets: u32,
+        /// The MTU.
+        mtu: u16,
+    },
     /// The link-state database is full: an LSA was refused.
     DatabaseFull {
         /// How many LSAs it holds.
@@ -127,6 +160,9 @@ impl Notice {
             | Self::HelloMismatch { port, .. }
             | Self::DuplicateRouterId { port, .. }
             | Self::SecondNeighbor { port, .. }
+            | Self::SecondPort { port, .. }
+            | Self::OwnPorts { port, .. }
+            | Self::LsaTooLarge { port, .. }
             | Self::UnreadableLsa { port, .. } => Some(*port),
             Self::DatabaseFull { .. } => None,
         }

@@ -13,10 +13,16 @@ pub(super) struct Complaint {
 }
 
 impl Complaint {
+    /// Whether it was said and has not been quiet since.
+    pub(super) fn goes_on(&self, now: Instant) -> bool {
+        self.last.is_some_and(|last| now - last < COMPLAINT_QUIET)
+    }
+
     /// It happened again; whether that is worth saying.
     pub(super) fn is_news(&mut self, now: Instant) -> bool {
-        let last = self.last.replace(now);
-        last.is_none_or(|last| now - last >= COMPLAINT_QUIET)
+        let is_news = !self.goes_on(now);
+        self.last = Some(now);
+        is_news
     }
 }
 

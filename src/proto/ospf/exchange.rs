@@ -7,7 +7,7 @@
 //! *Standards*: RFC 2328 §10.6 to §10.9, RFC 5340 §4.2.2 (link-local LSAs are part of it).
 
 use super::action::Notice;
-use super::hello::OPTIONS;
+use super::hello::{OPTIONS, TOPIC_MTU};
 use super::limits::{ANSWER_OCTETS_MAX, REQUESTS_MAX};
 use super::lsdb::Scope;
 use super::machine::{Ospf, Timer};
@@ -19,7 +19,7 @@ use crate::wire::ospf::database_description::FIXED_OCTETS;
 use crate::wire::ospf::link_state_request::REQUEST_OCTETS;
 use crate::wire::ospf::lsa::LSA_HEADER_OCTETS;
 use crate::wire::ospf::{DatabaseDescription, LinkStateRequest, Lsa, LsaKey, PacketBody};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What a description means in the state it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,17 +81,25 @@ impl Ospf {
     }
 
     /// Lists the databases for a description (RFC 2328 §10.3, NegotiationDone). LSAs at MaxAge are
-    /// not described but sent.
+    /// not described but sent; what does not fit the link is not described either, or the
+    /// neighbour would ask for it for ever.
     pub(super) fn list_database(&mut self, now: Instant, port: PortId) {
         let all = self.lsdb.iter().filter(|((scope, _), _)| scope.reaches(port));
-        let (dying, living): (Vec<_>, Vec<_>) =
-            all.partition(|(_, entry)| entry.header(now).is_max_age());
-        let summary = living.into_iter().map(|(_, entry)| entry.header(now)).collect();
-        let dying: Vec<Lsa> = dying.into_iter().map(|(_, entry)| entry.lsa(now)).collect();
+        let mut summary = VecDeque::new();
+        // `queue_for` names what does not fit.
+        let mut to_send: Vec<Lsa> = Vec::new();
+        for (_, entry) in all {
+            let header = entry.header(now);
+            if header.is_max_age() || !self.fits(port, entry.as_installed()) {
+                to_send.push(entry.lsa(now));
+            } else {
+                summary.push_back(header);
+            }
+        }
         if let Some(neighbor) = self.neighbor(port) {
             neighbor.summary = summary;
         }
-        for lsa in dying {
+        for lsa in to_send {
             self.queue_for(now, port, &lsa);
         }
     }
@@ -143,7 +151,7 @@ impl Ospf {
         let router_id = neighbor.router_id;
         if neighbor.state < NeighborState::Exchange {
             neighbor.problem = Some(format!("MTU mismatch: {ours} here, {theirs} there"));
-            if interface.complained.insert("mtu") {
+            if interface.complained.insert(TOPIC_MTU) {
                 self.notice(Notice::MtuMismatch { port, router_id, ours, theirs });
             }
         }
@@ -309,7 +317,9 @@ impl Ospf {
         let keys: BTreeSet<&LsaKey> = request.keys.iter().collect();
         for key in keys {
             let place = Scope::of(key.ls_type, port).map(|scope| (scope, *key));
-            let Some(entry) = place.and_then(|place| self.lsdb.get(&place)) else {
+            let entry = place.and_then(|place| self.lsdb.get(&place));
+            let fitting = entry.filter(|entry| self.fits(port, entry.as_installed()));
+            let Some(entry) = fitting else {
                 self.neighbor_event(now, port, NeighborEvent::BadLsReq);
                 return;
             };

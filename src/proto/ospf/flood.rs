@@ -7,6 +7,9 @@
 //! neighbour until that acknowledges it or a newer one takes its place; an instance at MaxAge stays
 //! in the database until nobody is owed it.
 //! *Standards*: RFC 2328 §13, §14; RFC 5340 §4.5.
+//!
+//! Gap: RFC 5340 §A.1 lets OSPF packets travel in IPv6 fragments. This router neither sends nor
+//! takes any: an LSA that does not fit the MTU of a port is left out there, counted and named.
 
 use super::action::Notice;
 use super::limits::{ACK_DELAY, ACKS_LATER_MAX, MIN_LS_ARRIVAL};
@@ -81,7 +84,9 @@ impl Ospf {
         if ours.header.is_max_age() && ours.header.sequence == SequenceNumber::MAX {
             return;
         }
-        if self.lsdb.may_send_back(now, place)
+        if !self.fits(port, &ours) {
+            self.leave_out(now, port, &ours);
+        } else if self.lsdb.may_send_back(now, place)
             && let Some(interface) = self.interface(port)
         {
             interface.flood.push(ours);
@@ -309,6 +314,25 @@ impl Ospf {
         }
     }
 
+    /// Whether an LSA fits an update on `port`.
+    pub(super) fn fits(&self, port: PortId, lsa: &Lsa) -> bool {
+        let octets = link_state_update::FIXED_OCTETS + lsa.octets();
+        self.interfaces.get(&port).is_some_and(|interface| octets <= interface.room())
+    }
+
+    /// An LSA is not sent on `port` because it does not fit.
+    pub(super) fn leave_out(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
+        self.counters.lsa_too_large += 1;
+        let Some(interface) = self.interface(port) else { return };
+        let mtu = interface.config.mtu;
+        if interface.too_large.is_news(now) {
+            let LsaKey { ls_type, advertising_router, link_state_id } = lsa.key();
+            let (router_id, id, kind) = (advertising_router, link_state_id, ls_type.to_string());
+            let octets = u32::try_from(lsa.octets()).unwrap_or(u32::MAX);
+            self.notice(Notice::LsaTooLarge { port, router_id, kind, id, octets, mtu });
+        }
+    }
+
     /// Sends what waits on every interface, in packets of at most the MTU.
     pub(super) fn send_queued(&mut self) {
         let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
@@ -344,7 +368,7 @@ fn newest(lsas: Vec<Lsa>) -> Vec<Lsa> {
     lsas.into_iter().enumerate().filter(is_last).map(|(_, lsa)| lsa).collect()
 }
 
-/// Splits LSAs into updates of at most `room` octets; a larger LSA travels alone, in fragments.
+/// Splits LSAs into updates of at most `room` octets; a larger one was left out before.
 fn in_packets(lsas: Vec<Lsa>, room: usize) -> Vec<Vec<Lsa>> {
     let mut packets: Vec<Vec<Lsa>> = Vec::new();
     let mut left = 0;

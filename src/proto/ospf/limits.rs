@@ -44,13 +44,16 @@ pub const OWN_LSA_OCTETS_MAX: usize = 1200;
 pub const PREFIXES_PER_LSA: usize = (OWN_LSA_OCTETS_MAX - 32) / 20;
 /// Links in the one router-LSA: 16 octets each.
 pub const LINKS_MAX: usize = (OWN_LSA_OCTETS_MAX - 24) / 16;
-/// Foreign instances of an own LSA that are one restart; more within [`DUPLICATE_WINDOW`] are a
+/// Foreign instances of one own LSA that are a restart; more within [`DUPLICATE_WINDOW`] are a
 /// second router with this router-id.
-pub const DUPLICATE_INSTANCES_MAX: u32 = 4;
+pub const DUPLICATE_INSTANCES_MAX: u32 = 2;
+/// Own LSAs whose foreign instances are counted.
+pub const RIVALRIES_MAX: usize = 1024;
 /// See [`DUPLICATE_INSTANCES_MAX`].
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(60);
 
 const _: () = assert!(LINKS_MAX >= crate::base::ids::PORT_MAX, "the router-LSA needs no fragments");
 const _: () = assert!(DATABASE_LSAS_MAX * OWN_LSA_OCTETS_MAX >= DATABASE_OCTETS_MAX);
 const _: () = assert!(ANSWER_OCTETS_MAX > u16::MAX as usize, "one LSA is always answered");
+const _: () = assert!(OWN_LSA_OCTETS_MAX + 4 + 16 + 40 <= 1280, "own LSAs fit every IPv6 link");
 const _: () = assert!(MIN_LS_ARRIVAL.as_millis() < ORIGINATION_DELAY_MIN.as_millis());

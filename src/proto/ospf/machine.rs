@@ -36,6 +36,7 @@ crate::counters! {
         bad_source: "packets", "Source is not a link-local address (RFC 5340 §4.2.2).";
         bad_destination: "packets", "Neither to AllSPFRouters nor to this interface.";
         own_packets: "packets", "Own packets that came back: a loop in the cabling.";
+        own_ports: "packets", "From another port of this router: the two are cabled together.";
         malformed: "packets", "Version, type, a length or a count is wrong.";
         bad_checksum: "packets", "Wrong checksum.";
         bad_area: "packets", "Another area than that of the interface.";
@@ -61,6 +62,7 @@ crate::counters! {
         @normal lsa_installed: "LSAs", "Instances taken into the database.";
         @normal lsa_originated: "LSAs", "Own instances made.";
         lsa_retransmitted: "LSAs", "LSAs sent again for want of an acknowledgment.";
+        lsa_too_large: "LSAs", "LSAs left out on a port whose MTU they exceed.";
         lsa_expired: "LSAs", "LSAs that nobody refreshed.";
         own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";
         @normal acks_unknown: "LSAs", "Acknowledgments of what is not waited for.";
@@ -82,6 +84,8 @@ pub(super) enum Timer {
     Retransmit(PortId),
     /// Send the acknowledgments that waited.
     Acknowledge(PortId),
+    /// A stranger has been silent for RouterDeadInterval.
+    Stranger(PortId),
     /// An own LSA that had to wait may be made.
     Originate,
     /// An instance that came too soon may be taken.
@@ -418,6 +422,7 @@ impl Ospf {
                     interface.acks_now.extend(waiting);
                 }
             }
+            Timer::Stranger(port) => self.forget_stranger(port),
             Timer::Originate => self.origination.is_due = true,
             Timer::Arrive => self.take_early(now),
         }

@@ -120,6 +120,8 @@ pub struct Neighbor {
     pub router_id: RouterId,
     /// Its link-local address.
     pub address: Ipv6Addr,
+    /// When a hello from this address was accepted last.
+    pub heard_at: Instant,
     /// Its Interface ID.
     pub interface_id: u32,
     /// State.
@@ -154,6 +156,7 @@ impl Neighbor {
         Self {
             router_id,
             address,
+            heard_at: now,
             interface_id: 0,
             state: NeighborState::Down,
             since: now,

@@ -129,6 +129,10 @@ impl RetransmissionList {
 impl Ospf {
     /// Queues an instance for the neighbour on `port`, to be sent until it is acknowledged.
     pub(super) fn queue_for(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
+        if !self.fits(port, lsa) {
+            self.leave_out(now, port, lsa);
+            return;
+        }
         let Some(place) = Scope::of(lsa.header.ls_type, port).map(|scope| (scope, lsa.key()))
         else {
             return;

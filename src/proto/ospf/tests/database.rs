@@ -149,6 +149,56 @@ fn a_duplicate_router_id_elsewhere_is_noticed_and_does_not_melt_the_network() {
 }
 
 #[test]
+fn a_twin_is_named_once_however_long_it_stays() {
+    let mut network = Network::new(4, 13);
+    for router in 0..3 {
+        network.cable((router, 0), (router + 1, 1));
+    }
+    network.input(3, super::harness::settings(0));
+    network.seconds(600);
+    for router in [0, 3] {
+        let is_said = |(who, notice): &&(usize, Notice)| {
+            *who == router && matches!(notice, Notice::DuplicateRouterId { .. })
+        };
+        let count = network.notices.iter().filter(is_said).count();
+        assert!(count <= 1, "router {router} said it {count} times");
+    }
+}
+
+#[test]
+fn old_lsas_met_once_each_are_a_restart_and_no_twin() {
+    let mut network = line();
+    for link_state_id in 70..90 {
+        let key = LsaKey { link_state_id, ..own_prefixes(&network, 0).key() };
+        let body = own_prefixes(&network, 0).body().unwrap();
+        send(&mut network, Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap());
+    }
+    network.seconds(5);
+    assert_eq!(network.routers[0].counters().own_foreign, 20);
+    assert!(network.notices.is_empty(), "{:?}", network.notices);
+}
+
+#[test]
+fn an_lsa_that_does_not_fit_a_link_is_left_out_there_and_named() {
+    let mut network = line();
+    let key = unknown(0xbff1, 1).key();
+    let body = LsaBody::Unknown(vec![0; 1500]);
+    send(&mut network, Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap());
+    network.seconds(2);
+    assert!(has(&network, 0, 0xbff1).is_some());
+    network.restart(2);
+    network.seconds(10);
+    assert!(network.are_all_full(), "nobody waits for it");
+    assert_eq!(has(&network, 2, 0xbff1), None);
+    let [(0, Notice::LsaTooLarge { port: PortId(1), octets: 1520, mtu: 1500, .. })] =
+        network.notices[..]
+    else {
+        unreachable!("said once: {:?}", network.notices)
+    };
+    assert!(network.routers[0].counters().lsa_too_large > 0);
+}
+
+#[test]
 fn a_port_that_is_removed_takes_its_link_along() {
     let mut network = line();
     network.input(0, Input::InterfaceRemoved { port: PortId(1) });
