@@ -33,6 +33,11 @@ use std::collections::{BTreeMap, VecDeque};
 /// answer (RFC 4443 §2.4 (f)). The workers have a limit of their own.
 pub const UNREACHABLE_PER_SECOND_MAX: u32 = 100;
 
+/// A neighbour is a next hop and a group; what the RIB holds back of both for numbers that old
+/// worlds still know, and for sets of neighbours, is the rest.
+const _: () = assert!(nd::limits::ENTRIES_MAX < crate::rib::table::NEXT_HOPS_MAX);
+const _: () = assert!(nd::limits::ENTRIES_MAX * 2 < crate::rib::table::GROUPS_MAX);
+
 crate::counters! {
     /// What the control plane itself counted.
     pub struct ControlCounters {
