@@ -12,7 +12,7 @@
 //! takes any: an LSA that does not fit the MTU of a port is left out there, counted and named.
 
 use super::action::Notice;
-use super::limits::{ACK_DELAY, ACKS_LATER_MAX, MIN_LS_ARRIVAL};
+use super::limits::{ACK_DELAY, ACKS_LATER_MAX, EARLY_MAX, MIN_LS_ARRIVAL};
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Staleness, Timer};
 use super::neighbor::NeighborEvent;
@@ -165,10 +165,15 @@ impl Ospf {
     /// Step 5 (a) would discard the instance and leave it to the neighbour to send it again, a
     /// second later. It is kept instead, without an acknowledgment, until it may be taken.
     fn wait_with(&mut self, ready: Instant, ports: &BTreeSet<PortId>, place: Place, lsa: Lsa) {
+        let is_full = self.early.len() >= EARLY_MAX;
         let known = self.early.get_mut(&place);
         match known.map(|(from, known)| (lsa.header.compare_age(&known.header), from)) {
             Some((Ordering::Less, _)) => {}
             Some((Ordering::Equal, from)) => from.extend(ports),
+            None if is_full => {
+                self.counters.lsa_early_refused += 1;
+                return;
+            }
             Some((Ordering::Greater, _)) | None => {
                 self.early.insert(place, (ports.clone(), lsa));
             }

@@ -17,6 +17,9 @@ pub const REQUESTS_MAX: usize = DATABASE_LSAS_MAX;
 pub const ANSWER_OCTETS_MAX: usize = 4 << 20;
 /// Acknowledgments that wait for company on an interface; more go at once.
 pub const ACKS_LATER_MAX: usize = 1024;
+/// Instances that wait for MinLSArrival: every router of a large cluster at once. Further ones are
+/// left to who sent them, as RFC 2328 §13 step 5 (a) has it for all.
+pub const EARLY_MAX: usize = 4096;
 /// How long something must not have happened before it is said again.
 pub const COMPLAINT_QUIET: Duration = Duration::from_secs(60);
 /// LSRefreshTime.

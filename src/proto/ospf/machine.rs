@@ -56,6 +56,7 @@ crate::counters! {
         answers_cut: "LSAs", "Requested LSAs beyond what one answer holds.";
         lsa_bad_scope: "LSAs", "LSAs of the reserved scope.";
         @normal lsa_too_soon: "LSAs", "Newer instances that had to wait (MinLSArrival).";
+        lsa_early_refused: "LSAs", "Newer instances that had to wait and found no room.";
         lsa_older: "LSAs", "Instances older than the one in the database.";
         @normal lsa_repeated: "LSAs", "Instances that are in the database already.";
         lsa_refused: "LSAs", "LSAs refused because the database is full.";
@@ -119,8 +120,7 @@ pub struct Ospf {
     pub(super) router_id: Option<RouterId>,
     pub(super) interfaces: BTreeMap<PortId, Interface>,
     pub(super) lsdb: Lsdb,
-    /// Instances that came too soon, with the ports they came in by; at most one for each in the
-    /// database.
+    /// Instances that came too soon, with the ports they came in by; at most `EARLY_MAX`.
     pub(super) early: BTreeMap<Place, (BTreeSet<PortId>, Lsa)>,
     /// The database is full.
     pub(super) full: Complaint,

@@ -4,7 +4,7 @@ use super::harness::{Network, config, id};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::time::Duration;
-use crate::proto::ospf::limits::{COMPLAINT_QUIET, DATABASE_LSAS_MAX};
+use crate::proto::ospf::limits::{COMPLAINT_QUIET, DATABASE_LSAS_MAX, EARLY_MAX};
 use crate::proto::ospf::lsdb::Scope;
 use crate::proto::ospf::{Input, Notice};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
@@ -16,10 +16,14 @@ const STRANGER: RouterId = RouterId(0x0b00_0001);
 
 /// Lets router 1's end of the cable at port 0 send `lsa` to router 0.
 fn send(network: &mut Network, lsa: Lsa) {
+    send_from(network, 1, lsa);
+}
+
+fn send_from(network: &mut Network, router: usize, lsa: Lsa) {
     let body = PacketBody::LinkStateUpdate(LinkStateUpdate { lsas: vec![lsa] });
-    let packet = Packet { router_id: id(1), area: RouterId(0), instance_id: 0, body };
-    let bytes = packet.encode(super::harness::address((1, 0)), ALL_SPF_ROUTERS);
-    network.launch((1, 0), ALL_SPF_ROUTERS, bytes);
+    let packet = Packet { router_id: id(router), area: RouterId(0), instance_id: 0, body };
+    let bytes = packet.encode(super::harness::address((router, 0)), ALL_SPF_ROUTERS);
+    network.launch((router, 0), ALL_SPF_ROUTERS, bytes);
 }
 
 fn unknown(ls_type: u16, sequence: i32) -> Lsa {
@@ -245,6 +249,40 @@ fn a_healthy_ring_sends_nothing_again() {
     assert!(early.sum::<u64>() > 0, "nothing came too soon");
     let again = network.routers.iter().map(|router| router.counters().lsa_retransmitted);
     assert_eq!(again.sum::<u64>(), 0);
+}
+
+#[test]
+fn an_instance_that_waited_is_acknowledged_to_all_who_sent_it() {
+    let mut network = line();
+    let unknown_acks = |network: &Network| {
+        [1, 2].map(|router: usize| network.routers[router].counters().acks_unknown)
+    };
+    let before = unknown_acks(&network);
+    send(&mut network, unknown(0xbff1, 1));
+    network.run(Duration::from_millis(20));
+    send(&mut network, unknown(0xbff1, 2));
+    send_from(&mut network, 2, unknown(0xbff1, 2));
+    network.run(Duration::from_millis(300));
+    assert_eq!(network.routers[0].counters().lsa_too_soon, 2);
+    // They know nothing of what was sent in their names.
+    let after = unknown_acks(&network);
+    assert_eq!([after[0] - before[0], after[1] - before[1]], [2, 1]);
+}
+
+#[test]
+fn no_more_than_the_limit_wait_for_their_time() {
+    let mut network = line();
+    for sequence in 1..3 {
+        for number in 0..u32::try_from(EARLY_MAX + 3).unwrap() {
+            let key = LsaKey { link_state_id: number, ..unknown(0xbff1, 1).key() };
+            let body = unknown(0xbff1, 1).body().unwrap();
+            let lsa = Lsa::build(key, SequenceNumber(i32::MIN + sequence), 1, &body).unwrap();
+            send(&mut network, lsa);
+        }
+        network.run(Duration::from_millis(2));
+    }
+    let router = &network.routers[0];
+    assert_eq!((router.early.len(), router.counters().lsa_early_refused), (EARLY_MAX, 3));
 }
 
 /// A router-LSA with a right checksum whose body is too short.
