@@ -79,6 +79,9 @@ pub struct PortRow {
     pub mtu: u16,
     /// Own addresses, link-local first.
     pub addresses: Vec<Ipv6Addr>,
+    /// Own addresses that are not used because somebody else has them as well.
+    #[serde(default)]
+    pub refused_addresses: Vec<Ipv6Addr>,
     /// Packets received.
     pub rx_packets: u64,
     /// Octets received.

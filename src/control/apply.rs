@@ -32,7 +32,7 @@ pub(super) struct StaticState {
 impl ControlPlane {
     /// Runs `config` from now on.
     pub(super) fn configure(&mut self, now: Instant, config: Config) {
-        let before = core::mem::replace(&mut self.identity, Identity::of(&config));
+        self.identity = Identity::of(&config);
         self.config = config;
         if let Some(router_id) = self.identity.router_id {
             let ospf = &self.config.ospf;
@@ -50,9 +50,7 @@ impl ControlPlane {
                 }),
             );
         }
-        if before != self.identity {
-            self.number_links();
-        }
+        self.number_links();
         self.tell_all(now);
         self.apply_static(now);
     }

@@ -62,6 +62,11 @@ impl ControlPlane {
                 }
                 ospf::Action::Route(update) => self.apply_route(now, update),
                 ospf::Action::NeighborChanged(change) => self.neighbor_changed(now, &change),
+                ospf::Action::NeighborMoved { port, from, to } => {
+                    if let Some(state) = self.ospf_neighbors.remove(&(port, from)) {
+                        self.ospf_neighbors.insert((port, to), state);
+                    }
+                }
                 ospf::Action::Notice(notice) => {
                     let event = report::notice(now, &notice, &self.ports);
                     self.event(event);
@@ -113,7 +118,10 @@ impl ControlPlane {
     }
 
     fn send_ospf(&mut self, now: Instant, port: PortId, destination: Ipv6Addr, bytes: &[u8]) {
-        let Some(state) = self.ports.get(&port) else { return };
+        let Some(state) = self.ports.get(&port) else {
+            self.counters.sends_without_port += 1;
+            return;
+        };
         let packet = frame::ospf_packet(state.link_local(), destination, bytes);
         if destination.is_multicast() {
             self.send_frame(port, MacAddress::for_multicast(destination), &packet);
@@ -125,7 +133,10 @@ impl ControlPlane {
     }
 
     fn send_frame(&mut self, port: PortId, destination: MacAddress, packet: &[u8]) {
-        let Some(state) = self.ports.get(&port) else { return };
+        let Some(state) = self.ports.get(&port) else {
+            self.counters.sends_without_port += 1;
+            return;
+        };
         let bytes = frame::in_frame(destination, state.attached.mac, packet);
         self.actions.push_back(Action::SendFrame { port, bytes });
     }
@@ -157,8 +168,11 @@ impl ControlPlane {
         } else {
             self.ospf_neighbors.insert(key, (change.router_id, change.to));
         }
-        if is_down || change.from == NeighborState::Down {
-            self.rib.set_alive(change.port, Some(change.address), !is_down);
+        // Neighbours of a router that leaves are as well as before.
+        if is_down && !self.is_leaving {
+            self.mark_dead(change.port, change.address);
+        } else if !is_down && change.from == NeighborState::Down {
+            self.mark_alive(change.port, change.address);
         }
         let event = report::neighbor_changed(now, change, &self.ports);
         self.event(event);

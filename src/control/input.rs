@@ -52,6 +52,8 @@ pub enum Input {
         /// The oldest epoch still read.
         epoch: u64,
     },
+    /// A slice of inputs is over: what they changed is published as one world.
+    Flush,
     /// Leave in order: tell the neighbours, then stop speaking.
     Shutdown,
     /// Somebody asks; answered by [`crate::control::action::Action::Reply`] with the same number.

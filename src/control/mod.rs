@@ -2,7 +2,8 @@
 //!
 //! Read [`input`] and [`action`] first: they are the whole border. Then [`plane`] (what there is
 //! and how one input runs through it), `apply` (a configuration becomes inputs of the machines),
-//! `port` (what a port is to each of them), `connected` (the router's own routes), `deliver` (what
+//! `port` (what a port is to each of them), `connected` (the router's own routes), `death_mark`
+//! (neighbours that OSPF lost), `deliver` (what
 //! the machines want becomes actions), `frame` (octets around their messages), `report` (events in
 //! words), `query` (answers to `show`).
 //!
@@ -13,6 +14,7 @@
 pub mod action;
 mod apply;
 mod connected;
+mod death_mark;
 mod deliver;
 mod frame;
 pub mod input;

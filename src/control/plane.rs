@@ -1,16 +1,19 @@
 //! The control plane: every protocol machine and the RIB as one value.
 //!
 //! Owns [`ControlPlane`] and the way of an input through it: it is handed to the machine that it
-//! concerns, what the machines then want is carried to the others or out, and when the RIB has
-//! something new to say it is published. What is published and what is sent keep their order, so
-//! that a packet which waited for a neighbour finds it in the forwarding state.
+//! concerns, and what the machines then want is carried to the others or out. What the RIB has to
+//! say waits for [`Input::Flush`], the end of a slice of inputs: a world costs more than most
+//! inputs, and whoever can cause inputs must not cause as many worlds. What is published and what
+//! is sent keep their order, so that a packet which waited for a neighbour finds it in the
+//! forwarding state. Liveness waits for nobody.
 //!
-//! *Invariants*: after `handle` and `handle_timeout` no machine has an action left, and the RIB is
-//! compiled.
+//! *Invariants*: after `handle` and `handle_timeout` no machine has an action left; after `Flush`
+//! the RIB is compiled.
 
 use super::action::Action;
 use super::apply::StaticState;
 use super::connected::Connected;
+use super::death_mark::DeathMarks;
 use super::input::Input;
 use super::port::PortState;
 use crate::api::Event;
@@ -30,10 +33,16 @@ use std::collections::{BTreeMap, VecDeque};
 /// answer (RFC 4443 §2.4 (f)). The workers have a limit of their own.
 pub const UNREACHABLE_PER_SECOND_MAX: u32 = 100;
 
+/// A neighbour is a next hop and a group; what the RIB holds back of both for numbers that old
+/// worlds still know, and for sets of neighbours, is the rest.
+const _: () = assert!(nd::limits::ENTRIES_MAX < crate::rib::table::NEXT_HOPS_MAX);
+const _: () = assert!(nd::limits::ENTRIES_MAX * 2 < crate::rib::table::GROUPS_MAX);
+
 crate::counters! {
     /// What the control plane itself counted.
     pub struct ControlCounters {
         frames_without_port: "packets", "Frames from a port that the control plane does not know.";
+        sends_without_port: "packets", "Packets of a protocol for a port that is gone.";
         frames_malformed: "packets", "Punted frames that are no IPv6 packet after all.";
         frames_foreign: "packets", "Punted frames of a protocol that nobody here speaks.";
         ospf_off_port: "packets", "OSPF packets on ports that are not in the fabric.";
@@ -113,6 +122,9 @@ pub struct ControlPlane {
     pub(super) statics: StaticState,
     /// OSPF neighbours that are not down, with their router-id.
     pub(super) ospf_neighbors: BTreeMap<(PortId, Ipv6Addr), (RouterId, NeighborState)>,
+    pub(super) death_marks: DeathMarks,
+    /// Whether the neighbours were told good-bye.
+    pub(super) is_leaving: bool,
     /// The last world published; shares everything with the one the workers read.
     pub(super) world: Forwarding,
     pub(super) counters: ControlCounters,
@@ -135,6 +147,8 @@ impl ControlPlane {
             connected: Connected::default(),
             statics: StaticState::default(),
             ospf_neighbors: BTreeMap::new(),
+            death_marks: DeathMarks::default(),
+            is_leaving: false,
             counters: ControlCounters::default(),
             error_budget: ErrorBudget::default(),
             actions: VecDeque::new(),
@@ -165,12 +179,18 @@ impl ControlPlane {
         self.actions.push_back(Action::Event(event));
     }
 
+    /// Whether [`Input::Flush`] may have something to publish.
+    pub fn is_dirty(&self) -> bool {
+        self.rib.is_dirty() || self.has_settled_marks()
+    }
+
     /// Publishes what the RIB has to say since the last time.
     pub(super) fn publish(&mut self) {
         if let Some(world) = self.rib.compile() {
             self.world = world.clone();
             self.actions.push_back(Action::Publish(Box::new(world)));
         }
+        self.marks_compiled();
     }
 
     fn take(&mut self, now: Instant, input: Input) {
@@ -186,12 +206,19 @@ impl ControlPlane {
             Input::NeighborUsed { port, address } => {
                 self.nd.handle(now, nd::Input::Used { port, address });
             }
-            Input::Reclaimed { epoch } => self.rib.reclaimed(epoch),
+            Input::Reclaimed { epoch } => {
+                self.rib.reclaimed(epoch);
+                self.marks_reclaimed(epoch);
+            }
+            Input::Flush => self.publish(),
             Input::Shutdown => {
+                self.is_leaving = true;
                 self.ospf.handle(now, ospf::Input::Shutdown);
                 self.nd.handle(now, nd::Input::Shutdown);
             }
             Input::Query { id, query } => {
+                // Which routes are selected is known once they are compiled.
+                self.publish();
                 let reply = Box::new(self.answer(now, &query));
                 self.actions.push_back(Action::Reply { id, reply });
             }
@@ -206,7 +233,6 @@ impl Machine for ControlPlane {
     fn handle(&mut self, now: Instant, input: Input) {
         self.take(now, input);
         self.deliver(now);
-        self.publish();
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -217,7 +243,6 @@ impl Machine for ControlPlane {
         self.ospf.handle_timeout(now);
         self.nd.handle_timeout(now);
         self.deliver(now);
-        self.publish();
     }
 
     fn poll_action(&mut self) -> Option<Action> {

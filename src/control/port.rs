@@ -29,7 +29,8 @@ pub(super) struct PortState {
     pub attached: AttachedPort,
     /// Carrier.
     pub is_up: bool,
-    /// Own addresses that somebody else has as well (RFC 4862 §5.4.5): not used here.
+    /// Own addresses that somebody else has as well (RFC 4862 §5.4.5): not used here until carrier
+    /// goes and comes.
     pub refused: BTreeSet<Ipv6Addr>,
     /// On-link prefixes with the router's own address in each.
     pub links: Vec<(Ipv6Prefix, Ipv6Addr)>,
@@ -91,11 +92,14 @@ impl ControlPlane {
 
     /// A port was closed.
     pub(super) fn detach(&mut self, now: Instant, port: PortId) {
-        let Some(state) = self.ports.remove(&port) else { return };
-        self.nd.handle(now, nd::Input::InterfaceDown { port });
+        let Some(state) = self.ports.get(&port) else { return };
         if state.has_ospf {
             self.ospf.handle(now, ospf::Input::InterfaceRemoved { port });
         }
+        self.nd.handle(now, nd::Input::InterfaceDown { port });
+        // The farewell needs the port.
+        self.deliver(now);
+        self.ports.remove(&port);
         self.number_links();
         self.apply_static(now);
         self.deliver(now);
@@ -110,10 +114,16 @@ impl ControlPlane {
             return;
         }
         state.is_up = is_up;
+        // RFC 4862 §5.4.5 leaves the end of a conflict open: a cable that was pulled may be the end
+        // of it, and the probes at carrier-up find out.
+        let was_refused = !is_up && !core::mem::take(&mut state.refused).is_empty();
         let event = report::carrier(now, state);
         self.tell_rib(port);
         self.event(event);
         self.ospf.handle(now, ospf::Input::Carrier { port, is_up });
+        if was_refused {
+            self.tell_ospf(now, port);
+        }
         self.tell_nd(now, port);
         self.connect(now);
     }
@@ -127,24 +137,38 @@ impl ControlPlane {
         }
     }
 
-    /// Which prefixes are on which port. The first LAN port has the server's own /64s; further ones
-    /// have what their `address` says.
+    /// Which prefixes are on which port. The LAN port whose block stands first in the configuration
+    /// has the server's own /64s; further ones have what their `address` says. Port numbers say
+    /// nothing here: they rise whenever a device is opened again.
     pub(super) fn number_links(&mut self) {
-        let mut own = Some(self.identity.lan.clone());
-        for state in self.ports.values_mut() {
+        let first = self.first_lan();
+        for (port, state) in &mut self.ports {
             let settings = &state.attached.settings;
             let explicit = settings
                 .address
                 .map(|(address, length)| (Ipv6Prefix::containing(address, length), address));
-            let automatic = match settings.role {
-                PortRole::Lan => own.take().unwrap_or_default(),
-                _ => Vec::new(),
+            let automatic = match first == Some(*port) {
+                true => self.identity.lan.clone(),
+                false => Vec::new(),
             };
             let is_new = |(prefix, _): &(Ipv6Prefix, Ipv6Addr)| {
                 explicit.is_none_or(|(other, _)| other != *prefix)
             };
             state.links = automatic.into_iter().filter(is_new).chain(explicit).collect();
         }
+    }
+
+    /// The LAN port whose block comes first; of several that one block took, the first by name.
+    fn first_lan(&self) -> Option<PortId> {
+        let place = |state: &PortState| {
+            let settings = &state.attached.settings;
+            let mut blocks = self.config.ports.iter();
+            // A port keeps the device of its block, also where the block took several.
+            let block = blocks.position(|block| block.device == settings.device);
+            (block.unwrap_or(usize::MAX), settings.name.clone())
+        };
+        let lan = self.ports.values().filter(|state| state.role() == PortRole::Lan);
+        lan.min_by_key(|state| place(state)).map(PortState::id)
     }
 
     /// Tells every machine about every port; what did not change does nothing there.

@@ -68,6 +68,7 @@ impl ControlPlane {
             mac: state.attached.mac,
             mtu: state.mtu(),
             addresses: state.addresses(),
+            refused_addresses: state.refused.iter().copied().collect(),
             rx_packets: 0,
             rx_bytes: 0,
             tx_packets: 0,

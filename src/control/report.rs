@@ -105,6 +105,15 @@ pub(super) fn notice(now: Instant, notice: &Notice, ports: &Ports) -> Event {
                 .with("ours", ours)
                 .with("theirs", theirs)
         }
+        _ => cable_notice(now, notice, ports),
+    };
+    draft.0
+}
+
+/// The same of cables that lead where they should not.
+fn cable_notice(now: Instant, notice: &Notice, ports: &Ports) -> Draft {
+    let warn = |topic: &str, text: String| Draft::new(now, Severity::Warning, topic, text);
+    match notice {
         Notice::SecondNeighbor { port, kept, ignored } => {
             let name = port_name(*port, ports);
             let text = format!(
@@ -116,13 +125,64 @@ pub(super) fn notice(now: Instant, notice: &Notice, ports: &Ports) -> Event {
                 .with("kept", kept)
                 .with("ignored", ignored)
         }
-        Notice::DatabaseFull { limit } => {
-            let text =
-                format!("the link-state database is full with {limit} LSAs; more are refused");
-            Draft::new(now, Severity::Error, "ospf.database_full", text).with("limit", limit)
+        Notice::SecondPort { port, router_id, kept, ignored } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "{router_id} answers twice on the cable at {name}: {kept} is kept, {ignored} \
+                 ignored; a fabric port takes one cable to one port"
+            );
+            warn("ospf.second_port", text)
+                .with("port", name)
+                .with("router_id", router_id)
+                .with("kept", kept)
+                .with("ignored", ignored)
         }
-    };
-    draft.0
+        Notice::OwnPorts { port, other } => {
+            let (name, other) = (port_name(*port, ports), port_name(*other, ports));
+            let text = format!(
+                "{name} and {other} of this router are cabled together; the cable carries nothing"
+            );
+            warn("ospf.own_ports", text).with("port", name).with("other", other)
+        }
+        _ => lsa_notice(now, notice, ports),
+    }
+}
+
+/// The same of LSAs and their database.
+fn lsa_notice(now: Instant, notice: &Notice, ports: &Ports) -> Draft {
+    let warn = |topic: &str, text: String| Draft::new(now, Severity::Warning, topic, text);
+    match notice {
+        Notice::LsaTooLarge { port, router_id, kind, id, octets, mtu } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "the {kind} LSA {id} of {router_id} has {octets} octets and is not sent by {name}, \
+                 whose MTU is {mtu}; routers behind it do not know it"
+            );
+            warn("ospf.lsa_too_large", text)
+                .with("port", name)
+                .with("router_id", router_id)
+                .with("octets", octets)
+                .with("mtu", mtu)
+        }
+        Notice::DatabaseFull { lsas, octets } => {
+            let text = format!(
+                "the link-state database is full with {lsas} LSAs of {octets} octets; more are \
+                 refused"
+            );
+            Draft::new(now, Severity::Error, "ospf.database_full", text)
+                .with("lsas", lsas)
+                .with("octets", octets)
+        }
+        Notice::UnreadableLsa { port, router_id, kind, id } => {
+            let name = port_name(*port, ports);
+            let text = format!(
+                "the {kind} LSA {id} of {router_id} that came in by {name} cannot be read; it is \
+                 left out, here and in what this router passes on"
+            );
+            warn("ospf.unreadable_lsa", text).with("port", name).with("router_id", router_id)
+        }
+        _ => unreachable!("said before it came here"),
+    }
 }
 
 /// Somebody else has one of the router's addresses.

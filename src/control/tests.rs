@@ -1,22 +1,26 @@
 //! Claims about the whole control plane of one router; many routers are in `tests/sim`.
 
 use super::action::Action;
-use super::frame;
+use super::frame::{self, Punted};
 use super::input::{AttachedPort, Input};
 use super::plane::{ControlOptions, ControlPlane};
 use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::api::show::{RouteRow, ShowReply};
-use crate::base::ids::{MacAddress, PortId};
+use crate::base::ids::{MacAddress, PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::route::PortRole;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::config::{self, Config, NoFiles, Overrides, PortDevice, PortSettings, Source};
 use crate::fib::{Forwarding, NextHopGroup};
-use crate::wire::nd::{NdMessage, NdOption, NdPacket, NeighborAdvertisement};
+use crate::wire::ipv6::ALL_SPF_ROUTERS;
+use crate::wire::nd::{NdMessage, NdOption, NdPacket, NeighborAdvertisement, NeighborSolicitation};
+use crate::wire::ospf::{Hello, Options, Packet, PacketBody};
 use core::net::Ipv6Addr;
 
 const NOW: Instant = Instant::from_millis(1_000);
+/// Longer than the probe for duplicates of an own address takes.
+const DAD: Duration = Duration::from_secs(4);
 const BASE: &str =
     "[router]\nname = \"s07\"\n[cluster]\nula = \"fd4b:756d:696b::/48\"\nnumber = 7\n";
 
@@ -56,6 +60,7 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
 struct Bench {
     plane: ControlPlane,
     world: Option<Forwarding>,
+    publications: usize,
     host: Option<(Vec<Ipv6Addr>, usize)>,
     frames: Vec<(PortId, Vec<u8>)>,
     forwarded: Vec<Vec<u8>>,
@@ -65,18 +70,34 @@ struct Bench {
 impl Bench {
     fn new(more: &str) -> Self {
         let plane = ControlPlane::new(ControlOptions { seed: 1 });
-        let (frames, forwarded, events) = (Vec::new(), Vec::new(), Vec::new());
-        let mut bench = Self { plane, world: None, host: None, frames, forwarded, events };
+        let mut bench = Self {
+            plane,
+            world: None,
+            publications: 0,
+            host: None,
+            frames: Vec::new(),
+            forwarded: Vec::new(),
+            events: Vec::new(),
+        };
         bench.input(Input::Configure(Box::new(config(more))));
         bench
     }
 
+    /// One input, then the end of its slice.
     fn input(&mut self, input: Input) -> Vec<ShowReply> {
-        self.plane.handle(NOW, input);
+        self.slice([input])
+    }
+
+    fn slice(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<ShowReply> {
+        inputs.into_iter().for_each(|input| self.plane.handle(NOW, input));
+        self.plane.handle(NOW, Input::Flush);
         let mut replies = Vec::new();
         while let Some(action) = self.plane.poll_action() {
             match action {
-                Action::Publish(world) => self.world = Some(*world),
+                Action::Publish(world) => {
+                    self.publications += 1;
+                    self.world = Some(*world);
+                }
                 Action::HostAddresses { addresses, prefixes } => {
                     self.host = Some((addresses, prefixes.len()));
                 }
@@ -131,6 +152,24 @@ fn the_first_lan_port_has_the_prefix_of_the_server() {
 }
 
 #[test]
+fn the_prefix_of_the_server_follows_the_configuration_and_not_the_port_number() {
+    let block = |n| format!("[[port]]\ndevice = \"af_packet:p{n}\"\nrole = \"lan\"\n");
+    let mut bench = Bench::new(&(block(3) + &block(2)));
+    bench.attach(port(2, PortRole::Lan));
+    bench.attach(port(3, PortRole::Lan));
+    let lan = "fd4b:756d:696b:7::99";
+    assert_eq!(bench.group(lan), NextHopGroup::OnLink(PortId(3)), "p3 stands first");
+    // Its device was opened again.
+    bench.input(Input::PortDetached(PortId(3)));
+    let mut again = port(3, PortRole::Lan);
+    again.port = PortId(9);
+    bench.attach(again);
+    assert_eq!(bench.group(lan), NextHopGroup::OnLink(PortId(9)));
+    bench.input(Input::Configure(Box::new(config(&(block(2) + &block(3))))));
+    assert_eq!(bench.group(lan), NextHopGroup::OnLink(PortId(2)));
+}
+
+#[test]
 fn a_port_without_carrier_has_no_connected_route() {
     let mut bench = Bench::new(LAN);
     bench.attach(port(1, PortRole::Lan));
@@ -167,6 +206,199 @@ fn the_same_configuration_again_changes_nothing() {
     bench.input(Input::Configure(Box::new(config(LAN))));
     bench.attach(port(2, PortRole::Fabric));
     assert!(bench.world.is_none() && bench.frames.is_empty(), "{:?}", bench.frames);
+}
+
+/// A solicitation for the router's address on the LAN, from guest `number`, in a frame.
+fn solicitation(number: u16) -> Input {
+    let mac = MacAddress([2, 0, 1, 0, 0, 0]);
+    let target: Ipv6Addr = "fd4b:756d:696b:7::1".parse().expect("an address");
+    let source = Ipv6Addr::from_bits(target.to_bits() | 0x1_0000 | u128::from(number));
+    let destination = crate::wire::ipv6::solicited_node(target);
+    let options = vec![NdOption::SourceLinkLayer(mac)];
+    let message = NdMessage::NeighborSolicitation(NeighborSolicitation { target, options });
+    let packet = NdPacket { source, destination, message }.encode();
+    let bytes = super::frame::in_frame(MacAddress::for_multicast(destination), mac, &packet);
+    Input::Frame { port: PortId(1), bytes }
+}
+
+/// A bench whose LAN address is established.
+fn lan_bench() -> Bench {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(1, PortRole::Lan));
+    while let Some(due) = bench.plane.next_deadline().filter(|due| *due < NOW + DAD) {
+        bench.plane.handle_timeout(due);
+    }
+    bench.slice([]);
+    bench
+}
+
+#[test]
+fn a_port_that_is_detached_says_farewell() {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(2, PortRole::Fabric));
+    bench.frames.clear();
+    bench.input(Input::PortDetached(PortId(2)));
+    let hellos = bench.frames.iter().filter(|(port, bytes)| {
+        let is_hello =
+            matches!(super::frame::classify(bytes), Punted::Ospf { bytes: [3, 1, ..], .. });
+        *port == PortId(2) && is_hello
+    });
+    assert_eq!(hellos.count(), 1, "a hello that lists nobody");
+    assert_eq!(bench.plane.counters().sends_without_port, 0);
+}
+
+/// Somebody else's probe for the link-local address of port 2.
+fn probe() -> Input {
+    let target = port(2, PortRole::Fabric).mac.link_local();
+    let destination = crate::wire::ipv6::solicited_node(target);
+    let message = NeighborSolicitation { target, options: Vec::new() };
+    let message = NdMessage::NeighborSolicitation(message);
+    let packet = NdPacket { source: Ipv6Addr::UNSPECIFIED, destination, message }.encode();
+    let mac = MacAddress([2, 9, 9, 9, 9, 9]);
+    let bytes = super::frame::in_frame(MacAddress::for_multicast(destination), mac, &packet);
+    Input::Frame { port: PortId(2), bytes }
+}
+
+#[test]
+fn a_duplicate_address_is_shown_and_tried_again_with_the_next_carrier() {
+    let mut bench = Bench::new(LAN);
+    bench.attach(port(2, PortRole::Fabric));
+    bench.input(probe());
+    assert_eq!(bench.events, ["nd.duplicate_address"]);
+    let refused = |bench: &mut Bench| {
+        let query = ShowQuery::Port;
+        match bench.input(Input::Query { id: 1, query }).pop() {
+            Some(ShowReply::Port(rows)) => rows[0].refused_addresses.clone(),
+            other => unreachable!("an answer about ports: {other:?}"),
+        }
+    };
+    assert_eq!(refused(&mut bench), [port(2, PortRole::Fabric).mac.link_local()]);
+    assert!(bench.plane.ospf().interfaces().is_empty());
+    for is_up in [false, true] {
+        bench.frames.clear();
+        bench.input(Input::Carrier { port: PortId(2), is_up });
+    }
+    assert!(refused(&mut bench).is_empty());
+    assert_eq!(bench.plane.ospf().interfaces()[0].state, "Point-to-point");
+    let is_probe = |(_, bytes): &&(PortId, Vec<u8>)| {
+        let punted = super::frame::classify(bytes);
+        matches!(punted, Punted::Nd { packet, .. } if packet[40] == 135)
+    };
+    assert_eq!(bench.frames.iter().filter(is_probe).count(), 1, "it is probed anew");
+}
+
+/// A hello of a neighbour on port 2, from an address that ends in `from`, in a frame.
+fn hello(bench: &Bench, from: u16) -> Input {
+    let ospf = &bench.plane.config.ospf;
+    let seconds = |span: Duration| u16::try_from(span.as_secs()).expect("a short time");
+    let hello = Hello {
+        interface_id: 1,
+        priority: 1,
+        options: Options::V6.with(Options::E).with(Options::R),
+        hello_interval_s: seconds(ospf.hello_interval),
+        dead_interval_s: seconds(ospf.dead_interval),
+        designated_router: RouterId(0),
+        backup_designated_router: RouterId(0),
+        neighbors: Vec::new(),
+    };
+    let body = PacketBody::Hello(hello);
+    let packet = Packet { router_id: RouterId(99), area: RouterId(0), instance_id: 0, body };
+    let source = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, from);
+    let bytes = packet.encode(source, ALL_SPF_ROUTERS);
+    let packet = super::frame::ospf_packet(source, ALL_SPF_ROUTERS, &bytes);
+    let group = MacAddress::for_multicast(ALL_SPF_ROUTERS);
+    let bytes = super::frame::in_frame(group, MacAddress([2, 0, 2, 0, 0, 1]), &packet);
+    Input::Frame { port: PortId(2), bytes }
+}
+
+/// A bench with OSPF on p2, where fe80::9 says hello, and a static route over fe80::9.
+fn neighbor_bench() -> Bench {
+    let ports = "[[port]]\ndevice = \"af_packet:p2\"\nname = \"p2\"\nrole = \"fabric\"\n";
+    let route = "[[route]]\nprefix = \"2001:db8::/32\"\nvia = \"fe80::9\"\nport = \"p2\"\n";
+    let mut bench = Bench::new(&format!("{ports}{route}"));
+    bench.attach(port(2, PortRole::Fabric));
+    let first = hello(&bench, 9);
+    bench.input(first);
+    bench
+}
+
+fn is_static_route_alive(bench: &Bench) -> bool {
+    let NextHopGroup::Forward { members, .. } = bench.group("2001:db8::1") else { return false };
+    bench.world.as_ref().is_some_and(|world| world.liveness.is_alive(members[0]))
+}
+
+#[test]
+fn a_lost_ospf_neighbour_is_dead_until_the_routes_do_without_it_and_no_longer() {
+    let mut bench = neighbor_bench();
+    assert!(is_static_route_alive(&bench));
+    let dead_at = NOW + bench.plane.config.ospf.dead_interval;
+    while let Some(due) = bench.plane.next_deadline().filter(|due| *due <= dead_at) {
+        bench.plane.handle_timeout(due);
+    }
+    assert!(!is_static_route_alive(&bench), "at once");
+    bench.slice([]);
+    assert!(!is_static_route_alive(&bench), "workers may still read the world before");
+    let epoch = bench.plane.rib().epoch();
+    bench.input(Input::Reclaimed { epoch });
+    assert!(is_static_route_alive(&bench), "no route of OSPF uses it any more");
+}
+
+#[test]
+fn a_router_that_leaves_takes_no_next_hop_for_dead() {
+    let mut bench = neighbor_bench();
+    bench.input(Input::Shutdown);
+    assert_eq!(bench.plane.ospf().neighbors(), []);
+    assert!(is_static_route_alive(&bench));
+    bench.input(Input::Carrier { port: PortId(2), is_up: false });
+    assert!(!is_static_route_alive(&bench), "but a cable without carrier is");
+}
+
+#[test]
+fn a_neighbour_that_moves_is_counted_once_and_confirmed_at_its_new_address() {
+    let mut bench = neighbor_bench();
+    let interval = bench.plane.config.ospf.dead_interval;
+    let later = NOW + interval.saturating_sub(Duration::from_millis(1));
+    let moved = hello(&bench, 10);
+    bench.plane.handle(later, moved);
+    bench.slice([]);
+    let known: Vec<_> = bench.plane.ospf_neighbors.keys().copied().collect();
+    let there: Ipv6Addr = "fe80::a".parse().expect("an address");
+    assert_eq!(known, [(PortId(2), there)]);
+    assert!(bench.plane.nd().mac_of(PortId(2), there).is_some());
+}
+
+#[test]
+fn a_slice_of_inputs_is_one_world() {
+    let mut bench = Bench::new(LAN);
+    bench.publications = 0;
+    let ports = (1..5).map(|number| Input::PortAttached(Box::new(port(number, PortRole::Lan))));
+    bench.slice(ports);
+    assert_eq!(bench.publications, 1);
+}
+
+#[test]
+fn guests_that_are_only_heard_cost_no_world_and_no_route() {
+    let mut bench = lan_bench();
+    let (before, frames) = (bench.publications, bench.frames.len());
+    for number in 0..100 {
+        bench.input(solicitation(number));
+    }
+    assert_eq!(bench.frames.len() - frames, 100, "each is answered");
+    assert_eq!(bench.publications, before);
+    assert_eq!(bench.group("fd4b:756d:696b:7::1:5"), NextHopGroup::OnLink(PortId(1)));
+}
+
+#[test]
+fn a_guest_that_was_heard_has_its_route_with_the_first_packet_to_it() {
+    let mut bench = lan_bench();
+    bench.input(solicitation(5));
+    let address = "fd4b:756d:696b:7::1:5".parse().expect("an address");
+    bench.input(Input::Unresolved { port: PortId(1), address, packet: vec![0; 40] });
+    let NextHopGroup::Forward { members, .. } = bench.group("fd4b:756d:696b:7::1:5") else {
+        unreachable!("a route of its own")
+    };
+    let world = bench.world.as_ref().expect("a world was published");
+    assert!(world.next_hop(members[0]).is_some_and(|hop| hop.adjacency.is_some()));
 }
 
 #[test]

@@ -19,12 +19,16 @@ use crate::daemon::messages::{Applied, ToControl, ToHost};
 use crate::daemon::port_table::{LivePort, PortTable};
 use crate::packet::PacketBuf;
 use std::collections::BTreeSet;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 /// How often a message is tried that found no room; the reader takes thousands in this time.
 const SEND_TRIES_MAX: u32 = 2000;
 /// The pause between two tries.
 const SEND_PAUSE: Duration = Duration::from_millis(1);
+
+/// How long a port is kept open for its farewell.
+const FAREWELL_TIME_MAX: Duration = Duration::from_millis(500);
 
 /// The name of a text from the socket in messages.
 const ORIGIN_SOCKET: &str = "the configuration";
@@ -107,7 +111,11 @@ impl<B: PacketBuf> Applier<B> {
         }
         let mut changes = delta.changes().to_vec();
         for id in steps.close {
-            self.tell_control(ToControl::Detach(id));
+            let (done, said) = sync_channel(1);
+            self.tell_control(ToControl::Detach { port: id, done });
+            // Without the farewell the neighbour would wait for its dead interval; a control plane
+            // that is starting again says none.
+            let _ = said.recv_timeout(FAREWELL_TIME_MAX);
             self.tell_host(ToHost::Unwatch(id));
             self.ports.close(id);
         }

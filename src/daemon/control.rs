@@ -41,6 +41,10 @@ const MESSAGES_PER_SLICE: usize = 64;
 const USE_REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// The first wait before retired snapshots are looked at again, and the longest.
 const RECLAIM_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(250));
+/// The least time between two worlds, so that whoever causes one change after another (a guest
+/// with many addresses, a peer that flaps) cannot keep this thread busy with worlds. Liveness flags
+/// and packets that waited for a neighbour do not wait for it.
+const PUBLICATION_GAP: Duration = Duration::from_millis(2);
 /// How long neighbours are given to hear the good-bye.
 const SHUTDOWN_LINGER: Duration = Duration::from_millis(100);
 /// The first wait before a failed control plane is started again, and the longest.
@@ -80,6 +84,8 @@ struct Estate<B> {
     reclaim_at: Instant,
     use_reported_at: Instant,
     use_counts: Vec<u64>,
+    /// When the next world may be published.
+    flush_at: Instant,
     /// How long the last step with an SPF run took.
     calculation: Duration,
     ending_at: Option<Instant>,
@@ -135,6 +141,7 @@ impl<B: PacketBuf> Estate<B> {
             reclaim_at: now,
             use_reported_at: now,
             use_counts: Vec::new(),
+            flush_at: now,
             calculation: Duration::ZERO,
             ending_at: None,
         }
@@ -155,6 +162,7 @@ impl<B: PacketBuf> Estate<B> {
             }
             self.report_use(now, &mut plane);
             self.reclaim(now, &mut plane);
+            self.flush(now, &mut plane);
             self.resend_addresses();
             if self.ending_at.is_some_and(|at| at <= now) {
                 return;
@@ -180,6 +188,7 @@ impl<B: PacketBuf> Estate<B> {
             plane.handle(now, Input::Shutdown);
             self.carry_out(plane);
         }
+        self.flush_at = now;
     }
 
     fn mourn(&mut self) {
@@ -207,9 +216,13 @@ impl<B: PacketBuf> Estate<B> {
                     self.ports.insert(port.port, (*port).clone());
                     Input::PortAttached(port)
                 }
-                ToControl::Detach(port) => {
+                ToControl::Detach { port, done } => {
                     self.ports.remove(&port);
-                    Input::PortDetached(port)
+                    plane.handle(self.start.clock.now(), Input::PortDetached(port));
+                    self.carry_out(plane);
+                    // Whoever waited in vain has gone on.
+                    let _ = done.try_send(());
+                    continue;
                 }
                 ToControl::Carrier { port, is_up } => {
                     let Some(attached) = self.ports.get_mut(&port) else { continue };
@@ -305,6 +318,15 @@ impl<B: PacketBuf> Estate<B> {
         self.start.workers.iter().for_each(WorkerLinks::finish);
     }
 
+    /// The end of a slice: what it changed becomes one world.
+    fn flush(&mut self, now: Instant, plane: &mut ControlPlane) {
+        if plane.is_dirty() && now >= self.flush_at {
+            plane.handle(now, Input::Flush);
+            self.carry_out(plane);
+            self.flush_at = now + PUBLICATION_GAP;
+        }
+    }
+
     fn send_event(&self, event: Event) {
         if self.start.host.send(ToHost::Event(Box::new(event))).is_err() {
             self.start.counters.count(DaemonCounter::EventLost);
@@ -391,6 +413,7 @@ impl<B: PacketBuf> Estate<B> {
         let pending = self.start.publisher.pending() > 0;
         let deadline = [
             plane.next_deadline(),
+            plane.is_dirty().then_some(self.flush_at),
             pending.then_some(self.reclaim_at),
             self.ending_at,
             self.unsent_addresses.is_some().then_some(now + RECLAIM_WAIT.0),

@@ -12,6 +12,7 @@ use crate::control::AttachedPort;
 use crate::daemon::devices::DeviceStats;
 use core::net::Ipv6Addr;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 /// Messages that wait for the control thread: every port at once, and the questions of all clients.
 pub const TO_CONTROL_MAX: usize = 1024;
@@ -28,7 +29,12 @@ pub enum ToControl {
     /// A port was opened or its settings changed.
     Attach(Box<AttachedPort>),
     /// A port is about to be closed.
-    Detach(PortId),
+    Detach {
+        /// The port.
+        port: PortId,
+        /// Answered when its farewell is on its way.
+        done: SyncSender<()>,
+    },
     /// Carrier came or went.
     Carrier {
         /// The port.

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// How long a worker may take to give a port back; it does so within one loop.
 const GIVE_BACK_TIME_MAX: Duration = Duration::from_secs(2);
+/// How long a worker may take to send what was injected.
+const LET_OUT_TIME_MAX: Duration = Duration::from_millis(100);
 
 /// A port that is open.
 pub struct LivePort {
@@ -147,6 +149,7 @@ impl<B: PacketBuf> PortTable<B> {
     pub fn close(&mut self, id: PortId) {
         let Some(port) = self.live.remove(&id) else { return };
         self.observer.remove_port(id);
+        self.let_out();
         let mut missing = 0;
         for worker in &self.workers {
             worker.sleeper.remove(id);
@@ -161,6 +164,16 @@ impl<B: PacketBuf> PortTable<B> {
             }
         }
         finish(port);
+    }
+
+    /// Waits until the workers took what was injected before: they obey commands first, and a port
+    /// that is gone sends no farewell.
+    fn let_out(&self) {
+        let deadline = Instant::now() + LET_OUT_TIME_MAX;
+        let is_waiting = || self.workers.iter().any(|worker| !worker.rings.inject.is_empty());
+        while is_waiting() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
     /// Closes everything; the workers have ended.

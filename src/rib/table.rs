@@ -278,6 +278,11 @@ impl Rib {
         }
     }
 
+    /// The number of the last world.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// The flags that all worlds share.
     pub fn liveness(&self) -> Arc<Liveness> {
         Arc::clone(&self.next_hops.liveness)

@@ -13,6 +13,9 @@ use crate::sim::link::{Direction, Quality};
 /// unnoticed.
 pub const REPAIR_TIME_MIN: Duration = Duration::from_millis(20);
 
+/// The highest cost that a new configuration gives a cable.
+const RECONFIGURED_COST_MAX: u64 = 50;
+
 /// How a router dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
@@ -61,6 +64,32 @@ pub enum Fault {
         /// Which.
         router: usize,
     },
+    /// Ends a router in order: it says good-bye, and its process ends a moment later.
+    Stop {
+        /// Which.
+        router: usize,
+    },
+    /// A router closes its port at one end of a link; the cable keeps its light.
+    Detach {
+        /// Which.
+        link: usize,
+        /// The end that this direction comes from.
+        end: Direction,
+    },
+    /// It opens the port again.
+    Attach {
+        /// Which.
+        link: usize,
+        /// The end that this direction comes from.
+        end: Direction,
+    },
+    /// A router gets a new configuration, in which its end of every cable costs this much.
+    Reconfigure {
+        /// Which.
+        router: usize,
+        /// The cost.
+        cost: u16,
+    },
 }
 
 /// What a schedule is made from.
@@ -95,6 +124,8 @@ pub fn chaos(plan: &ChaosPlan, prng: &mut Prng) -> Vec<(Instant, Fault)> {
     for link in 0..plan.link_count {
         schedule.push((plan.until, Fault::Heal { link }));
         schedule.push((plan.until, Fault::Degrade { link, quality: plan.quality }));
+        let ends = Direction::ALL.into_iter();
+        schedule.extend(ends.map(|end| (plan.until, Fault::Attach { link, end })));
     }
     schedule.extend((0..plan.router_count).map(|router| (plan.until, Fault::Restart { router })));
     // Stable: at the end the repairs of all stay behind what else happens then.
@@ -115,6 +146,16 @@ fn one(plan: &ChaosPlan, prng: &mut Prng) -> (Fault, Fault) {
         50..55 => (Fault::Silence { link, direction: Some(Direction::Back) }, heal),
         55..65 => (Fault::Kill { router, death: Death::Process }, restart),
         65..75 => (Fault::Kill { router, death: Death::Power }, restart),
+        75..80 => (Fault::Stop { router }, restart),
+        80..85 => {
+            let end = Direction::ALL[index(prng, 2)];
+            (Fault::Detach { link, end }, Fault::Attach { link, end })
+        }
+        85..90 => {
+            let mut cost = || 1 + u16::try_from(prng.below(RECONFIGURED_COST_MAX)).unwrap_or(0);
+            let (cost, other) = (cost(), cost());
+            (Fault::Reconfigure { router, cost }, Fault::Reconfigure { router, cost: other })
+        }
         _ => {
             let whole = Fault::Degrade { link, quality: plan.quality };
             (Fault::Degrade { link, quality: Quality::BAD }, whole)
@@ -151,7 +192,7 @@ mod tests {
         let schedule = chaos(&PLAN, &mut Prng::new(3));
         assert!(schedule.iter().all(|(at, _)| *at >= PLAN.from && *at <= PLAN.until));
         assert!(schedule.is_sorted_by_key(|(at, _)| *at));
-        let whole = PLAN.link_count * 2 + PLAN.router_count;
+        let whole = PLAN.link_count * 4 + PLAN.router_count;
         let end: Vec<Fault> = schedule.iter().rev().take(whole).map(|(_, fault)| *fault).collect();
         let heals = (0..5).all(|link| end.contains(&Fault::Heal { link }));
         let restarts = (0..4).all(|router| end.contains(&Fault::Restart { router }));
@@ -168,5 +209,8 @@ mod tests {
         assert!(has(|fault| matches!(fault, Fault::Kill { death: Death::Power, .. })));
         assert!(has(|fault| matches!(fault, Fault::Kill { death: Death::Process, .. })));
         assert!(has(|fault| matches!(fault, Fault::Degrade { quality: Quality::BAD, .. })));
+        assert!(has(|fault| matches!(fault, Fault::Stop { .. })));
+        assert!(has(|fault| matches!(fault, Fault::Detach { .. })));
+        assert!(has(|fault| matches!(fault, Fault::Reconfigure { .. })));
     }
 }

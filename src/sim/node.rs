@@ -263,6 +263,8 @@ impl<C: Control> Node<C> {
     /// Goes to and fro between data plane and control plane until both are at rest.
     fn settle(&mut self, now: Instant) -> Vec<Sent> {
         for _ in 0..ROUNDS_MAX {
+            // What happens at one instant is one slice.
+            self.control.handle(now, Input::Flush);
             let is_quiet = !self.obey(now);
             while self.worker.run_once(now) > 0 {}
             let mut is_empty = true;

@@ -10,7 +10,8 @@
 use crate::base::ids::PortId;
 use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
-use crate::control::{ControlPlane, Input};
+use crate::config::Config;
+use crate::control::{AttachedPort, ControlPlane, Input};
 use crate::sim::faults::{Death, Fault};
 use crate::sim::link::{Direction, End, Link};
 use crate::sim::node::{Control, Node, Sent};
@@ -18,12 +19,14 @@ use crate::sim::oracle::{Hop, Map};
 use crate::sim::plan::WorldSetup;
 use crate::sim::trace::Trace;
 use crate::sim::traffic::{FrameKind, TrafficCounts};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The longest time until an end notices that carrier came or went.
 pub const CARRIER_DELAY_MAX: Duration = Duration::from_millis(5);
 /// How often a node keeps house, as the daemon does.
 pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(1000);
+/// How long a stopped router still runs, as the daemon's does.
+pub const STOP_LINGER: Duration = Duration::from_millis(100);
 /// Wake-ups of one router at one instant. More is a deadline that never moves.
 pub const WAKES_AT_ONCE_MAX: u32 = 1000;
 /// What routers said that is kept.
@@ -42,6 +45,8 @@ enum Event {
     Carrier { end: End },
     /// A router, in this life of its, keeps house.
     KeepHouse { router: usize, life: u32 },
+    /// A router that was stopped, in this life of its, ends.
+    End { router: usize, life: u32 },
     /// Something goes wrong.
     Fault(Fault),
 }
@@ -71,6 +76,10 @@ struct Slot<C> {
     links: BTreeMap<PortId, usize>,
     /// Carrier as the router was told.
     carrier: BTreeMap<PortId, bool>,
+    /// Fabric ports that it closed.
+    detached: BTreeSet<PortId>,
+    /// Whether it said good-bye.
+    is_stopping: bool,
 }
 
 /// A simulated cluster; one per run.
@@ -105,6 +114,8 @@ impl<C: Control> World<C> {
                 wakes_at_once: 0,
                 links: ports_of(router, &links),
                 carrier: BTreeMap::new(),
+                detached: BTreeSet::new(),
+                is_stopping: false,
             })
             .collect();
         let link_prngs = links.iter().map(|_| prng.fork()).collect();
@@ -206,7 +217,10 @@ impl<C: Control> World<C> {
 
     /// What works at this moment.
     pub fn map(&self) -> Map {
-        let runs = |end: &End| self.node(end.router).is_some();
+        let runs = |end: &End| {
+            let slot = &self.slots[end.router];
+            slot.node.is_some() && !slot.is_stopping && !slot.detached.contains(&end.port)
+        };
         let usable =
             self.links.iter().filter(|link| link.is_usable() && link.ends.iter().all(runs));
         let hops = usable.flat_map(|link| {
@@ -250,6 +264,22 @@ impl<C: Control> World<C> {
             Fault::Degrade { link, quality } => self.links[link].quality = quality,
             Fault::Kill { router, death } => self.kill(router, death),
             Fault::Restart { router } => self.start(router),
+            Fault::Stop { router } => self.stop(router),
+            Fault::Detach { link, end } => {
+                let (now, end) = (self.now, self.links[link].ends[end.index()]);
+                if self.slots[end.router].detached.insert(end.port) {
+                    let input = Input::PortDetached(end.port);
+                    self.with_node(end.router, |node| node.input(now, input));
+                }
+            }
+            Fault::Attach { link, end } => {
+                let end = self.links[link].ends[end.index()];
+                if self.slots[end.router].detached.remove(&end.port) {
+                    let (_, attached) = self.describe(end.router);
+                    self.attach(end.router, attached.into_iter().filter(|a| a.port == end.port));
+                }
+            }
+            Fault::Reconfigure { router, cost } => self.reconfigure(router, cost),
         }
     }
 
@@ -303,44 +333,93 @@ impl<C: Control> World<C> {
                     self.with_node(router, |node| node.keep_house(now));
                 }
             }
+            Event::End { router, life } => {
+                if self.slots[router].life == life {
+                    self.kill(router, Death::Process);
+                }
+            }
             Event::Fault(fault) => self.apply(fault),
         }
     }
 
     fn start(&mut self, router: usize) {
+        if self.slots[router].is_stopping {
+            self.kill(router, Death::Process);
+        }
         if self.slots[router].node.is_some() {
             return;
         }
         let slot = &mut self.slots[router];
         slot.has_power = true;
+        slot.detached.clear();
         slot.life += 1;
         let (life, seed) = (slot.life, slot.prng.next_u64());
-        let ports: Vec<(PortId, usize)> = slot.links.iter().map(|(p, link)| (*p, *link)).collect();
-        let costs: Vec<u16> =
-            ports.iter().map(|(port, link)| self.cost(router, *port, *link)).collect();
-        let carrier: BTreeMap<PortId, bool> = ports
-            .iter()
-            .map(|(port, _)| (*port, self.has_carrier(End { router, port: *port })))
-            .collect();
-        let config = self.setup.config(router, &costs);
-        let is_up = |port| carrier.get(&port).copied().unwrap_or(true);
-        let attached = WorldSetup::attached(router, &config, is_up);
+        let (config, attached) = self.describe(router);
+        self.slots[router].carrier = attached.iter().map(|port| (port.port, port.is_up)).collect();
         self.trace.say(self.now, format!("{} starts", config.router.name));
         let (node, sent) =
             Node::start(self.now, seed, Input::Configure(Box::new(config)), attached);
         self.slots[router].node = Some(node);
-        self.slots[router].carrier = carrier;
         self.push(self.now + HOUSEKEEPING_INTERVAL, Event::KeepHouse { router, life });
-        for (_, link) in ports {
+        let links: Vec<usize> = self.slots[router].links.values().copied().collect();
+        for link in links {
             self.announce_carrier(link);
         }
         self.after(router, sent);
+    }
+
+    /// The configuration of a router and its ports, as they are now.
+    fn describe(&self, router: usize) -> (Config, Vec<AttachedPort>) {
+        let links = &self.slots[router].links;
+        let costs: Vec<u16> =
+            links.iter().map(|(port, link)| self.cost(router, *port, *link)).collect();
+        let config = self.setup.config(router, &costs);
+        let is_up = |port| !links.contains_key(&port) || self.has_carrier(End { router, port });
+        let attached = WorldSetup::attached(router, &config, is_up);
+        (config, attached)
+    }
+
+    /// What the daemon does on a signal: the good-bye, time to hear it, the end.
+    fn stop(&mut self, router: usize) {
+        let (now, slot) = (self.now, &mut self.slots[router]);
+        if slot.node.is_none() || core::mem::replace(&mut slot.is_stopping, true) {
+            return;
+        }
+        let life = slot.life;
+        self.with_node(router, |node| node.input(now, Input::Shutdown));
+        self.push(now + STOP_LINGER, Event::End { router, life });
+    }
+
+    fn attach(&mut self, router: usize, ports: impl Iterator<Item = AttachedPort>) {
+        let now = self.now;
+        for port in ports {
+            self.slots[router].carrier.insert(port.port, port.is_up);
+            let input = Input::PortAttached(Box::new(port));
+            self.with_node(router, |node| node.input(now, input));
+        }
+    }
+
+    /// What the daemon does with a configuration in which only settings of ports changed.
+    fn reconfigure(&mut self, router: usize, cost: u16) {
+        let now = self.now;
+        for (port, link) in self.slots[router].links.clone() {
+            let link = &mut self.links[link];
+            if let Some(direction) = link.direction_from(End { router, port }) {
+                link.costs[direction.index()] = cost;
+            }
+        }
+        let (config, mut attached) = self.describe(router);
+        attached.retain(|port| !self.slots[router].detached.contains(&port.port));
+        let input = Input::Configure(Box::new(config));
+        self.with_node(router, |node| node.input(now, input));
+        self.attach(router, attached.into_iter());
     }
 
     fn kill(&mut self, router: usize, death: Death) {
         let slot = &mut self.slots[router];
         let Some(node) = slot.node.take() else { return };
         slot.has_power = death == Death::Process;
+        slot.is_stopping = false;
         slot.wakes_at = None;
         let counts = node.counts();
         self.lost_track += counts.came_in().abs_diff(counts.went_out());

@@ -1,10 +1,15 @@
 //! Single faults: how fast the cluster is right again.
 
 use crate::run::{HEAL_LIMIT, scenario};
+use core::net::Ipv6Addr;
+use kumiki::base::cursor::Writer;
 use kumiki::base::time::Duration;
 use kumiki::sim::checkers;
 use kumiki::sim::faults::{Death, Fault};
 use kumiki::sim::link::Direction;
+use kumiki::sim::world::World;
+use kumiki::wire::ipv6::{Ipv6Header, NEXT_UDP};
+use kumiki::wire::udp::UdpHeader;
 
 /// Carrier is seen within milliseconds, the flood crosses a small ring in less, and the first SPF
 /// after a quiet time waits for nothing (RFC 8405, INITIAL_SPF_DELAY 0); one more waits 50 ms.
@@ -104,5 +109,91 @@ fn a_router_that_restarts_at_once_is_not_mistaken_for_its_old_self() {
         run.converges(HEAL_LIMIT);
         run.is_right();
         run.falls_silent();
+    });
+}
+
+/// A packet without an answer for the host of another router; `number` makes it a flow of its own.
+fn datagram(source: Ipv6Addr, destination: Ipv6Addr, number: u16) -> Vec<u8> {
+    let header = UdpHeader { source_port: 1000 + number, destination_port: 9 };
+    let payload = header.encode(source, destination, &number.to_be_bytes());
+    let header = Ipv6Header {
+        traffic_class: 0,
+        flow_label: u32::from(number),
+        payload_length: u16::try_from(payload.len()).unwrap(),
+        next_header: NEXT_UDP,
+        hop_limit: 64,
+        source,
+        destination,
+    };
+    let mut writer = Writer::default();
+    header.encode(&mut writer);
+    writer.put(&payload);
+    writer.into_vec()
+}
+
+#[test]
+fn a_planned_stop_loses_nothing_that_is_on_its_way() {
+    scenario("faults::a_planned_stop_loses_nothing_that_is_on_its_way", 3, |start| {
+        const PACKETS: u16 = 400;
+        let mut run = start.cluster("ring", 4);
+        run.settles();
+        run.world.take_host_packets(2);
+        let (source, destination) = (run.world.setup().loopback(0), run.world.setup().loopback(2));
+        let through = |world: &World| world.node(1).map_or(0, |node| node.counts().came_in());
+        let before = through(&run.world);
+        for number in 0..PACKETS {
+            if number == 50 {
+                assert!(through(&run.world) - before > 10, "some go through router 1");
+                run.world.apply(Fault::Stop { router: 1 });
+            }
+            let packet = datagram(source, destination, number);
+            run.world.send_from_host(0, &packet);
+            run.world.run_for(Duration::from_millis(1));
+        }
+        run.world.run_for(Duration::from_millis(50));
+        assert!(run.world.node(1).is_none(), "it has ended");
+        assert_eq!(run.world.take_host_packets(2).len(), usize::from(PACKETS));
+        run.converges(CUT_LIMIT);
+        run.is_right();
+        run.falls_silent();
+        run.world.apply(Fault::Restart { router: 1 });
+        run.converges(HEAL_LIMIT);
+        run.is_right();
+        run.falls_silent();
+    });
+}
+
+#[test]
+fn a_port_that_is_closed_is_left_at_once_by_both_ends() {
+    scenario("faults::a_port_that_is_closed_is_left_at_once_by_both_ends", 2, |start| {
+        for end in Direction::ALL {
+            let mut run = start.cluster("ring", 6);
+            run.settles();
+            let link = run.link(2, 3);
+            run.world.apply(Fault::Detach { link, end });
+            run.converges(CUT_LIMIT);
+            run.is_right();
+            run.falls_silent();
+            run.world.apply(Fault::Attach { link, end });
+            run.converges(HEAL_LIMIT);
+            run.is_right();
+            run.falls_silent();
+        }
+    });
+}
+
+#[test]
+fn another_cost_in_the_configuration_keeps_every_adjacency() {
+    scenario("faults::another_cost_in_the_configuration_keeps_every_adjacency", 2, |start| {
+        let mut run = start.cluster("circulant:1,3", 10);
+        run.settles();
+        let since = run.world.now();
+        for cost in [30, 3, 10] {
+            run.world.apply(Fault::Reconfigure { router: 4, cost });
+            run.converges(HEAL_LIMIT);
+            run.is_right();
+        }
+        run.falls_silent();
+        assert!((0..10).all(|router| !run.has_said(router, "ospf.neighbor", since)));
     });
 }

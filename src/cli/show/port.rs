@@ -31,7 +31,9 @@ pub fn table(rows: &[PortRow], look: Look) -> String {
             cells.extend(bytes.map(cell));
             cells.extend([cell(row.mac), cell(&row.device)]);
         }
-        let addresses: Vec<_> = row.addresses.iter().map(ToString::to_string).collect();
+        let mut addresses: Vec<_> = row.addresses.iter().map(ToString::to_string).collect();
+        let refused = row.refused_addresses.iter();
+        addresses.extend(refused.map(|address| format!("{address} not used: a duplicate")));
         cells.push(cell(addresses.join("\n")));
         table.row(cells);
     }

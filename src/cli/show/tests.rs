@@ -34,6 +34,7 @@ fn port(name: &str, is_up: bool, role: PortRole) -> PortRow {
         mac: mac(1),
         mtu: 9000,
         addresses: vec![mac(1).link_local(), "fd4b:756d:696b:7::1".parse().unwrap()],
+        refused_addresses: vec!["fd4b:756d:696b:7::2".parse().unwrap()],
         rx_packets: 120,
         rx_bytes: 18_000,
         tx_packets: 7,

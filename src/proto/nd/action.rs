@@ -16,7 +16,7 @@ pub enum Action {
         /// From the IPv6 header on, checksum set, hop limit 255.
         packet: Vec<u8>,
     },
-    /// A neighbour has a MAC, or a new one.
+    /// A neighbour that is used, or that answered, has a MAC, or a new one.
     Resolved {
         /// The port.
         port: PortId,

@@ -6,7 +6,7 @@
 //! *Invariants*: every entry but the static ones stands in the order of confirmation exactly once.
 //! *Standards*: RFC 4861 §5.1, §5.3 (garbage collection), RFC 6583 §6.
 
-use super::limits::{ENTRIES_PER_PORT_MAX, QUEUE_PACKETS_MAX};
+use super::limits::QUEUE_PACKETS_MAX;
 use super::view::NdState;
 use crate::base::bounded::BoundedQueue;
 use crate::base::ids::MacAddress;
@@ -23,6 +23,9 @@ pub(super) struct NdEntry {
     pub(super) mac: Option<MacAddress>,
     /// R-flag.
     pub(super) is_router: bool,
+    /// Whether the owner hears of its MAC: a packet went or was to go there, it answered, or the
+    /// configuration has it. Who was only heard costs the owner nothing.
+    pub(super) is_wanted: bool,
     /// Solicitations sent in this state.
     pub(super) solicits: u8,
     /// End of the reachable time.
@@ -31,6 +34,13 @@ pub(super) struct NdEntry {
     pub(super) queue: BoundedQueue<Vec<u8>>,
     confirmed: Option<Instant>,
     created: Instant,
+}
+
+impl NdEntry {
+    /// Whether the owner was told its MAC.
+    pub(super) const fn is_told(&self) -> bool {
+        self.is_wanted && self.mac.is_some()
+    }
 }
 
 /// Who goes first: never confirmed, then long ago; the oldest of those.
@@ -64,22 +74,40 @@ impl NdCache {
         self.entries.len() - self.by_age.len()
     }
 
+    /// Whether the owner was told the MAC of a neighbour.
+    pub(super) fn is_told(&self, address: Ipv6Addr) -> bool {
+        self.get(address).is_some_and(NdEntry::is_told)
+    }
+
+    /// How many are not.
+    pub(super) fn dynamic_count(&self) -> usize {
+        self.by_age.len()
+    }
+
+    /// Takes out the entry that can best be spared.
+    pub(super) fn take_oldest(&mut self) -> Option<(Ipv6Addr, NdEntry)> {
+        let (_, _, oldest) = *self.by_age.first()?;
+        Some((oldest, self.remove(oldest)?))
+    }
+
     /// Makes an incomplete entry in place of any other; gives back the one that had to go because
-    /// there are too many.
+    /// there are `limit`.
     pub(super) fn create(
         &mut self,
         now: Instant,
         address: Ipv6Addr,
+        limit: usize,
     ) -> Option<(Ipv6Addr, NdEntry)> {
         self.remove(address);
-        let oldest = self.by_age.first().map(|(_, _, oldest)| *oldest);
-        let evicted = oldest
-            .filter(|_| self.by_age.len() >= ENTRIES_PER_PORT_MAX)
-            .and_then(|oldest| Some((oldest, self.remove(oldest)?)));
+        let evicted = match self.by_age.len() >= limit {
+            true => self.take_oldest(),
+            false => None,
+        };
         let entry = NdEntry {
             state: NdState::Incomplete,
             mac: None,
             is_router: false,
+            is_wanted: false,
             solicits: 0,
             reachable_until: Instant::ZERO,
             queue: BoundedQueue::new(QUEUE_PACKETS_MAX),
@@ -126,6 +154,7 @@ impl NdCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::nd::limits::ENTRIES_PER_PORT_MAX as LIMIT;
 
     fn address(number: usize) -> Ipv6Addr {
         Ipv6Addr::from_bits(0xfe80 << 112 | u128::try_from(number).unwrap())
@@ -134,20 +163,20 @@ mod tests {
     #[test]
     fn a_full_cache_gives_up_who_was_confirmed_longest_ago() {
         let mut cache = NdCache::default();
-        for number in 0..ENTRIES_PER_PORT_MAX {
-            assert!(cache.create(Instant::ZERO, address(number)).is_none());
+        for number in 0..LIMIT {
+            assert!(cache.create(Instant::ZERO, address(number), LIMIT).is_none());
             cache.confirm(Instant::from_millis(10), address(number));
         }
         cache.confirm(Instant::from_millis(20), address(0));
         cache.make_static(address(1));
         let now = Instant::from_millis(30);
-        assert!(cache.create(now, address(10_000)).is_none(), "a static entry counts apart");
+        assert!(cache.create(now, address(10_000), LIMIT).is_none(), "a static entry counts apart");
         let gone = |evicted: Option<(Ipv6Addr, NdEntry)>| evicted.map(|(address, _)| address);
-        assert_eq!(gone(cache.create(now, address(10_001))), Some(address(10_000)));
+        assert_eq!(gone(cache.create(now, address(10_001), LIMIT)), Some(address(10_000)));
         cache.confirm(now, address(10_001));
-        assert_eq!(gone(cache.create(now, address(10_002))), Some(address(2)));
+        assert_eq!(gone(cache.create(now, address(10_002), LIMIT)), Some(address(2)));
         assert_eq!(cache.static_count(), 1);
-        assert_eq!(cache.take_dynamic().len(), ENTRIES_PER_PORT_MAX);
+        assert_eq!(cache.take_dynamic().len(), LIMIT);
         assert_eq!(cache.iter().count(), 1);
     }
 }

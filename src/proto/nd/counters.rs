@@ -56,7 +56,7 @@ crate::counters! {
         queue_refused: "packets", "Packet that found the global queue full.";
         queue_evicted: "packets", "Waiting packet whose entry was evicted.";
         entries_evicted: "entries", "Entries that made room for newer ones.";
-        static_refused: "entries", "Static entries beyond the limit of a port.";
+        static_refused: "entries", "Static entries beyond the limit.";
         mac_changed: "entries", "Neighbours that got another MAC.";
         resolutions_failed: "entries", "Neighbours that never answered.";
         probes_failed: "entries", "Neighbours that no longer answer.";

@@ -7,7 +7,8 @@
 //!
 //! Owns [`OwnAddress`] and the unsolicited advertisements.
 //!
-//! *Invariants*: a duplicate address stays one until it or its port goes; it is told once.
+//! *Invariants*: a duplicate address stays one until it goes or its port does, or loses
+//! carrier; it is told once.
 //! *Standards*: RFC 4862 §5.4, RFC 4429 §3.3, RFC 7527 §4 (nonces). Deviation: optimistic ports,
 //! which are cables between two routers, do not wait before the first probe (RFC 4862 §5.4.2
 //! wants to spread many nodes).

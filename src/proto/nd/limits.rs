@@ -2,13 +2,21 @@
 //!
 //! *Standards*: RFC 4861 §10 (constants), RFC 6583 §6 (limits against exhaustion of the cache).
 
+use crate::base::ids::PORT_MAX;
 use crate::base::time::Duration;
 
 /// Entries of one port, static ones aside: more than the Unresolved policer lets in within the
 /// second that an answer may take, so that a scan of the prefix cannot push out who answers.
 pub const ENTRIES_PER_PORT_MAX: usize = 4096;
-/// Static entries of one port.
-pub const STATIC_PER_PORT_MAX: usize = 4096;
+/// Entries of all ports but cables of the fabric, static ones aside: guests, wherever they are.
+pub const GUESTS_MAX: usize = 8192;
+/// Entries of one cable of the fabric: its neighbour, and whoever was plugged in for a moment.
+pub const FABRIC_ENTRIES_PER_PORT_MAX: usize = 16;
+/// Static entries of all ports.
+pub const STATIC_MAX: usize = 4096;
+/// Entries of all ports: whoever gives each a number has room for so many. Cables of the fabric
+/// have theirs whatever guests do.
+pub const ENTRIES_MAX: usize = GUESTS_MAX + STATIC_MAX + PORT_MAX * FABRIC_ENTRIES_PER_PORT_MAX;
 /// Own addresses of one port.
 pub const ADDRESSES_PER_PORT_MAX: usize = 64;
 /// Packets that wait for one neighbour (RFC 4861 §7.2.2 asks for at least one).
@@ -20,6 +28,7 @@ pub const ADVERTISED_MAX: usize = 128;
 /// Disagreements with other routers that are told, a port.
 pub const INCONSISTENCIES_MAX: usize = 64;
 
+const _: () = assert!(ENTRIES_PER_PORT_MAX <= GUESTS_MAX);
 const _: () = assert!(QUEUE_PACKETS_MAX > 0 && QUEUED_PACKETS_MAX >= QUEUE_PACKETS_MAX);
 
 /// RETRANS_TIMER.

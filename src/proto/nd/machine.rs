@@ -3,11 +3,14 @@
 //! Owns [`Nd`]: which port an input belongs to, which timer to which port. Everything else belongs
 //! to `port` and the files it names.
 //!
-//! *Invariants*: at most [`PORT_MAX`] ports; nothing runs while nothing is due.
+//! *Invariants*: at most [`PORT_MAX`] ports and [`super::limits::ENTRIES_MAX`] entries; nothing
+//! runs while nothing is due.
 
 use super::action::Action;
+use super::cache::NdEntry;
 use super::counters::NdCounters;
 use super::input::Input;
+use super::limits::{GUESTS_MAX, STATIC_MAX};
 use super::outbox::{NdTimer, Outbox};
 use super::port::NdPort;
 use super::view::EntryView;
@@ -50,6 +53,11 @@ impl Nd {
     /// The MAC of a neighbour where one is known.
     pub fn mac_of(&self, port: PortId, address: Ipv6Addr) -> Option<MacAddress> {
         self.ports.get(&port)?.cache.get(address)?.mac
+    }
+
+    /// Whether the owner was told the MAC of a neighbour.
+    pub fn is_told(&self, port: PortId, address: Ipv6Addr) -> bool {
+        self.ports.get(&port).is_some_and(|port| port.cache.is_told(address))
     }
 
     /// What was counted.
@@ -100,6 +108,10 @@ impl Nd {
                 Some(id)
             }
             Input::StaticEntry { port: id, address, mac } => {
+                if !self.may_be_static(id, address) {
+                    self.out.counters.static_refused += 1;
+                    return None;
+                }
                 let (port, out) = self.port(id)?;
                 port.add_static(out, address, mac);
                 Some(id)
@@ -127,6 +139,33 @@ impl Nd {
         }
     }
 
+    /// Whether there is room for a static entry.
+    fn may_be_static(&self, port: PortId, address: Ipv6Addr) -> bool {
+        let count: usize = self.ports.values().map(|port| port.cache.static_count()).sum();
+        let known = self.ports.get(&port).and_then(|port| port.cache.get(address));
+        count < STATIC_MAX || known.is_some_and(NdEntry::is_static)
+    }
+
+    /// Gives up entries while there are too many guests, on the port that has most: a scan there
+    /// does not push out who lives elsewhere.
+    fn shed(&mut self) {
+        loop {
+            let guests = self.ports.values_mut().filter(|port| !port.is_fabric());
+            let counts = guests.map(|port| (port.cache.dynamic_count(), port));
+            let (mut sum, mut fullest) = (0, None);
+            for (count, port) in counts {
+                sum += count;
+                if fullest.as_ref().is_none_or(|(most, _)| count > *most) {
+                    fullest = Some((count, port));
+                }
+            }
+            match fullest {
+                Some((_, port)) if sum > GUESTS_MAX => port.shed(&mut self.out),
+                _ => return,
+            }
+        }
+    }
+
     fn fire(&mut self, timer: NdTimer) {
         let Some(port) = self.ports.get_mut(&timer.port()) else { return };
         match timer {
@@ -149,6 +188,7 @@ impl Machine for Nd {
         {
             self.ports.remove(&id);
         }
+        self.shed();
     }
 
     fn next_deadline(&self) -> Option<Instant> {

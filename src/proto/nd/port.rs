@@ -12,7 +12,9 @@ use super::advertise::Advertiser;
 use super::cache::{NdCache, NdEntry};
 use super::dad::{AddressState, OwnAddress};
 use super::input::NdInterface;
-use super::limits::{ADDRESSES_PER_PORT_MAX, ANNOUNCEMENTS_MAX, STATIC_PER_PORT_MAX};
+use super::limits::{
+    ADDRESSES_PER_PORT_MAX, ANNOUNCEMENTS_MAX, ENTRIES_PER_PORT_MAX, FABRIC_ENTRIES_PER_PORT_MAX,
+};
 use super::outbox::{NdTimer, Outbox};
 use crate::base::ids::{MacAddress, PortId};
 use crate::wire::ipv6::{ALL_NODES, ALL_ROUTERS, solicited_node};
@@ -113,16 +115,12 @@ impl NdPort {
 
     /// An entry from the configuration.
     pub(super) fn add_static(&mut self, out: &mut Outbox, address: Ipv6Addr, mac: MacAddress) {
-        let is_new = self.cache.get(address).is_none_or(|entry| !entry.is_static());
-        if is_new && self.cache.static_count() >= STATIC_PER_PORT_MAX {
-            out.counters.static_refused += 1;
-            return;
-        }
         out.timers.clear(NdTimer::Entry(self.id, address));
         if self.cache.get(address).is_none() {
             self.create(out, address);
         }
         self.cache.make_static(address);
+        self.want(out, address);
         self.record(out, address, mac);
     }
 
@@ -149,7 +147,7 @@ impl NdPort {
     /// Tells that an entry is gone and what waited for it.
     pub(super) fn bury(&self, out: &mut Outbox, address: Ipv6Addr, mut entry: NdEntry) {
         let port = self.id;
-        if entry.mac.is_some() {
+        if entry.is_told() {
             out.actions.push_back(Action::Unresolved { port, address });
         }
         let packets: Vec<Vec<u8>> = entry.queue.drain().collect();
@@ -161,13 +159,35 @@ impl NdPort {
 
     /// Makes an incomplete entry; another may have to go for it.
     pub(super) fn create(&mut self, out: &mut Outbox, address: Ipv6Addr) {
-        let Some((gone, entry)) = self.cache.create(out.now, address) else { return };
+        let limit = match self.is_fabric() {
+            true => FABRIC_ENTRIES_PER_PORT_MAX,
+            false => ENTRIES_PER_PORT_MAX,
+        };
+        if let Some((gone, entry)) = self.cache.create(out.now, address, limit) {
+            self.evict(out, gone, &entry);
+        }
+    }
+
+    /// Whether it is a cable between two routers.
+    pub(super) fn is_fabric(&self) -> bool {
+        self.interface.as_ref().is_some_and(|interface| interface.is_optimistic)
+    }
+
+    /// Gives up the entry that can best be spared.
+    pub(super) fn shed(&mut self, out: &mut Outbox) {
+        if let Some((gone, entry)) = self.cache.take_oldest() {
+            self.evict(out, gone, &entry);
+        }
+    }
+
+    /// Tells that an entry made room for another.
+    fn evict(&self, out: &mut Outbox, gone: Ipv6Addr, entry: &NdEntry) {
         out.counters.entries_evicted += 1;
         out.timers.clear(NdTimer::Entry(self.id, gone));
         // Under a scan an ICMPv6 error for each would feed it: the packets are only counted.
         out.queued_packets -= entry.queue.len();
         out.counters.queue_evicted += u64::try_from(entry.queue.len()).unwrap_or(u64::MAX);
-        if entry.mac.is_some() {
+        if entry.is_told() {
             out.actions.push_back(Action::Unresolved { port: self.id, address: gone });
         }
     }

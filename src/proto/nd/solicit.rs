@@ -3,9 +3,9 @@
 //! Owns the life of an entry from the first packet to the last probe. The table itself is
 //! [`super::nud`].
 //!
-//! *Invariants*: `Resolved` is told whenever the MAC of an entry changes, and before what waited
-//! for it is released; a timer runs for every Incomplete, Reachable, Delay and Probe entry, for no
-//! other.
+//! *Invariants*: `Resolved` is told of wanted entries only, whenever their MAC changes, and before
+//! what waited for it is released; a timer runs for every Incomplete, Reachable, Delay and Probe
+//! entry, for no other.
 //! *Standards*: RFC 4861 §7.2.2, §7.2.3, §7.3.3; RFC 4429 §2.2, §3.2 (solicitations from
 //! optimistic addresses carry no MAC).
 
@@ -57,7 +57,10 @@ impl NdPort {
         }
         let known = self.cache.get(address).and_then(|entry| entry.mac);
         if let Some(mac) = known {
-            // The packet was on its way while the answer came.
+            // The packet was on its way while the answer came, or is the first for who was heard.
+            if let Some(entry) = self.cache.get_mut(address) {
+                entry.is_wanted = true;
+            }
             out.actions.push_back(Action::Resolved { port, address, mac });
             out.actions.push_back(Action::Release { port, mac, packets: vec![packet] });
             self.drive(out, address, NudEvent::Used, None);
@@ -67,6 +70,7 @@ impl NdPort {
         if is_new {
             self.create(out, address);
         }
+        self.want(out, address);
         self.enqueue(out, address, packet);
         if is_new {
             self.ask_group(out, address);
@@ -83,6 +87,18 @@ impl NdPort {
         match entry.queue.push_replacing_oldest(packet) {
             Some(_oldest) => out.counters.queue_replaced += 1,
             None => out.queued_packets += 1,
+        }
+    }
+
+    /// From now on the owner hears of the neighbour's MAC.
+    pub(super) fn want(&mut self, out: &mut Outbox, address: Ipv6Addr) {
+        let port = self.id;
+        let Some(entry) = self.cache.get_mut(address).filter(|entry| !entry.is_wanted) else {
+            return;
+        };
+        entry.is_wanted = true;
+        if let Some(mac) = entry.mac {
+            out.actions.push_back(Action::Resolved { port, address, mac });
         }
     }
 
@@ -174,6 +190,9 @@ impl NdPort {
                 self.forget(out, address);
             }
         }
+        if event.is_confirmation() {
+            self.want(out, address);
+        }
     }
 
     /// Takes a MAC, tells it, releases what waited.
@@ -183,7 +202,9 @@ impl NdPort {
         if entry.mac != Some(mac) {
             out.counters.mac_changed += u64::from(entry.mac.is_some());
             entry.mac = Some(mac);
-            out.actions.push_back(Action::Resolved { port, address, mac });
+            if entry.is_wanted {
+                out.actions.push_back(Action::Resolved { port, address, mac });
+            }
         }
         let packets: Vec<Vec<u8>> = entry.queue.drain().collect();
         if !packets.is_empty() {

@@ -22,6 +22,15 @@ pub enum Action {
     Route(RouteUpdate),
     /// A neighbour changed its state.
     NeighborChanged(NeighborChange),
+    /// A neighbour speaks from another address now; its state is the same.
+    NeighborMoved {
+        /// The port.
+        port: PortId,
+        /// Its link-local address so far.
+        from: Ipv6Addr,
+        /// Its link-local address.
+        to: Ipv6Addr,
+    },
     /// Something an administrator should know.
     Notice(Notice),
 }
@@ -90,10 +99,56 @@ pub enum Notice {
         /// The one that is ignored.
         ignored: RouterId,
     },
+    /// One neighbour answers from two addresses: two of its ports are on the cable.
+    SecondPort {
+        /// Here.
+        port: PortId,
+        /// Who.
+        router_id: RouterId,
+        /// The address that is kept.
+        kept: Ipv6Addr,
+        /// The one that is ignored.
+        ignored: Ipv6Addr,
+    },
+    /// Two ports of this router are cabled together.
+    OwnPorts {
+        /// One.
+        port: PortId,
+        /// The other.
+        other: PortId,
+    },
+    /// An LSA does not fit the MTU of a port: it is not sent there.
+    LsaTooLarge {
+        /// Where it would have to go out.
+        port: PortId,
+        /// Who made it.
+        router_id: RouterId,
+        /// LS type in words.
+        kind: String,
+        /// Link State ID.
+        id: u32,
+        /// Octets with its header.
+        octets: u32,
+        /// The MTU.
+        mtu: u16,
+    },
     /// The link-state database is full: an LSA was refused.
     DatabaseFull {
         /// How many LSAs it holds.
-        limit: u32,
+        lsas: u32,
+        /// How many octets these have.
+        octets: u64,
+    },
+    /// An LSA has a right checksum and says nothing that can be read: it is not kept.
+    UnreadableLsa {
+        /// Where it came in.
+        port: PortId,
+        /// Who made it.
+        router_id: RouterId,
+        /// LS type in words.
+        kind: String,
+        /// Link State ID.
+        id: u32,
     },
 }
 
@@ -104,7 +159,11 @@ impl Notice {
             Self::MtuMismatch { port, .. }
             | Self::HelloMismatch { port, .. }
             | Self::DuplicateRouterId { port, .. }
-            | Self::SecondNeighbor { port, .. } => Some(*port),
+            | Self::SecondNeighbor { port, .. }
+            | Self::SecondPort { port, .. }
+            | Self::OwnPorts { port, .. }
+            | Self::LsaTooLarge { port, .. }
+            | Self::UnreadableLsa { port, .. } => Some(*port),
             Self::DatabaseFull { .. } => None,
         }
     }

@@ -7,7 +7,8 @@
 //! *Standards*: RFC 2328 §10.6 to §10.9, RFC 5340 §4.2.2 (link-local LSAs are part of it).
 
 use super::action::Notice;
-use super::hello::OPTIONS;
+use super::hello::{OPTIONS, TOPIC_MTU};
+use super::limits::{ANSWER_OCTETS_MAX, REQUESTS_MAX};
 use super::lsdb::Scope;
 use super::machine::{Ospf, Timer};
 use super::neighbor::{Neighbor, NeighborEvent};
@@ -18,6 +19,7 @@ use crate::wire::ospf::database_description::FIXED_OCTETS;
 use crate::wire::ospf::link_state_request::REQUEST_OCTETS;
 use crate::wire::ospf::lsa::LSA_HEADER_OCTETS;
 use crate::wire::ospf::{DatabaseDescription, LinkStateRequest, Lsa, LsaKey, PacketBody};
+use std::collections::{BTreeSet, VecDeque};
 
 /// What a description means in the state it came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,17 +81,25 @@ impl Ospf {
     }
 
     /// Lists the databases for a description (RFC 2328 §10.3, NegotiationDone). LSAs at MaxAge are
-    /// not described but sent.
+    /// not described but sent; what does not fit the link is not described either, or the
+    /// neighbour would ask for it for ever.
     pub(super) fn list_database(&mut self, now: Instant, port: PortId) {
         let all = self.lsdb.iter().filter(|((scope, _), _)| scope.reaches(port));
-        let (dying, living): (Vec<_>, Vec<_>) =
-            all.partition(|(_, entry)| entry.header(now).is_max_age());
-        let summary = living.into_iter().map(|(_, entry)| entry.header(now)).collect();
-        let dying: Vec<Lsa> = dying.into_iter().map(|(_, entry)| entry.lsa(now)).collect();
+        let mut summary = VecDeque::new();
+        // `queue_for` names what does not fit.
+        let mut to_send: Vec<Lsa> = Vec::new();
+        for (_, entry) in all {
+            let header = entry.header(now);
+            if header.is_max_age() || !self.fits(port, entry.as_installed()) {
+                to_send.push(entry.lsa(now));
+            } else {
+                summary.push_back(header);
+            }
+        }
         if let Some(neighbor) = self.neighbor(port) {
             neighbor.summary = summary;
         }
-        for lsa in dying {
+        for lsa in to_send {
             self.queue_for(now, port, &lsa);
         }
     }
@@ -141,7 +151,7 @@ impl Ospf {
         let router_id = neighbor.router_id;
         if neighbor.state < NeighborState::Exchange {
             neighbor.problem = Some(format!("MTU mismatch: {ours} here, {theirs} there"));
-            if interface.complained.insert("mtu") {
+            if interface.complained.insert(TOPIC_MTU) {
                 self.notice(Notice::MtuMismatch { port, router_id, ours, theirs });
             }
         }
@@ -202,9 +212,14 @@ impl Ospf {
             };
             let ours = self.lsdb.get(&(scope, header.key())).map(|entry| entry.header(now));
             let is_wanted = ours.is_none_or(|ours| header.compare_age(&ours).is_gt());
-            if let Some(neighbor) = self.neighbor(port).filter(|_| is_wanted) {
-                neighbor.requests.insert(header.key(), *header);
+            let Some(neighbor) = self.neighbor(port).filter(|_| is_wanted) else { continue };
+            if neighbor.requests.len() >= REQUESTS_MAX {
+                // Somebody describes without end.
+                self.counters.requests_refused += 1;
+                self.neighbor_event(now, port, NeighborEvent::SeqNumberMismatch);
+                return;
             }
+            neighbor.requests.insert(header.key(), *header);
         }
         let Some(neighbor) = self.neighbor(port) else { return };
         neighbor.dd_received = Some(DatabaseDescription { headers: Vec::new(), ..dd.clone() });
@@ -297,14 +312,24 @@ impl Ospf {
             self.counters.wrong_state += 1;
             return;
         }
-        let mut answer = Vec::with_capacity(request.keys.len());
-        for key in &request.keys {
+        let mut answer = Vec::new();
+        let mut octets = 0;
+        let keys: BTreeSet<&LsaKey> = request.keys.iter().collect();
+        for key in keys {
             let place = Scope::of(key.ls_type, port).map(|scope| (scope, *key));
-            let Some(entry) = place.and_then(|place| self.lsdb.get(&place)) else {
+            let entry = place.and_then(|place| self.lsdb.get(&place));
+            let fitting = entry.filter(|entry| self.fits(port, entry.as_installed()));
+            let Some(entry) = fitting else {
                 self.neighbor_event(now, port, NeighborEvent::BadLsReq);
                 return;
             };
-            answer.push(entry.lsa(now));
+            let lsa = entry.lsa(now);
+            octets += lsa.octets();
+            if octets > ANSWER_OCTETS_MAX {
+                self.counters.answers_cut += 1;
+                continue;
+            }
+            answer.push(lsa);
         }
         if let Some(interface) = self.interface(port) {
             interface.flood.append(&mut answer);

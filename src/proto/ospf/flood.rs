@@ -1,20 +1,21 @@
-//! LSAs on their way: taken in, passed on, acknowledged, sent again, forgotten.
+//! LSAs on their way: taken in, passed on, acknowledged, forgotten.
 //!
 //! Owns the flooding procedure and everything that follows from it. Own LSAs are made in
-//! `originate`.
+//! `originate`, what is not acknowledged is sent again in `retransmission`.
 //!
 //! *Invariants*: an instance that was put on an interface stands on the retransmission list of its
 //! neighbour until that acknowledges it or a newer one takes its place; an instance at MaxAge stays
 //! in the database until nobody is owed it.
 //! *Standards*: RFC 2328 §13, §14; RFC 5340 §4.5.
+//!
+//! Gap: RFC 5340 §A.1 lets OSPF packets travel in IPv6 fragments. This router neither sends nor
+//! takes any: an LSA that does not fit the MTU of a port is left out there, counted and named.
 
 use super::action::Notice;
-use super::limits::{
-    DATABASE_LSAS_MAX, MIN_LS_ARRIVAL, RETRANSMIT_BURST_MAX, RETRANSMIT_DOUBLINGS_MAX,
-};
+use super::limits::{ACK_DELAY, ACKS_LATER_MAX, EARLY_MAX, MIN_LS_ARRIVAL};
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Staleness, Timer};
-use super::neighbor::{NeighborEvent, Unacknowledged};
+use super::neighbor::NeighborEvent;
 use super::view::NeighborState;
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use crate::wire::ospf::{
     SequenceNumber, link_state_update,
 };
 use core::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Ospf {
     /// RFC 2328 §13: each LSA of an update.
@@ -37,11 +38,13 @@ impl Ospf {
             }
             self.receive_lsa(now, port, lsa);
         }
+        // An instance that comes back acknowledges as well.
+        self.clock_out(now, port);
     }
 
     /// RFC 2328 §13, steps 1 to 8.
     fn receive_lsa(&mut self, now: Instant, port: PortId, lsa: Lsa) {
-        let Some(place) = self.check(port, &lsa) else { return };
+        let Some(place) = self.check(now, port, &lsa) else { return };
         let ours = self.lsdb.get(&place).map(|entry| entry.header(now));
         // Step 4: a withdrawal of what nobody has.
         if ours.is_none() && lsa.header.is_max_age() && !self.is_anybody_loading() {
@@ -50,7 +53,7 @@ impl Ospf {
             return;
         }
         match ours.map_or(Ordering::Greater, |ours| lsa.header.compare_age(&ours)) {
-            Ordering::Greater => self.take_newer(now, port, place, lsa),
+            Ordering::Greater => self.take_newer(now, &BTreeSet::from([port]), place, lsa),
             // Step 6: it was described as newer, and is not.
             order if self.is_requested(port, &lsa) => {
                 if order.is_eq() {
@@ -81,7 +84,9 @@ impl Ospf {
         if ours.header.is_max_age() && ours.header.sequence == SequenceNumber::MAX {
             return;
         }
-        if self.lsdb.may_send_back(now, place)
+        if !self.fits(port, &ours) {
+            self.leave_out(now, port, &ours);
+        } else if self.lsdb.may_send_back(now, place)
             && let Some(interface) = self.interface(port)
         {
             interface.flood.push(ours);
@@ -89,7 +94,7 @@ impl Ospf {
     }
 
     /// Steps 1 to 3: checksum, scope, body. An unknown type is kept and flooded as its U-bit says.
-    fn check(&mut self, port: PortId, lsa: &Lsa) -> Option<Place> {
+    fn check(&mut self, now: Instant, port: PortId, lsa: &Lsa) -> Option<Place> {
         if !lsa.has_valid_checksum() {
             self.counters.lsa_bad_checksum += 1;
             return None;
@@ -103,6 +108,13 @@ impl Ospf {
             && lsa.body().is_ok();
         if !is_sound {
             self.counters.lsa_malformed += 1;
+            if self.unreadable.is_news(now) {
+                let LsaKey { ls_type, advertising_router, link_state_id } = lsa.key();
+                let (router_id, id, kind) =
+                    (advertising_router, link_state_id, ls_type.to_string());
+                self.notice(Notice::UnreadableLsa { port, router_id, kind, id });
+            }
+            self.turn_away(now, port, lsa);
             return None;
         }
         Some((scope, lsa.key()))
@@ -120,65 +132,89 @@ impl Ospf {
         neighbor.is_some_and(|neighbor| neighbor.requests.contains_key(&lsa.key()))
     }
 
-    /// Step 5: a newer instance.
-    fn take_newer(&mut self, now: Instant, port: PortId, place: Place, lsa: Lsa) {
+    /// Step 5: a newer instance, from the neighbours on `ports`.
+    fn take_newer(&mut self, now: Instant, ports: &BTreeSet<PortId>, place: Place, lsa: Lsa) {
         let is_own = Some(lsa.header.advertising_router) == self.router_id;
         if let Some(entry) = self.lsdb.get(&place) {
             let is_too_soon = !entry.is_own
                 && now - entry.installed_at < MIN_LS_ARRIVAL
-                && !self.is_requested(port, &lsa);
+                && !ports.iter().any(|port| self.is_requested(*port, &lsa));
             if is_too_soon {
                 self.counters.lsa_too_soon += 1;
                 let ready = entry.installed_at + MIN_LS_ARRIVAL;
-                self.wait_with(ready, port, place, lsa);
+                self.wait_with(ready, ports, place, lsa);
                 return;
             }
-        } else if self.lsdb.len() >= DATABASE_LSAS_MAX && !is_own {
-            self.refuse_lsa();
-            // Repeating it would not help: neither the neighbour nor the adjacency waits for it.
-            self.acknowledge_now(port, lsa.header);
-            self.answered(now, port, &lsa);
+        }
+        if !is_own && !self.lsdb.has_room(&place, &lsa) {
+            self.refuse_lsa(now);
+            ports.iter().for_each(|port| self.turn_away(now, *port, &lsa));
             return;
         }
         self.install(now, place, lsa.clone(), false);
-        self.flood(now, place, &lsa, Some(port));
-        if let Some(interface) = self.interface(port) {
-            interface.acks_later.push(lsa.header);
-            self.acknowledge_later(now, port);
+        self.flood(now, place, &lsa, ports);
+        for port in ports {
+            self.acknowledge_later(now, *port, lsa.header);
+            self.answered(now, *port, &lsa);
         }
-        self.answered(now, port, &lsa);
-        if is_own {
-            self.reclaim(now, port, place, &lsa);
+        if is_own && let Some(port) = ports.first() {
+            self.reclaim(now, *port, place, &lsa);
         }
     }
 
     /// Step 5 (a) would discard the instance and leave it to the neighbour to send it again, a
     /// second later. It is kept instead, without an acknowledgment, until it may be taken.
-    fn wait_with(&mut self, ready: Instant, port: PortId, place: Place, lsa: Lsa) {
-        let known = self.early.get(&place).map(|(_, known)| known.header);
-        if known.is_none_or(|known| lsa.header.compare_age(&known).is_gt()) {
-            self.early.insert(place, (port, lsa));
+    fn wait_with(&mut self, ready: Instant, ports: &BTreeSet<PortId>, place: Place, lsa: Lsa) {
+        let is_full = self.early.len() >= EARLY_MAX;
+        let known = self.early.get_mut(&place);
+        match known.map(|(from, known)| (lsa.header.compare_age(&known.header), from)) {
+            Some((Ordering::Less, _)) => {}
+            Some((Ordering::Equal, from)) => from.extend(ports),
+            None if is_full => {
+                self.counters.lsa_early_refused += 1;
+                return;
+            }
+            Some((Ordering::Greater, _)) | None => {
+                self.early.insert(place, (ports.clone(), lsa));
+            }
         }
         let earlier = self.timers.deadline(Timer::Arrive);
         let deadline = earlier.map_or(ready, |earlier| earlier.min(ready));
         self.timers.set(Timer::Arrive, deadline);
     }
 
-    /// Takes what came too soon; what is still too soon waits again.
+    /// Takes what came too soon, and acknowledges it to everybody who sent it; what is still too
+    /// soon waits again.
     pub(super) fn take_early(&mut self, now: Instant) {
-        for (_, (port, lsa)) in core::mem::take(&mut self.early) {
-            if self.neighbor_state(port) >= NeighborState::Exchange {
-                self.receive_lsa(now, port, lsa);
+        for (place, (mut ports, lsa)) in core::mem::take(&mut self.early) {
+            ports.retain(|port| self.neighbor_state(*port) >= NeighborState::Exchange);
+            let ours = self.lsdb.get(&place).map(|entry| entry.header(now));
+            if ours.is_none_or(|ours| lsa.header.compare_age(&ours).is_gt()) {
+                if !ports.is_empty() {
+                    self.take_newer(now, &ports, place, lsa);
+                }
+                continue;
+            }
+            for port in ports {
+                self.receive_lsa(now, port, lsa.clone());
             }
         }
     }
 
-    fn refuse_lsa(&mut self) {
-        if self.counters.lsa_refused == 0 {
-            let limit = u32::try_from(DATABASE_LSAS_MAX).unwrap_or(u32::MAX);
-            self.notice(Notice::DatabaseFull { limit });
-        }
+    /// An LSA that is not kept. Sending it again would not help: neither the neighbour nor the
+    /// adjacency waits for it, or dead LSAs would wait for both (§14).
+    fn turn_away(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
+        self.acknowledge_now(port, lsa.header);
+        self.answered(now, port, lsa);
+    }
+
+    fn refuse_lsa(&mut self, now: Instant) {
         self.counters.lsa_refused += 1;
+        if self.full.is_news(now) {
+            let lsas = u32::try_from(self.lsdb.len()).unwrap_or(u32::MAX);
+            let octets = u64::try_from(self.lsdb.octets()).unwrap_or(u64::MAX);
+            self.notice(Notice::DatabaseFull { lsas, octets });
+        }
     }
 
     /// Puts an instance into its database and notes what must be calculated anew.
@@ -205,8 +241,8 @@ impl Ospf {
         self.lsdb.install(now, place, lsa, is_own, jitter);
     }
 
-    /// RFC 2328 §13.3: out of every interface of its scope. `from` is where it came in.
-    pub(super) fn flood(&mut self, now: Instant, place: Place, lsa: &Lsa, from: Option<PortId>) {
+    /// RFC 2328 §13.3: out of every interface of its scope but those it came in by.
+    pub(super) fn flood(&mut self, now: Instant, place: Place, lsa: &Lsa, from: &BTreeSet<PortId>) {
         let ports: Vec<PortId> =
             self.interfaces.keys().copied().filter(|port| place.0.reaches(*port)).collect();
         for port in ports {
@@ -214,7 +250,7 @@ impl Ospf {
             if let Some(neighbor) = self.neighbor(port) {
                 neighbor.retransmissions.remove(&place);
             }
-            if from != Some(port) && self.is_owed(now, port, lsa) {
+            if !from.contains(&port) && self.is_owed(now, port, lsa) {
                 self.queue_for(now, port, lsa);
             }
         }
@@ -235,77 +271,15 @@ impl Ospf {
         order.is_gt()
     }
 
-    /// Queues an instance for the neighbour on `port`, to be sent until it is acknowledged.
-    pub(super) fn queue_for(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
-        let Some(place) = Scope::of(lsa.header.ls_type, port).map(|scope| (scope, lsa.key()))
-        else {
-            return;
-        };
+    /// An acknowledgment that waits for company.
+    fn acknowledge_later(&mut self, now: Instant, port: PortId, header: LsaHeader) {
         let Some(interface) = self.interface(port) else { return };
-        let deadline = now + interface.config.retransmit_interval;
-        let Some(neighbor) = interface.neighbor.as_mut() else { return };
-        let unacknowledged = Unacknowledged { lsa: lsa.clone(), sent_at: now };
-        neighbor.retransmissions.insert(place, unacknowledged);
-        interface.flood.push(lsa.clone());
-        self.timers.set_if_idle(Timer::Retransmit(port), deadline);
-    }
-
-    /// Sends again what is overdue, the oldest rounds first, and less often while nothing is
-    /// acknowledged (RFC 4222 recommends both).
-    pub(super) fn retransmit(&mut self, now: Instant, port: PortId) {
-        let Some(interface) = self.interface(port) else { return };
-        let interval = interface.config.retransmit_interval;
-        let Some(neighbor) = interface.neighbor.as_mut() else { return };
-        if neighbor.retransmissions.is_empty() {
-            neighbor.silent_rounds = 0;
-            return;
+        if interface.acks_later.len() >= ACKS_LATER_MAX {
+            let waiting = core::mem::take(&mut interface.acks_later);
+            interface.acks_now.extend(waiting);
         }
-        let overdue = neighbor
-            .retransmissions
-            .values_mut()
-            .filter(|unacknowledged| now - unacknowledged.sent_at >= interval)
-            .take(RETRANSMIT_BURST_MAX);
-        let mut count = 0;
-        for unacknowledged in overdue {
-            let passed = (now - unacknowledged.sent_at).as_secs();
-            unacknowledged.sent_at = now;
-            let age = u64::from(unacknowledged.lsa.header.age_s).saturating_add(passed);
-            let age = u16::try_from(age).unwrap_or(MAX_AGE_S).min(MAX_AGE_S);
-            unacknowledged.lsa = unacknowledged.lsa.at_age(age);
-            interface.flood.push(unacknowledged.lsa.clone());
-            count += 1;
-        }
-        if count > 0 {
-            neighbor.silent_rounds += 1;
-        }
-        let doublings = neighbor.silent_rounds.saturating_sub(1).min(RETRANSMIT_DOUBLINGS_MAX);
-        self.timers.set(Timer::Retransmit(port), now + interval * (1 << doublings));
-        self.counters.lsa_retransmitted += count;
-    }
-
-    /// Whether the same instance was owed to the neighbour: then this is its acknowledgment.
-    fn is_acknowledged(&mut self, port: PortId, place: &Place, header: &LsaHeader) -> bool {
-        let Some(neighbor) = self.neighbor(port) else { return false };
-        let owed = neighbor.retransmissions.get(place);
-        let is_same = owed.is_some_and(|owed| owed.lsa.header.compare_age(header).is_eq());
-        if is_same {
-            neighbor.retransmissions.remove(place);
-            neighbor.silent_rounds = 0;
-        }
-        is_same
-    }
-
-    /// RFC 2328 §13.7.
-    pub(super) fn receive_acks(&mut self, port: PortId, headers: &[LsaHeader]) {
-        if self.neighbor_state(port) < NeighborState::Exchange {
-            self.counters.wrong_state += 1;
-            return;
-        }
-        for header in headers {
-            let place = Scope::of(header.ls_type, port).map(|scope| (scope, header.key()));
-            let is_known = place.is_some_and(|place| self.is_acknowledged(port, &place, header));
-            self.counters.acks_unknown += u64::from(!is_known);
-        }
+        interface.acks_later.push(header);
+        self.timers.set_if_idle(Timer::Acknowledge(port), now + ACK_DELAY);
     }
 
     fn acknowledge_now(&mut self, port: PortId, header: LsaHeader) {
@@ -324,7 +298,7 @@ impl Ospf {
         let lsa = entry.lsa(now).at_age(MAX_AGE_S);
         self.counters.lsa_expired += 1;
         self.install(now, place, lsa.clone(), false);
-        self.flood(now, place, &lsa, None);
+        self.flood(now, place, &lsa, &BTreeSet::new());
     }
 
     /// RFC 2328 §14: forgets instances at MaxAge that nobody is owed any more.
@@ -333,9 +307,8 @@ impl Ospf {
             return;
         }
         let neighbors = || self.interfaces.values().filter_map(|i| i.neighbor.as_ref());
-        let is_owed = |place: &Place| {
-            neighbors().any(|neighbor| neighbor.retransmissions.contains_key(place))
-        };
+        let is_owed =
+            |place: &Place| neighbors().any(|neighbor| neighbor.retransmissions.contains(place));
         let dead: Vec<Place> =
             self.lsdb.dying().iter().filter(|place| !is_owed(place)).copied().collect();
         for place in dead {
@@ -343,6 +316,25 @@ impl Ospf {
             if Some(place.1.advertising_router) == self.router_id {
                 self.buried_own(now, place);
             }
+        }
+    }
+
+    /// Whether an LSA fits an update on `port`.
+    pub(super) fn fits(&self, port: PortId, lsa: &Lsa) -> bool {
+        let octets = link_state_update::FIXED_OCTETS + lsa.octets();
+        self.interfaces.get(&port).is_some_and(|interface| octets <= interface.room())
+    }
+
+    /// An LSA is not sent on `port` because it does not fit.
+    pub(super) fn leave_out(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
+        self.counters.lsa_too_large += 1;
+        let Some(interface) = self.interface(port) else { return };
+        let mtu = interface.config.mtu;
+        if interface.too_large.is_news(now) {
+            let LsaKey { ls_type, advertising_router, link_state_id } = lsa.key();
+            let (router_id, id, kind) = (advertising_router, link_state_id, ls_type.to_string());
+            let octets = u32::try_from(lsa.octets()).unwrap_or(u32::MAX);
+            self.notice(Notice::LsaTooLarge { port, router_id, kind, id, octets, mtu });
         }
     }
 
@@ -381,7 +373,7 @@ fn newest(lsas: Vec<Lsa>) -> Vec<Lsa> {
     lsas.into_iter().enumerate().filter(is_last).map(|(_, lsa)| lsa).collect()
 }
 
-/// Splits LSAs into updates of at most `room` octets; a larger LSA travels alone, in fragments.
+/// Splits LSAs into updates of at most `room` octets; a larger one was left out before.
 fn in_packets(lsas: Vec<Lsa>, room: usize) -> Vec<Vec<Lsa>> {
     let mut packets: Vec<Vec<Lsa>> = Vec::new();
     let mut left = 0;

@@ -6,7 +6,7 @@
 //!
 //! *Standards*: RFC 5340 §4.2.1.1, §4.2.2.1; RFC 2328 §9.5, §10.5.
 
-use super::action::Notice;
+use super::action::{Action, Notice};
 use super::interface::Stranger;
 use super::machine::{Ospf, Staleness, Timer};
 use super::neighbor::{Neighbor, NeighborEvent};
@@ -15,6 +15,10 @@ use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::{Hello, Options, PacketBody};
+
+/// What is complained of: an MTU, and a second router or port on the cable.
+pub(super) const TOPIC_MTU: &str = "mtu";
+const TOPIC_SECOND: &str = "second neighbour";
 
 /// Router Priority: nobody is elected on a point-to-point link.
 const PRIORITY: u8 = 1;
@@ -65,7 +69,7 @@ impl Ospf {
     /// RFC 5340 §4.2.2.1.
     pub(super) fn receive_hello(&mut self, now: Instant, sender: Sender, hello: &Hello) {
         if let Some((field, ours, theirs)) = self.disagreement(sender.port, hello) {
-            self.refuse_hello(sender, (field, ours, theirs));
+            self.refuse_hello(now, sender, (field, ours, theirs));
             return;
         }
         if !self.admit(now, sender) {
@@ -107,15 +111,44 @@ impl Ospf {
         (!has_e).then_some(("E-bit", 1, 0))
     }
 
-    fn refuse_hello(&mut self, sender: Sender, (field, ours, theirs): (&'static str, u32, u32)) {
+    fn refuse_hello(
+        &mut self,
+        now: Instant,
+        sender: Sender,
+        (field, ours, theirs): (&'static str, u32, u32),
+    ) {
         self.counters.hello_mismatch += 1;
-        let Sender { port, router_id, address } = sender;
-        let Some(interface) = self.interface(port) else { return };
+        let Sender { port, router_id, .. } = sender;
         let problem = format!("{field} differs: {ours} here, {theirs} there");
-        interface.stranger = Some(Stranger { router_id, address, problem });
-        if interface.complained.insert(field) {
+        if self.note_stranger(now, sender, problem, field) {
             self.notice(Notice::HelloMismatch { port, router_id, field, ours, theirs });
         }
+    }
+
+    /// Notes somebody on the cable whose packets are not accepted, for a dead interval; whether
+    /// `topic` is yet to be complained of.
+    pub(super) fn note_stranger(
+        &mut self,
+        now: Instant,
+        sender: Sender,
+        problem: String,
+        topic: &'static str,
+    ) -> bool {
+        let Sender { port, router_id, address } = sender;
+        let Some(interface) = self.interface(port) else { return false };
+        let deadline = now + interface.config.dead_interval;
+        interface.stranger = Some(Stranger { router_id, address, problem });
+        let is_new = interface.complained.insert(topic);
+        self.timers.set(Timer::Stranger(port), deadline);
+        is_new
+    }
+
+    /// A stranger was silent for a dead interval.
+    pub(super) fn forget_stranger(&mut self, port: PortId) {
+        let Some(interface) = self.interface(port) else { return };
+        interface.stranger = None;
+        // What is said of the neighbour itself stays said.
+        interface.complained.retain(|topic| *topic == TOPIC_MTU);
     }
 
     /// Finds or makes the neighbour; false where the cable has another one already.
@@ -123,19 +156,27 @@ impl Ospf {
         let Sender { port, router_id, address } = sender;
         let dd_sequence = self.first_dd_sequence();
         let Some(interface) = self.interface(port) else { return false };
-        let known = interface.neighbor.as_ref().map(|n| (n.router_id, n.address));
+        let patience = interface.config.hello_interval * 5 / 2;
+        let known = interface.neighbor.as_ref().map(|n| (n.router_id, n.address, n.heard_at));
         match known {
-            Some((id, _)) if id == router_id => {}
+            // It moved, or this is a second port of it. The old address has one hello to lose.
+            Some((id, old, heard_at))
+                if id == router_id && old != address && now - heard_at < patience =>
+            {
+                self.counters.second_neighbor += 1;
+                let problem = format!("speaks from {old} as well, which is kept");
+                self.note_stranger(now, sender, problem, "another address");
+                return false;
+            }
+            Some((id, ..)) if id == router_id => {}
             // The same box under a new name: the old one is gone.
-            Some((_, old)) if old == address => {
+            Some((_, old, _)) if old == address => {
                 self.neighbor_event(now, port, NeighborEvent::KillNbr);
             }
-            Some((kept, _)) => {
+            Some((kept, ..)) => {
                 self.counters.second_neighbor += 1;
-                let Some(interface) = self.interface(port) else { return false };
                 let problem = format!("second router on the cable; {kept} is kept");
-                interface.stranger = Some(Stranger { router_id, address, problem });
-                if interface.complained.insert("second neighbour") {
+                if self.note_stranger(now, sender, problem, TOPIC_SECOND) {
                     self.notice(Notice::SecondNeighbor { port, kept, ignored: router_id });
                 }
                 return false;
@@ -143,15 +184,30 @@ impl Ospf {
             None => {}
         }
         let Some(interface) = self.interface(port) else { return false };
-        if interface.neighbor.is_none() {
-            interface.neighbor = Some(Neighbor::new(now, router_id, address, dd_sequence));
-        }
-        // Who speaks as it should is no stranger any more.
-        if interface.stranger.as_ref().is_some_and(|stranger| stranger.address == address) {
+        let neighbor = interface
+            .neighbor
+            .get_or_insert_with(|| Neighbor::new(now, router_id, address, dd_sequence));
+        neighbor.heard_at = now;
+        self.compare_stranger(sender);
+        true
+    }
+
+    /// The neighbour spoke: whoever else is on the cable is judged by that.
+    fn compare_stranger(&mut self, sender: Sender) {
+        let Sender { port, router_id, address } = sender;
+        let Some(interface) = self.interface(port) else { return };
+        let Some(stranger) = &interface.stranger else { return };
+        if stranger.address == address {
+            // Who speaks as it should is no stranger any more.
             interface.stranger = None;
             interface.complained.clear();
+        } else if stranger.router_id == router_id {
+            // Both addresses speak: one router with two ports on this cable.
+            let ignored = stranger.address;
+            if interface.complained.insert(TOPIC_SECOND) {
+                self.notice(Notice::SecondPort { port, router_id, kept: address, ignored });
+            }
         }
-        true
     }
 
     fn first_dd_sequence(&mut self) -> u32 {
@@ -162,11 +218,16 @@ impl Ospf {
     /// Takes over what a hello says of the neighbour.
     fn learn(&mut self, now: Instant, sender: Sender, hello: &Hello) {
         let Some(neighbor) = self.neighbor(sender.port) else { return };
-        let is_moved = neighbor.address != sender.address;
+        let (port, to) = (sender.port, sender.address);
+        let from = core::mem::replace(&mut neighbor.address, to);
+        let is_moved = from != to;
         let is_renumbered = neighbor.interface_id != hello.interface_id;
-        neighbor.address = sender.address;
         neighbor.interface_id = hello.interface_id;
-        if neighbor.state < NeighborState::Full {
+        let is_full = neighbor.state == NeighborState::Full;
+        if is_moved {
+            self.actions.push_back(Action::NeighborMoved { port, from, to });
+        }
+        if !is_full {
             return;
         }
         if is_renumbered {

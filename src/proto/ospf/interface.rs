@@ -9,6 +9,7 @@
 //!
 //! *Standards*: RFC 2328 §9, RFC 5340 §4.1.2.
 
+use super::complaint::Complaint;
 use super::input::InterfaceConfig;
 use super::neighbor::Neighbor;
 use crate::base::ids::{PortId, RouterId};
@@ -40,6 +41,8 @@ pub struct Interface {
     pub stranger: Option<Stranger>,
     /// Complaints already made; one each until the cause is gone.
     pub complained: BTreeSet<&'static str>,
+    /// LSAs that do not fit its MTU.
+    pub(super) too_large: Complaint,
     /// Instances to be flooded at the end of this input.
     pub flood: Vec<Lsa>,
     /// Acknowledgments that go at the end of this input.
@@ -57,6 +60,7 @@ impl Interface {
             neighbor: None,
             stranger: None,
             complained: BTreeSet::new(),
+            too_large: Complaint::default(),
             flood: Vec::new(),
             acks_now: Vec::new(),
             acks_later: Vec::new(),

@@ -9,6 +9,19 @@ use crate::base::time::Duration;
 
 /// LSAs in all databases: 1000 routers with 16 LSAs each, four times.
 pub const DATABASE_LSAS_MAX: usize = 65_536;
+/// Octets of all of them with their headers: [`DATABASE_LSAS_MAX`] of 1 KiB each.
+pub const DATABASE_OCTETS_MAX: usize = 64 << 20;
+/// Instances to be asked of one neighbour: it cannot have more than fit here.
+pub const REQUESTS_MAX: usize = DATABASE_LSAS_MAX;
+/// Octets of the answer to one request; the neighbour asks again for what it lacks then.
+pub const ANSWER_OCTETS_MAX: usize = 4 << 20;
+/// Acknowledgments that wait for company on an interface; more go at once.
+pub const ACKS_LATER_MAX: usize = 1024;
+/// Instances that wait for MinLSArrival: every router of a large cluster at once. Further ones are
+/// left to who sent them, as RFC 2328 §13 step 5 (a) has it for all.
+pub const EARLY_MAX: usize = 4096;
+/// How long something must not have happened before it is said again.
+pub const COMPLAINT_QUIET: Duration = Duration::from_secs(60);
 /// LSRefreshTime.
 pub const REFRESH_TIME: Duration = Duration::from_secs(1800);
 /// Own LSAs are refreshed up to this much earlier, so that a cluster does not refresh at once.
@@ -24,7 +37,7 @@ pub const ORIGINATION_DELAY_MAX: Duration = Duration::from_secs(5);
 pub const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// How long an acknowledgment waits for company; well under any RxmtInterval.
 pub const ACK_DELAY: Duration = Duration::from_millis(50);
-/// LSAs sent again at once to a neighbour; further ones wait for the next round.
+/// LSAs sent again at once to a neighbour; further ones follow its acknowledgments.
 pub const RETRANSMIT_BURST_MAX: usize = 256;
 /// How often the time between rounds doubles while a neighbour acknowledges nothing.
 pub const RETRANSMIT_DOUBLINGS_MAX: u32 = 4;
@@ -34,11 +47,16 @@ pub const OWN_LSA_OCTETS_MAX: usize = 1200;
 pub const PREFIXES_PER_LSA: usize = (OWN_LSA_OCTETS_MAX - 32) / 20;
 /// Links in the one router-LSA: 16 octets each.
 pub const LINKS_MAX: usize = (OWN_LSA_OCTETS_MAX - 24) / 16;
-/// Foreign instances of an own LSA that are one restart; more within [`DUPLICATE_WINDOW`] are a
+/// Foreign instances of one own LSA that are a restart; more within [`DUPLICATE_WINDOW`] are a
 /// second router with this router-id.
-pub const DUPLICATE_INSTANCES_MAX: u32 = 4;
+pub const DUPLICATE_INSTANCES_MAX: u32 = 2;
+/// Own LSAs whose foreign instances are counted.
+pub const RIVALRIES_MAX: usize = 1024;
 /// See [`DUPLICATE_INSTANCES_MAX`].
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(60);
 
 const _: () = assert!(LINKS_MAX >= crate::base::ids::PORT_MAX, "the router-LSA needs no fragments");
+const _: () = assert!(DATABASE_LSAS_MAX * OWN_LSA_OCTETS_MAX >= DATABASE_OCTETS_MAX);
+const _: () = assert!(ANSWER_OCTETS_MAX > u16::MAX as usize, "one LSA is always answered");
+const _: () = assert!(OWN_LSA_OCTETS_MAX + 4 + 16 + 40 <= 1280, "own LSAs fit every IPv6 link");
 const _: () = assert!(MIN_LS_ARRIVAL.as_millis() < ORIGINATION_DELAY_MIN.as_millis());

@@ -7,7 +7,9 @@
 //! at MaxAge, which stand in `dying` until everybody acknowledged them (RFC 2328 §14).
 //! *Standards*: RFC 5340 §4.4, RFC 2328 §12.1.1 (age), §14.
 
-use super::limits::{MIN_LS_ARRIVAL, REFRESH_JITTER, REFRESH_TIME};
+use super::limits::{
+    DATABASE_LSAS_MAX, DATABASE_OCTETS_MAX, MIN_LS_ARRIVAL, REFRESH_JITTER, REFRESH_TIME,
+};
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::MAX_AGE_S;
@@ -92,12 +94,26 @@ pub struct Lsdb {
     entries: BTreeMap<Place, Entry>,
     deadlines: BTreeSet<(Instant, Place)>,
     dying: BTreeSet<Place>,
+    /// Of all instances.
+    octets: usize,
 }
 
 impl Lsdb {
     /// Instances in all databases.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Octets of all instances.
+    pub const fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// Whether an instance at `place` stays within the limits.
+    pub fn has_room(&self, place: &Place, lsa: &Lsa) -> bool {
+        let before = self.entries.get(place).map(|entry| entry.lsa.octets());
+        let octets = self.octets + lsa.octets() - before.unwrap_or(0);
+        (before.is_some() || self.len() < DATABASE_LSAS_MAX) && octets <= DATABASE_OCTETS_MAX
     }
 
     /// Whether there is none.
@@ -136,6 +152,7 @@ impl Lsdb {
         if !lsa.header.is_max_age() {
             self.deadlines.insert((deadline, place));
         }
+        self.octets += lsa.octets();
         let entry = Entry { lsa, installed_at: now, is_own, sent_back_at: None, deadline };
         self.entries.insert(place, entry);
     }
@@ -156,6 +173,7 @@ impl Lsdb {
         let entry = self.entries.remove(place)?;
         self.deadlines.remove(&(entry.deadline, *place));
         self.dying.remove(place);
+        self.octets -= entry.lsa.octets();
         Some(entry)
     }
 
@@ -233,6 +251,22 @@ mod tests {
         let mut lsdb = Lsdb::default();
         lsdb.install(at(0), PLACE, lsa(0), true, Duration::from_secs(100));
         assert_eq!(lsdb.next_deadline(), Some(at(1700)));
+    }
+
+    #[test]
+    fn octets_are_those_of_what_is_inside() {
+        let mut lsdb = Lsdb::default();
+        for _ in 0..3 {
+            lsdb.install(at(0), PLACE, lsa(0), false, Duration::ZERO);
+            assert_eq!(lsdb.octets(), lsa(0).octets());
+        }
+        lsdb.octets = DATABASE_OCTETS_MAX;
+        assert!(lsdb.has_room(&PLACE, &lsa(0)), "no larger than the one before");
+        let other = (Scope::Link(PortId(1)), PLACE.1);
+        assert!(!lsdb.has_room(&other, &lsa(0)));
+        lsdb.octets = lsa(0).octets();
+        lsdb.remove(&PLACE);
+        assert_eq!(lsdb.octets(), 0);
     }
 
     #[test]

@@ -10,9 +10,10 @@
 use super::action::{Action, NeighborChange, Notice};
 use super::backoff::SpfBackoff;
 use super::calculate::RoutingTable;
+use super::complaint::Complaint;
 use super::input::{AdvertisedPrefix, Input, InterfaceConfig, Settings, SpfDelays};
 use super::interface::Interface;
-use super::limits::{ACK_DELAY, INTERVAL_MIN};
+use super::limits::INTERVAL_MIN;
 use super::lsdb::{Lsdb, Place, Scope};
 use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
 use super::originate::Origination;
@@ -24,7 +25,7 @@ use crate::base::time::{Duration, Instant};
 use crate::base::timers::TimerTable;
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{Lsa, Packet, PacketBody};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 crate::counters! {
     /// What OSPFv3 counted.
@@ -35,6 +36,7 @@ crate::counters! {
         bad_source: "packets", "Source is not a link-local address (RFC 5340 §4.2.2).";
         bad_destination: "packets", "Neither to AllSPFRouters nor to this interface.";
         own_packets: "packets", "Own packets that came back: a loop in the cabling.";
+        own_ports: "packets", "From another port of this router: the two are cabled together.";
         malformed: "packets", "Version, type, a length or a count is wrong.";
         bad_checksum: "packets", "Wrong checksum.";
         bad_area: "packets", "Another area than that of the interface.";
@@ -50,14 +52,18 @@ crate::counters! {
         @normal dd_repeated: "packets", "Descriptions that came twice.";
         lsa_bad_checksum: "LSAs", "LSAs with a wrong checksum.";
         lsa_malformed: "LSAs", "LSAs whose body cannot be read, or whose age or sequence is wrong.";
+        requests_refused: "LSAs", "Described LSAs beyond what the database holds.";
+        answers_cut: "LSAs", "Requested LSAs beyond what one answer holds.";
         lsa_bad_scope: "LSAs", "LSAs of the reserved scope.";
         @normal lsa_too_soon: "LSAs", "Newer instances that had to wait (MinLSArrival).";
+        lsa_early_refused: "LSAs", "Newer instances that had to wait and found no room.";
         lsa_older: "LSAs", "Instances older than the one in the database.";
         @normal lsa_repeated: "LSAs", "Instances that are in the database already.";
         lsa_refused: "LSAs", "LSAs refused because the database is full.";
         @normal lsa_installed: "LSAs", "Instances taken into the database.";
         @normal lsa_originated: "LSAs", "Own instances made.";
         lsa_retransmitted: "LSAs", "LSAs sent again for want of an acknowledgment.";
+        lsa_too_large: "LSAs", "LSAs left out on a port whose MTU they exceed.";
         lsa_expired: "LSAs", "LSAs that nobody refreshed.";
         own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";
         @normal acks_unknown: "LSAs", "Acknowledgments of what is not waited for.";
@@ -79,6 +85,8 @@ pub(super) enum Timer {
     Retransmit(PortId),
     /// Send the acknowledgments that waited.
     Acknowledge(PortId),
+    /// A stranger has been silent for RouterDeadInterval.
+    Stranger(PortId),
     /// An own LSA that had to wait may be made.
     Originate,
     /// An instance that came too soon may be taken.
@@ -112,8 +120,12 @@ pub struct Ospf {
     pub(super) router_id: Option<RouterId>,
     pub(super) interfaces: BTreeMap<PortId, Interface>,
     pub(super) lsdb: Lsdb,
-    /// Instances that came too soon, with the port they came in by.
-    pub(super) early: BTreeMap<Place, (PortId, Lsa)>,
+    /// Instances that came too soon, with the ports they came in by; at most `EARLY_MAX`.
+    pub(super) early: BTreeMap<Place, (BTreeSet<PortId>, Lsa)>,
+    /// The database is full.
+    pub(super) full: Complaint,
+    /// An LSA cannot be read.
+    pub(super) unreadable: Complaint,
     pub(super) origination: Origination,
     pub(super) prefixes: Vec<AdvertisedPrefix>,
     pub(super) table: RoutingTable,
@@ -123,6 +135,7 @@ pub struct Ospf {
     pub(super) timers: TimerTable<Timer>,
     pub(super) prng: Prng,
     pub(super) counters: OspfCounters,
+    /// Whether it says nothing more and calculates nothing more.
     pub(super) is_leaving: bool,
     pub(super) actions: VecDeque<Action>,
 }
@@ -142,6 +155,8 @@ impl Ospf {
             interfaces: BTreeMap::new(),
             lsdb: Lsdb::default(),
             early: BTreeMap::new(),
+            full: Complaint::default(),
+            unreadable: Complaint::default(),
             origination: Origination::default(),
             prefixes: Vec::new(),
             table: RoutingTable::default(),
@@ -374,7 +389,7 @@ impl Ospf {
         }
     }
 
-    /// Leaves in order: own LSAs go, then a hello that lists nobody.
+    /// Leaves in order: own LSAs go, then a hello that lists nobody. Routes stay as they are.
     fn leave(&mut self, now: Instant) {
         self.is_leaving = true;
         self.flush_own(now);
@@ -407,6 +422,7 @@ impl Ospf {
                     interface.acks_now.extend(waiting);
                 }
             }
+            Timer::Stranger(port) => self.forget_stranger(port),
             Timer::Originate => self.origination.is_due = true,
             Timer::Arrive => self.take_early(now),
         }
@@ -419,11 +435,6 @@ impl Ospf {
         }
         self.bury(now);
         self.send_queued();
-    }
-
-    /// Starts the timer that sends acknowledgments which wait for company.
-    pub(super) fn acknowledge_later(&mut self, now: Instant, port: PortId) {
-        self.timers.set_if_idle(Timer::Acknowledge(port), now + ACK_DELAY);
     }
 }
 
@@ -438,8 +449,8 @@ impl Machine for Ospf {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let parts =
-            [self.timers.next_deadline(), self.lsdb.next_deadline(), self.backoff.next_deadline()];
+        let calculation = self.backoff.next_deadline().filter(|_| !self.is_leaving);
+        let parts = [self.timers.next_deadline(), self.lsdb.next_deadline(), calculation];
         parts.into_iter().flatten().min()
     }
 

@@ -3,8 +3,8 @@
 //! Read [`input`] and [`action`] first: they are the border; [`view`] is what `show` sees. Then
 //! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
-//! `hello`, `exchange`, `flood`, `originate`, `routes`. [`calculate`] turns LSAs into routes over
-//! [`spf`], [`backoff`] says when. [`limits`] has every bound.
+//! `hello`, `exchange`, `flood`, `retransmission`, `originate`, `routes`. [`calculate`] turns LSAs
+//! into routes over [`spf`], [`backoff`] says when. [`limits`] has every bound.
 //!
 //! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
 //! AS-external LSAs of its own, authentication and graceful restart.
@@ -12,6 +12,7 @@
 pub mod action;
 pub mod backoff;
 pub mod calculate;
+mod complaint;
 mod exchange;
 mod flood;
 mod hello;
@@ -23,6 +24,7 @@ pub mod machine;
 pub mod neighbor;
 mod originate;
 mod receive;
+mod retransmission;
 mod routes;
 mod show;
 pub mod spf;

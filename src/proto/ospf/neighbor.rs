@@ -17,11 +17,11 @@
 //! `2-Way` is passed through and never rested in.
 //! *Standards*: RFC 2328 §10.1 to §10.3, RFC 5340 §4.2.2.
 
-use super::lsdb::Place;
+use super::retransmission::RetransmissionList;
 use super::view::NeighborState;
 use crate::base::ids::RouterId;
 use crate::base::time::Instant;
-use crate::wire::ospf::{DatabaseDescription, Lsa, LsaHeader, LsaKey, Options};
+use crate::wire::ospf::{DatabaseDescription, LsaHeader, LsaKey, Options};
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -113,15 +113,6 @@ pub const fn step(state: NeighborState, event: NeighborEvent) -> Option<(Neighbo
     })
 }
 
-/// An LSA that a neighbour has not acknowledged.
-#[derive(Clone, Debug)]
-pub struct Unacknowledged {
-    /// The instance.
-    pub lsa: Lsa,
-    /// When it was sent last.
-    pub sent_at: Instant,
-}
-
 /// RFC 2328 §10: one neighbour; at most one a point-to-point interface.
 #[derive(Clone, Debug)]
 pub struct Neighbor {
@@ -129,6 +120,8 @@ pub struct Neighbor {
     pub router_id: RouterId,
     /// Its link-local address.
     pub address: Ipv6Addr,
+    /// When a hello from this address was accepted last.
+    pub heard_at: Instant,
     /// Its Interface ID.
     pub interface_id: u32,
     /// State.
@@ -152,9 +145,7 @@ pub struct Neighbor {
     /// Those of `requests` that were asked for and have not come.
     pub asked: BTreeSet<LsaKey>,
     /// Instances it has not acknowledged.
-    pub retransmissions: BTreeMap<Place, Unacknowledged>,
-    /// Rounds of retransmission since it last acknowledged something.
-    pub silent_rounds: u32,
+    pub retransmissions: RetransmissionList,
     /// What hinders the adjacency, a sentence.
     pub problem: Option<String>,
 }
@@ -165,6 +156,7 @@ impl Neighbor {
         Self {
             router_id,
             address,
+            heard_at: now,
             interface_id: 0,
             state: NeighborState::Down,
             since: now,
@@ -176,8 +168,7 @@ impl Neighbor {
             summary: VecDeque::new(),
             requests: BTreeMap::new(),
             asked: BTreeSet::new(),
-            retransmissions: BTreeMap::new(),
-            silent_rounds: 0,
+            retransmissions: RetransmissionList::default(),
             problem: None,
         }
     }
@@ -189,8 +180,7 @@ impl Neighbor {
         self.summary.clear();
         self.requests.clear();
         self.asked.clear();
-        self.retransmissions.clear();
-        self.silent_rounds = 0;
+        self.retransmissions = RetransmissionList::default();
     }
 }
 

@@ -9,11 +9,12 @@
 //! elsewhere), §12.1.6 (sequence numbers), §14.1 (premature ageing).
 
 use super::action::Notice;
+use super::complaint::Complaint;
 use super::hello::OPTIONS;
 use super::input::AdvertisedPrefix;
 use super::limits::{
     DUPLICATE_INSTANCES_MAX, DUPLICATE_WINDOW, ORIGINATION_DELAY_MAX, ORIGINATION_DELAY_MIN,
-    PREFIXES_PER_LSA,
+    PREFIXES_PER_LSA, RIVALRIES_MAX,
 };
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Timer};
@@ -25,7 +26,7 @@ use crate::wire::ospf::{
     IntraAreaPrefix, IntraAreaPrefixLsa, LinkLsa, LsType, Lsa, LsaBody, LsaKey, PrefixOptions,
     RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When an LSA was made last, and how long the next instance waits.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +35,11 @@ struct Pace {
     delay: Duration,
 }
 
-/// Instances of own LSAs that came from elsewhere.
-#[derive(Clone, Copy, Debug, Default)]
+/// Instances of one own LSA that came from elsewhere within [`DUPLICATE_WINDOW`].
+#[derive(Clone, Copy, Debug)]
 struct Rivalry {
     since: Instant,
     count: u32,
-    is_said: bool,
 }
 
 /// The state of making own LSAs; one exists.
@@ -48,7 +48,8 @@ pub(super) struct Origination {
     /// Something changed that own LSAs may tell.
     pub is_due: bool,
     paces: BTreeMap<Place, Pace>,
-    rivalry: Rivalry,
+    rivalries: BTreeMap<Place, Rivalry>,
+    twin: Complaint,
 }
 
 impl Ospf {
@@ -164,7 +165,7 @@ impl Ospf {
         self.keep_pace(now, place);
         self.counters.lsa_originated += 1;
         self.install(now, place, lsa.clone(), true);
-        self.flood(now, place, &lsa, None);
+        self.flood(now, place, &lsa, &BTreeSet::new());
     }
 
     /// The first change goes at once; those that follow wait twice as long each, until it is quiet.
@@ -192,7 +193,7 @@ impl Ospf {
         let Some(entry) = self.lsdb.get(&place) else { return };
         let lsa = entry.lsa(now).at_age(MAX_AGE_S);
         self.install(now, place, lsa.clone(), true);
-        self.flood(now, place, &lsa, None);
+        self.flood(now, place, &lsa, &BTreeSet::new());
     }
 
     /// Withdraws everything this router ever said.
@@ -225,7 +226,7 @@ impl Ospf {
     /// wanted is said again above it, the rest withdrawn.
     pub(super) fn reclaim(&mut self, now: Instant, port: PortId, place: Place, lsa: &Lsa) {
         self.counters.own_foreign += 1;
-        self.note_rival(now, port);
+        self.note_rival(now, port, place);
         let Some(router_id) = self.router_id else { return };
         let wanted = self.wanted(router_id).remove(&place).filter(|_| !self.is_leaving);
         match wanted {
@@ -235,22 +236,23 @@ impl Ospf {
         }
     }
 
-    /// A restart meets its old LSAs once each; a router that meets them again and again has a
-    /// rival.
-    fn note_rival(&mut self, now: Instant, port: PortId) {
+    /// A restart meets each of its old LSAs once, twice when two instances of it are on their way;
+    /// a router that meets one again and again has a rival.
+    fn note_rival(&mut self, now: Instant, port: PortId, place: Place) {
         let Some(router_id) = self.router_id else { return };
-        let own_count = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
         let Some(interface) = self.interfaces.get(&port) else { return };
         let ours = interface.config.link_local;
         let theirs = interface.neighbor.as_ref().map_or(ours, |neighbor| neighbor.address);
-        let rivalry = &mut self.origination.rivalry;
-        if now - rivalry.since > DUPLICATE_WINDOW {
-            *rivalry = Rivalry { since: now, ..Rivalry::default() };
+        let Origination { rivalries, twin, .. } = &mut self.origination;
+        rivalries.retain(|_, rivalry| now - rivalry.since <= DUPLICATE_WINDOW);
+        if rivalries.len() >= RIVALRIES_MAX && !rivalries.contains_key(&place) {
+            return;
         }
+        let rivalry = rivalries.entry(place).or_insert(Rivalry { since: now, count: 0 });
         rivalry.count += 1;
-        let limit = DUPLICATE_INSTANCES_MAX.saturating_add(own_count);
-        if rivalry.count > limit && !rivalry.is_said {
-            rivalry.is_said = true;
+        // Once said, it goes on with every instance, until none comes for a while.
+        let is_rival = rivalry.count > DUPLICATE_INSTANCES_MAX || twin.goes_on(now);
+        if is_rival && twin.is_news(now) {
             self.notice(Notice::DuplicateRouterId { port, router_id, ours, theirs });
         }
     }

@@ -4,7 +4,6 @@
 //! not looked at: there are routers that send acknowledgments with 64.
 
 use super::action::Notice;
-use super::interface::Stranger;
 use super::machine::Ospf;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::Instant;
@@ -12,6 +11,9 @@ use crate::wire::ipv6::is_link_local;
 use crate::wire::ospf::packet::{ALL_SPF_ROUTERS, has_valid_checksum};
 use crate::wire::ospf::{PacketBody, PacketHeader};
 use core::net::Ipv6Addr;
+
+/// What is complained of: two own ports on one cable.
+const TOPIC_OWN_PORT: &str = "own port";
 
 /// Who sent a packet, after the checks.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +75,7 @@ impl Ospf {
         };
         let sender = Sender { port, router_id: header.router_id, address: source };
         if header.router_id == own_id {
-            self.refuse_own_id(sender);
+            self.refuse_own_id(now, sender);
             return;
         }
         self.hand_over(now, sender, body);
@@ -85,8 +87,10 @@ impl Ospf {
             self.receive_hello(now, sender, &hello);
             return;
         }
-        // RFC 5340 §4.2.2: only hellos make a neighbour.
-        let is_known = self.neighbor(port).is_some_and(|n| n.router_id == sender.router_id);
+        // RFC 5340 §4.2.2: only hellos make a neighbour. A second port of it is none.
+        let is_known = self.neighbor(port).is_some_and(|neighbor| {
+            (neighbor.router_id, neighbor.address) == (sender.router_id, sender.address)
+        });
         if !is_known {
             self.counters.no_neighbor += 1;
             return;
@@ -95,21 +99,32 @@ impl Ospf {
             PacketBody::DatabaseDescription(dd) => self.receive_description(now, port, &dd),
             PacketBody::LinkStateRequest(request) => self.receive_request(now, port, &request),
             PacketBody::LinkStateUpdate(update) => self.receive_update(now, port, update),
-            PacketBody::LinkStateAcknowledgment(ack) => self.receive_acks(port, &ack.headers),
+            PacketBody::LinkStateAcknowledgment(ack) => self.receive_acks(now, port, &ack.headers),
             PacketBody::Hello(_) => unreachable!("handed over above"),
         }
     }
 
-    /// Two routers with one id cannot be neighbours.
-    fn refuse_own_id(&mut self, sender: Sender) {
-        self.counters.duplicate_router_id += 1;
+    /// Two routers with one id cannot be neighbours, nor two ports of one router.
+    fn refuse_own_id(&mut self, now: Instant, sender: Sender) {
         let Sender { port, router_id, address } = sender;
+        let mut others = self.interfaces.iter();
+        let own = others.find(|(_, interface)| interface.config.link_local == address);
+        if let Some((other, interface)) = own {
+            let (other, name) = (*other, interface.config.name.clone());
+            // The notice names both, so that one of them is enough.
+            let is_said = interface.complained.contains(TOPIC_OWN_PORT);
+            self.counters.own_ports += 1;
+            let problem = format!("this is {name} of this router itself");
+            if self.note_stranger(now, sender, problem, TOPIC_OWN_PORT) && !is_said {
+                self.notice(Notice::OwnPorts { port, other });
+            }
+            return;
+        }
+        self.counters.duplicate_router_id += 1;
         let Some(interface) = self.interface(port) else { return };
-        let ours = interface.config.link_local;
-        let problem = format!("duplicate router-id {router_id}: {ours} here and {address} there");
-        interface.stranger = Some(Stranger { router_id, address, problem });
-        if interface.complained.insert("duplicate router-id") {
-            let theirs = address;
+        let (ours, theirs) = (interface.config.link_local, address);
+        let problem = format!("duplicate router-id {router_id}: {ours} here and {theirs} there");
+        if self.note_stranger(now, sender, problem, "duplicate router-id") {
             self.notice(Notice::DuplicateRouterId { port, router_id, ours, theirs });
         }
     }

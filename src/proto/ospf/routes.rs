@@ -21,14 +21,24 @@ impl Ospf {
         stale: Staleness,
         trigger: &'static str,
     ) {
+        // Who leaves forwards as before for as long as it is there: its neighbours are turning
+        // round, and what is on its way here must get through.
+        if self.is_leaving {
+            return;
+        }
         self.staleness = self.staleness.max(stale);
         self.runs.trigger = trigger;
         self.backoff.igp_event(now);
     }
 
+    /// Whether routes are those of the database and the neighbours.
+    pub fn is_calculated(&self) -> bool {
+        self.staleness == Staleness::Fresh
+    }
+
     /// Calculates when the back-off says so.
     pub(super) fn calculate_if_due(&mut self, now: Instant) {
-        if !self.backoff.handle_timeout(now) {
+        if self.is_leaving || !self.backoff.handle_timeout(now) {
             return;
         }
         let stale = core::mem::take(&mut self.staleness);

@@ -36,7 +36,7 @@ impl Ospf {
                     interface_id: 0,
                     state: NeighborState::Down,
                     since: Instant::ZERO,
-                    dead_at: None,
+                    dead_at: self.timers.deadline(super::machine::Timer::Stranger(*port)),
                     retransmit_count: 0,
                     request_count: 0,
                     problem: Some(stranger.problem.clone()),

@@ -1,6 +1,7 @@
 //! Claims about several OSPF machines on simulated cables.
 
 mod adjacency;
+mod arbitrary;
 mod database;
 mod harness;
 mod refusal;

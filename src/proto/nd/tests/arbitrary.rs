@@ -168,6 +168,6 @@ fn resolved(actions: &[Action]) -> Vec<(PortId, Ipv6Addr, MacAddress)> {
 }
 
 fn macs(nd: &Nd) -> Vec<(PortId, Ipv6Addr, MacAddress)> {
-    let rows = nd.entries().into_iter();
+    let rows = nd.entries().into_iter().filter(|row| nd.is_told(row.port, row.address));
     rows.filter_map(|entry| Some((entry.port, entry.address, entry.mac?))).collect()
 }

@@ -1,7 +1,9 @@
 //! Resolution, queues and NUD.
 
 use super::*;
-use crate::proto::nd::limits::{ENTRIES_PER_PORT_MAX, QUEUED_PACKETS_MAX};
+use crate::proto::nd::limits::{
+    ENTRIES_PER_PORT_MAX, FABRIC_ENTRIES_PER_PORT_MAX, GUESTS_MAX, QUEUED_PACKETS_MAX,
+};
 
 #[test]
 fn two_machines_resolve_each_other_and_release_in_order() {
@@ -216,4 +218,34 @@ fn a_scan_of_the_prefix_stays_within_the_limits_and_leaves_who_answers() {
     assert_eq!(counters.entries_evicted, 501);
     assert!(counters.queue_refused > 0 && counters.queue_evicted > 0);
     assert_eq!(a.nd.mac_of(PORT, local(MAC_B)), Some(MAC_B));
+}
+
+#[test]
+fn scans_on_every_lan_leave_room_for_each_and_for_the_fabric() {
+    let mut nd = Nd::new(1);
+    let now = Instant::from_millis(5_000);
+    let lans = [PortId(0), PortId(1), PortId(2)];
+    for port in lans {
+        let interface = Box::new(interface(MAC_A));
+        nd.handle(Instant::ZERO, Input::InterfaceUp { port, interface });
+    }
+    let cable = PortId(9);
+    let interface = Box::new(NdInterface { is_optimistic: true, ..interface(MAC_A) });
+    nd.handle(Instant::ZERO, Input::InterfaceUp { port: cable, interface });
+    let on = |nd: &Nd, port| nd.entries().iter().filter(|entry| entry.port == port).count();
+    let scan = |nd: &mut Nd, port, count: usize| {
+        for number in 0..count {
+            let address = Ipv6Addr::from_bits(0xfd00 << 112 | u128::try_from(number).unwrap());
+            nd.handle(now, Input::Resolve { port, address, packet: vec![1] });
+        }
+    };
+    scan(&mut nd, lans[2], 5);
+    nd.handle(now, Input::Confirmed { port: cable, address: local(MAC_B), mac: MAC_B });
+    scan(&mut nd, lans[0], ENTRIES_PER_PORT_MAX + 10);
+    scan(&mut nd, lans[1], ENTRIES_PER_PORT_MAX + 10);
+    scan(&mut nd, cable, 100);
+    assert_eq!(lans.map(|port| on(&nd, port)).iter().sum::<usize>(), GUESTS_MAX);
+    assert_eq!(on(&nd, lans[2]), 5, "a small LAN keeps what it has");
+    assert_eq!(on(&nd, cable), FABRIC_ENTRIES_PER_PORT_MAX);
+    assert_eq!(nd.mac_of(cable, local(MAC_B)), Some(MAC_B));
 }

@@ -128,6 +128,19 @@ fn a_router_that_leaves_is_forgotten_at_once() {
 }
 
 #[test]
+fn a_router_that_leaves_keeps_its_routes_and_has_nothing_to_calculate() {
+    let mut network = Network::ring(4, 8);
+    network.seconds(10);
+    let routes = network.routes[1].clone();
+    assert_eq!(routes.len(), 3);
+    // A calculation is due when it leaves.
+    network.cut((2, 0), false);
+    network.input(1, crate::proto::ospf::Input::Shutdown);
+    network.seconds(5);
+    assert_eq!(network.routes[1], routes);
+}
+
+#[test]
 fn seven_packets_in_ten_are_enough() {
     for seed in 0..5 {
         let mut network = Network::ring(5, 100 + seed);

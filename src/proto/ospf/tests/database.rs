@@ -4,7 +4,7 @@ use super::harness::{Network, config, id};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::time::Duration;
-use crate::proto::ospf::limits::DATABASE_LSAS_MAX;
+use crate::proto::ospf::limits::{COMPLAINT_QUIET, DATABASE_LSAS_MAX, EARLY_MAX};
 use crate::proto::ospf::lsdb::Scope;
 use crate::proto::ospf::{Input, Notice};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
@@ -16,10 +16,14 @@ const STRANGER: RouterId = RouterId(0x0b00_0001);
 
 /// Lets router 1's end of the cable at port 0 send `lsa` to router 0.
 fn send(network: &mut Network, lsa: Lsa) {
+    send_from(network, 1, lsa);
+}
+
+fn send_from(network: &mut Network, router: usize, lsa: Lsa) {
     let body = PacketBody::LinkStateUpdate(LinkStateUpdate { lsas: vec![lsa] });
-    let packet = Packet { router_id: id(1), area: RouterId(0), instance_id: 0, body };
-    let bytes = packet.encode(super::harness::address((1, 0)), ALL_SPF_ROUTERS);
-    network.launch((1, 0), ALL_SPF_ROUTERS, bytes);
+    let packet = Packet { router_id: id(router), area: RouterId(0), instance_id: 0, body };
+    let bytes = packet.encode(super::harness::address((router, 0)), ALL_SPF_ROUTERS);
+    network.launch((router, 0), ALL_SPF_ROUTERS, bytes);
 }
 
 fn unknown(ls_type: u16, sequence: i32) -> Lsa {
@@ -149,6 +153,56 @@ fn a_duplicate_router_id_elsewhere_is_noticed_and_does_not_melt_the_network() {
 }
 
 #[test]
+fn a_twin_is_named_once_however_long_it_stays() {
+    let mut network = Network::new(4, 13);
+    for router in 0..3 {
+        network.cable((router, 0), (router + 1, 1));
+    }
+    network.input(3, super::harness::settings(0));
+    network.seconds(600);
+    for router in [0, 3] {
+        let is_said = |(who, notice): &&(usize, Notice)| {
+            *who == router && matches!(notice, Notice::DuplicateRouterId { .. })
+        };
+        let count = network.notices.iter().filter(is_said).count();
+        assert!(count <= 1, "router {router} said it {count} times");
+    }
+}
+
+#[test]
+fn old_lsas_met_once_each_are_a_restart_and_no_twin() {
+    let mut network = line();
+    for link_state_id in 70..90 {
+        let key = LsaKey { link_state_id, ..own_prefixes(&network, 0).key() };
+        let body = own_prefixes(&network, 0).body().unwrap();
+        send(&mut network, Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap());
+    }
+    network.seconds(5);
+    assert_eq!(network.routers[0].counters().own_foreign, 20);
+    assert!(network.notices.is_empty(), "{:?}", network.notices);
+}
+
+#[test]
+fn an_lsa_that_does_not_fit_a_link_is_left_out_there_and_named() {
+    let mut network = line();
+    let key = unknown(0xbff1, 1).key();
+    let body = LsaBody::Unknown(vec![0; 1500]);
+    send(&mut network, Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap());
+    network.seconds(2);
+    assert!(has(&network, 0, 0xbff1).is_some());
+    network.restart(2);
+    network.seconds(10);
+    assert!(network.are_all_full(), "nobody waits for it");
+    assert_eq!(has(&network, 2, 0xbff1), None);
+    let [(0, Notice::LsaTooLarge { port: PortId(1), octets: 1520, mtu: 1500, .. })] =
+        network.notices[..]
+    else {
+        unreachable!("said once: {:?}", network.notices)
+    };
+    assert!(network.routers[0].counters().lsa_too_large > 0);
+}
+
+#[test]
 fn a_port_that_is_removed_takes_its_link_along() {
     let mut network = line();
     network.input(0, Input::InterfaceRemoved { port: PortId(1) });
@@ -159,6 +213,98 @@ fn a_port_that_is_removed_takes_its_link_along() {
     network.add((0, 1), config((0, 1)));
     network.seconds(5);
     network.assert_converged();
+}
+
+#[test]
+fn acknowledgments_clock_out_what_was_lost() {
+    let mut network = line();
+    network.cut((0, 1), true);
+    let body = unknown(0xbff1, 1).body().unwrap();
+    for number in 0..2000 {
+        let key = LsaKey { link_state_id: number, ..unknown(0xbff1, 1).key() };
+        let lsa = Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap();
+        send(&mut network, lsa);
+    }
+    network.run(Duration::from_millis(100));
+    network.heal((0, 1));
+    network.run(Duration::from_millis(1900));
+    let rows = network.routers[2].database(network.now);
+    let count = rows.iter().filter(|row| row.router == STRANGER).count();
+    assert_eq!(count, 2000, "a burst a second would take eight");
+}
+
+#[test]
+fn a_healthy_ring_sends_nothing_again() {
+    let mut network = Network::ring(6, 14);
+    network.jitter = Duration::from_millis(30);
+    network.seconds(10);
+    for cost in 1..40 {
+        let mut other = config((0, 0));
+        other.cost = cost;
+        network.change((0, 0), other);
+        network.run(Duration::from_millis(5 * u64::from(cost)));
+    }
+    network.seconds(20);
+    let early = network.routers.iter().map(|router| router.counters().lsa_too_soon);
+    assert!(early.sum::<u64>() > 0, "nothing came too soon");
+    let again = network.routers.iter().map(|router| router.counters().lsa_retransmitted);
+    assert_eq!(again.sum::<u64>(), 0);
+}
+
+#[test]
+fn an_instance_that_waited_is_acknowledged_to_all_who_sent_it() {
+    let mut network = line();
+    let unknown_acks = |network: &Network| {
+        [1, 2].map(|router: usize| network.routers[router].counters().acks_unknown)
+    };
+    let before = unknown_acks(&network);
+    send(&mut network, unknown(0xbff1, 1));
+    network.run(Duration::from_millis(20));
+    send(&mut network, unknown(0xbff1, 2));
+    send_from(&mut network, 2, unknown(0xbff1, 2));
+    network.run(Duration::from_millis(300));
+    assert_eq!(network.routers[0].counters().lsa_too_soon, 2);
+    // They know nothing of what was sent in their names.
+    let after = unknown_acks(&network);
+    assert_eq!([after[0] - before[0], after[1] - before[1]], [2, 1]);
+}
+
+#[test]
+fn no_more_than_the_limit_wait_for_their_time() {
+    let mut network = line();
+    for sequence in 1..3 {
+        for number in 0..u32::try_from(EARLY_MAX + 3).unwrap() {
+            let key = LsaKey { link_state_id: number, ..unknown(0xbff1, 1).key() };
+            let body = unknown(0xbff1, 1).body().unwrap();
+            let lsa = Lsa::build(key, SequenceNumber(i32::MIN + sequence), 1, &body).unwrap();
+            send(&mut network, lsa);
+        }
+        network.run(Duration::from_millis(2));
+    }
+    let router = &network.routers[0];
+    assert_eq!((router.early.len(), router.counters().lsa_early_refused), (EARLY_MAX, 3));
+}
+
+/// A router-LSA with a right checksum whose body is too short.
+fn unreadable() -> Lsa {
+    let key = LsaKey { ls_type: LsType::ROUTER, ..unknown(0xbff1, 1).key() };
+    let body = LsaBody::Unknown(vec![0, 0]);
+    Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap()
+}
+
+#[test]
+fn an_lsa_that_cannot_be_read_is_named_once_and_nobody_waits_for_it() {
+    let mut network = line();
+    // Router 1 has it in its database, as a router would that reads more than this one.
+    let (now, place) = (network.now, (Scope::Area, unreadable().key()));
+    network.routers[1].lsdb.install(now, place, unreadable(), false, Duration::ZERO);
+    network.restart(0);
+    network.seconds(10);
+    assert!(network.are_all_full());
+    assert!(network.routers[0].counters().lsa_malformed > 0);
+    assert!(network.routers[0].lsdb.get(&place).is_none());
+    let is_said = |(_, notice): &&(usize, Notice)| matches!(notice, Notice::UnreadableLsa { .. });
+    assert_eq!(network.notices.iter().filter(is_said).count(), 1);
 }
 
 /// Router 0's first intra-area-prefix-LSA, `ahead` instances further.
@@ -220,4 +366,12 @@ fn a_full_database_says_so_and_keeps_its_adjacencies() {
     let is_said = |(_, notice): &(usize, Notice)| matches!(notice, Notice::DatabaseFull { .. });
     assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 1);
     assert!(network.are_all_full());
+    // Said again when it was quiet for a while.
+    send(&mut network, unknown(0xbff1, 2));
+    network.run(Duration::from_millis(50));
+    assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 1);
+    network.run(COMPLAINT_QUIET);
+    send(&mut network, unknown(0xbff1, 2));
+    network.run(Duration::from_millis(50));
+    assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 2);
 }

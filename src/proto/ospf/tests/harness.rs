@@ -201,6 +201,7 @@ impl Network {
                         }
                     };
                 }
+                Action::NeighborMoved { .. } => {}
                 Action::NeighborChanged(change) => self.changes.push((router, change)),
                 Action::Notice(notice) => self.notices.push((router, notice)),
             }

@@ -4,10 +4,12 @@ use super::harness::{Network, address, config, id, settings};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::time::{Duration, Instant};
+use crate::proto::ospf::limits::REQUESTS_MAX;
 use crate::proto::ospf::{Input, NeighborState, Notice, Ospf, OspfCounters};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{
-    DatabaseDescription, Hello, LinkStateRequest, LsType, LsaKey, Options, Packet, PacketBody,
+    DatabaseDescription, Hello, LinkStateRequest, LsType, Lsa, LsaBody, LsaKey, Options, Packet,
+    PacketBody, SequenceNumber,
 };
 use core::net::Ipv6Addr;
 use proptest::prelude::*;
@@ -111,6 +113,60 @@ fn a_second_router_on_the_cable_is_ignored_and_named() {
 }
 
 #[test]
+fn a_stranger_that_went_silent_is_forgotten_and_named_again_when_it_returns() {
+    let mut network = pair();
+    let other = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 9, 9);
+    for count in 1..3 {
+        deliver(&mut network, other, &packet(id(8), PacketBody::Hello(hello())));
+        assert_eq!(network.routers[0].neighbors().len(), 2);
+        assert_eq!(network.notices.len(), count);
+        network.seconds(4);
+        assert_eq!(network.routers[0].neighbors().len(), 1);
+    }
+}
+
+#[test]
+fn a_second_port_of_the_neighbour_on_the_cable_is_named_and_moves_nothing() {
+    let mut network = pair();
+    let other = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 2, 9);
+    let changes = network.changes.len();
+    for _ in 0..20 {
+        deliver(&mut network, other, &packet(id(1), PacketBody::Hello(hello())));
+        network.run(Duration::from_millis(500));
+    }
+    assert_eq!(network.changes.len(), changes, "no flapping");
+    assert_eq!(network.state(0, 0), NeighborState::Full);
+    let [(0, Notice::SecondPort { kept, ignored, .. })] = network.notices[..] else {
+        unreachable!("said once: {:?}", network.notices)
+    };
+    assert_eq!((kept, ignored), (address((1, 0)), other));
+}
+
+#[test]
+fn a_neighbour_that_moves_to_another_address_is_followed() {
+    let mut network = pair();
+    network.cut((0, 0), true);
+    let moved = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 2, 9);
+    network.run(Duration::from_millis(2700));
+    let body = Hello { neighbors: vec![id(0)], ..hello() };
+    deliver(&mut network, moved, &packet(id(1), PacketBody::Hello(body)));
+    assert_eq!(network.state(0, 0), NeighborState::Full);
+    assert_eq!(network.routers[0].neighbors()[0].address, moved);
+    assert!(network.notices.is_empty(), "{:?}", network.notices);
+}
+
+#[test]
+fn two_own_ports_on_one_cable_are_named_once() {
+    let mut network = Network::new(1, 24);
+    network.cable((0, 0), (0, 1));
+    network.seconds(10);
+    assert!(matches!(network.notices[..], [(0, Notice::OwnPorts { .. })]), "{:?}", network.notices);
+    assert_eq!(network.routers[0].counters().duplicate_router_id, 0);
+    let problem = network.routers[0].neighbors().remove(0).problem;
+    assert_eq!(problem.as_deref(), Some("this is p1 of this router itself"));
+}
+
+#[test]
 fn a_request_for_what_is_not_there_begins_the_exchange_anew() {
     let mut network = pair();
     let key =
@@ -139,6 +195,39 @@ fn a_description_out_of_order_begins_the_exchange_anew() {
     assert_eq!(network.routers[0].counters().sequence_mismatches, 1);
     network.seconds(5);
     network.assert_converged();
+}
+
+#[test]
+fn a_neighbour_that_describes_without_end_begins_anew() {
+    let mut network = pair();
+    let key = |link_state_id| LsaKey {
+        ls_type: LsType(0xbff1),
+        advertising_router: RouterId(99),
+        link_state_id,
+    };
+    let header = |id| {
+        let body = LsaBody::Unknown(Vec::new());
+        Lsa::build(key(id), SequenceNumber::INITIAL, 1, &body).unwrap().header
+    };
+    let interface = network.routers[0].interfaces.get_mut(&PortId(0)).unwrap();
+    let neighbor = interface.neighbor.as_mut().unwrap();
+    neighbor.state = NeighborState::Exchange;
+    neighbor.is_master = false;
+    neighbor.dd_sequence = 5;
+    let same = header(0);
+    neighbor.requests = (0..u32::try_from(REQUESTS_MAX).unwrap()).map(|n| (key(n), same)).collect();
+    let dd = DatabaseDescription {
+        options: neighbor.options,
+        mtu: 1500,
+        is_init: false,
+        has_more: true,
+        is_master: true,
+        sequence: 6,
+        headers: vec![header(u32::MAX)],
+    };
+    deliver(&mut network, address((1, 0)), &packet(id(1), PacketBody::DatabaseDescription(dd)));
+    assert_eq!(network.routers[0].counters().requests_refused, 1);
+    assert_eq!(network.state(0, 0), NeighborState::ExStart);
 }
 
 #[test]
