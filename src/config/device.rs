@@ -3,8 +3,9 @@
 //! Owns both texts (parsing and display), the default name of a port, globs, and [`assign`], which
 //! hands the devices of a host to blocks. Finding the devices is the business of `daemon`.
 //!
-//! *Invariants*: display and parsing are inverse; the first block that matches wins; a glob never
-//! takes a device the administrator reaches the host through.
+//! *Invariants*: what is displayed is parsed to the same; one device has one text, as EAL compares
+//! names octet by octet and the daemon compares devices; the first block that matches wins; a glob
+//! never takes a device the administrator reaches the host through.
 
 use crate::config::schema::{PortDevice, PortSettings};
 use core::fmt;
@@ -55,15 +56,18 @@ fn is_hex(text: &str, lengths: core::ops::RangeInclusive<usize>) -> bool {
     lengths.contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_hexdigit())
 }
 
-fn is_pci_address(text: &str) -> bool {
-    let Some((place, function)) = text.rsplit_once('.') else { return false };
+/// `DDDD:BB:DD.F` in lower case, as the kernel and EAL write it, of any of the ways people write
+/// it: without the domain, in upper case.
+fn pci_address(text: &str) -> Option<String> {
+    let (place, function) = text.rsplit_once('.')?;
     let mut parts = place.rsplit(':');
-    let device_and_bus = [parts.next(), parts.next()];
-    let is_domain_right = parts.next().is_none_or(|domain| is_hex(domain, 4..=8));
-    is_domain_right
-        && parts.next().is_none()
-        && device_and_bus.iter().all(|part| part.is_some_and(|part| is_hex(part, 2..=2)))
-        && matches!(function.as_bytes(), [b'0'..=b'7'])
+    let (device, bus, domain) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0000"));
+    let is_right = parts.next().is_none()
+        && is_hex(domain, 4..=8)
+        && [device, bus].iter().all(|part| is_hex(part, 2..=2))
+        && matches!(function.as_bytes(), [b'0'..=b'7']);
+    let domain = u32::from_str_radix(domain, 16).ok().filter(|_| is_right)?;
+    Some(format!("{domain:04x}:{bus}:{device}.{function}").to_ascii_lowercase())
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -84,7 +88,8 @@ impl PortDevice {
         if glob.is_empty() {
             return Err(ParseDeviceError::Empty(format!("{key}=")));
         }
-        Ok(Self::Match { key: key.to_owned(), glob: glob.to_owned() })
+        let address = pci_address(glob).filter(|_| key == "pci");
+        Ok(Self::Match { key: key.to_owned(), glob: address.unwrap_or_else(|| glob.to_owned()) })
     }
 
     /// The name a port has when the file gives none. With `match` that is the role's word instead.
@@ -123,9 +128,11 @@ impl FromStr for PortDevice {
             false => Ok(text),
         };
         match kind {
-            "pci" if is_pci_address(&argument) => Ok(Self::Pci(argument)),
-            "pci" => Err(ParseDeviceError::PciAddress(argument)),
-            "vmbus" if is_uuid(&argument) => Ok(Self::Vmbus(argument)),
+            "pci" => match pci_address(&argument) {
+                Some(address) => Ok(Self::Pci(address)),
+                None => Err(ParseDeviceError::PciAddress(argument)),
+            },
+            "vmbus" if is_uuid(&argument) => Ok(Self::Vmbus(argument.to_ascii_lowercase())),
             "vmbus" => Err(ParseDeviceError::VmbusUuid(argument)),
             "af_packet" => interface(argument).map(Self::AfPacket),
             "af_xdp" => interface(argument).map(Self::AfXdp),
@@ -251,7 +258,7 @@ mod tests {
     fn device_text_round_trips() {
         for text in [
             "pci:0000:81:00.0",
-            "pci:81:00.1",
+            "pci:10000:81:00.0",
             "vmbus:635a7ae3-091e-4410-ae59-667c4f8c04c3",
             "af_packet:veth1",
             "af_xdp:eth0",
@@ -261,6 +268,23 @@ mod tests {
         ] {
             assert_eq!(text.parse::<PortDevice>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn one_device_has_one_text_however_it_is_written() {
+        let canonical = |text: &str| text.parse::<PortDevice>().unwrap().to_string();
+        for text in ["pci:81:00.1", "pci:0000:81:00.1", "pci:00000000:81:00.1"] {
+            assert_eq!(canonical(text), "pci:0000:81:00.1", "{text}");
+        }
+        assert_eq!(canonical("pci:0000:AF:0B.7"), "pci:0000:af:0b.7");
+        assert_eq!(
+            canonical("vmbus:635A7AE3-091E-4410-AE59-667C4F8C04C3"),
+            "vmbus:635a7ae3-091e-4410-ae59-667c4f8c04c3"
+        );
+        assert_eq!(
+            PortDevice::from_match("pci=81:00.1"),
+            PortDevice::from_match("pci=0000:81:00.1")
+        );
     }
 
     #[test]
