@@ -4,7 +4,9 @@
 //! falls to is decided by `config::device::assign`.
 //!
 //! A NIC that a driver for user space has (vfio, uio, or one that shares) is taken over its bus;
-//! one that the kernel drives is taken through AF_PACKET, which is slower and needs no binding.
+//! one that the kernel drives is taken through AF_PACKET, which is slower and needs no binding. On
+//! Hyper-V that is decided by the driver too: DPDK takes a NIC from `uio_hv_generic`, which has no
+//! interface; one with an interface is `hv_netvsc`'s and DPDK cannot have it.
 //!
 //! *Invariants*: a NIC that carries the default route or an ssh session of the host, also under a
 //! bridge, bond or VLAN, is marked as such.
@@ -19,8 +21,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Kernel drivers whose NICs a DPDK driver takes, alone or beside the kernel.
-const SHARING_DRIVERS: [&str; 7] =
-    ["vfio-pci", "uio_pci_generic", "igb_uio", "uio_hv_generic", "mlx5_core", "mlx4_core", "mana"];
+const SHARING_DRIVERS: [&str; 6] =
+    ["vfio-pci", "uio_pci_generic", "igb_uio", "mlx5_core", "mlx4_core", "mana"];
+/// The kernel driver that DPDK takes a NIC of Hyper-V from.
+const VMBUS_DRIVER: &str = "uio_hv_generic";
+/// Class of network devices on VMBus (`HV_NIC_GUID` of linux/hyperv.h), as sysfs writes it.
+const VMBUS_CLASS_NETWORK: &str = "{f8615163-df3e-46c5-913f-f2d2f965ed0e}";
 /// The port of ssh.
 const SSH_PORT: u16 = 22;
 /// Class of network controllers in PCI.
@@ -103,21 +109,40 @@ impl Sysfs {
             .map(|name| self.interface(name, &management))
             .collect();
         let known: BTreeSet<String> = found.iter().map(|found| found.facts.pci.clone()).collect();
-        for address in names(&self.sys.join("bus/pci/devices")) {
-            let folder = self.sys.join("bus/pci/devices").join(&address);
-            if !known.contains(&address)
-                && text(&folder.join("class")).starts_with(PCI_CLASS_NETWORK)
-            {
-                let driver = link_name(&folder.join("driver"));
-                let spec = Some(DeviceSpec::Pci(address.clone()));
-                let facts = DeviceFacts { pci: address, driver, ..DeviceFacts::default() };
-                // Without a driver for user space there is nothing to open it with.
-                let is_bound = SHARING_DRIVERS.contains(&facts.driver.as_str());
-                found.push(Found { facts, spec: spec.filter(|_| is_bound) });
-            }
-        }
+        found.extend(self.bare_pci().filter(|found| !known.contains(&found.facts.pci)));
+        found.extend(self.bare_vmbus());
         found.sort_by_key(|found| (found.facts.pci.clone(), found.facts.name.clone()));
         found
+    }
+
+    /// NICs on the PCI bus, also those without an interface.
+    fn bare_pci(&self) -> impl Iterator<Item = Found> {
+        let bus = self.sys.join("bus/pci/devices");
+        names(&bus).into_iter().filter_map(move |address| {
+            let folder = bus.join(&address);
+            if !text(&folder.join("class")).starts_with(PCI_CLASS_NETWORK) {
+                return None;
+            }
+            let driver = link_name(&folder.join("driver"));
+            let spec = Some(DeviceSpec::Pci(address.clone()));
+            let facts = DeviceFacts { pci: address, driver, ..DeviceFacts::default() };
+            // Without a driver for user space there is nothing to open it with.
+            let is_bound = SHARING_DRIVERS.contains(&facts.driver.as_str());
+            Some(Found { facts, spec: spec.filter(|_| is_bound) })
+        })
+    }
+
+    /// NICs of Hyper-V that wait for DPDK. Other devices may be bound to the same driver.
+    fn bare_vmbus(&self) -> impl Iterator<Item = Found> {
+        let bus = self.sys.join("bus/vmbus/devices");
+        names(&bus).into_iter().filter_map(move |uuid| {
+            let folder = bus.join(&uuid);
+            let driver = link_name(&folder.join("driver"));
+            let class = text(&folder.join("class_id")).to_ascii_lowercase();
+            let is_bound = driver == VMBUS_DRIVER && class == VMBUS_CLASS_NETWORK;
+            let facts = DeviceFacts { driver, ..DeviceFacts::default() };
+            is_bound.then_some(Found { facts, spec: Some(DeviceSpec::Vmbus(uuid)) })
+        })
     }
 
     fn interface(&self, name: String, management: &BTreeSet<String>) -> Found {
@@ -137,7 +162,6 @@ impl Sysfs {
         let driver = link_name(&device.join("driver"));
         let spec = match bus.as_str() {
             "pci" if SHARING_DRIVERS.contains(&driver.as_str()) => DeviceSpec::Pci(address.clone()),
-            "vmbus" => DeviceSpec::Vmbus(address.clone()),
             _ => DeviceSpec::AfPacket(name.clone()),
         };
         let pci = if bus == "pci" { address } else { String::new() };

@@ -79,3 +79,39 @@ fn a_session_over_ipv4_in_a_table_of_ipv6_is_one_over_ipv4() {
     let mapped = parse_address("0000000000000000FFFF00000200000A").unwrap();
     assert_eq!(longest_match(&parse_routes_v4(ROUTES_V4), mapped).as_deref(), Some("eth2"));
 }
+
+/// Adds a device of Hyper-V: its driver and its class.
+fn add_vmbus(sys: &Path, uuid: &str, driver: &str, class: &str) -> PathBuf {
+    let device = sys.join("bus/vmbus/devices").join(uuid);
+    fs::create_dir_all(&device).unwrap();
+    symlink("../../../bus/vmbus", device.join("subsystem")).unwrap();
+    symlink(format!("../../../bus/vmbus/drivers/{driver}"), device.join("driver")).unwrap();
+    fs::write(device.join("class_id"), format!("{class}\n")).unwrap();
+    device
+}
+
+#[test]
+fn a_nic_of_hyper_v_is_taken_over_vmbus_only_where_uio_has_it() {
+    const KERNEL: &str = "635a7ae3-091e-4410-ae59-667c4f8c04c3";
+    const FREE: &str = "7a1b2c3d-091e-4410-ae59-667c4f8c04c3";
+    const CLOCK: &str = "8a1b2c3d-091e-4410-ae59-667c4f8c04c3";
+    let folder = tempfile::tempdir().unwrap();
+    let sys = folder.path().join("sys");
+    let device = add_vmbus(&sys, KERNEL, "hv_netvsc", VMBUS_CLASS_NETWORK);
+    add_vmbus(&sys, FREE, "uio_hv_generic", VMBUS_CLASS_NETWORK);
+    add_vmbus(&sys, CLOCK, "uio_hv_generic", "{9527e630-d0ae-497b-adce-e80ab0175caf}");
+    let interface = sys.join("class/net/eth0");
+    fs::create_dir_all(&interface).unwrap();
+    symlink(&device, interface.join("device")).unwrap();
+
+    let found = Sysfs { sys, net: folder.path().join("proc") }.devices();
+    let specs: Vec<_> =
+        found.iter().map(|f| (f.facts.driver.as_str(), f.spec.clone().unwrap())).collect();
+    assert_eq!(
+        specs,
+        [
+            ("uio_hv_generic", DeviceSpec::Vmbus(FREE.to_owned())),
+            ("hv_netvsc", DeviceSpec::AfPacket("eth0".to_owned())),
+        ]
+    );
+}
