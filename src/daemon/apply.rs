@@ -200,48 +200,4 @@ fn must_reopen(old: &PlannedPort, new: &PlannedPort) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{PortDevice, PortRole, PortSettings};
-    use crate::ports::DeviceSpec;
-
-    fn port(name: &str, interface: &str, cost: u16) -> PlannedPort {
-        let settings = PortSettings {
-            name: name.to_owned(),
-            device: PortDevice::AfPacket(interface.to_owned()),
-            role: PortRole::Fabric,
-            address: None,
-            mtu: 9000,
-            cost: Some(cost),
-            vlan: None,
-            mac: None,
-        };
-        PlannedPort { settings, spec: DeviceSpec::AfPacket(interface.to_owned()) }
-    }
-
-    #[test]
-    fn ports_that_stay_are_left_alone() {
-        let (a, b) = (port("a", "v1", 1), port("b", "v2", 1));
-        let live = [(PortId(0), &a), (PortId(1), &b)];
-        assert_eq!(compare(&live, vec![b.clone(), a.clone()]), PortSteps::default());
-    }
-
-    #[test]
-    fn a_port_with_other_settings_keeps_its_device() {
-        let a = port("a", "v1", 1);
-        let steps = compare(&[(PortId(4), &a)], vec![port("a", "v1", 2), port("c", "v3", 1)]);
-        assert_eq!(steps.change, [(PortId(4), port("a", "v1", 2))]);
-        assert_eq!(steps.open, [port("c", "v3", 1)]);
-        assert!(steps.close.is_empty() && steps.reopen.is_empty());
-    }
-
-    #[test]
-    fn devices_that_change_hands_are_closed_first() {
-        let (a, b) = (port("a", "v1", 1), port("b", "v2", 1));
-        let live = [(PortId(0), &a), (PortId(1), &b)];
-        let steps = compare(&live, vec![port("a", "v2", 1), port("b", "v1", 1)]);
-        assert_eq!(steps.close, [PortId(0), PortId(1)]);
-        assert_eq!(steps.reopen.len(), 2);
-        assert!(steps.open.is_empty() && steps.change.is_empty());
-    }
-}
+mod tests;

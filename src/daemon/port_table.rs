@@ -127,6 +127,10 @@ impl<B: PacketBuf> PortTable<B> {
                 port.attached.mtu_max = side.mtu;
             }
             port.attached.is_up = side.is_up;
+        } else if let Some(is_up) = port.stats.is_up() {
+            // The control plane takes what it is told anew as the state of now; carrier may have
+            // come or gone since the port was opened.
+            port.attached.is_up = is_up;
         }
         port.attached.settings = planned.settings.clone();
         port.planned = planned;
