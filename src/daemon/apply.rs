@@ -89,7 +89,8 @@ impl<B: PacketBuf> Applier<B> {
         // What needs a restart does not count as running.
         config.dpdk = self.running.dpdk.clone();
         config.host = self.running.host.clone();
-        let planned = inventory::plan(&config);
+        let open: Vec<_> = self.ports.iter().map(|(_, port)| &port.planned).collect();
+        let planned = inventory::plan(&config, &open);
         if planned.len() > crate::base::ids::PORT_MAX {
             return Err(refused(RunError::PortCount { count: planned.len() }));
         }
@@ -113,13 +114,14 @@ impl<B: PacketBuf> Applier<B> {
         }
         self.running = config;
         self.tell_control(ToControl::Configure(Box::new(self.running.clone())));
-        opened.into_iter().for_each(|id| self.announce(id));
+        // Before others take the names that they give up.
         for (id, port) in steps.change {
             match self.ports.change(id, port) {
                 Ok(()) => self.announce(id),
                 Err(error) => changes.push(format!("not done: {error}")),
             }
         }
+        opened.into_iter().for_each(|id| self.announce(id));
         for port in steps.reopen {
             match self.ports.open(port) {
                 Ok(id) => self.announce(id),
@@ -168,7 +170,8 @@ fn refused(error: impl ToString) -> ApiError {
     ApiError::Configuration(error.to_string())
 }
 
-/// What leads from the open ports to the planned ones. A port is the same port when its name is.
+/// What leads from the open ports to the planned ones. A port is the same port when its device is:
+/// its name may change like any other setting.
 fn steps(live: &[(PortId, &LivePort)], planned: Vec<PlannedPort>) -> PortSteps {
     let now: Vec<_> = live.iter().map(|(id, port)| (*id, &port.planned)).collect();
     compare(&now, planned)
@@ -178,25 +181,33 @@ fn compare(live: &[(PortId, &PlannedPort)], planned: Vec<PlannedPort>) -> PortSt
     let mut steps = PortSteps::default();
     let mut kept = BTreeSet::new();
     for port in planned {
-        let before = live.iter().find(|(_, old)| old.settings.name == port.settings.name);
-        match before {
+        match live.iter().find(|(_, old)| old.spec == port.spec) {
             Some((id, old)) if !must_reopen(old, &port) => {
                 kept.insert(*id);
                 if **old != port {
                     steps.change.push((*id, port));
                 }
             }
-            _ if live.iter().any(|(_, old)| old.spec == port.spec) => steps.reopen.push(port),
-            _ => steps.open.push(port),
+            None if !live.iter().any(|(_, old)| share_interface(old, &port)) => {
+                steps.open.push(port);
+            }
+            _ => steps.reopen.push(port),
         }
     }
     steps.close = live.iter().map(|(id, _)| *id).filter(|id| !kept.contains(id)).collect();
     steps
 }
 
+/// Whether settings differ that a device takes only when it is opened.
 fn must_reopen(old: &PlannedPort, new: &PlannedPort) -> bool {
     let sets_mtu = new.spec.sets_mtu() && old.settings.mtu != new.settings.mtu;
-    old.spec != new.spec || old.settings.mac != new.settings.mac || sets_mtu
+    old.settings.mac != new.settings.mac || sets_mtu
+}
+
+/// Whether both are one kernel interface, taken in different ways.
+fn share_interface(old: &PlannedPort, new: &PlannedPort) -> bool {
+    let interface = new.spec.kernel_interface();
+    interface.is_some() && old.spec.kernel_interface() == interface
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //! interface; one with an interface is `hv_netvsc`'s and DPDK cannot have it.
 //!
 //! *Invariants*: a NIC that carries the default route or an ssh session of the host, also under a
-//! bridge, bond or VLAN, is marked as such.
+//! bridge, bond or VLAN, is marked as such. One that is a port already stays that port while its
+//! block takes it.
 
 use crate::config::device::{DeviceFacts, assign};
 use crate::config::{Config, PortDevice};
@@ -32,8 +33,12 @@ const SSH_PORT: u16 = 22;
 /// Class of network controllers in PCI.
 const PCI_CLASS_NETWORK: &str = "0x02";
 
-/// The ports of a configuration on this host.
-pub fn plan(config: &Config) -> Vec<PlannedPort> {
+/// The ports of a configuration on this host, of which some are `open` already.
+pub fn plan(config: &Config, open: &[&PlannedPort]) -> Vec<PlannedPort> {
+    plan_on(&Sysfs::of_host(), config, open)
+}
+
+fn plan_on(host: &Sysfs, config: &Config, open: &[&PlannedPort]) -> Vec<PlannedPort> {
     let is_match = |device: &PortDevice| matches!(device, PortDevice::Match { .. });
     let mut planned: Vec<PlannedPort> = config
         .ports
@@ -48,13 +53,17 @@ pub fn plan(config: &Config) -> Vec<PlannedPort> {
     }
     let named: BTreeSet<String> =
         planned.iter().filter_map(|port| port.spec.kernel_interface().map(str::to_owned)).collect();
-    let mut devices = Sysfs::of_host().devices();
+    let mut devices = host.devices();
     devices.retain(|found| {
         let facts = &found.facts;
         !named.contains(&facts.name)
             && facts.name != config.host.tun
             && !planned.iter().any(|port| found.spec.as_ref() == Some(&port.spec))
     });
+    for found in &mut devices {
+        let port = open.iter().find(|port| found.spec.as_ref() == Some(&port.spec));
+        found.facts.open_as = port.map(|port| port.settings.name.clone());
+    }
     let facts: Vec<DeviceFacts> = devices.iter().map(|found| found.facts.clone()).collect();
     for assignment in assign(&config.ports, &facts) {
         let (Some(block), Some(Found { spec: Some(spec), .. })) =
@@ -166,7 +175,8 @@ impl Sysfs {
         };
         let pci = if bus == "pci" { address } else { String::new() };
         let mac = text(&folder.join("address"));
-        Found { facts: DeviceFacts { pci, mac, driver, name, is_management }, spec: Some(spec) }
+        let facts = DeviceFacts { pci, mac, driver, name, is_management, open_as: None };
+        Found { facts, spec: Some(spec) }
     }
 
     /// The interfaces the administrator reaches the host through, and what is below them.

@@ -63,7 +63,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let file = files::ConfigFile::new(&options.config, options.overrides.clone());
     let config = file.read()?;
     let cpus = cpus::plan(&config.dpdk.lcores)?;
-    let planned = inventory::plan(&config);
+    let planned = inventory::plan(&config, &[]);
     if planned.len() > crate::base::ids::PORT_MAX {
         return Err(RunError::PortCount { count: planned.len() });
     }

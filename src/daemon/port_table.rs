@@ -132,6 +132,7 @@ impl<B: PacketBuf> PortTable<B> {
             // come or gone since the port was opened.
             port.attached.is_up = is_up;
         }
+        self.observer.name_port(id, &planned.settings.name);
         port.attached.settings = planned.settings.clone();
         port.planned = planned;
         Ok(())

@@ -88,8 +88,8 @@ pub const PORT: BlockDoc = BlockDoc {
             default: "none: either match or device is required",
             needs_restart: false,
             help: "Takes every device whose PCI address, MAC, driver or name fits the glob (* any \
-                   characters, ? one). A glob never takes the NIC of the default route or of ssh; \
-                   naming that device exactly does.",
+                   characters, ? one). A glob never takes the NIC of the default route or of ssh, \
+                   unless it is a port already; naming that device exactly does.",
         },
         KeyDoc {
             name: "device",

@@ -96,7 +96,7 @@ impl Bench {
         let table = PortTable::new(Box::new(devices.clone()), Vec::new(), Arc::new(observer));
         let file = ConfigFile::new(Path::new("/nonexistent/k.toml"), Overrides::default());
         let config = file.load("t", &text(ports)).unwrap();
-        let planned = inventory::plan(&config);
+        let planned = inventory::plan(&config, &[]);
         let applier = Applier::new(file, config, table, to_control, to_host);
         let mut bench = Self { applier, devices, control, _host: host };
         bench.applier.begin(planned).unwrap();
@@ -171,11 +171,23 @@ fn a_port_with_other_settings_keeps_its_device() {
 }
 
 #[test]
-fn devices_that_change_hands_are_closed_first() {
+fn a_port_is_the_same_port_while_its_device_is() {
     let (a, b) = (port("a", "v1", 1), port("b", "v2", 1));
     let live = [(PortId(0), &a), (PortId(1), &b)];
-    let steps = compare(&live, vec![port("a", "v2", 1), port("b", "v1", 1)]);
-    assert_eq!(steps.close, [PortId(0), PortId(1)]);
-    assert_eq!(steps.reopen.len(), 2);
+    let steps = compare(&live, vec![port("b", "v1", 1), port("a", "v2", 1)]);
+    assert_eq!(
+        steps.change,
+        [(PortId(0), port("b", "v1", 1)), (PortId(1), port("a", "v2", 1))],
+        "names that are swapped close nothing"
+    );
+    assert!(steps.close.is_empty() && steps.open.is_empty() && steps.reopen.is_empty());
+}
+
+#[test]
+fn an_interface_that_is_taken_in_another_way_is_closed_first() {
+    let (a, mut xdp) = (port("a", "v1", 1), port("a", "v1", 1));
+    xdp.spec = DeviceSpec::AfXdp("v1".to_owned());
+    let steps = compare(&[(PortId(0), &a)], vec![xdp.clone()]);
+    assert_eq!((steps.close, steps.reopen), (vec![PortId(0)], vec![xdp]));
     assert!(steps.open.is_empty() && steps.change.is_empty());
 }

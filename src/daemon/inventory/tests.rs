@@ -115,3 +115,39 @@ fn a_nic_of_hyper_v_is_taken_over_vmbus_only_where_uio_has_it() {
         ]
     );
 }
+
+#[test]
+fn open_ports_stay_when_nics_and_the_way_of_the_administrator_change() {
+    const TEXT: &str = "[router]\nname = \"r\"\n[cluster]\nula = \"fd00::/48\"\nnumber = 1\n\
+                        [[port]]\nmatch = \"driver=*\"\nrole = \"fabric\"\n";
+    let overrides = crate::config::Overrides::default();
+    let files = crate::config::NoFiles;
+    let source =
+        crate::config::Source { origin: "t", text: TEXT, overrides: &overrides, files: &files };
+    let config = crate::config::load(&source).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path());
+    let first = plan_on(&host, &config, &[]);
+    let pairs = |ports: &[PlannedPort]| -> Vec<_> {
+        ports.iter().map(|port| (port.settings.name.clone(), port.spec.clone())).collect()
+    };
+    let (eth, vfio) = (
+        |number: u8| DeviceSpec::AfPacket(format!("eth{number}")),
+        DeviceSpec::Pci("0000:02:00.0".to_owned()),
+    );
+    let named = |name: &str, spec: &DeviceSpec| (name.to_owned(), spec.clone());
+    assert_eq!(pairs(&first), [named("fabric", &eth(1)), named("fabric2", &vfio)]);
+    // The default route goes, so eth0 is free; the session that came over eth2 comes over eth1.
+    fs::write(host.net.join("route"), ROUTES_V4.replace("eth2", "eth1").replace("br0", "eth9"))
+        .unwrap();
+    let open: Vec<&PlannedPort> = first.iter().collect();
+    assert_eq!(
+        pairs(&plan_on(&host, &config, &open)),
+        [
+            named("fabric3", &eth(0)),
+            named("fabric", &eth(1)),
+            named("fabric4", &eth(2)),
+            named("fabric2", &vfio),
+        ]
+    );
+}
