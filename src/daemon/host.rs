@@ -41,8 +41,6 @@ const PACKETS_PER_SLICE: usize = 256;
 const MESSAGES_PER_SLICE: usize = 256;
 /// How long a question waits for the control plane.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
-/// How often drivers are asked for carrier, where nothing reports it.
-const DRIVER_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon a message that found no room is sent again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -84,7 +82,6 @@ struct Host<B> {
     alloc: Box<dyn PacketAlloc<B>>,
     questions: BTreeMap<u64, Waiting>,
     next_question: u64,
-    drivers_asked_at: Instant,
     /// A change of carrier found no room.
     must_look: bool,
     /// The wish to end found no room.
@@ -102,14 +99,12 @@ pub fn run<B: PacketBuf>(start: HostStart<B>) {
             return;
         }
     };
-    let drivers_asked_at = start.observer.now();
     let mut host = Host {
         start,
         carrier: CarrierWatch::new(),
         alloc: pass.alloc,
         questions: BTreeMap::new(),
         next_question: 1,
-        drivers_asked_at,
         must_look: false,
         must_stop: false,
         is_stopping: false,
@@ -166,8 +161,7 @@ impl<B: PacketBuf> Host<B> {
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let question = self.questions.values().map(|waiting| waiting.until).min();
-        let drivers =
-            self.carrier.has_silent_ports().then_some(self.drivers_asked_at + DRIVER_INTERVAL);
+        let drivers = self.carrier.due_at();
         let retry = (self.must_look || self.must_stop).then_some(now + RETRY_INTERVAL);
         [question, drivers, retry].into_iter().flatten().min().map(|at| at - now)
     }
@@ -261,9 +255,9 @@ impl<B: PacketBuf> Host<B> {
         if core::mem::take(&mut self.must_look) {
             self.with_carrier(|carrier, say| carrier.look(say));
         }
-        if self.carrier.has_silent_ports() && now - self.drivers_asked_at >= DRIVER_INTERVAL {
-            self.drivers_asked_at = now;
-            self.with_carrier(|carrier, say| carrier.ask_drivers(say));
+        if self.carrier.due_at().is_some_and(|due_at| due_at <= now) {
+            let observer = Arc::clone(&self.start.observer);
+            self.with_carrier(|carrier, say| carrier.ask_drivers(|| observer.now(), say));
         }
     }
 
