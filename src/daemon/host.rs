@@ -329,13 +329,19 @@ impl<B: PacketBuf> Host<B> {
             fields: Vec::new(),
         };
         let (events, body) = match outcome {
-            Ok(Applied { changes, needs_restart }) => {
+            Ok(Applied { changes, needs_restart, failures }) => {
+                if !failures.is_empty() {
+                    self.start.counters.count(DaemonCounter::ApplyIncomplete);
+                }
+                let failed = failures
+                    .iter()
+                    .map(|failure| event(Severity::Error, format!("not done: {failure}")));
                 let changed = changes.iter().map(|change| event(Severity::Info, change.clone()));
                 let later = needs_restart
                     .iter()
                     .map(|change| event(Severity::Warning, format!("needs a restart: {change}")));
-                let events: Vec<_> = changed.chain(later).collect();
-                (events, ReplyBody::Applied { changes, needs_restart })
+                let events: Vec<_> = changed.chain(later).chain(failed).collect();
+                (events, ReplyBody::Applied { changes, needs_restart, failures })
             }
             Err(error) => {
                 self.start.counters.count(DaemonCounter::ReloadRefused);

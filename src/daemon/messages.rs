@@ -83,6 +83,8 @@ pub struct Applied {
     pub changes: Vec<String>,
     /// What only a restart can do.
     pub needs_restart: Vec<String>,
+    /// What could not be done, a sentence each.
+    pub failures: Vec<String>,
 }
 
 /// What the kernel of the host shall know.

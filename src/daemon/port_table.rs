@@ -148,9 +148,9 @@ impl<B: PacketBuf> PortTable<B> {
         })
     }
 
-    /// Takes a port from the workers and closes it.
-    pub fn close(&mut self, id: PortId) {
-        let Some(port) = self.live.remove(&id) else { return };
+    /// Takes a port from the workers and closes it; says what it was.
+    pub fn close(&mut self, id: PortId) -> Option<PlannedPort> {
+        let port = self.live.remove(&id)?;
         self.observer.remove_port(id);
         let mut missing = 0;
         for worker in &self.workers {
@@ -165,7 +165,7 @@ impl<B: PacketBuf> PortTable<B> {
                 count => missing = missing.saturating_sub(count),
             }
         }
-        finish(port);
+        Some(finish(port))
     }
 
     /// Closes everything; the workers have ended.
@@ -177,12 +177,13 @@ impl<B: PacketBuf> PortTable<B> {
     }
 }
 
-fn finish(port: LivePort) {
+fn finish(port: LivePort) -> PlannedPort {
     let LivePort { planned, stats, close, .. } = port;
     drop(stats);
-    let name = planned.settings.name;
+    let name = &planned.settings.name;
     match close() {
         Ok(()) => tracing::info!(topic = "port.close", "port {name} is closed"),
         Err(problem) => tracing::warn!(topic = "port.close", "port {name}: {problem}"),
     }
+    planned
 }

@@ -21,6 +21,8 @@ use std::sync::{Arc, Mutex};
 struct Host {
     /// Those with carrier.
     up: BTreeSet<String>,
+    /// Those that do not open with an MTU above this one.
+    mtu_max: Option<u16>,
     /// What was done, in order: `open NAME`, `close NAME`.
     log: Vec<String>,
 }
@@ -57,6 +59,9 @@ impl DeviceStats for Stats {
 impl DeviceOpener<HeapBuf> for Devices {
     fn open(&mut self, port: &PlannedPort, _: u16) -> Result<OpenDevice<HeapBuf>, PortProblem> {
         let name = port.settings.device.to_string();
+        if self.with(|host| host.mtu_max).is_some_and(|max| port.settings.mtu > max) {
+            return Err(PortProblem::Device("the MTU is too large".to_owned()));
+        }
         self.with(|host| host.log.push(format!("open {name}")));
         let stats = Arc::new(Stats { devices: self.clone(), name: name.clone() });
         let devices = self.clone();
@@ -97,7 +102,10 @@ impl Bench {
         let file = ConfigFile::new(Path::new("/nonexistent/k.toml"), Overrides::default());
         let config = file.load("t", &text(ports)).unwrap();
         let planned = inventory::plan(&config, &[]);
-        let applier = Applier::new(file, config, table, to_control, to_host);
+        let counters = Arc::default();
+        let patience = Duration::ZERO;
+        let listeners = Listeners { control: to_control, host: to_host, counters, patience };
+        let applier = Applier::new(file, config, table, listeners);
         let mut bench = Self { applier, devices, control, _host: host };
         bench.applier.begin(planned).unwrap();
         bench
@@ -138,6 +146,37 @@ fn a_port_that_changes_keeps_the_carrier_it_has_now() {
     let attached = bench.attached();
     assert_eq!(attached[0].settings.cost, Some(7));
     assert!(attached[0].is_up && bench.log().is_empty());
+}
+
+#[test]
+fn a_port_that_does_not_open_anew_keeps_its_old_settings() {
+    const NIC: &str = "[[port]]\nname = \"p\"\ndevice = \"pci:81:00.0\"\nrole = \"fabric\"\n";
+    let mut bench = Bench::start(&format!("{NIC}mtu = 1500\n"));
+    bench.devices.with(|host| host.mtu_max = Some(4000));
+    let applied = bench.apply(&format!("{NIC}mtu = 9000\n")).unwrap();
+    let failure = "port p: the MTU is too large; it runs on with its old settings";
+    assert_eq!(applied.failures, [failure]);
+    assert_eq!(bench.log(), ["close pci:0000:81:00.0", "open pci:0000:81:00.0"]);
+    assert_eq!(bench.attached()[0].settings.mtu, 1500);
+    // The same file is tried again, and when the device is willing, all is well.
+    bench.devices.with(|host| host.mtu_max = None);
+    assert_eq!(bench.apply(&format!("{NIC}mtu = 9000\n")), Ok(Applied::default()));
+    assert_eq!(bench.attached()[0].settings.mtu, 9000);
+}
+
+#[test]
+fn a_message_that_nobody_takes_is_counted_and_answered() {
+    const PORT: &str = "[[port]]\nname = \"p\"\ndevice = \"vdev:net_x0\"\nrole = \"fabric\"\n";
+    let mut bench = Bench::start(PORT);
+    // What it heard at the start is taken; from now on it reads nothing.
+    while bench.control.take().is_some() {}
+    for _ in 0..TO_CONTROL_MAX - 1 {
+        bench.applier.listeners.tell_control(ToControl::Shutdown);
+    }
+    let applied = bench.applier.apply(&text(&format!("{PORT}cost = 7\n"))).unwrap();
+    assert_eq!(applied.failures, ["port p is open and not all of the router knows"]);
+    let counters = &bench.applier.listeners.counters;
+    assert_eq!(counters.get(DaemonCounter::MessageDropped), 1);
 }
 
 fn port(name: &str, interface: &str, cost: u16) -> PlannedPort {
