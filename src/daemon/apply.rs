@@ -143,7 +143,7 @@ impl<B: PacketBuf> Applier<B> {
         // What needs a restart does not count as running.
         config.dpdk = self.running.dpdk.clone();
         config.host = self.running.host.clone();
-        let open: Vec<_> = self.ports.iter().map(|(_, port)| &port.planned).collect();
+        let open: Vec<_> = self.ports.iter().map(|(_, port)| port.as_open()).collect();
         let planned = inventory::plan(&config, &open);
         if planned.len() > crate::base::ids::PORT_MAX {
             return Err(refused(RunError::PortCount { count: planned.len() }));

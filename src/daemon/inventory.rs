@@ -12,6 +12,7 @@
 //! bridge, bond or VLAN, is marked as such. One that is a port already stays that port while its
 //! block takes it.
 
+use crate::base::ids::MacAddress;
 use crate::config::device::{DeviceFacts, assign};
 use crate::config::{Config, PortDevice};
 use crate::daemon::devices::PlannedPort;
@@ -33,12 +34,21 @@ const SSH_PORT: u16 = 22;
 /// Class of network controllers in PCI.
 const PCI_CLASS_NETWORK: &str = "0x02";
 
+/// A port that is open.
+#[derive(Clone, Copy, Debug)]
+pub struct Open<'a> {
+    /// What it was opened as.
+    pub port: &'a PlannedPort,
+    /// The address that its interface had before, which a port may change.
+    pub mac: Option<MacAddress>,
+}
+
 /// The ports of a configuration on this host, of which some are `open` already.
-pub fn plan(config: &Config, open: &[&PlannedPort]) -> Vec<PlannedPort> {
+pub fn plan(config: &Config, open: &[Open<'_>]) -> Vec<PlannedPort> {
     plan_on(&Sysfs::of_host(), config, open)
 }
 
-fn plan_on(host: &Sysfs, config: &Config, open: &[&PlannedPort]) -> Vec<PlannedPort> {
+fn plan_on(host: &Sysfs, config: &Config, open: &[Open<'_>]) -> Vec<PlannedPort> {
     let is_match = |device: &PortDevice| matches!(device, PortDevice::Match { .. });
     let mut planned: Vec<PlannedPort> = config
         .ports
@@ -61,8 +71,12 @@ fn plan_on(host: &Sysfs, config: &Config, open: &[&PlannedPort]) -> Vec<PlannedP
             && !planned.iter().any(|port| found.spec.as_ref() == Some(&port.spec))
     });
     for found in &mut devices {
-        let port = open.iter().find(|port| found.spec.as_ref() == Some(&port.spec));
-        found.facts.open_as = port.map(|port| port.settings.name.clone());
+        let is_it = |open: &&Open<'_>| found.spec.as_ref() == Some(&open.port.spec);
+        let Some(Open { port, mac }) = open.iter().find(is_it) else { continue };
+        found.facts.open_as = Some(port.settings.name.clone());
+        if let Some(mac) = mac {
+            found.facts.mac = mac.to_string();
+        }
     }
     let facts: Vec<DeviceFacts> = devices.iter().map(|found| found.facts.clone()).collect();
     for assignment in assign(&config.ports, &facts) {

@@ -116,15 +116,35 @@ fn a_nic_of_hyper_v_is_taken_over_vmbus_only_where_uio_has_it() {
     );
 }
 
+/// A configuration of fabric ports.
+fn config(device: &str) -> Config {
+    let text = format!(
+        "[router]\nname = \"r\"\n[cluster]\nula = \"fd00::/48\"\nnumber = 1\n\
+         [[port]]\nrole = \"fabric\"\n{device}\n"
+    );
+    let (overrides, files) = (crate::config::Overrides::default(), crate::config::NoFiles);
+    let source =
+        crate::config::Source { origin: "t", text: &text, overrides: &overrides, files: &files };
+    crate::config::load(&source).unwrap()
+}
+
+#[test]
+fn a_port_that_changed_the_address_of_its_device_is_found_by_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path());
+    let config = config("match = \"mac=52:54:00:00:00:00\"\nmac = \"02:00:00:00:00:09\"");
+    let address = host.sys.join("class/net/eth1/address");
+    fs::write(&address, "52:54:00:00:00:00\n").unwrap();
+    let first = plan_on(&host, &config, &[]);
+    assert_eq!(first.len(), 1);
+    fs::write(&address, "02:00:00:00:00:09\n").unwrap();
+    let mac = Some(MacAddress([0x52, 0x54, 0, 0, 0, 0]));
+    assert_eq!(plan_on(&host, &config, &[Open { port: &first[0], mac }]), first);
+}
+
 #[test]
 fn open_ports_stay_when_nics_and_the_way_of_the_administrator_change() {
-    const TEXT: &str = "[router]\nname = \"r\"\n[cluster]\nula = \"fd00::/48\"\nnumber = 1\n\
-                        [[port]]\nmatch = \"driver=*\"\nrole = \"fabric\"\n";
-    let overrides = crate::config::Overrides::default();
-    let files = crate::config::NoFiles;
-    let source =
-        crate::config::Source { origin: "t", text: TEXT, overrides: &overrides, files: &files };
-    let config = crate::config::load(&source).unwrap();
+    let config = config("match = \"driver=*\"");
     let folder = tempfile::tempdir().unwrap();
     let host = host(folder.path());
     let first = plan_on(&host, &config, &[]);
@@ -140,7 +160,7 @@ fn open_ports_stay_when_nics_and_the_way_of_the_administrator_change() {
     // The default route goes, so eth0 is free; the session that came over eth2 comes over eth1.
     fs::write(host.net.join("route"), ROUTES_V4.replace("eth2", "eth1").replace("br0", "eth9"))
         .unwrap();
-    let open: Vec<&PlannedPort> = first.iter().collect();
+    let open: Vec<_> = first.iter().map(|port| Open { port, mac: None }).collect();
     assert_eq!(
         pairs(&plan_on(&host, &config, &open)),
         [

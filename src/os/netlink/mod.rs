@@ -20,6 +20,6 @@ pub mod sysctl;
 
 pub use link::{Link, NewVeth, VethEnd};
 pub use monitor::{LinkEvent, LinkMonitor};
-pub use offload::offloads_off;
+pub use offload::{Offload, offloads, offloads_off, offloads_on};
 pub use socket::{NetlinkError, RouteSocket};
 pub use sysctl::sysctl_write;
