@@ -154,6 +154,22 @@ fn static_routes_wait_for_their_port_and_go_with_the_configuration() {
 }
 
 #[test]
+fn a_block_whose_port_is_not_open_is_inactive() {
+    let ports = "[[port]]\ndevice = \"af_packet:p1\"\nname = \"p1\"\nrole = \"lan\"\n\
+                 [[port]]\nmatch = \"driver=*\"\nrole = \"fabric\"\n";
+    let mut bench = Bench::new(ports);
+    let inactive = |bench: &mut Bench| -> Vec<String> {
+        match bench.input(Input::Query { id: 1, query: ShowQuery::Config }).pop() {
+            Some(ShowReply::Config(row)) => row.inactive,
+            other => unreachable!("an answer about the configuration: {other:?}"),
+        }
+    };
+    assert_eq!(inactive(&mut bench), ["[[port]] 1: port p1 is not open"]);
+    bench.attach(port(1, PortRole::Lan));
+    assert!(inactive(&mut bench).is_empty());
+}
+
+#[test]
 fn the_same_configuration_again_changes_nothing() {
     let mut bench = Bench::new(LAN);
     bench.attach(port(1, PortRole::Lan));

@@ -1,22 +1,26 @@
 //! From one configuration to the next while the router runs.
 //!
 //! Owns the configuration that runs and the order of the steps. Nothing changes before the new one
-//! is known to be right and its new devices are open; what did not change is not touched.
+//! is known to be right and its new devices are open; what did not change is not touched. Owns also
+//! what becomes of a port whose device goes while the router runs.
 //!
 //! *Invariants*: keys that only a restart can change keep their old value and are named until they
 //! are changed back or the router restarts. A port that cannot have its new settings keeps the old
 //! ones, also where its device had to be closed in between; that is answered, not only logged. A
-//! configuration from the socket lives until the file is read again; the file itself is never
-//! written.
+//! port that is configured is open, or is tried again until it is. A configuration from the socket
+//! lives until the file is read again; the file itself is never written.
 
-use crate::api::ApiError;
+use crate::api::{ApiError, Event, Severity};
 use crate::base::ids::PortId;
 use crate::config::{Config, Delta, PortSettings};
+use crate::daemon::clock::Clock;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::devices::PlannedPort;
 use crate::daemon::error::RunError;
 use crate::daemon::files::ConfigFile;
-use crate::daemon::inventory;
+use crate::daemon::inventory::{self, Open};
+use crate::daemon::kernel;
+use crate::daemon::lost::LostPorts;
 use crate::daemon::mailbox::Post;
 use crate::daemon::messages::{Applied, ToControl, ToHost};
 use crate::daemon::port_table::{LivePort, PortTable};
@@ -42,6 +46,8 @@ pub struct Listeners {
     pub host: Post<ToHost>,
     /// What is counted.
     pub counters: Arc<DaemonCounters>,
+    /// The clock.
+    pub clock: Clock,
     /// How long a message waits for room.
     pub patience: Duration,
 }
@@ -52,8 +58,9 @@ impl Listeners {
         control: Post<ToControl>,
         host: Post<ToHost>,
         counters: Arc<DaemonCounters>,
+        clock: Clock,
     ) -> Self {
-        Self { control, host, counters, patience: SEND_WAIT_MAX }
+        Self { control, host, counters, clock, patience: SEND_WAIT_MAX }
     }
 
     /// Tells the control thread; false when it does not listen.
@@ -64,6 +71,14 @@ impl Listeners {
     /// Tells the host thread; false when it does not listen.
     pub fn tell_host(&self, message: ToHost) -> bool {
         self.insist(&self.host, "host", message)
+    }
+
+    /// Writes a line of the log, for the monitors too.
+    fn say(&self, severity: Severity, topic: &str, text: String) {
+        let topic = topic.to_owned();
+        let at = self.clock.now();
+        let event = Event { at, severity, topic, text, fields: Vec::new() };
+        self.tell_host(ToHost::Event(Box::new(event)));
     }
 
     /// Leaves a message, waiting for room. A reader that takes nothing for seconds hangs or has
@@ -90,6 +105,7 @@ pub struct Applier<B> {
     file: ConfigFile,
     running: Config,
     ports: PortTable<B>,
+    lost: LostPorts,
     listeners: Listeners,
 }
 
@@ -112,7 +128,7 @@ impl<B: PacketBuf> Applier<B> {
         ports: PortTable<B>,
         listeners: Listeners,
     ) -> Self {
-        Self { file, running, ports, listeners }
+        Self { file, running, ports, lost: LostPorts::default(), listeners }
     }
 
     /// Opens the ports of the first configuration and tells the control plane. A port that does not
@@ -143,37 +159,61 @@ impl<B: PacketBuf> Applier<B> {
         // What needs a restart does not count as running.
         config.dpdk = self.running.dpdk.clone();
         config.host = self.running.host.clone();
-        let open: Vec<_> = self.ports.iter().map(|(_, port)| port.as_open()).collect();
-        let planned = inventory::plan(&config, &open);
-        if planned.len() > crate::base::ids::PORT_MAX {
-            return Err(refused(RunError::PortCount { count: planned.len() }));
-        }
-        let live: Vec<_> = self.ports.iter().collect();
-        let steps = steps(&live, planned);
-        let opened = self.open_all(steps.open).map_err(refused)?;
+        let mut steps = self.steps(&config)?;
+        // What is lost already is no reason to refuse the rest.
+        let is_lost = |port: &mut PlannedPort| self.lost.has(&port.spec);
+        let lost: Vec<_> = steps.open.extract_if(.., is_lost).collect();
+        let opened = self.open_all(core::mem::take(&mut steps.open)).map_err(refused)?;
+        let now = self.listeners.clock.now();
+        self.lost.clear();
+        lost.into_iter().for_each(|port| self.lost.add(port, now));
         let mut applied = Applied {
             changes: delta.changes().to_vec(),
             needs_restart: delta.needs_restart().to_vec(),
             failures: Vec::new(),
         };
-        let closed: Vec<_> =
-            steps.close.into_iter().filter_map(|id| self.close(id, &mut applied)).collect();
         self.running = config;
+        self.carry_out(steps, opened, &mut applied);
+        self.open_lost();
+        applied.failures.extend(self.lost.iter().map(|lost| again(&lost.why)));
+        Ok(applied)
+    }
+
+    fn steps(&self, config: &Config) -> Result<PortSteps, ApiError> {
+        let lost = self.lost.iter().map(|lost| Open { port: &lost.planned, mac: None });
+        let open: Vec<_> = self.ports.iter().map(|(_, port)| port.as_open()).chain(lost).collect();
+        let planned = inventory::plan(config, &open);
+        if planned.len() > crate::base::ids::PORT_MAX {
+            return Err(refused(RunError::PortCount { count: planned.len() }));
+        }
+        let live: Vec<_> = self.ports.iter().map(|(id, port)| (id, &port.planned)).collect();
+        Ok(steps(&live, planned))
+    }
+
+    /// Does what is left once the new devices are open. From here on there is no way back as a
+    /// whole, only port by port.
+    fn carry_out(&mut self, steps: PortSteps, opened: Vec<PortId>, applied: &mut Applied) {
+        let closed: Vec<_> =
+            steps.close.into_iter().filter_map(|id| self.close(id, applied)).collect();
         if !self.listeners.tell_control(ToControl::Configure(Box::new(self.running.clone()))) {
             applied.failures.push("the control plane did not take the configuration".to_owned());
         }
         // Before others take the names that they give up.
         for (id, port) in steps.change {
-            match self.ports.change(id, port) {
-                Ok(()) => self.announce(id, &mut applied),
+            match self.ports.change(id, port.clone()) {
+                Ok(()) => self.announce(id, applied),
+                // It went just now, and the host thread has not said so yet.
+                Err(_) if kernel::missing(&port.spec).is_some() => {
+                    self.close(id, applied);
+                    self.lost.add(port, self.listeners.clock.now());
+                }
                 Err(error) => applied.failures.push(format!("{error}; it keeps its settings")),
             }
         }
-        opened.into_iter().for_each(|id| self.announce(id, &mut applied));
+        opened.into_iter().for_each(|id| self.announce(id, applied));
         for port in steps.reopen {
-            self.reopen(port, &closed, &mut applied);
+            self.reopen(port, &closed, applied);
         }
-        Ok(applied)
     }
 
     /// Opens all or none.
@@ -206,26 +246,74 @@ impl<B: PacketBuf> Applier<B> {
 
     /// Opens a port whose device was closed for it; where that is refused, as it was before.
     fn reopen(&mut self, port: PlannedPort, closed: &[PlannedPort], applied: &mut Applied) {
-        let name = port.settings.name.clone();
         let before = closed.iter().find(|old| old.spec == port.spec || share_interface(old, &port));
-        let problem = match self.ports.open(port) {
+        let problem = match self.ports.open(port.clone()) {
             Ok(id) => return self.announce(id, applied),
             Err(problem) => problem,
         };
         // The name is the new one: the old one may be another port's by now.
+        let name = port.settings.name.clone();
         let before = before.map(|old| PlannedPort {
             settings: PortSettings { name, ..old.settings.clone() },
             spec: old.spec.clone(),
         });
-        let failure = match before.map(|before| self.ports.open(before)) {
+        match before.map(|before| self.ports.open(before)) {
             Some(Ok(id)) => {
                 self.announce(id, applied);
-                format!("{problem}; it runs on with its old settings")
+                applied.failures.push(format!("{problem}; it runs on with its old settings"));
             }
-            Some(Err(again)) => format!("{problem}; with its old settings neither: {again}"),
-            None => problem.to_string(),
-        };
-        applied.failures.push(failure);
+            Some(Err(_)) | None => {
+                let now = self.listeners.clock.now();
+                self.lost.add_refused(port, problem.to_string(), now);
+            }
+        }
+    }
+
+    /// A kernel interface was deleted: its port is closed, and opened again when it is back.
+    pub fn lose(&mut self, id: PortId) {
+        if self.ports.iter().all(|(live, _)| live != id) {
+            // A TAP takes its interface along, which may be heard before the port is unwatched.
+            return;
+        }
+        self.listeners.tell_control(ToControl::Detach(id));
+        self.listeners.tell_host(ToHost::Unwatch(id));
+        let Some(planned) = self.ports.close(id) else { return };
+        let name = &planned.settings.name;
+        let interface = planned.spec.kernel_interface().unwrap_or("");
+        let text = format!("port {name} is closed: its interface {interface} is gone");
+        self.listeners.say(Severity::Warning, "port.gone", text);
+        self.lost.add(planned, self.listeners.clock.now());
+    }
+
+    /// How long until [`Self::open_lost`] has something to do.
+    pub fn idle_time(&self) -> Option<Duration> {
+        self.lost.due_at().map(|due_at| due_at - self.listeners.clock.now())
+    }
+
+    /// Opens those ports that were lost and are due, as far as they can be.
+    pub fn open_lost(&mut self) {
+        let now = self.listeners.clock.now();
+        while let Some(lost) = self.lost.take_due(now) {
+            let name = lost.planned.settings.name.clone();
+            if let Some(problem) = kernel::missing(&lost.planned.spec) {
+                let why = RunError::Port { port: name, problem }.to_string();
+                self.lost.look_again(lost, why, now);
+                continue;
+            }
+            match self.ports.open(lost.planned.clone()) {
+                Ok(id) => {
+                    self.announce(id, &mut Applied::default());
+                    let text = format!("port {name} is open again");
+                    self.listeners.say(Severity::Info, "port.back", text);
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    if self.lost.try_again(lost, why.clone(), now) {
+                        self.listeners.say(Severity::Error, "port.gone", again(&why));
+                    }
+                }
+            }
+        }
     }
 
     /// Closes all ports; the workers have ended.
@@ -249,18 +337,18 @@ impl<B: PacketBuf> Applier<B> {
     }
 }
 
+/// Why a port is not open, and what comes of it.
+fn again(why: &str) -> String {
+    format!("{why}; it is tried again until it is open")
+}
+
 fn refused(error: impl ToString) -> ApiError {
     ApiError::Configuration(error.to_string())
 }
 
 /// What leads from the open ports to the planned ones. A port is the same port when its device is:
 /// its name may change like any other setting.
-fn steps(live: &[(PortId, &LivePort)], planned: Vec<PlannedPort>) -> PortSteps {
-    let now: Vec<_> = live.iter().map(|(id, port)| (*id, &port.planned)).collect();
-    compare(&now, planned)
-}
-
-fn compare(live: &[(PortId, &PlannedPort)], planned: Vec<PlannedPort>) -> PortSteps {
+fn steps(live: &[(PortId, &PlannedPort)], planned: Vec<PlannedPort>) -> PortSteps {
     let mut steps = PortSteps::default();
     let mut kept = BTreeSet::new();
     for port in planned {

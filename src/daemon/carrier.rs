@@ -1,8 +1,10 @@
 //! Carrier of the ports: from the kernel at once, from drivers by asking every few milliseconds.
 //!
 //! Owns the list of watched ports and what was last said of each. Virtual drivers say "up" always
-//! (`net_af_packet`), so a kernel interface is believed instead of its driver. MAC addresses are
-//! not looked at: a TAP's interface has another one than its port.
+//! (`net_af_packet`), so a kernel interface is believed instead of its driver. It is known by its
+//! index: that is what a driver's socket is bound to, whatever its name becomes, and an interface
+//! that is deleted and made again has another one. MAC addresses are not looked at: a TAP's
+//! interface has another one than its port.
 //!
 //! Drivers are asked, not listened to. A driver that is opened with link interrupts answers
 //! `rte_eth_link_get_nowait` from memory, and where no interrupt comes (one vector that the receive
@@ -15,8 +17,8 @@
 
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
-use crate::daemon::messages::WatchedPort;
-use crate::os::netlink::{LinkEvent, LinkMonitor};
+use crate::daemon::messages::{Carrier, WatchedPort};
+use crate::os::netlink::{Heard, LinkMonitor};
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
@@ -72,21 +74,21 @@ impl CarrierWatch {
 
     /// When a driver is to be asked; `None` while the kernel tells of all ports.
     pub fn due_at(&self) -> Option<Instant> {
-        let must_ask = |port: &WatchedPort| port.interface.is_none() || self.monitor.is_none();
+        let must_ask = |port: &WatchedPort| port.ifindex.is_none() || self.monitor.is_none();
         self.ports.values().any(must_ask).then_some(self.due_at)
     }
 
     /// Looks at every interface.
-    pub fn look(&mut self, say: impl FnMut(PortId, bool) -> bool) {
-        if let Some(Ok(links)) = self.monitor.as_mut().map(LinkMonitor::snapshot) {
-            self.hear(&links, say);
+    pub fn look(&mut self, say: impl FnMut(PortId, Carrier) -> bool) {
+        if let Some(Ok(heard)) = self.monitor.as_mut().map(LinkMonitor::snapshot) {
+            self.hear(&heard, say);
         }
     }
 
     /// Takes what the kernel reported.
-    pub fn poll(&mut self, say: impl FnMut(PortId, bool) -> bool) {
+    pub fn poll(&mut self, say: impl FnMut(PortId, Carrier) -> bool) {
         match self.monitor.as_mut().map(LinkMonitor::poll) {
-            Some(Ok(links)) => self.hear(&links, say),
+            Some(Ok(heard)) => self.hear(&heard, say),
             Some(Err(error)) => tracing::warn!(topic = "daemon.carrier", "{error}"),
             None => {}
         }
@@ -96,18 +98,17 @@ impl CarrierWatch {
     pub fn ask_drivers(
         &mut self,
         clock: impl Fn() -> Instant,
-        mut say: impl FnMut(PortId, bool) -> bool,
+        mut say: impl FnMut(PortId, Carrier) -> bool,
     ) {
         let began_at = clock();
         let has_monitor = self.monitor.is_some();
         for port in self.ports.values_mut() {
-            if port.interface.is_some() && has_monitor {
+            if port.ifindex.is_some() && has_monitor {
                 continue;
             }
-            if let Some(is_up) = port.stats.is_up().filter(|is_up| *is_up != port.is_up)
-                && say(port.port, is_up)
-            {
-                port.is_up = is_up;
+            let Some(carrier) = port.stats.is_up().map(Carrier::of) else { continue };
+            if carrier != port.carrier && say(port.port, carrier) {
+                port.carrier = carrier;
             }
         }
         let now = clock();
@@ -121,13 +122,25 @@ impl CarrierWatch {
     }
 
     /// Every change is said in its order: a short break ends adjacencies as a long one does.
-    fn hear(&mut self, links: &[LinkEvent], mut say: impl FnMut(PortId, bool) -> bool) {
+    fn hear(&mut self, heard: &Heard, mut say: impl FnMut(PortId, Carrier) -> bool) {
         for port in self.ports.values_mut() {
-            let Some(name) = &port.interface else { continue };
-            for link in links.iter().filter(|link| link.name == *name) {
-                if link.is_up != port.is_up && say(port.port, link.is_up) {
-                    port.is_up = link.is_up;
+            let Some(ifindex) = port.ifindex else { continue };
+            let mut tell = |carrier| {
+                let is_news = port.carrier != Carrier::Gone && port.carrier != carrier;
+                if is_news && say(port.port, carrier) {
+                    port.carrier = carrier;
                 }
+            };
+            let mut is_known = false;
+            for link in heard.links.iter().filter(|link| link.ifindex == ifindex) {
+                is_known = true;
+                tell(match link.is_removed {
+                    true => Carrier::Gone,
+                    false => Carrier::of(link.is_up),
+                });
+            }
+            if heard.is_complete && !is_known {
+                tell(Carrier::Gone);
             }
         }
     }

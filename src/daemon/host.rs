@@ -16,7 +16,7 @@ use crate::daemon::carrier::CarrierWatch;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::log;
 use crate::daemon::mailbox::{Mailbox, Post};
-use crate::daemon::messages::{Applied, Job, ToControl, ToHost};
+use crate::daemon::messages::{Applied, Carrier, Job, ToControl, ToHost};
 use crate::daemon::observe::Observer;
 use crate::daemon::signals::Signals;
 use crate::daemon::tun_bridge::TunBridge;
@@ -238,12 +238,14 @@ impl<B: PacketBuf> Host<B> {
 
     fn with_carrier(
         &mut self,
-        look: impl FnOnce(&mut CarrierWatch, &mut dyn FnMut(PortId, bool) -> bool),
+        look: impl FnOnce(&mut CarrierWatch, &mut dyn FnMut(PortId, Carrier) -> bool),
     ) {
-        let control = &self.start.control;
+        let (control, jobs) = (&self.start.control, &self.start.jobs);
         let mut has_failed = false;
-        let mut say = |port, is_up| {
-            let is_sent = control.send(ToControl::Carrier { port, is_up }).is_ok();
+        let mut say = |port, carrier| {
+            let is_up = carrier == Carrier::Up;
+            let is_sent = control.send(ToControl::Carrier { port, is_up }).is_ok()
+                && (carrier != Carrier::Gone || jobs.try_send(Job::InterfaceGone(port)).is_ok());
             has_failed |= !is_sent;
             is_sent
         };

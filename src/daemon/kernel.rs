@@ -13,7 +13,7 @@ use crate::config::PortSettings;
 use crate::daemon::error::PortProblem;
 use crate::os::netlink::sysctl::{disable_ipv6, enable_ipv6, has_ipv6};
 use crate::os::netlink::{
-    Link, NetlinkError, Offload, RouteSocket, offloads, offloads_off, offloads_on,
+    Link, NetlinkError, Offload, RouteSocket, link_index, offloads, offloads_off, offloads_on,
 };
 use crate::ports::DeviceSpec;
 
@@ -88,6 +88,11 @@ pub fn prepare(
 }
 
 impl Original {
+    /// Index of the interface.
+    pub const fn ifindex(&self) -> u32 {
+        self.link.ifindex
+    }
+
     /// The address.
     pub const fn mac(&self) -> MacAddress {
         self.link.mac
@@ -148,6 +153,13 @@ fn find(socket: &mut RouteSocket, interface: &str) -> Result<Link, PortProblem> 
         false => PortProblem::Kernel(error),
     };
     socket.link_by_name(interface).map_err(missing)
+}
+
+/// What a device cannot be opened without: its interface, unless the device brings it.
+pub fn missing(spec: &DeviceSpec) -> Option<PortProblem> {
+    let interface = spec.kernel_interface().filter(|_| exists_before(spec))?;
+    let is_there = link_index(interface).is_some();
+    (!is_there).then(|| PortProblem::Missing { interface: interface.to_owned() })
 }
 
 /// Whether the interface is there before its device is opened; a TAP's comes with it.

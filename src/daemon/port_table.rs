@@ -11,7 +11,7 @@ use crate::daemon::devices::{DeviceOpener, DeviceQueues, DeviceStats, OpenDevice
 use crate::daemon::error::{PortProblem, RunError};
 use crate::daemon::inventory::Open;
 use crate::daemon::kernel::{self, KernelSide, MTU_MAX, Original};
-use crate::daemon::messages::WatchedPort;
+use crate::daemon::messages::{Carrier, WatchedPort};
 use crate::daemon::observe::Observer;
 use crate::daemon::worker::WorkerLinks;
 use crate::dataplane::{WorkerCommand, WorkerPort};
@@ -160,9 +160,9 @@ impl<B: PacketBuf> PortTable<B> {
     pub fn watched(&self, id: PortId) -> Option<WatchedPort> {
         self.live.get(&id).map(|port| WatchedPort {
             port: id,
-            interface: port.planned.spec.kernel_interface().map(str::to_owned),
+            ifindex: port.original.as_ref().map(Original::ifindex),
             stats: Arc::clone(&port.stats),
-            is_up: port.attached.is_up,
+            carrier: Carrier::of(port.attached.is_up),
         })
     }
 

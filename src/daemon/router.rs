@@ -32,7 +32,7 @@ use crate::os::poller::Poller;
 use crate::packet::PacketBuf;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -201,7 +201,7 @@ fn start<B: PacketBuf + 'static>(
         counters: Arc::clone(&rest.counters),
         admission: rest.admission,
     };
-    let listeners = Listeners::new(to_control, to_host, rest.counters);
+    let listeners = Listeners::new(to_control, to_host, rest.counters, rest.clock);
     let control = spawn("control", move || control::run(control))?;
     let host = spawn("host", move || host::run(host))?;
     Ok(Running { workers, control, host, listeners, jobs })
@@ -217,12 +217,22 @@ fn spawn<T: Send + 'static>(
 
 /// Carries out jobs until one says stop, or the host thread is no more.
 fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) {
-    while let Ok(job) = running.jobs.recv() {
+    loop {
+        applier.open_lost();
+        let job = match applier.idle_time() {
+            Some(idle_time) => running.jobs.recv_timeout(idle_time),
+            None => running.jobs.recv().map_err(RecvTimeoutError::from),
+        };
         let (client, outcome) = match job {
             // Nobody has the number 0: the outcome goes to the log only.
-            Job::Reload => (0, applier.reload()),
-            Job::Apply { client, text } => (client, applier.apply(&text)),
-            Job::Stop => return,
+            Ok(Job::Reload) => (0, applier.reload()),
+            Ok(Job::Apply { client, text }) => (client, applier.apply(&text)),
+            Ok(Job::InterfaceGone(port)) => {
+                applier.lose(port);
+                continue;
+            }
+            Err(RecvTimeoutError::Timeout) => continue,
+            Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         };
         running.listeners.tell_host(ToHost::Applied { client, outcome });
     }

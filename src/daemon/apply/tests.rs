@@ -10,6 +10,8 @@ use crate::daemon::error::PortProblem;
 use crate::daemon::mailbox::{Mailbox, mailbox};
 use crate::daemon::messages::{TO_CONTROL_MAX, TO_HOST_MAX};
 use crate::daemon::observe::Observer;
+use crate::os::namespace::{Namespace, may_create_namespaces};
+use crate::os::netlink::{NewVeth, RouteSocket, VethEnd};
 use crate::os::poller::Poller;
 use crate::packet::HeapBuf;
 use crate::ports::DeviceSpec;
@@ -96,15 +98,15 @@ impl Bench {
         let (to_host, host) = mailbox(TO_HOST_MAX, poller.waker());
         let devices = Devices::default();
         let name = "r1".to_owned();
-        let observer =
-            Observer::new(Clock::start(), name, String::new(), Vec::new(), Arc::default());
+        let clock = Clock::start();
+        let observer = Observer::new(clock, name, String::new(), Vec::new(), Arc::default());
         let table = PortTable::new(Box::new(devices.clone()), Vec::new(), Arc::new(observer));
         let file = ConfigFile::new(Path::new("/nonexistent/k.toml"), Overrides::default());
         let config = file.load("t", &text(ports)).unwrap();
         let planned = inventory::plan(&config, &[]);
         let counters = Arc::default();
         let patience = Duration::ZERO;
-        let listeners = Listeners { control: to_control, host: to_host, counters, patience };
+        let listeners = Listeners { control: to_control, host: to_host, counters, clock, patience };
         let applier = Applier::new(file, config, table, listeners);
         let mut bench = Self { applier, devices, control, _host: host };
         bench.applier.begin(planned).unwrap();
@@ -115,6 +117,12 @@ impl Bench {
         while self.control.take().is_some() {}
         self.devices.with(|host| host.log.clear());
         self.applier.apply(&text(ports))
+    }
+
+    /// Lets time pass until every port that is not open was tried once more.
+    fn try_lost(&mut self) {
+        std::thread::sleep(self.applier.idle_time().unwrap_or_default());
+        self.applier.open_lost();
     }
 
     /// Ports that the control plane was told of since the last configuration.
@@ -165,6 +173,76 @@ fn a_port_that_does_not_open_anew_keeps_its_old_settings() {
 }
 
 #[test]
+fn a_port_that_opens_neither_way_is_tried_until_it_does() {
+    const NIC: &str = "[[port]]\nname = \"p\"\ndevice = \"pci:81:00.0\"\nrole = \"fabric\"\n";
+    let mut bench = Bench::start(&format!("{NIC}mtu = 1500\n"));
+    bench.devices.with(|host| host.mtu_max = Some(1000));
+    let applied = bench.apply(&format!("{NIC}mtu = 9000\n")).unwrap();
+    let failure = "port p: the MTU is too large; it is tried again until it is open";
+    assert_eq!(applied.failures, [failure]);
+    assert!(bench.attached().is_empty());
+    bench.devices.with(|host| host.mtu_max = None);
+    bench.try_lost();
+    assert_eq!(bench.attached()[0].settings.mtu, 9000);
+    assert_eq!(bench.applier.idle_time(), None);
+}
+
+const VETH: &str = "[[port]]\ndevice = \"af_packet:v1\"\nrole = \"fabric\"\n";
+
+fn make_veth(socket: &mut RouteSocket, ifindex: u32) {
+    let end = |name, ifindex| VethEnd { name, ifindex, namespace: None };
+    let ends = [end("v1", ifindex), end("v2", ifindex + 1)];
+    socket.create_veth(&NewVeth { ends, mtu: 1500 }).unwrap();
+}
+
+/// Runs `work` in a namespace where a port is open on v1, number 1001.
+fn with_veth(work: impl FnOnce(&mut RouteSocket, &mut Bench) + Send) {
+    if !may_create_namespaces() {
+        println!("skipped: this user may not make network namespaces");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let namespace = Namespace::create(&folder.path().join("n")).unwrap();
+    let inside = namespace.run(|| {
+        let mut socket = RouteSocket::open().unwrap();
+        make_veth(&mut socket, 1001);
+        work(&mut socket, &mut Bench::start(VETH));
+    });
+    Namespace::delete(namespace.path()).unwrap();
+    inside.unwrap();
+}
+
+#[test]
+fn a_port_is_open_again_when_its_interface_is_made_again() {
+    with_veth(|socket, bench| {
+        let port = bench.attached()[0].port;
+        socket.delete_link(1001).unwrap();
+        bench.applier.lose(port);
+        assert!(matches!(bench.control.take(), Some(ToControl::Detach(gone)) if gone == port));
+        let failures = bench.apply(VETH).unwrap().failures;
+        assert!(failures[0].contains("there is no interface `v1`"), "{failures:?}");
+        make_veth(socket, 1003);
+        bench.try_lost();
+        let attached = bench.attached();
+        assert_eq!((attached.len(), attached[0].mtu_max), (1, 9000), "the new one is prepared");
+        let watched = bench.applier.ports.watched(attached[0].port).unwrap();
+        assert_eq!(watched.ifindex, Some(1003));
+    });
+}
+
+#[test]
+fn a_port_that_goes_while_it_changes_comes_back_changed() {
+    with_veth(|socket, bench| {
+        socket.delete_link(1001).unwrap();
+        let failures = bench.apply(&format!("{VETH}cost = 7\n")).unwrap().failures;
+        assert!(failures[0].contains("there is no interface `v1`"), "{failures:?}");
+        make_veth(socket, 1003);
+        bench.try_lost();
+        assert_eq!(bench.attached()[0].settings.cost, Some(7));
+    });
+}
+
+#[test]
 fn a_message_that_nobody_takes_is_counted_and_answered() {
     const PORT: &str = "[[port]]\nname = \"p\"\ndevice = \"vdev:net_x0\"\nrole = \"fabric\"\n";
     let mut bench = Bench::start(PORT);
@@ -197,13 +275,13 @@ fn port(name: &str, interface: &str, cost: u16) -> PlannedPort {
 fn ports_that_stay_are_left_alone() {
     let (a, b) = (port("a", "v1", 1), port("b", "v2", 1));
     let live = [(PortId(0), &a), (PortId(1), &b)];
-    assert_eq!(compare(&live, vec![b.clone(), a.clone()]), PortSteps::default());
+    assert_eq!(steps(&live, vec![b.clone(), a.clone()]), PortSteps::default());
 }
 
 #[test]
 fn a_port_with_other_settings_keeps_its_device() {
     let a = port("a", "v1", 1);
-    let steps = compare(&[(PortId(4), &a)], vec![port("a", "v1", 2), port("c", "v3", 1)]);
+    let steps = steps(&[(PortId(4), &a)], vec![port("a", "v1", 2), port("c", "v3", 1)]);
     assert_eq!(steps.change, [(PortId(4), port("a", "v1", 2))]);
     assert_eq!(steps.open, [port("c", "v3", 1)]);
     assert!(steps.close.is_empty() && steps.reopen.is_empty());
@@ -213,7 +291,7 @@ fn a_port_with_other_settings_keeps_its_device() {
 fn a_port_is_the_same_port_while_its_device_is() {
     let (a, b) = (port("a", "v1", 1), port("b", "v2", 1));
     let live = [(PortId(0), &a), (PortId(1), &b)];
-    let steps = compare(&live, vec![port("b", "v1", 1), port("a", "v2", 1)]);
+    let steps = steps(&live, vec![port("b", "v1", 1), port("a", "v2", 1)]);
     assert_eq!(
         steps.change,
         [(PortId(0), port("b", "v1", 1)), (PortId(1), port("a", "v2", 1))],
@@ -226,7 +304,7 @@ fn a_port_is_the_same_port_while_its_device_is() {
 fn an_interface_that_is_taken_in_another_way_is_closed_first() {
     let (a, mut xdp) = (port("a", "v1", 1), port("a", "v1", 1));
     xdp.spec = DeviceSpec::AfXdp("v1".to_owned());
-    let steps = compare(&[(PortId(0), &a)], vec![xdp.clone()]);
+    let steps = steps(&[(PortId(0), &a)], vec![xdp.clone()]);
     assert_eq!((steps.close, steps.reopen), (vec![PortId(0)], vec![xdp]));
     assert!(steps.open.is_empty() && steps.change.is_empty());
 }

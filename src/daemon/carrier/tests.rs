@@ -1,7 +1,9 @@
 //! Claims about carrier, told by a kernel and drivers that are made up.
 
 use super::*;
+use crate::base::ids::MacAddress;
 use crate::daemon::devices::DeviceStats;
+use crate::os::netlink::LinkEvent;
 use core::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,13 +25,72 @@ impl DeviceStats for Driver {
     }
 }
 
-fn port(number: u16, interface: Option<&str>, driver: &Arc<Driver>) -> WatchedPort {
+fn port(number: u16, ifindex: Option<u32>, driver: &Arc<Driver>) -> WatchedPort {
     WatchedPort {
         port: PortId(number),
-        interface: interface.map(str::to_owned),
+        ifindex,
         stats: Arc::<Driver>::clone(driver),
-        is_up: true,
+        carrier: Carrier::Up,
     }
+}
+
+fn link(ifindex: u32, name: &str, is_up: bool) -> LinkEvent {
+    let name = name.to_owned();
+    let mac = MacAddress::default();
+    LinkEvent { ifindex, name, is_up, mtu: 9000, mac, is_removed: false }
+}
+
+/// What is said of port 1 with interface v1, number 7, as these things are heard.
+fn said(heard: &[Heard]) -> Vec<Carrier> {
+    let mut watch = CarrierWatch::on(None);
+    watch.watch(port(1, Some(7), &Arc::new(Driver(AtomicBool::new(true)))));
+    let mut said = Vec::new();
+    for heard in heard {
+        watch.hear(heard, |_, carrier| {
+            said.push(carrier);
+            true
+        });
+    }
+    said
+}
+
+fn changes(links: Vec<LinkEvent>) -> Heard {
+    Heard { links, is_complete: false }
+}
+
+#[test]
+fn an_interface_made_again_under_the_name_is_another_one() {
+    let removed = LinkEvent { is_removed: true, ..link(7, "v1", false) };
+    let heard = [changes(vec![link(7, "v1", false), removed]), changes(vec![link(9, "v1", true)])];
+    assert_eq!(said(&heard), [Carrier::Down, Carrier::Gone]);
+}
+
+#[test]
+fn an_interface_that_is_not_in_a_complete_list_is_gone() {
+    let complete = |links| Heard { links, is_complete: true };
+    assert_eq!(said(&[complete(vec![link(7, "v1", true)])]), []);
+    assert_eq!(said(&[complete(vec![link(9, "v1", true)])]), [Carrier::Gone]);
+    assert_eq!(said(&[changes(vec![link(9, "v1", false)])]), []);
+}
+
+#[test]
+fn an_interface_with_a_new_name_is_the_same_one() {
+    assert_eq!(said(&[changes(vec![link(7, "v8", false)])]), [Carrier::Down]);
+}
+
+#[test]
+fn what_could_not_be_said_is_said_again() {
+    let mut watch = CarrierWatch::on(None);
+    watch.watch(port(1, Some(7), &Arc::new(Driver(AtomicBool::new(true)))));
+    let gone = Heard { links: Vec::new(), is_complete: true };
+    let mut said = Vec::new();
+    for has_room in [false, true, true] {
+        watch.hear(&gone, |_, carrier| {
+            said.push((carrier, has_room));
+            has_room
+        });
+    }
+    assert_eq!(said, [(Carrier::Gone, false), (Carrier::Gone, true)]);
 }
 
 #[test]
@@ -39,8 +100,8 @@ fn a_driver_is_asked_within_ten_milliseconds_again() {
     assert_eq!(watch.due_at(), None, "nobody to ask");
     watch.watch(port(3, None, &driver));
     let mut said = Vec::new();
-    let mut say = |port, is_up| {
-        said.push((port, is_up));
+    let mut say = |port, carrier| {
+        said.push((port, carrier));
         true
     };
     watch.ask_drivers(|| Instant::from_millis(100), &mut say);
@@ -48,7 +109,7 @@ fn a_driver_is_asked_within_ten_milliseconds_again() {
     assert_eq!(watch.due_at(), Some(Instant::from_millis(110)));
     watch.ask_drivers(|| Instant::from_millis(110), &mut say);
     watch.ask_drivers(|| Instant::from_millis(120), &mut say);
-    assert_eq!(said, [(PortId(3), false)]);
+    assert_eq!(said, [(PortId(3), Carrier::Down)]);
 }
 
 #[test]

@@ -260,6 +260,13 @@ impl RouteSocket {
     }
 }
 
+/// The index of a device, in the calling thread's namespace; `None` where there is no such device.
+pub fn link_index(name: &str) -> Option<u32> {
+    let (family, kind) = (rustix::net::AddressFamily::UNIX, rustix::net::SocketType::DGRAM);
+    let socket = rustix::net::socket(family, kind, None).ok()?;
+    rustix::net::netdevice::name_to_index(socket, name).ok()
+}
+
 fn veth_end(end: &VethEnd<'_>, mtu: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = end.ifindex;
