@@ -19,13 +19,16 @@ pub struct Reply {
 pub enum ReplyBody {
     /// State.
     Show(Box<ShowReply>),
-    /// The new configuration runs; one sentence for each thing that changed, and for each that
-    /// needs a restart.
+    /// The new configuration runs; one sentence for each thing that changed, for each that needs a
+    /// restart, and for each that should have changed and did not.
     Applied {
         /// What changed at once.
         changes: Vec<String>,
         /// What the file says but only a restart can do.
         needs_restart: Vec<String>,
+        /// What could not be done; all else was. Routers before this field did not tell.
+        #[serde(default)]
+        failures: Vec<String>,
     },
     /// Something happened.
     Event(Event),
@@ -54,4 +57,18 @@ pub enum ApiError {
     /// The control plane did not answer in time.
     #[error("the control plane is busy; try again")]
     Busy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_of_a_router_that_tells_no_failures_is_understood() {
+        let line = r#"{"applied":{"changes":["a"],"needs_restart":[]}}"#;
+        let body: ReplyBody = serde_json::from_str(line).unwrap();
+        let (changes, none) = (vec!["a".to_owned()], Vec::new());
+        let expected = ReplyBody::Applied { changes, needs_restart: none.clone(), failures: none };
+        assert_eq!(body, expected);
+    }
 }

@@ -78,7 +78,9 @@ pub fn config(command: &ConfigCommand) -> Exit {
             Ok(text)
         }
         ConfigCommand::Diff(arguments) => diff(arguments),
-        ConfigCommand::Apply(arguments) => apply(arguments),
+        ConfigCommand::Apply(arguments) => {
+            return apply(arguments).unwrap_or_else(|failure| failure.report());
+        }
         ConfigCommand::Show { socket } => running(&socket.socket),
     };
     match result {
@@ -241,15 +243,20 @@ fn load_for_running(
     }
 }
 
-fn apply(arguments: &FileArguments) -> Result<String, Failure> {
+fn apply(arguments: &FileArguments) -> Result<Exit, Failure> {
     let text = read(&arguments.file)?;
     let mut client = Client::connect(&arguments.socket.socket)?;
-    match client.ask(RequestBody::ConfigApply { text })? {
-        ReplyBody::Applied { changes, needs_restart } => {
-            Ok(changes_text(&changes, &needs_restart, "changed"))
-        }
-        _ => Err(ClientError::Unexpected.into()),
-    }
+    let reply = client.ask(RequestBody::ConfigApply { text })?;
+    let ReplyBody::Applied { changes, needs_restart, failures } = reply else {
+        return Err(ClientError::Unexpected.into());
+    };
+    let printed = emit(&changes_text(&changes, &needs_restart, "changed"));
+    failures.iter().for_each(|failure| eprintln!("kumiki: not done: {failure}"));
+    Ok(match (printed, failures.is_empty()) {
+        (Err(exit), true) => exit,
+        (Ok(()), true) => Exit::Ok,
+        (_, false) => Exit::Failed,
+    })
 }
 
 fn changes_text(changes: &[String], needs_restart: &[String], verb: &str) -> String {

@@ -3,8 +3,11 @@
 //! Owns both texts (parsing and display), the default name of a port, globs, and [`assign`], which
 //! hands the devices of a host to blocks. Finding the devices is the business of `daemon`.
 //!
-//! *Invariants*: display and parsing are inverse; the first block that matches wins; a glob never
-//! takes a device the administrator reaches the host through.
+//! *Invariants*: what is displayed is parsed to the same; one device has one text, as EAL compares
+//! names octet by octet and the daemon compares devices; the first block that matches wins; a glob
+//! never takes a device the administrator reaches the host through. A device on which a port is
+//! open keeps the name of that port, and is not given up because the administrator comes that way
+//! now: which other devices there are does not matter to it.
 
 use crate::config::schema::{PortDevice, PortSettings};
 use core::fmt;
@@ -55,15 +58,18 @@ fn is_hex(text: &str, lengths: core::ops::RangeInclusive<usize>) -> bool {
     lengths.contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_hexdigit())
 }
 
-fn is_pci_address(text: &str) -> bool {
-    let Some((place, function)) = text.rsplit_once('.') else { return false };
+/// `DDDD:BB:DD.F` in lower case, as the kernel and EAL write it, of any of the ways people write
+/// it: without the domain, in upper case.
+fn pci_address(text: &str) -> Option<String> {
+    let (place, function) = text.rsplit_once('.')?;
     let mut parts = place.rsplit(':');
-    let device_and_bus = [parts.next(), parts.next()];
-    let is_domain_right = parts.next().is_none_or(|domain| is_hex(domain, 4..=8));
-    is_domain_right
-        && parts.next().is_none()
-        && device_and_bus.iter().all(|part| part.is_some_and(|part| is_hex(part, 2..=2)))
-        && matches!(function.as_bytes(), [b'0'..=b'7'])
+    let (device, bus, domain) = (parts.next()?, parts.next()?, parts.next().unwrap_or("0000"));
+    let is_right = parts.next().is_none()
+        && is_hex(domain, 4..=8)
+        && [device, bus].iter().all(|part| is_hex(part, 2..=2))
+        && matches!(function.as_bytes(), [b'0'..=b'7']);
+    let domain = u32::from_str_radix(domain, 16).ok().filter(|_| is_right)?;
+    Some(format!("{domain:04x}:{bus}:{device}.{function}").to_ascii_lowercase())
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -84,7 +90,8 @@ impl PortDevice {
         if glob.is_empty() {
             return Err(ParseDeviceError::Empty(format!("{key}=")));
         }
-        Ok(Self::Match { key: key.to_owned(), glob: glob.to_owned() })
+        let address = pci_address(glob).filter(|_| key == "pci");
+        Ok(Self::Match { key: key.to_owned(), glob: address.unwrap_or_else(|| glob.to_owned()) })
     }
 
     /// The name a port has when the file gives none. With `match` that is the role's word instead.
@@ -123,9 +130,11 @@ impl FromStr for PortDevice {
             false => Ok(text),
         };
         match kind {
-            "pci" if is_pci_address(&argument) => Ok(Self::Pci(argument)),
-            "pci" => Err(ParseDeviceError::PciAddress(argument)),
-            "vmbus" if is_uuid(&argument) => Ok(Self::Vmbus(argument)),
+            "pci" => match pci_address(&argument) {
+                Some(address) => Ok(Self::Pci(address)),
+                None => Err(ParseDeviceError::PciAddress(argument)),
+            },
+            "vmbus" if is_uuid(&argument) => Ok(Self::Vmbus(argument.to_ascii_lowercase())),
             "vmbus" => Err(ParseDeviceError::VmbusUuid(argument)),
             "af_packet" => interface(argument).map(Self::AfPacket),
             "af_xdp" => interface(argument).map(Self::AfXdp),
@@ -195,6 +204,8 @@ pub struct DeviceFacts {
     pub name: String,
     /// Whether the default route or an ssh session of the host runs over it.
     pub is_management: bool,
+    /// The name of the port that is open on it.
+    pub open_as: Option<String>,
 }
 
 /// A device that fell to a block.
@@ -204,7 +215,8 @@ pub struct Assignment {
     pub block: usize,
     /// Index of the device.
     pub device: usize,
-    /// The name of the port: that of the block, numbered from the second device on.
+    /// The name of the port: the one it has, else that of the block, numbered from the second
+    /// device on.
     pub name: String,
 }
 
@@ -217,24 +229,44 @@ fn takes(device: &PortDevice, facts: &DeviceFacts) -> bool {
         _ => &facts.name,
     };
     let is_exact = key != "driver" && !glob.contains(['*', '?']);
-    !value.is_empty() && glob_matches(glob, value) && (is_exact || !facts.is_management)
+    let is_free = !facts.is_management || facts.open_as.is_some();
+    !value.is_empty() && glob_matches(glob, value) && (is_exact || is_free)
+}
+
+/// Whether a device of a block with the name `base` may be called `name`.
+fn is_numbered(base: &str, name: &str) -> bool {
+    let number = name.strip_prefix(base);
+    number.is_some_and(|number| {
+        number.is_empty() || !number.starts_with('0') && number.parse::<u32>().is_ok_and(|n| n > 1)
+    })
 }
 
 /// Hands devices to `match` blocks: in order of devices, the first block that matches wins. Names
-/// never repeat.
+/// never repeat; those in use stay, as far as the name of the block does.
 pub fn assign(ports: &[PortSettings], devices: &[DeviceFacts]) -> Vec<Assignment> {
     let is_match = |port: &&PortSettings| matches!(port.device, PortDevice::Match { .. });
     let mut used: BTreeSet<String> =
         ports.iter().filter(|port| !is_match(port)).map(|port| port.name.clone()).collect();
+    let blocks: Vec<Option<(usize, &PortSettings)>> = devices
+        .iter()
+        .map(|facts| ports.iter().enumerate().find(|(_, port)| takes(&port.device, facts)))
+        .collect();
+    let kept: Vec<Option<String>> = devices
+        .iter()
+        .zip(&blocks)
+        .map(|(facts, block)| {
+            let name = facts.open_as.clone()?;
+            let (_, block) = block.as_ref()?;
+            (is_numbered(&block.name, &name) && used.insert(name.clone())).then_some(name)
+        })
+        .collect();
     let mut assignments = Vec::new();
-    for (device, facts) in devices.iter().enumerate() {
-        let Some(block) = ports.iter().position(|port| takes(&port.device, facts)) else {
-            continue;
-        };
-        let base = &ports[block].name;
-        let name = core::iter::once(base.clone())
-            .chain((2..).map(|number: u32| format!("{base}{number}")))
-            .find(|name| !used.contains(name));
+    for (device, (block, kept)) in blocks.into_iter().zip(kept).enumerate() {
+        let Some((block, PortSettings { name: base, .. })) = block else { continue };
+        let numbered = (2..).map(|number: u32| format!("{base}{number}"));
+        let name = kept.or_else(|| {
+            core::iter::once(base.clone()).chain(numbered).find(|name| !used.contains(name))
+        });
         let name = name.unwrap_or_else(|| unreachable!("numbers do not run out before devices"));
         used.insert(name.clone());
         assignments.push(Assignment { block, device, name });
@@ -251,7 +283,7 @@ mod tests {
     fn device_text_round_trips() {
         for text in [
             "pci:0000:81:00.0",
-            "pci:81:00.1",
+            "pci:10000:81:00.0",
             "vmbus:635a7ae3-091e-4410-ae59-667c4f8c04c3",
             "af_packet:veth1",
             "af_xdp:eth0",
@@ -261,6 +293,23 @@ mod tests {
         ] {
             assert_eq!(text.parse::<PortDevice>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn one_device_has_one_text_however_it_is_written() {
+        let canonical = |text: &str| text.parse::<PortDevice>().unwrap().to_string();
+        for text in ["pci:81:00.1", "pci:0000:81:00.1", "pci:00000000:81:00.1"] {
+            assert_eq!(canonical(text), "pci:0000:81:00.1", "{text}");
+        }
+        assert_eq!(canonical("pci:0000:AF:0B.7"), "pci:0000:af:0b.7");
+        assert_eq!(
+            canonical("vmbus:635A7AE3-091E-4410-AE59-667C4F8C04C3"),
+            "vmbus:635a7ae3-091e-4410-ae59-667c4f8c04c3"
+        );
+        assert_eq!(
+            PortDevice::from_match("pci=81:00.1"),
+            PortDevice::from_match("pci=0000:81:00.1")
+        );
     }
 
     #[test]
@@ -305,6 +354,7 @@ mod tests {
             driver: "ice".to_owned(),
             name: name.to_owned(),
             is_management,
+            open_as: None,
         }
     }
 
@@ -325,5 +375,42 @@ mod tests {
         assert!(assign(&[block("driver=ice", "fabric")], &nics).is_empty());
         assert!(assign(&[block("name=eth*", "fabric")], &nics).is_empty());
         assert_eq!(assign(&[block("name=eth0", "fabric")], &nics).len(), 1);
+    }
+
+    #[test]
+    fn open_ports_keep_their_names_whatever_comes_and_goes() {
+        let blocks = [block("driver=*", "fabric")];
+        let open = |pci: &str, name: &str, port: &str| DeviceFacts {
+            open_as: Some(port.to_owned()),
+            ..nic(pci, name, false)
+        };
+        let names = |nics: &[DeviceFacts]| -> Vec<_> {
+            assign(&blocks, nics).into_iter().map(|found| (found.device, found.name)).collect()
+        };
+        let named = |device: usize, name: &str| (device, name.to_owned());
+        // One NIC before them appears, the first of them has gone.
+        let nics = [nic("0:0", "eth0", false), open("0:2", "eth2", "fabric2")];
+        assert_eq!(names(&nics), [named(0, "fabric"), named(1, "fabric2")]);
+        // An ssh session comes over an open one, and one that was spared is free now.
+        let busy = DeviceFacts { is_management: true, ..open("0:1", "eth1", "fabric") };
+        let nics = [nic("0:0", "eth0", false), busy, open("0:2", "eth2", "fabric2")];
+        assert_eq!(names(&nics), [named(0, "fabric3"), named(1, "fabric"), named(2, "fabric2")]);
+    }
+
+    #[test]
+    fn the_order_of_the_file_decides_for_open_ports_too() {
+        let open = DeviceFacts { open_as: Some("fabric2".to_owned()), ..nic("0:1", "eth1", false) };
+        let blocks = [block("name=eth1", "uplink"), block("driver=*", "fabric")];
+        assert_eq!(assign(&blocks, core::slice::from_ref(&open))[0].name, "uplink");
+        // A block of the same name in another place leaves it.
+        let blocks = [block("name=eth1", "fabric"), block("driver=*", "fabric")];
+        let found = assign(&blocks, &[open]);
+        assert_eq!((found[0].block, found[0].name.as_str()), (0, "fabric2"));
+        // A device that is named outright has the first claim on its name.
+        let mut outright = block("driver=*", "fabric2");
+        outright.device = PortDevice::Pci("0000:01:00.0".to_owned());
+        let open = DeviceFacts { open_as: Some("fabric2".to_owned()), ..nic("0:1", "eth1", false) };
+        let found = assign(&[outright, block("driver=*", "fabric")], &[open]);
+        assert_eq!(found[0].name, "fabric");
     }
 }

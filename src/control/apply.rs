@@ -3,13 +3,16 @@
 //! Owns what follows from `[cluster]`, `[ospf]`, `[[route]]` and `[[neighbor]]`; ports arrive one
 //! by one as the driver opens them (`port.rs`). Applying the same configuration again changes
 //! nothing.
+//!
+//! *Invariants*: a port that comes or goes costs what names it, however many static routes there
+//! are beside.
 
 use super::plane::{ControlPlane, Identity};
 use super::report;
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::{RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
+use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
 use crate::base::time::{Duration, Instant};
 use crate::config::{Config, StaticRouteTarget};
 use crate::proto::nd;
@@ -23,7 +26,7 @@ const TIME_TO_LEARN: Duration = Duration::from_millis(500);
 const HOLDDOWN: Duration = Duration::from_secs(2);
 
 /// Static routes and neighbours as last applied.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct StaticState {
     routes: BTreeMap<Ipv6Prefix, RouteTarget>,
     neighbors: BTreeMap<(PortId, Ipv6Addr), MacAddress>,
@@ -33,6 +36,8 @@ impl ControlPlane {
     /// Runs `config` from now on.
     pub(super) fn configure(&mut self, now: Instant, config: Config) {
         self.identity = Identity::of(&config);
+        let is_static_same =
+            self.config.routes == config.routes && self.config.neighbors == config.neighbors;
         self.config = config;
         if let Some(router_id) = self.identity.router_id {
             let ospf = &self.config.ospf;
@@ -52,14 +57,57 @@ impl ControlPlane {
         }
         self.number_links();
         self.tell_all(now);
-        self.apply_static(now);
+        if !is_static_same {
+            self.apply_static(now);
+        }
     }
 
-    /// Static routes and neighbours, as far as their ports are here.
-    pub(super) fn apply_static(&mut self, now: Instant) {
-        let routes = self.static_routes();
-        let before = core::mem::replace(&mut self.statics.routes, routes.clone());
+    /// All static routes and neighbours, as far as their ports are here.
+    fn apply_static(&mut self, now: Instant) {
+        let mut routes = BTreeMap::new();
+        for route in &self.config.routes {
+            let Some(target) = self.static_target(&route.target) else { continue };
+            routes.extend(route.prefixes.iter().map(|prefix| (*prefix, target.clone())));
+        }
+        let before = core::mem::take(&mut self.statics.routes);
         self.replace_routes(now, RouteSource::Static, &before, &routes);
+        self.statics.routes = routes;
+        self.apply_static_neighbors(now);
+    }
+
+    /// Static routes and neighbours of ports that got or lost one of these names.
+    pub(super) fn apply_static_of(&mut self, now: Instant, names: &[String]) {
+        // Out of the way while the RIB is told; what follows does not look at them.
+        let routes = core::mem::take(&mut self.config.routes);
+        for route in &routes {
+            let StaticRouteTarget::Via { port: Some(port), .. } = &route.target else { continue };
+            if names.contains(port) {
+                let target = self.static_target(&route.target);
+                self.retarget(now, &route.prefixes, target.as_ref());
+            }
+        }
+        self.config.routes = routes;
+        if self.config.neighbors.iter().any(|neighbor| names.contains(&neighbor.port)) {
+            self.apply_static_neighbors(now);
+        }
+    }
+
+    /// Gives static routes another target, or none.
+    fn retarget(&mut self, now: Instant, prefixes: &[Ipv6Prefix], target: Option<&RouteTarget>) {
+        for prefix in prefixes {
+            let before = match target {
+                Some(target) => self.statics.routes.insert(*prefix, target.clone()),
+                None => self.statics.routes.remove(prefix),
+            };
+            if before.as_ref() != target {
+                let route = target.map(|target| RouteBody { metric: 0, target: target.clone() });
+                let source = RouteSource::Static;
+                self.apply_route(now, RouteUpdate { prefix: *prefix, source, route });
+            }
+        }
+    }
+
+    fn apply_static_neighbors(&mut self, now: Instant) {
         let neighbors = self.static_neighbors();
         let before = core::mem::replace(&mut self.statics.neighbors, neighbors.clone());
         for (port, address) in before.keys().filter(|key| !neighbors.contains_key(key)) {
@@ -71,15 +119,6 @@ impl ControlPlane {
                 self.nd.handle(now, nd::Input::StaticEntry { port, address, mac });
             }
         }
-    }
-
-    fn static_routes(&self) -> BTreeMap<Ipv6Prefix, RouteTarget> {
-        let mut routes = BTreeMap::new();
-        for route in &self.config.routes {
-            let Some(target) = self.static_target(&route.target) else { continue };
-            routes.extend(route.prefixes.iter().map(|prefix| (*prefix, target.clone())));
-        }
-        routes
     }
 
     /// `None` where the port is not on this server: the block is inactive.

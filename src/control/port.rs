@@ -73,6 +73,8 @@ impl ControlPlane {
     pub(super) fn attach(&mut self, now: Instant, attached: AttachedPort) {
         let port = attached.port;
         let before = self.ports.remove(&port);
+        let new_name = attached.settings.name.clone();
+        let old_name = before.as_ref().map(|old| old.attached.settings.name.clone());
         let (is_same_mac, has_ospf, refused) = match before {
             Some(old) => (old.attached.mac == attached.mac, old.has_ospf, old.refused),
             None => (true, false, BTreeSet::new()),
@@ -87,12 +89,16 @@ impl ControlPlane {
         self.ports.insert(port, state);
         self.number_links();
         self.tell_all(now);
-        self.apply_static(now);
+        if old_name.as_ref() != Some(&new_name) {
+            let names: Vec<String> = old_name.into_iter().chain([new_name]).collect();
+            self.apply_static_of(now, &names);
+        }
     }
 
     /// A port was closed.
     pub(super) fn detach(&mut self, now: Instant, port: PortId) {
         let Some(state) = self.ports.get(&port) else { return };
+        let name = state.attached.settings.name.clone();
         if state.has_ospf {
             self.ospf.handle(now, ospf::Input::InterfaceRemoved { port });
         }
@@ -101,7 +107,7 @@ impl ControlPlane {
         self.deliver(now);
         self.ports.remove(&port);
         self.number_links();
-        self.apply_static(now);
+        self.apply_static_of(now, &[name]);
         self.deliver(now);
         self.rib.remove_interface(port);
         self.tell_all(now);

@@ -301,6 +301,12 @@ impl ControlPlane {
     fn inactive_blocks(&self) -> Vec<String> {
         let missing = |name: &str| self.port_named(name).is_none();
         let mut inactive = Vec::new();
+        for (index, port) in self.config.ports.iter().enumerate() {
+            let is_match = matches!(port.device, crate::config::PortDevice::Match { .. });
+            if !is_match && missing(&port.name) {
+                inactive.push(format!("[[port]] {}: port {} is not open", index + 1, port.name));
+            }
+        }
         for (index, route) in self.config.routes.iter().enumerate() {
             if let crate::config::StaticRouteTarget::Via { port: Some(port), .. } = &route.target
                 && missing(port)

@@ -1,6 +1,7 @@
 //! Claims about the whole control plane of one router; many routers are in `tests/sim`.
 
 use super::action::Action;
+use super::apply::StaticState;
 use super::frame::{self, Punted};
 use super::input::{AttachedPort, Input};
 use super::plane::{ControlOptions, ControlPlane};
@@ -194,6 +195,79 @@ fn static_routes_wait_for_their_port_and_go_with_the_configuration() {
     assert_eq!((row.next_hops[0].port.as_str(), row.is_selected), ("p1", true));
     bench.input(Input::Configure(Box::new(config(ports))));
     assert!(!bench.routes().iter().any(is_static));
+}
+
+#[test]
+fn static_routes_and_neighbors_follow_the_name_of_a_port() {
+    let ports = "[[port]]\ndevice = \"af_packet:p1\"\nname = \"p1\"\nrole = \"lan\"\n\
+                 [[port]]\ndevice = \"af_packet:p2\"\nname = \"p2\"\nrole = \"lan\"\n";
+    let of = |number: u32| {
+        format!(
+            "[[route]]\nprefix = \"2001:db8:{number}::/48\"\nvia = \"fe80::1\"\n\
+             port = \"p{number}\"\n[[neighbor]]\naddress = \"fe80::1\"\n\
+             mac = \"02:00:00:00:01:0{number}\"\nport = \"p{number}\"\n"
+        )
+    };
+    let mut bench = Bench::new(&format!("{ports}{}{}", of(1), of(2)));
+    let statics = |bench: &mut Bench| -> Vec<_> {
+        let is_static = |row: &RouteRow| row.source == crate::base::route::RouteSource::Static;
+        let rows = bench.routes().into_iter().filter(is_static);
+        rows.map(|row| {
+            let hop = row.next_hops.into_iter().next().expect("a way");
+            let mac = hop.mac.map(|mac| mac.to_string()).unwrap_or_default();
+            (row.prefix.to_string(), format!("{} {mac}", hop.port))
+        })
+        .collect()
+    };
+    let pair = |prefix: &str, way: &str| (prefix.to_owned(), way.to_owned());
+    let one = pair("2001:db8:1::/48", "p1 02:00:00:00:01:01");
+    let two = pair("2001:db8:2::/48", "p2 02:00:00:00:01:02");
+    bench.attach(port(1, PortRole::Lan));
+    assert_eq!(statics(&mut bench), core::slice::from_ref(&one));
+    // The port is called p2 from now on.
+    let mut renamed = port(1, PortRole::Lan);
+    renamed.settings.name = "p2".to_owned();
+    bench.attach(renamed);
+    assert_eq!(statics(&mut bench), core::slice::from_ref(&two));
+    // Another one has the name that is free.
+    let mut other = port(2, PortRole::Lan);
+    other.settings.name = "p1".to_owned();
+    bench.attach(other);
+    assert_eq!(statics(&mut bench), [one.clone(), two]);
+    bench.input(Input::PortDetached(PortId(1)));
+    assert_eq!(statics(&mut bench), [one]);
+}
+
+#[test]
+fn a_port_that_comes_or_goes_leaves_routes_of_others_alone() {
+    let ports = "[[port]]\ndevice = \"af_packet:p1\"\nname = \"p1\"\nrole = \"lan\"\n";
+    let route = "[[route]]\nprefix = \"2001:db8::/32\"\nvia = \"fe80::1\"\nport = \"p1\"\n";
+    let mut bench = Bench::new(&format!("{ports}{route}"));
+    bench.attach(port(1, PortRole::Lan));
+    let mut other = port(2, PortRole::Fabric);
+    other.settings.cost = Some(7);
+    // Whoever looked at all routes again would find them not applied.
+    bench.plane.statics = StaticState::default();
+    bench.attach(port(2, PortRole::Fabric));
+    bench.attach(other);
+    bench.input(Input::PortDetached(PortId(2)));
+    assert_eq!(bench.plane.statics, StaticState::default());
+}
+
+#[test]
+fn a_block_whose_port_is_not_open_is_inactive() {
+    let ports = "[[port]]\ndevice = \"af_packet:p1\"\nname = \"p1\"\nrole = \"lan\"\n\
+                 [[port]]\nmatch = \"driver=*\"\nrole = \"fabric\"\n";
+    let mut bench = Bench::new(ports);
+    let inactive = |bench: &mut Bench| -> Vec<String> {
+        match bench.input(Input::Query { id: 1, query: ShowQuery::Config }).pop() {
+            Some(ShowReply::Config(row)) => row.inactive,
+            other => unreachable!("an answer about the configuration: {other:?}"),
+        }
+    };
+    assert_eq!(inactive(&mut bench), ["[[port]] 1: port p1 is not open"]);
+    bench.attach(port(1, PortRole::Lan));
+    assert!(inactive(&mut bench).is_empty());
 }
 
 #[test]

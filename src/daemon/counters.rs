@@ -45,6 +45,10 @@ daemon_counters! {
     RequestTooLong: "request_too_long", "Requests beyond the longest line that is read.";
     QueryUnanswered: "query_unanswered", "Questions that the control plane did not answer in time.";
     ReloadRefused: "reload_refused", "Configurations that were refused; the old one runs on.";
+    ApplyIncomplete: "apply_incomplete",
+        "Configurations of which a part could not be done; the log says which part.";
+    MessageDropped: "message_dropped",
+        "Messages that a thread did not take for seconds; it hangs. Restart the router.";
 }
 
 /// The cells; one set per process, shared by `Arc`.

@@ -147,6 +147,10 @@ fn remedy(port: &PlannedPort, error: &OpenError) -> String {
             "is it there (`lspci`), bound to vfio-pci (`driverctl set-override ADDRESS vfio-pci`) \
              and not used by another program?"
         }
+        (DeviceSpec::Vmbus(_), _) => {
+            "is it there (`ls /sys/bus/vmbus/devices`) and bound to uio_hv_generic (`driverctl -b \
+             vmbus set-override UUID uio_hv_generic`)?"
+        }
         (DeviceSpec::AfPacket(_) | DeviceSpec::AfXdp(_) | DeviceSpec::Tap(_), _) => {
             "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW"
         }

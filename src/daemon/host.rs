@@ -16,7 +16,7 @@ use crate::daemon::carrier::CarrierWatch;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::log;
 use crate::daemon::mailbox::{Mailbox, Post};
-use crate::daemon::messages::{Applied, Job, ToControl, ToHost};
+use crate::daemon::messages::{Applied, Carrier, Job, ToControl, ToHost};
 use crate::daemon::observe::Observer;
 use crate::daemon::signals::Signals;
 use crate::daemon::tun_bridge::TunBridge;
@@ -41,8 +41,6 @@ const PACKETS_PER_SLICE: usize = 256;
 const MESSAGES_PER_SLICE: usize = 256;
 /// How long a question waits for the control plane.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
-/// How often drivers are asked for carrier, where nothing reports it.
-const DRIVER_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon a message that found no room is sent again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -84,7 +82,6 @@ struct Host<B> {
     alloc: Box<dyn PacketAlloc<B>>,
     questions: BTreeMap<u64, Waiting>,
     next_question: u64,
-    drivers_asked_at: Instant,
     /// A change of carrier found no room.
     must_look: bool,
     /// The wish to end found no room.
@@ -102,14 +99,12 @@ pub fn run<B: PacketBuf>(start: HostStart<B>) {
             return;
         }
     };
-    let drivers_asked_at = start.observer.now();
     let mut host = Host {
         start,
         carrier: CarrierWatch::new(),
         alloc: pass.alloc,
         questions: BTreeMap::new(),
         next_question: 1,
-        drivers_asked_at,
         must_look: false,
         must_stop: false,
         is_stopping: false,
@@ -166,8 +161,7 @@ impl<B: PacketBuf> Host<B> {
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let question = self.questions.values().map(|waiting| waiting.until).min();
-        let drivers =
-            self.carrier.has_silent_ports().then_some(self.drivers_asked_at + DRIVER_INTERVAL);
+        let drivers = self.carrier.due_at();
         let retry = (self.must_look || self.must_stop).then_some(now + RETRY_INTERVAL);
         [question, drivers, retry].into_iter().flatten().min().map(|at| at - now)
     }
@@ -244,12 +238,14 @@ impl<B: PacketBuf> Host<B> {
 
     fn with_carrier(
         &mut self,
-        look: impl FnOnce(&mut CarrierWatch, &mut dyn FnMut(PortId, bool) -> bool),
+        look: impl FnOnce(&mut CarrierWatch, &mut dyn FnMut(PortId, Carrier) -> bool),
     ) {
-        let control = &self.start.control;
+        let (control, jobs) = (&self.start.control, &self.start.jobs);
         let mut has_failed = false;
-        let mut say = |port, is_up| {
-            let is_sent = control.send(ToControl::Carrier { port, is_up }).is_ok();
+        let mut say = |port, carrier| {
+            let is_up = carrier == Carrier::Up;
+            let is_sent = control.send(ToControl::Carrier { port, is_up }).is_ok()
+                && (carrier != Carrier::Gone || jobs.try_send(Job::InterfaceGone(port)).is_ok());
             has_failed |= !is_sent;
             is_sent
         };
@@ -261,9 +257,9 @@ impl<B: PacketBuf> Host<B> {
         if core::mem::take(&mut self.must_look) {
             self.with_carrier(|carrier, say| carrier.look(say));
         }
-        if self.carrier.has_silent_ports() && now - self.drivers_asked_at >= DRIVER_INTERVAL {
-            self.drivers_asked_at = now;
-            self.with_carrier(|carrier, say| carrier.ask_drivers(say));
+        if self.carrier.due_at().is_some_and(|due_at| due_at <= now) {
+            let observer = Arc::clone(&self.start.observer);
+            self.with_carrier(|carrier, say| carrier.ask_drivers(|| observer.now(), say));
         }
     }
 
@@ -335,13 +331,19 @@ impl<B: PacketBuf> Host<B> {
             fields: Vec::new(),
         };
         let (events, body) = match outcome {
-            Ok(Applied { changes, needs_restart }) => {
+            Ok(Applied { changes, needs_restart, failures }) => {
+                if !failures.is_empty() {
+                    self.start.counters.count(DaemonCounter::ApplyIncomplete);
+                }
+                let failed = failures
+                    .iter()
+                    .map(|failure| event(Severity::Error, format!("not done: {failure}")));
                 let changed = changes.iter().map(|change| event(Severity::Info, change.clone()));
                 let later = needs_restart
                     .iter()
                     .map(|change| event(Severity::Warning, format!("needs a restart: {change}")));
-                let events: Vec<_> = changed.chain(later).collect();
-                (events, ReplyBody::Applied { changes, needs_restart })
+                let events: Vec<_> = changed.chain(later).chain(failed).collect();
+                (events, ReplyBody::Applied { changes, needs_restart, failures })
             }
             Err(error) => {
                 self.start.counters.count(DaemonCounter::ReloadRefused);

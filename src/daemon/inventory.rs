@@ -4,11 +4,15 @@
 //! falls to is decided by `config::device::assign`.
 //!
 //! A NIC that a driver for user space has (vfio, uio, or one that shares) is taken over its bus;
-//! one that the kernel drives is taken through AF_PACKET, which is slower and needs no binding.
+//! one that the kernel drives is taken through AF_PACKET, which is slower and needs no binding. On
+//! Hyper-V that is decided by the driver too: DPDK takes a NIC from `uio_hv_generic`, which has no
+//! interface; one with an interface is `hv_netvsc`'s and DPDK cannot have it.
 //!
 //! *Invariants*: a NIC that carries the default route or an ssh session of the host, also under a
-//! bridge, bond or VLAN, is marked as such.
+//! bridge, bond or VLAN, is marked as such. One that is a port already stays that port while its
+//! block takes it.
 
+use crate::base::ids::MacAddress;
 use crate::config::device::{DeviceFacts, assign};
 use crate::config::{Config, PortDevice};
 use crate::daemon::devices::PlannedPort;
@@ -19,15 +23,32 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Kernel drivers whose NICs a DPDK driver takes, alone or beside the kernel.
-const SHARING_DRIVERS: [&str; 7] =
-    ["vfio-pci", "uio_pci_generic", "igb_uio", "uio_hv_generic", "mlx5_core", "mlx4_core", "mana"];
+const SHARING_DRIVERS: [&str; 6] =
+    ["vfio-pci", "uio_pci_generic", "igb_uio", "mlx5_core", "mlx4_core", "mana"];
+/// The kernel driver that DPDK takes a NIC of Hyper-V from.
+const VMBUS_DRIVER: &str = "uio_hv_generic";
+/// Class of network devices on VMBus (`HV_NIC_GUID` of linux/hyperv.h), as sysfs writes it.
+const VMBUS_CLASS_NETWORK: &str = "{f8615163-df3e-46c5-913f-f2d2f965ed0e}";
 /// The port of ssh.
 const SSH_PORT: u16 = 22;
 /// Class of network controllers in PCI.
 const PCI_CLASS_NETWORK: &str = "0x02";
 
-/// The ports of a configuration on this host.
-pub fn plan(config: &Config) -> Vec<PlannedPort> {
+/// A port that is open.
+#[derive(Clone, Copy, Debug)]
+pub struct Open<'a> {
+    /// What it was opened as.
+    pub port: &'a PlannedPort,
+    /// The address that its interface had before, which a port may change.
+    pub mac: Option<MacAddress>,
+}
+
+/// The ports of a configuration on this host, of which some are `open` already.
+pub fn plan(config: &Config, open: &[Open<'_>]) -> Vec<PlannedPort> {
+    plan_on(&Sysfs::of_host(), config, open)
+}
+
+fn plan_on(host: &Sysfs, config: &Config, open: &[Open<'_>]) -> Vec<PlannedPort> {
     let is_match = |device: &PortDevice| matches!(device, PortDevice::Match { .. });
     let mut planned: Vec<PlannedPort> = config
         .ports
@@ -42,13 +63,21 @@ pub fn plan(config: &Config) -> Vec<PlannedPort> {
     }
     let named: BTreeSet<String> =
         planned.iter().filter_map(|port| port.spec.kernel_interface().map(str::to_owned)).collect();
-    let mut devices = Sysfs::of_host().devices();
+    let mut devices = host.devices();
     devices.retain(|found| {
         let facts = &found.facts;
         !named.contains(&facts.name)
             && facts.name != config.host.tun
             && !planned.iter().any(|port| found.spec.as_ref() == Some(&port.spec))
     });
+    for found in &mut devices {
+        let is_it = |open: &&Open<'_>| found.spec.as_ref() == Some(&open.port.spec);
+        let Some(Open { port, mac }) = open.iter().find(is_it) else { continue };
+        found.facts.open_as = Some(port.settings.name.clone());
+        if let Some(mac) = mac {
+            found.facts.mac = mac.to_string();
+        }
+    }
     let facts: Vec<DeviceFacts> = devices.iter().map(|found| found.facts.clone()).collect();
     for assignment in assign(&config.ports, &facts) {
         let (Some(block), Some(Found { spec: Some(spec), .. })) =
@@ -103,21 +132,40 @@ impl Sysfs {
             .map(|name| self.interface(name, &management))
             .collect();
         let known: BTreeSet<String> = found.iter().map(|found| found.facts.pci.clone()).collect();
-        for address in names(&self.sys.join("bus/pci/devices")) {
-            let folder = self.sys.join("bus/pci/devices").join(&address);
-            if !known.contains(&address)
-                && text(&folder.join("class")).starts_with(PCI_CLASS_NETWORK)
-            {
-                let driver = link_name(&folder.join("driver"));
-                let spec = Some(DeviceSpec::Pci(address.clone()));
-                let facts = DeviceFacts { pci: address, driver, ..DeviceFacts::default() };
-                // Without a driver for user space there is nothing to open it with.
-                let is_bound = SHARING_DRIVERS.contains(&facts.driver.as_str());
-                found.push(Found { facts, spec: spec.filter(|_| is_bound) });
-            }
-        }
+        found.extend(self.bare_pci().filter(|found| !known.contains(&found.facts.pci)));
+        found.extend(self.bare_vmbus());
         found.sort_by_key(|found| (found.facts.pci.clone(), found.facts.name.clone()));
         found
+    }
+
+    /// NICs on the PCI bus, also those without an interface.
+    fn bare_pci(&self) -> impl Iterator<Item = Found> {
+        let bus = self.sys.join("bus/pci/devices");
+        names(&bus).into_iter().filter_map(move |address| {
+            let folder = bus.join(&address);
+            if !text(&folder.join("class")).starts_with(PCI_CLASS_NETWORK) {
+                return None;
+            }
+            let driver = link_name(&folder.join("driver"));
+            let spec = Some(DeviceSpec::Pci(address.clone()));
+            let facts = DeviceFacts { pci: address, driver, ..DeviceFacts::default() };
+            // Without a driver for user space there is nothing to open it with.
+            let is_bound = SHARING_DRIVERS.contains(&facts.driver.as_str());
+            Some(Found { facts, spec: spec.filter(|_| is_bound) })
+        })
+    }
+
+    /// NICs of Hyper-V that wait for DPDK. Other devices may be bound to the same driver.
+    fn bare_vmbus(&self) -> impl Iterator<Item = Found> {
+        let bus = self.sys.join("bus/vmbus/devices");
+        names(&bus).into_iter().filter_map(move |uuid| {
+            let folder = bus.join(&uuid);
+            let driver = link_name(&folder.join("driver"));
+            let class = text(&folder.join("class_id")).to_ascii_lowercase();
+            let is_bound = driver == VMBUS_DRIVER && class == VMBUS_CLASS_NETWORK;
+            let facts = DeviceFacts { driver, ..DeviceFacts::default() };
+            is_bound.then_some(Found { facts, spec: Some(DeviceSpec::Vmbus(uuid)) })
+        })
     }
 
     fn interface(&self, name: String, management: &BTreeSet<String>) -> Found {
@@ -137,12 +185,12 @@ impl Sysfs {
         let driver = link_name(&device.join("driver"));
         let spec = match bus.as_str() {
             "pci" if SHARING_DRIVERS.contains(&driver.as_str()) => DeviceSpec::Pci(address.clone()),
-            "vmbus" => DeviceSpec::Vmbus(address.clone()),
             _ => DeviceSpec::AfPacket(name.clone()),
         };
         let pci = if bus == "pci" { address } else { String::new() };
         let mac = text(&folder.join("address"));
-        Found { facts: DeviceFacts { pci, mac, driver, name, is_management }, spec: Some(spec) }
+        let facts = DeviceFacts { pci, mac, driver, name, is_management, open_as: None };
+        Found { facts, spec: Some(spec) }
     }
 
     /// The interfaces the administrator reaches the host through, and what is below them.

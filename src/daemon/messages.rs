@@ -89,6 +89,8 @@ pub struct Applied {
     pub changes: Vec<String>,
     /// What only a restart can do.
     pub needs_restart: Vec<String>,
+    /// What could not be done, a sentence each.
+    pub failures: Vec<String>,
 }
 
 /// What the kernel of the host shall know.
@@ -100,17 +102,36 @@ pub struct HostAddresses {
     pub prefixes: Vec<Ipv6Prefix>,
 }
 
+/// What is known of a cable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Packets can pass.
+    Up,
+    /// They cannot.
+    Down,
+    /// The interface is no more, nor will it be: one that is made again is another one, which the
+    /// sockets of a driver do not follow.
+    Gone,
+}
+
+impl Carrier {
+    /// Up or down.
+    pub const fn of(is_up: bool) -> Self {
+        if is_up { Self::Up } else { Self::Down }
+    }
+}
+
 /// A port whose carrier is watched.
 #[derive(Clone, Debug)]
 pub struct WatchedPort {
     /// Its number.
     pub port: PortId,
-    /// The kernel interface behind it, which says the truth about carrier.
-    pub interface: Option<String>,
-    /// The driver, asked now and then where there is no interface.
+    /// Index of the kernel interface behind it, which says the truth about carrier.
+    pub ifindex: Option<u32>,
+    /// The driver, asked where there is no interface.
     pub stats: Arc<dyn DeviceStats>,
     /// What was said last.
-    pub is_up: bool,
+    pub carrier: Carrier,
 }
 
 /// To the main thread.
@@ -125,6 +146,8 @@ pub enum Job {
         /// The whole file.
         text: String,
     },
+    /// The kernel interface of a port is no more.
+    InterfaceGone(PortId),
     /// End the router.
     Stop,
 }

@@ -2,8 +2,8 @@
 //!
 //! Read [`run`] below and [`router`] (the threads and their order), then the threads: [`worker`]
 //! (the packet path), [`control`] (drives the control plane), [`host`] (everything with a
-//! descriptor), and the main thread in [`apply`] (configurations) over [`port_table`]. What they
-//! say to each other is [`messages`] through [`mailbox`].
+//! descriptor), and the main thread in [`apply`] (configurations) over [`port_table`] and [`lost`].
+//! What they say to each other is [`messages`] through [`mailbox`].
 //!
 //! The host thread's parts: [`socket`] and [`api_server`], [`tun_bridge`], [`carrier`],
 //! [`signals`], [`observe`]. Devices: [`inventory`] (which there are), [`kernel`] (their kernel
@@ -39,6 +39,7 @@ pub mod host;
 pub mod inventory;
 pub mod kernel;
 pub mod log;
+pub mod lost;
 pub mod mailbox;
 pub mod messages;
 pub mod observe;
@@ -63,7 +64,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let file = files::ConfigFile::new(&options.config, options.overrides.clone());
     let config = file.read()?;
     let cpus = cpus::plan(&config.dpdk.lcores)?;
-    let planned = inventory::plan(&config);
+    let planned = inventory::plan(&config, &[]);
     if planned.len() > crate::base::ids::PORT_MAX {
         return Err(RunError::PortCount { count: planned.len() });
     }

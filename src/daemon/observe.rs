@@ -75,6 +75,13 @@ impl Observer {
         self.ports().insert(port, ObservedPort { name, stats, before });
     }
 
+    /// A port has this name from now on.
+    pub fn name_port(&self, port: PortId, name: &str) {
+        if let Some(port) = self.ports().get_mut(&port) {
+            name.clone_into(&mut port.name);
+        }
+    }
+
     /// A port was closed.
     pub fn remove_port(&self, port: PortId) {
         self.ports().remove(&port);

@@ -2,15 +2,16 @@
 //!
 //! Owns every open device and the order of opening and closing; what a port is for is said to the
 //! control plane. *Invariants*: workers get a port before the control plane hears of it, and lose
-//! it after; a device is closed when no worker has a queue of it. A number is used again only when
-//! there are no new ones.
+//! it after; a device is closed when no worker has a queue of it, and its interface is then what it
+//! was before. A number is used again only when there are no new ones.
 
 use crate::base::ids::{PORT_MAX, PortId};
 use crate::control::AttachedPort;
 use crate::daemon::devices::{DeviceOpener, DeviceQueues, DeviceStats, OpenDevice, PlannedPort};
 use crate::daemon::error::{PortProblem, RunError};
-use crate::daemon::kernel::{self, KernelSide, MTU_MAX};
-use crate::daemon::messages::WatchedPort;
+use crate::daemon::inventory::Open;
+use crate::daemon::kernel::{self, KernelSide, MTU_MAX, Original};
+use crate::daemon::messages::{Carrier, WatchedPort};
 use crate::daemon::observe::Observer;
 use crate::daemon::worker::WorkerLinks;
 use crate::dataplane::{WorkerCommand, WorkerPort};
@@ -32,7 +33,16 @@ pub struct LivePort {
     /// What the control plane was told.
     pub attached: AttachedPort,
     stats: Arc<dyn DeviceStats>,
+    /// Of the kernel interface, where there is one.
+    original: Option<Original>,
     close: Box<dyn FnOnce() -> Result<(), String>>,
+}
+
+impl LivePort {
+    /// As `inventory` wants it.
+    pub fn as_open(&self) -> Open<'_> {
+        Open { port: &self.planned, mac: self.original.as_ref().map(Original::mac) }
+    }
 }
 
 /// The table; one per process, owned by the main thread.
@@ -64,7 +74,11 @@ impl<B: PacketBuf> PortTable<B> {
         let name = planned.settings.name.clone();
         let id = self.free_number().ok_or(RunError::PortCount { count: self.live.len() + 1 })?;
         let failed = |problem| RunError::Port { port: name.clone(), problem };
-        let (device, side) = self.open_device(&planned).map_err(failed)?;
+        let mut original = None;
+        let (device, side) = self.open_device(&planned, &mut original).map_err(|problem| {
+            original.iter().for_each(Original::restore);
+            failed(problem)
+        })?;
         let OpenDevice { mac, driver, mtu_max, speed_mbps, queues, stats, close } = device;
         let driver_mtu = if mtu_max == 0 { MTU_MAX } else { mtu_max.min(MTU_MAX) };
         let (mtu_max, is_up) = match (side, &planned.spec) {
@@ -72,28 +86,32 @@ impl<B: PacketBuf> PortTable<B> {
             (Some(side), _) => (side.mtu, side.is_up),
             (None, _) => (driver_mtu, stats.is_up().unwrap_or(false)),
         };
-        self.hand_out(id, queues).map_err(|problem| failed(PortProblem::Device(problem)))?;
-        tracing::info!(topic = "port.open", "port {name}: {} {mac}", driver);
-        self.observer.add_port(id, name, Arc::clone(&stats));
         let settings = planned.settings.clone();
         let attached = AttachedPort { port: id, settings, mac, mtu_max, speed_mbps, is_up };
-        self.live.insert(id, LivePort { planned, attached, stats, close });
+        self.observer.add_port(id, name.clone(), Arc::clone(&stats));
+        self.live.insert(id, LivePort { planned, attached, stats, original, close });
+        if let Err(problem) = self.hand_out(id, queues) {
+            self.close(id);
+            return Err(failed(PortProblem::Device(problem)));
+        }
+        tracing::info!(topic = "port.open", "port {name}: {} {mac}", driver);
         Ok(id)
     }
 
     fn open_device(
         &mut self,
         planned: &PlannedPort,
+        original: &mut Option<Original>,
     ) -> Result<(OpenDevice<B>, Option<KernelSide>), PortProblem> {
         let interface = planned.spec.kernel_interface();
         let mut side = None;
         if let Some(interface) = interface.filter(|_| kernel::exists_before(&planned.spec)) {
-            side = Some(kernel::prepare(interface, &planned.settings)?);
+            side = Some(kernel::prepare(interface, &planned.settings, original)?);
         }
         let workers = u16::try_from(self.workers.len()).unwrap_or(u16::MAX);
         let device = self.opener.open(planned, workers)?;
         if let (Some(interface), None) = (interface, side) {
-            side = Some(kernel::prepare(interface, &planned.settings)?);
+            side = Some(kernel::prepare(interface, &planned.settings, original)?);
         }
         Ok((device, side))
     }
@@ -123,13 +141,18 @@ impl<B: PacketBuf> PortTable<B> {
         let Some(port) = self.live.get_mut(&id) else { return Ok(()) };
         if let Some(interface) = planned.spec.kernel_interface() {
             let name = planned.settings.name.clone();
-            let side = kernel::prepare(interface, &planned.settings)
+            let side = kernel::prepare(interface, &planned.settings, &mut port.original)
                 .map_err(|problem| RunError::Port { port: name, problem })?;
             if !matches!(planned.spec, DeviceSpec::AfXdp(_)) {
                 port.attached.mtu_max = side.mtu;
             }
             port.attached.is_up = side.is_up;
+        } else if let Some(is_up) = port.stats.is_up() {
+            // The control plane takes what it is told anew as the state of now; carrier may have
+            // come or gone since the port was opened.
+            port.attached.is_up = is_up;
         }
+        self.observer.name_port(id, &planned.settings.name);
         port.attached.settings = planned.settings.clone();
         port.planned = planned;
         Ok(())
@@ -139,15 +162,15 @@ impl<B: PacketBuf> PortTable<B> {
     pub fn watched(&self, id: PortId) -> Option<WatchedPort> {
         self.live.get(&id).map(|port| WatchedPort {
             port: id,
-            interface: port.planned.spec.kernel_interface().map(str::to_owned),
+            ifindex: port.original.as_ref().map(Original::ifindex),
             stats: Arc::clone(&port.stats),
-            is_up: port.attached.is_up,
+            carrier: Carrier::of(port.attached.is_up),
         })
     }
 
-    /// Takes a port from the workers and closes it.
-    pub fn close(&mut self, id: PortId) {
-        let Some(port) = self.live.remove(&id) else { return };
+    /// Takes a port from the workers and closes it; says what it was.
+    pub fn close(&mut self, id: PortId) -> Option<PlannedPort> {
+        let port = self.live.remove(&id)?;
         self.observer.remove_port(id);
         self.let_out();
         let mut missing = 0;
@@ -163,7 +186,7 @@ impl<B: PacketBuf> PortTable<B> {
                 count => missing = missing.saturating_sub(count),
             }
         }
-        finish(port);
+        Some(finish(port))
     }
 
     /// Waits until the workers took what was injected before: they obey commands first, and a port
@@ -185,12 +208,15 @@ impl<B: PacketBuf> PortTable<B> {
     }
 }
 
-fn finish(port: LivePort) {
-    let LivePort { planned, stats, close, .. } = port;
+fn finish(port: LivePort) -> PlannedPort {
+    let LivePort { planned, stats, original, close, .. } = port;
     drop(stats);
-    let name = planned.settings.name;
+    let name = &planned.settings.name;
     match close() {
         Ok(()) => tracing::info!(topic = "port.close", "port {name} is closed"),
         Err(problem) => tracing::warn!(topic = "port.close", "port {name}: {problem}"),
     }
+    // After the driver: it sets filters and address as long as it runs.
+    original.iter().for_each(Original::restore);
+    planned
 }

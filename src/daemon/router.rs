@@ -9,7 +9,7 @@ use crate::base::ids::LcoreId;
 use crate::base::rcu::Publisher;
 use crate::config::{Config, IdlePolicy as IdleSetting};
 use crate::daemon::api_server::ApiServer;
-use crate::daemon::apply::{Applier, insist};
+use crate::daemon::apply::{Applier, Listeners};
 use crate::daemon::clock::{Clock, entropy};
 use crate::daemon::control::{self, ControlStart};
 use crate::daemon::counters::DaemonCounters;
@@ -18,7 +18,7 @@ use crate::daemon::devices::{DeviceOpener, PlannedPort};
 use crate::daemon::error::RunError;
 use crate::daemon::files::ConfigFile;
 use crate::daemon::host::{self, FIRST_CLIENT, HostStart};
-use crate::daemon::mailbox::{Post, mailbox};
+use crate::daemon::mailbox::mailbox;
 use crate::daemon::messages::{JOBS_MAX, Job, TO_CONTROL_MAX, TO_HOST_MAX, ToControl, ToHost};
 use crate::daemon::observe::{ObservedWorker, Observer};
 use crate::daemon::port_table::PortTable;
@@ -32,7 +32,7 @@ use crate::os::poller::Poller;
 use crate::packet::PacketBuf;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -74,8 +74,7 @@ struct Running {
     workers: Vec<JoinHandle<()>>,
     control: JoinHandle<Publisher<Forwarding>>,
     host: JoinHandle<()>,
-    to_control: Post<ToControl>,
-    to_host: Post<ToHost>,
+    listeners: Listeners,
     jobs: Receiver<Job>,
 }
 
@@ -98,8 +97,7 @@ pub fn run<B: PacketBuf + 'static>(parts: RouterParts<B>) -> Result<(), RunError
     };
     let table = PortTable::new(opener, links.clone(), Arc::clone(&observer));
     let running = start(rest, &links, observer)?;
-    let (to_control, to_host) = (running.to_control.clone(), running.to_host.clone());
-    let mut applier = Applier::new(file, config, table, to_control, to_host);
+    let mut applier = Applier::new(file, config, table, running.listeners.clone());
     let begun = applier.begin(planned);
     if begun.is_ok() {
         tracing::info!(topic = "daemon.start", "router {name} runs");
@@ -200,12 +198,13 @@ fn start<B: PacketBuf + 'static>(
         tun: rest.tun,
         signals: rest.signals,
         observer,
-        counters: rest.counters,
+        counters: Arc::clone(&rest.counters),
         admission: rest.admission,
     };
+    let listeners = Listeners::new(to_control, to_host, rest.counters, rest.clock);
     let control = spawn("control", move || control::run(control))?;
     let host = spawn("host", move || host::run(host))?;
-    Ok(Running { workers, control, host, to_control, to_host, jobs })
+    Ok(Running { workers, control, host, listeners, jobs })
 }
 
 fn spawn<T: Send + 'static>(
@@ -218,26 +217,36 @@ fn spawn<T: Send + 'static>(
 
 /// Carries out jobs until one says stop, or the host thread is no more.
 fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) {
-    while let Ok(job) = running.jobs.recv() {
+    loop {
+        applier.open_lost();
+        let job = match applier.idle_time() {
+            Some(idle_time) => running.jobs.recv_timeout(idle_time),
+            None => running.jobs.recv().map_err(RecvTimeoutError::from),
+        };
         let (client, outcome) = match job {
             // Nobody has the number 0: the outcome goes to the log only.
-            Job::Reload => (0, applier.reload()),
-            Job::Apply { client, text } => (client, applier.apply(&text)),
-            Job::Stop => return,
+            Ok(Job::Reload) => (0, applier.reload()),
+            Ok(Job::Apply { client, text }) => (client, applier.apply(&text)),
+            Ok(Job::InterfaceGone(port)) => {
+                applier.lose(port);
+                continue;
+            }
+            Err(RecvTimeoutError::Timeout) => continue,
+            Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
         };
-        insist(&running.to_host, ToHost::Applied { client, outcome });
+        running.listeners.tell_host(ToHost::Applied { client, outcome });
     }
 }
 
 /// Ends all threads.
 fn end<B>(running: Running, links: &[WorkerLinks<B>]) {
-    let Running { workers, control, host, to_control, to_host, .. } = running;
-    insist(&to_control, ToControl::Shutdown);
+    let Running { workers, control, host, listeners, .. } = running;
+    listeners.tell_control(ToControl::Shutdown);
     let deadline = std::time::Instant::now() + GOODBYE_TIME_MAX;
     while !control.is_finished() && std::time::Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(1));
     }
-    insist(&to_host, ToHost::Stop);
+    listeners.tell_host(ToHost::Stop);
     if host.join().is_err() {
         tracing::error!(topic = "daemon.end", "the host thread had failed");
     }

@@ -22,6 +22,7 @@ use crate::dpdk::{
     Stopped, TxQueue,
 };
 use crate::os::companion::{Companion, Descriptors, Kind, RingDrops};
+use crate::os::netlink::link_index;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -185,7 +186,7 @@ fn probe(eal: &Eal, spec: &DeviceSpec, queues: u16) -> Result<Port<Stopped>, Por
 
 /// The descriptors that wake the workers, one for each queue or none at all.
 fn companions(spec: &DeviceSpec, before: &Descriptors, queue_count: usize) -> Vec<Companion> {
-    let ifindex = spec.kernel_interface().and_then(interface_index);
+    let ifindex = spec.kernel_interface().and_then(link_index);
     let kind = match (spec, ifindex) {
         (DeviceSpec::AfPacket(_), Some(ifindex)) => Kind::Packet { ifindex },
         (DeviceSpec::AfXdp(_), _) => Kind::Xdp,
@@ -200,12 +201,6 @@ fn companions(spec: &DeviceSpec, before: &Descriptors, queue_count: usize) -> Ve
     }
     let beside = ifindex.map(|ifindex| (0..queue_count).map(move |_| Companion::beside(ifindex)));
     beside.and_then(|all| all.collect::<Result<_, _>>().ok()).unwrap_or_default()
-}
-
-fn interface_index(name: &str) -> Option<u32> {
-    let text =
-        rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::DGRAM, None);
-    rustix::net::netdevice::name_to_index(text.ok()?, name).ok()
 }
 
 /// Counters and link state of a port, for any thread.

@@ -135,6 +135,7 @@ fn apply_sends_the_file_and_tells_what_needs_a_restart() {
     let applied = ReplyBody::Applied {
         changes: vec!["port p1 mtu: 9000 → 1500".to_owned()],
         needs_restart: vec!["[dpdk] lcores: [] → [1]".to_owned()],
+        failures: Vec::new(),
     };
     let file = data("smallest");
     let (output, asked) = StandIn::start(vec![applied]).asked_by(&["config", "apply", &file]);
@@ -144,6 +145,20 @@ fn apply_sends_the_file_and_tells_what_needs_a_restart() {
         text(&output.stdout),
         "port p1 mtu: 9000 → 1500\nneeds a restart: [dpdk] lcores: [] → [1]\n",
     );
+}
+
+#[test]
+fn what_could_not_be_applied_is_said_and_is_exit_1() {
+    let applied = ReplyBody::Applied {
+        changes: vec!["port p1 mtu: 9000 → 1500".to_owned()],
+        needs_restart: Vec::new(),
+        failures: vec!["port p1: no such device".to_owned()],
+    };
+    let (output, _) =
+        StandIn::start(vec![applied]).asked_by(&["config", "apply", &data("smallest")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stdout), "port p1 mtu: 9000 → 1500\n");
+    assert_eq!(text(&output.stderr), "kumiki: not done: port p1: no such device\n");
 }
 
 #[test]

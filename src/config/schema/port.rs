@@ -88,8 +88,8 @@ pub const PORT: BlockDoc = BlockDoc {
             default: "none: either match or device is required",
             needs_restart: false,
             help: "Takes every device whose PCI address, MAC, driver or name fits the glob (* any \
-                   characters, ? one). A glob never takes the NIC of the default route or of ssh; \
-                   naming that device exactly does.",
+                   characters, ? one). A glob never takes the NIC of the default route or of ssh, \
+                   unless it is a port already; naming that device exactly does.",
         },
         KeyDoc {
             name: "device",
@@ -97,7 +97,12 @@ pub const PORT: BlockDoc = BlockDoc {
             unit: "",
             default: "none: either match or device is required",
             needs_restart: false,
-            help: "Takes exactly this device.",
+            help: "Takes exactly this device. On an interface of the kernel (af_packet, af_xdp) \
+                   the router switches IPv6 and offloads off, raises the MTU to that of the port, \
+                   and enables it; when the port is closed or the router stops, it puts back what \
+                   it changed. A router that is killed or crashes cannot; `ip link set NAME mtu \
+                   1500 promisc off`, `sysctl net.ipv6.conf.NAME.disable_ipv6=0` and `ethtool -K` \
+                   do that.",
         },
         KeyDoc {
             name: "name",

@@ -79,3 +79,95 @@ fn a_session_over_ipv4_in_a_table_of_ipv6_is_one_over_ipv4() {
     let mapped = parse_address("0000000000000000FFFF00000200000A").unwrap();
     assert_eq!(longest_match(&parse_routes_v4(ROUTES_V4), mapped).as_deref(), Some("eth2"));
 }
+
+/// Adds a device of Hyper-V: its driver and its class.
+fn add_vmbus(sys: &Path, uuid: &str, driver: &str, class: &str) -> PathBuf {
+    let device = sys.join("bus/vmbus/devices").join(uuid);
+    fs::create_dir_all(&device).unwrap();
+    symlink("../../../bus/vmbus", device.join("subsystem")).unwrap();
+    symlink(format!("../../../bus/vmbus/drivers/{driver}"), device.join("driver")).unwrap();
+    fs::write(device.join("class_id"), format!("{class}\n")).unwrap();
+    device
+}
+
+#[test]
+fn a_nic_of_hyper_v_is_taken_over_vmbus_only_where_uio_has_it() {
+    const KERNEL: &str = "635a7ae3-091e-4410-ae59-667c4f8c04c3";
+    const FREE: &str = "7a1b2c3d-091e-4410-ae59-667c4f8c04c3";
+    const CLOCK: &str = "8a1b2c3d-091e-4410-ae59-667c4f8c04c3";
+    let folder = tempfile::tempdir().unwrap();
+    let sys = folder.path().join("sys");
+    let device = add_vmbus(&sys, KERNEL, "hv_netvsc", VMBUS_CLASS_NETWORK);
+    add_vmbus(&sys, FREE, "uio_hv_generic", VMBUS_CLASS_NETWORK);
+    add_vmbus(&sys, CLOCK, "uio_hv_generic", "{9527e630-d0ae-497b-adce-e80ab0175caf}");
+    let interface = sys.join("class/net/eth0");
+    fs::create_dir_all(&interface).unwrap();
+    symlink(&device, interface.join("device")).unwrap();
+
+    let found = Sysfs { sys, net: folder.path().join("proc") }.devices();
+    let specs: Vec<_> =
+        found.iter().map(|f| (f.facts.driver.as_str(), f.spec.clone().unwrap())).collect();
+    assert_eq!(
+        specs,
+        [
+            ("uio_hv_generic", DeviceSpec::Vmbus(FREE.to_owned())),
+            ("hv_netvsc", DeviceSpec::AfPacket("eth0".to_owned())),
+        ]
+    );
+}
+
+/// A configuration of fabric ports.
+fn config(device: &str) -> Config {
+    let text = format!(
+        "[router]\nname = \"r\"\n[cluster]\nula = \"fd00::/48\"\nnumber = 1\n\
+         [[port]]\nrole = \"fabric\"\n{device}\n"
+    );
+    let (overrides, files) = (crate::config::Overrides::default(), crate::config::NoFiles);
+    let source =
+        crate::config::Source { origin: "t", text: &text, overrides: &overrides, files: &files };
+    crate::config::load(&source).unwrap()
+}
+
+#[test]
+fn a_port_that_changed_the_address_of_its_device_is_found_by_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path());
+    let config = config("match = \"mac=52:54:00:00:00:00\"\nmac = \"02:00:00:00:00:09\"");
+    let address = host.sys.join("class/net/eth1/address");
+    fs::write(&address, "52:54:00:00:00:00\n").unwrap();
+    let first = plan_on(&host, &config, &[]);
+    assert_eq!(first.len(), 1);
+    fs::write(&address, "02:00:00:00:00:09\n").unwrap();
+    let mac = Some(MacAddress([0x52, 0x54, 0, 0, 0, 0]));
+    assert_eq!(plan_on(&host, &config, &[Open { port: &first[0], mac }]), first);
+}
+
+#[test]
+fn open_ports_stay_when_nics_and_the_way_of_the_administrator_change() {
+    let config = config("match = \"driver=*\"");
+    let folder = tempfile::tempdir().unwrap();
+    let host = host(folder.path());
+    let first = plan_on(&host, &config, &[]);
+    let pairs = |ports: &[PlannedPort]| -> Vec<_> {
+        ports.iter().map(|port| (port.settings.name.clone(), port.spec.clone())).collect()
+    };
+    let (eth, vfio) = (
+        |number: u8| DeviceSpec::AfPacket(format!("eth{number}")),
+        DeviceSpec::Pci("0000:02:00.0".to_owned()),
+    );
+    let named = |name: &str, spec: &DeviceSpec| (name.to_owned(), spec.clone());
+    assert_eq!(pairs(&first), [named("fabric", &eth(1)), named("fabric2", &vfio)]);
+    // The default route goes, so eth0 is free; the session that came over eth2 comes over eth1.
+    fs::write(host.net.join("route"), ROUTES_V4.replace("eth2", "eth1").replace("br0", "eth9"))
+        .unwrap();
+    let open: Vec<_> = first.iter().map(|port| Open { port, mac: None }).collect();
+    assert_eq!(
+        pairs(&plan_on(&host, &config, &open)),
+        [
+            named("fabric3", &eth(0)),
+            named("fabric", &eth(1)),
+            named("fabric4", &eth(2)),
+            named("fabric2", &vfio),
+        ]
+    );
+}

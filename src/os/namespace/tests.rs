@@ -35,7 +35,7 @@ fn wait_for(
     loop {
         poller.wait(Some(TOLD_WITHIN), &mut events).unwrap();
         assert!(!events.is_empty(), "{what}: not told within {TOLD_WITHIN:?}");
-        if let Some(event) = monitor.poll().unwrap().into_iter().find(&is_it) {
+        if let Some(event) = monitor.poll().unwrap().links.into_iter().find(&is_it) {
             return event;
         }
     }

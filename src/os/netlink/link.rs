@@ -34,6 +34,10 @@ pub struct Link {
     pub is_enabled: bool,
     /// The other end is there (`IFF_LOWER_UP`).
     pub has_carrier: bool,
+    /// Takes frames for any address, by the wish of a program (`IFF_PROMISC`).
+    pub is_promiscuous: bool,
+    /// Takes frames for any group, by the wish of a program (`IFF_ALLMULTI`).
+    pub is_all_groups: bool,
     /// Interface index of the bridge it is a port of.
     pub controller: Option<u32>,
     /// `veth`, `bridge`, `tun`, …; empty for hardware.
@@ -56,6 +60,8 @@ impl Link {
             mtu: 0,
             is_enabled: flags.contains(LinkFlags::Up),
             has_carrier: flags.contains(LinkFlags::LowerUp),
+            is_promiscuous: flags.contains(LinkFlags::Promisc),
+            is_all_groups: flags.contains(LinkFlags::Allmulti),
             controller: None,
             kind: String::new(),
         };
@@ -199,12 +205,23 @@ impl RouteSocket {
 
     /// Enables the device.
     pub fn set_up(&mut self, ifindex: u32) -> Result<(), NetlinkError> {
-        self.set_flags(&format!("enable link {ifindex}"), ifindex, LinkFlags::Up)
+        let action = format!("enable link {ifindex}");
+        self.set_flags(&action, ifindex, (LinkFlags::Up, LinkFlags::Up))
     }
 
     /// Disables the device; the other end of a veth pair loses its carrier.
     pub fn set_down(&mut self, ifindex: u32) -> Result<(), NetlinkError> {
-        self.set_flags(&format!("disable link {ifindex}"), ifindex, LinkFlags::empty())
+        let action = format!("disable link {ifindex}");
+        self.set_flags(&action, ifindex, (LinkFlags::empty(), LinkFlags::Up))
+    }
+
+    /// Takes frames for any address, and for any group, as `like` does.
+    pub fn set_filters(&mut self, ifindex: u32, like: &Link) -> Result<(), NetlinkError> {
+        let mut flags = LinkFlags::empty();
+        flags.set(LinkFlags::Promisc, like.is_promiscuous);
+        flags.set(LinkFlags::Allmulti, like.is_all_groups);
+        let action = format!("set the filters of link {ifindex}");
+        self.set_flags(&action, ifindex, (flags, LinkFlags::Promisc | LinkFlags::Allmulti))
     }
 
     /// Deletes the device, and the other end of a veth pair with it.
@@ -215,16 +232,17 @@ impl RouteSocket {
         self.request(&action, RouteNetlinkMessage::DelLink(message), 0)
     }
 
+    /// Sets those flags that are in the mask.
     fn set_flags(
         &mut self,
         action: &str,
         ifindex: u32,
-        flags: LinkFlags,
+        (flags, mask): (LinkFlags, LinkFlags),
     ) -> Result<(), NetlinkError> {
         let mut message = LinkMessage::default();
         message.header.index = ifindex;
         message.header.flags = flags;
-        message.header.change_mask = LinkFlags::Up;
+        message.header.change_mask = mask;
         self.request(action, RouteNetlinkMessage::SetLink(message), 0)
     }
 
@@ -240,6 +258,13 @@ impl RouteSocket {
         message.attributes.push(attribute);
         self.request(action, RouteNetlinkMessage::SetLink(message), 0)
     }
+}
+
+/// The index of a device, in the calling thread's namespace; `None` where there is no such device.
+pub fn link_index(name: &str) -> Option<u32> {
+    let (family, kind) = (rustix::net::AddressFamily::UNIX, rustix::net::SocketType::DGRAM);
+    let socket = rustix::net::socket(family, kind, None).ok()?;
+    rustix::net::netdevice::name_to_index(socket, name).ok()
 }
 
 fn veth_end(end: &VethEnd<'_>, mtu: u32) -> LinkMessage {

@@ -18,8 +18,8 @@ pub mod offload;
 pub mod socket;
 pub mod sysctl;
 
-pub use link::{Link, NewVeth, VethEnd};
-pub use monitor::{LinkEvent, LinkMonitor};
-pub use offload::offloads_off;
+pub use link::{Link, NewVeth, VethEnd, link_index};
+pub use monitor::{Heard, LinkEvent, LinkMonitor};
+pub use offload::{Offload, offloads, offloads_off, offloads_on};
 pub use socket::{NetlinkError, RouteSocket};
 pub use sysctl::sysctl_write;

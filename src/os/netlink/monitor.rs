@@ -3,8 +3,8 @@
 //! Owns the multicast socket of `RTNLGRP_LINK`. What a lost carrier means is the caller's business.
 //!
 //! *Invariants*: [`LinkMonitor::poll`] never blocks. When the kernel had to drop messages, every
-//! link is reported again, so that no state stays wrong; a link that vanished meanwhile is then not
-//! reported.
+//! link is reported again, so that no state stays wrong; a link that vanished meanwhile is not
+//! among them, which [`Heard::is_complete`] lets the caller see.
 
 use super::link::Link;
 use super::socket::{NetlinkError, RouteSocket, messages};
@@ -52,6 +52,15 @@ impl LinkEvent {
     }
 }
 
+/// What was heard of links, in the order in which it happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Links that came or changed, and those that went as far as it was told.
+    pub links: Vec<LinkEvent>,
+    /// Whether every link is among them: any other one is gone.
+    pub is_complete: bool,
+}
+
 /// Listens for changes of links in one namespace; one for each process, owned by the host I/O
 /// thread.
 pub struct LinkMonitor {
@@ -80,17 +89,18 @@ impl LinkMonitor {
     }
 
     /// Every link as it is now.
-    pub fn snapshot(&mut self) -> Result<Vec<LinkEvent>, NetlinkError> {
-        Ok(self.requests.links()?.into_iter().map(LinkEvent::from_link).collect())
+    pub fn snapshot(&mut self) -> Result<Heard, NetlinkError> {
+        let links = self.requests.links()?.into_iter().map(LinkEvent::from_link).collect();
+        Ok(Heard { links, is_complete: true })
     }
 
     /// What changed since the last call.
-    pub fn poll(&mut self) -> Result<Vec<LinkEvent>, NetlinkError> {
-        let mut events = Vec::new();
+    pub fn poll(&mut self) -> Result<Heard, NetlinkError> {
+        let mut heard = Heard::default();
         for _ in 0..POLL_DATAGRAM_MAX {
             match self.socket.recv_from_full() {
                 Ok((datagram, _)) => {
-                    events.extend(messages(&datagram).into_iter().filter_map(|message| {
+                    heard.links.extend(messages(&datagram).into_iter().filter_map(|message| {
                         match message.payload {
                             NetlinkPayload::InnerMessage(inner) => event_of(&inner),
                             _ => None,
@@ -100,12 +110,12 @@ impl LinkMonitor {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    events = self.snapshot()?;
+                    heard = self.snapshot()?;
                 }
                 Err(error) => return Err(NetlinkError::new("read link changes", error)),
             }
         }
-        Ok(events)
+        Ok(heard)
     }
 }
 

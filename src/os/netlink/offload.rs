@@ -11,16 +11,20 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// `SIOCETHTOOL` of linux/sockios.h.
 const SIOCETHTOOL: libc::Ioctl = 0x8946;
-/// Commands of linux/ethtool.h that switch one offload, in the order in which they depend on each
-/// other.
-const SWITCHES: [(&str, u32); 7] = [
-    ("tcp segmentation", 0x1f),
-    ("udp fragmentation", 0x22),
-    ("generic segmentation", 0x24),
-    ("generic receive", 0x2c),
-    ("scatter-gather", 0x19),
-    ("transmit checksum", 0x17),
-    ("receive checksum", 0x15),
+/// An offload: what it is called, and the command of linux/ethtool.h that switches it. The command
+/// that asks for it is the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offload(&'static str, u32);
+
+/// Every offload, in the order in which they depend on each other.
+const OFFLOADS: [Offload; 7] = [
+    Offload("tcp segmentation", 0x1f),
+    Offload("udp fragmentation", 0x22),
+    Offload("generic segmentation", 0x24),
+    Offload("generic receive", 0x2c),
+    Offload("scatter-gather", 0x19),
+    Offload("transmit checksum", 0x17),
+    Offload("receive checksum", 0x15),
 ];
 
 /// `struct ethtool_value` of linux/ethtool.h.
@@ -30,20 +34,52 @@ struct EthtoolValue {
     data: u32,
 }
 
+/// The offloads of the device that are on, in the calling thread's namespace.
+pub fn offloads(name: &str) -> Result<Vec<Offload>, NetlinkError> {
+    let socket = device_socket()?;
+    let mut found = Vec::new();
+    for offload in OFFLOADS {
+        let Offload(what, switch) = offload;
+        match command(&socket, name, (switch - 1, 0)) {
+            Ok(0) => {}
+            Ok(_) => found.push(offload),
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+            Err(error) => return Err(NetlinkError::new(format!("ask {name} for {what}"), error)),
+        }
+    }
+    Ok(found)
+}
+
 /// Switches all offloads of the device off, in the calling thread's namespace.
 pub fn offloads_off(name: &str) -> Result<(), NetlinkError> {
-    let socket = open_datagram_socket()
-        .map_err(|e| NetlinkError::new("open a socket for device settings", e))?;
-    for (what, command) in SWITCHES {
-        match switch_off(&socket, name, command) {
-            Ok(()) => {}
+    switch(name, OFFLOADS.into_iter(), "off")
+}
+
+/// Switches these offloads of the device on, in the calling thread's namespace.
+pub fn offloads_on(name: &str, offloads: &[Offload]) -> Result<(), NetlinkError> {
+    switch(name, offloads.iter().rev().copied(), "on")
+}
+
+fn switch(
+    name: &str,
+    offloads: impl Iterator<Item = Offload>,
+    to: &str,
+) -> Result<(), NetlinkError> {
+    let socket = device_socket()?;
+    for Offload(what, switch) in offloads {
+        match command(&socket, name, (switch, u32::from(to == "on"))) {
+            Ok(_) => {}
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
             Err(error) => {
-                return Err(NetlinkError::new(format!("switch {what} off on {name}"), error));
+                return Err(NetlinkError::new(format!("switch {what} {to} on {name}"), error));
             }
         }
     }
     Ok(())
+}
+
+fn device_socket() -> Result<OwnedFd, NetlinkError> {
+    open_datagram_socket().map_err(|e| NetlinkError::new("open a socket for device settings", e))
 }
 
 fn open_datagram_socket() -> io::Result<OwnedFd> {
@@ -56,14 +92,15 @@ fn open_datagram_socket() -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-fn switch_off(socket: &OwnedFd, name: &str, command: u32) -> io::Result<()> {
-    let mut value = EthtoolValue { command, data: 0 };
+/// One command with its value; gives the value that the kernel left.
+fn command(socket: &OwnedFd, name: &str, (command, data): (u32, u32)) -> io::Result<u32> {
+    let mut value = EthtoolValue { command, data };
     let mut request = interface_request(name)?;
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
     // SAFETY: SIOCETHTOOL reads an ifreq whose ifru_data points to a value of the command's type;
     // both live on this stack until the call returns.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(value.data) }
 }
 
 /// An `ifreq` with the name filled in, all else zero.

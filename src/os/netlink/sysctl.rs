@@ -18,3 +18,16 @@ pub fn sysctl_write(path: &str, value: &str) -> Result<(), NetlinkError> {
 pub fn disable_ipv6(name: &str) -> Result<(), NetlinkError> {
     sysctl_write(&format!("net/ipv6/conf/{name}/disable_ipv6"), "1")
 }
+
+/// Undoes [`disable_ipv6`].
+pub fn enable_ipv6(name: &str) -> Result<(), NetlinkError> {
+    sysctl_write(&format!("net/ipv6/conf/{name}/disable_ipv6"), "0")
+}
+
+/// Whether the kernel speaks IPv6 on a device.
+pub fn has_ipv6(name: &str) -> Result<bool, NetlinkError> {
+    let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+    let text =
+        std::fs::read_to_string(&path).map_err(|e| NetlinkError::new(format!("read {path}"), e))?;
+    Ok(text.trim_end() == "0")
+}
