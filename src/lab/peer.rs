@@ -10,7 +10,6 @@ use crate::config::addressing;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::layout;
-use crate::lab::process::ProcessRecord;
 use crate::lab::server::Program;
 use crate::planner::server_name;
 use std::io::{self, Read, Write};
@@ -22,7 +21,9 @@ use std::time::{Duration, Instant};
 const FRR_DIRECTORIES: [&str; 3] = ["/usr/lib/frr", "/usr/libexec/frr", "/usr/sbin"];
 /// Where FRR keeps files while it runs.
 const FRR_RUN_DIRECTORY: &str = "/run/frr";
-/// How long zebra may take to open its socket.
+/// The socket by which ospf6d reaches zebra.
+const ZEBRA_SOCKET: &str = "zserv.api";
+/// How long zebra may take to open it.
 const ZEBRA_WAIT: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// Starts zebra and ospf6d.
-pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabError> {
+pub fn start_frr(lab: &mut Lab, server: usize) -> Result<(), LabError> {
     if lab.state.holder.is_some() {
         let reason = "its daemons want to become user `frr`, which a user namespace does not have; \
                       run the lab as root, or take bird";
@@ -39,35 +40,13 @@ pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabErro
     let directory = make_directory(lab, server, "frr")?;
     give_to_frr(&directory)?;
     let name = server_name(server);
-    let zebra_socket = directory.join("zserv.api");
-    for stale in ["zserv.api", "zebra.vty", "ospf6d.vty"] {
+    let zebra_socket = directory.join(ZEBRA_SOCKET);
+    for stale in [ZEBRA_SOCKET, "zebra.vty", "ospf6d.vty"] {
         let _ = std::fs::remove_file(directory.join(stale));
     }
     write_file(&directory.join("zebra.conf"), &format!("hostname {name}\nipv6 forwarding\n"))?;
     write_file(&directory.join("ospf6d.conf"), &ospf6d_config(lab, server))?;
-    // ospf6d keeps sequence numbers there, whatever it is told: a system's FRR must not find ours.
-    let system = Path::new(FRR_RUN_DIRECTORY);
-    let start = |daemon: &str| {
-        let arguments: Vec<String> = [
-            ("-f", directory.join(format!("{daemon}.conf")).display().to_string()),
-            ("-i", directory.join(format!("{daemon}.pid")).display().to_string()),
-            ("-z", zebra_socket.display().to_string()),
-            ("--vty_socket", directory.display().to_string()),
-            ("--log", "stdout".to_owned()),
-            ("-P", "0".to_owned()),
-        ]
-        .into_iter()
-        .flat_map(|(flag, value)| [flag.to_owned(), value])
-        .collect();
-        let program = Program {
-            path: frr_program(daemon),
-            arguments,
-            hint: "; `apt-get install frr` brings it",
-            mounted_over: system.exists().then_some((directory.as_path(), system)),
-        };
-        lab.spawn(server, &program)
-    };
-    let zebra = start("zebra")?;
+    let zebra = lab.spawn(server, &frr_daemon(&directory, "zebra"))?;
     let deadline = Instant::now() + ZEBRA_WAIT;
     while !zebra_socket.exists() {
         if !zebra.is_alive() || Instant::now() > deadline {
@@ -75,11 +54,34 @@ pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabErro
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(vec![zebra, start("ospf6d")?])
+    lab.spawn(server, &frr_daemon(&directory, "ospf6d")).map(|_| ())
+}
+
+/// A daemon of FRR with everything it writes in `directory`.
+fn frr_daemon<'a>(directory: &'a Path, daemon: &str) -> Program<'a> {
+    let arguments = [
+        ("-f", directory.join(format!("{daemon}.conf")).display().to_string()),
+        ("-i", directory.join(format!("{daemon}.pid")).display().to_string()),
+        ("-z", directory.join(ZEBRA_SOCKET).display().to_string()),
+        ("--vty_socket", directory.display().to_string()),
+        ("--log", "stdout".to_owned()),
+        ("-P", "0".to_owned()),
+    ];
+    // ospf6d keeps sequence numbers there, whatever it is told: a system's FRR must not find ours.
+    let system = Path::new(FRR_RUN_DIRECTORY);
+    Program {
+        path: frr_program(daemon),
+        arguments: arguments
+            .into_iter()
+            .flat_map(|(flag, value)| [flag.to_owned(), value])
+            .collect(),
+        hint: "; `apt-get install frr` brings it",
+        mounted_over: system.exists().then_some((directory, system)),
+    }
 }
 
 /// Starts bird.
-pub fn start_bird(lab: &Lab, server: usize) -> Result<ProcessRecord, LabError> {
+pub fn start_bird(lab: &mut Lab, server: usize) -> Result<(), LabError> {
     let directory = make_directory(lab, server, "bird")?;
     let config = directory.join("bird.conf");
     write_file(&config, &bird_config(server))?;
@@ -103,7 +105,7 @@ pub fn start_bird(lab: &Lab, server: usize) -> Result<ProcessRecord, LabError> {
         hint: "; `apt-get install bird2` brings it",
         mounted_over: None,
     };
-    lab.spawn(server, &program)
+    lab.spawn(server, &program).map(|_| ())
 }
 
 /// Adjacencies of a FRR or BIRD server in state Full.

@@ -116,6 +116,23 @@ fn a_failure_names_the_log_and_keeps_it() {
 }
 
 #[test]
+fn half_a_router_that_failed_to_start_is_ended() {
+    if cannot_run(&[FRR]) {
+        return;
+    }
+    let directory = directory();
+    // The name of a socket has 107 octets at most: zebra starts, but ospf6d could never reach it.
+    let long = directory.path().join("l".repeat(90));
+    let arguments = "test --servers 2 --topology line --peer s01=frr --peer s02=frr";
+    let output = lab(&directory, arguments).env("KUMIKI_LAB_DIR", &long).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("zebra does not open its socket"), "{errors}");
+    let left = processes_of(&long);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn what_a_crashed_test_left_is_removed_by_the_next() {
     if cannot_run(&[BIRD]) {
         return;
@@ -136,6 +153,16 @@ fn what_a_crashed_test_left_is_removed_by_the_next() {
     }
     report(&lab(&directory, peers).output().unwrap());
     assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+}
+
+/// Command lines in which a path occurs, of processes that run.
+fn processes_of(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+    lines
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(&*path.to_string_lossy()))
+        .collect()
 }
 
 /// Labs that are in the directory.
