@@ -10,10 +10,10 @@ use crate::lab::cleanup;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::fault::{Fault, FaultPart};
+use crate::lab::holder;
 use crate::lab::layout;
 use crate::lab::ping::{HostPair, PingRound, Pinger, pairs_of};
 use crate::lab::probe::{Figures, Probe};
-use crate::lab::process::{ProcessRecord, end_all};
 use crate::lab::report::{FaultReport, PingReport, TestReport};
 use crate::lab::session::{Progress, Session};
 use crate::lab::state::{
@@ -56,8 +56,8 @@ pub struct LabOptions {
     pub peers: BTreeMap<usize, ServerKind>,
     /// Whether it stays when this process ends.
     pub is_kept: bool,
-    /// The process that keeps the user namespace, without root.
-    pub holder: Option<ProcessRecord>,
+    /// Whether it lives in a user namespace, which a process has to keep.
+    pub is_rootless: bool,
 }
 
 /// Makes the lab and starts its servers. On an error nothing of it stays.
@@ -65,7 +65,6 @@ pub fn bring_up(session: &Session, options: &LabOptions) -> Result<Lab, LabError
     let directory = LabDirectory::of(&options.name);
     let mut state = LabState::new(&options.name, options.topology_text.clone(), options.driver);
     state.is_kept = options.is_kept;
-    state.holder = options.holder;
     state.servers = (0..options.topology.server_count())
         .map(|server| ServerState {
             kind: options.peers.get(&server).copied().unwrap_or_default(),
@@ -78,22 +77,26 @@ pub fn bring_up(session: &Session, options: &LabOptions) -> Result<Lab, LabError
         .iter()
         .map(|&ends| CableState { ends, status: CableStatus::Connected })
         .collect();
-    if let Err(error) = cleanup::claim(&directory, &state) {
-        end_all(&state.processes());
-        return Err(error);
-    }
-    build_and_start(session, directory.clone(), state)
+    cleanup::claim(&directory, &state)?;
+    build_and_start(session, options, directory.clone(), state)
         .map_err(|error| cleanup::end_failed(&directory, error))
 }
 
 fn build_and_start(
     session: &Session,
+    options: &LabOptions,
     directory: LabDirectory,
-    state: LabState,
+    mut state: LabState,
 ) -> Result<Lab, LabError> {
     let start = Instant::now();
     let (cables, count) = (state.cables.len(), state.servers.len());
     session.doing(&format!("making {count} servers and {cables} cables"));
+    if options.is_rootless {
+        holder::start(options.is_kept, |process| {
+            state.holder = Some(process);
+            directory.save(&state)
+        })?;
+    }
     let mut lab = Lab::build(directory, state)?;
     let text = format!("fabric    {count} servers, {cables} cables, {count} hosts");
     session.step(&text, start.elapsed());

@@ -34,8 +34,8 @@ pub fn up(options: &LabOptions) -> Result<u8, LabError> {
     Ok(0)
 }
 
-/// Starts a lab, breaks and mends it, and reports; returns 0 when everything recovered.
-pub fn test(options: &LabOptions, faults: &[String], json: bool) -> Result<u8, LabError> {
+/// The faults of a test; those that cannot be made are refused.
+pub fn parse_faults(options: &LabOptions, faults: &[String]) -> Result<Vec<Fault>, LabError> {
     let topology = &options.topology;
     let faults =
         faults.iter().map(|fault| Fault::parse(fault, topology)).collect::<Result<Vec<_>, _>>()?;
@@ -44,9 +44,14 @@ pub fn test(options: &LabOptions, faults: &[String], json: bool) -> Result<u8, L
     if faults.iter().any(breaks_cables) {
         check_breakable(options.driver)?;
     }
+    Ok(faults)
+}
+
+/// Starts a lab, breaks and mends it, and reports; returns 0 when everything recovered.
+pub fn test(options: &LabOptions, faults: &[Fault], json: bool) -> Result<u8, LabError> {
     let session = Session::start(Narration::Error)?;
     let mut lab = scenario::bring_up(&session, options)?;
-    let result = run_faults(&session, &mut lab, options, &faults);
+    let result = run_faults(&session, &mut lab, options, faults);
     session.finish();
     let directory = lab.directory.clone();
     drop(lab);

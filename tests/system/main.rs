@@ -9,6 +9,7 @@
 mod routers;
 
 use serde_json::Value;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -17,6 +18,27 @@ fn lab(directory: &tempfile::TempDir, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kumiki"));
     command.arg("lab").args(arguments.split(' ')).env("KUMIKI_LAB_DIR", directory.path());
     command
+}
+
+/// The same by a user who is not root: this one, or else one that owns nothing. `None`, with a
+/// printed reason, where that one may not run the program or make a user namespace.
+fn without_root(directory: &tempfile::TempDir, arguments: &str) -> Option<Command> {
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    let mut may_make = Command::new("/usr/bin/unshare");
+    may_make.args(["--user", "--map-root-user", "--net", env!("CARGO_BIN_EXE_kumiki"), "--help"]);
+    let mut command = lab(directory, arguments);
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        std::os::unix::fs::chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        for command in [&mut may_make, &mut command] {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+    }
+    let is_possible = may_make.output().is_ok_and(|output| output.status.success());
+    if !is_possible {
+        skip("a user who is not root may not run this program in a user namespace");
+    }
+    is_possible.then_some(command)
 }
 
 fn directory() -> tempfile::TempDir {
@@ -116,6 +138,44 @@ fn a_failure_names_the_log_and_keeps_it() {
 }
 
 #[test]
+fn what_is_refused_starts_no_process() {
+    let directory = directory();
+    for (arguments, reason) in [
+        ("up --driver af_xdp", "it needs root"),
+        ("up --servers 2 --topology line --peer s01=frr", "take bird"),
+        ("test --keep --fault bad", "`bad` is no fault"),
+    ] {
+        let Some(mut command) = without_root(&directory, arguments) else { return };
+        let output = command.output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && errors.contains(reason), "{arguments}: {errors}");
+        assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+        let left = processes_of(directory.path());
+        assert!(left.is_empty(), "{arguments}: {left:?}");
+    }
+}
+
+#[test]
+fn a_lab_without_root_stays_until_down_and_leaves_nothing() {
+    if cannot_run(&[BIRD]) {
+        return;
+    }
+    let directory = directory();
+    let up = "up --servers 2 --topology line --peer s01=bird --peer s02=bird";
+    let Some(mut command) = without_root(&directory, up) else { return };
+    // The end of the output is waited for as well: what stays must not keep it open.
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(processes_of(directory.path()).len(), 3);
+    let run = |arguments: &str| without_root(&directory, arguments).unwrap().output().unwrap();
+    assert!(run("ping h01 h02 --size 64").status.success());
+    assert!(run("down").status.success());
+    assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+    let left = processes_of(directory.path());
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn half_a_router_that_failed_to_start_is_ended() {
     if cannot_run(&[FRR]) {
         return;
@@ -155,13 +215,21 @@ fn what_a_crashed_test_left_is_removed_by_the_next() {
     assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
 }
 
-/// Command lines in which a path occurs, of processes that run.
+/// Command lines of processes that run and have a path among their arguments or variables.
 fn processes_of(path: &Path) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap();
-    let lines = entries.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
-    lines
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(&*path.to_string_lossy()))
+    let words = entries.filter_map(|entry| {
+        let process = entry.ok()?.path();
+        let read = |file| {
+            Some(String::from_utf8_lossy(&std::fs::read(process.join(file)).ok()?).into_owned())
+        };
+        let arguments: String = read("cmdline")?;
+        Some((arguments.replace('\0', " "), read("environ").unwrap_or_default()))
+    });
+    let path = path.to_string_lossy();
+    words
+        .filter(|(arguments, variables)| arguments.contains(&*path) || variables.contains(&*path))
+        .map(|(arguments, _)| arguments)
         .collect()
 }
 
