@@ -18,12 +18,14 @@ use std::collections::BTreeMap;
 
 /// Servers when neither `--servers` nor the topology says how many.
 const SERVER_COUNT_DEFAULT: usize = 4;
+/// Octets of a lab's name: it is part of the path of sockets, which have 107.
+const LAB_NAME_OCTETS_MAX: usize = 40;
 
 /// A whole cluster of real routers on this machine, in network namespaces.
 #[derive(Args, Debug)]
 pub struct LabCommand {
     /// Name of the lab; several may run side by side.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = lab_name)]
     lab: Option<String>,
     #[command(subcommand)]
     action: LabAction,
@@ -204,6 +206,20 @@ impl Shape {
     }
 }
 
+/// The name becomes that of a directory, which `lab down` removes: it must not lead elsewhere.
+fn lab_name(given: &str) -> Result<String, LabError> {
+    let is_fit = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if given.is_empty() || given.len() > LAB_NAME_OCTETS_MAX || !given.bytes().all(is_fit) {
+        return Err(LabError::Name {
+            given: given.to_owned(),
+            expected: format!(
+                "no name for a lab: use up to {LAB_NAME_OCTETS_MAX} letters, digits, `-` and `_`"
+            ),
+        });
+    }
+    Ok(given.to_owned())
+}
+
 /// Reads the command line and refuses what cannot be.
 fn options(name: &str, shape: &Shape, is_kept: bool) -> Result<LabOptions, LabError> {
     let topology = shape.build()?;
@@ -211,13 +227,6 @@ fn options(name: &str, shape: &Shape, is_kept: bool) -> Result<LabOptions, LabEr
     for text in &shape.peers {
         let (server, kind) = parse_peer(text, topology.server_count())?;
         peers.insert(server, kind);
-    }
-    let is_lab_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if name.is_empty() || name.len() > 40 || !is_lab_name {
-        return Err(LabError::Name {
-            given: name.to_owned(),
-            expected: "no name for a lab: use up to 40 letters, digits, `-` and `_`".to_owned(),
-        });
     }
     let is_rootless = !(rustix::process::geteuid().is_root() && may_create_namespaces());
     check_driver(shape.driver, is_rootless, &peers)?;
@@ -315,6 +324,17 @@ mod tests {
         ] {
             assert!(Program::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
+    }
+
+    #[test]
+    fn no_name_of_a_lab_leads_out_of_its_directory() {
+        for name in ["", ".", "..", "../home", "/etc", "a/b", ".failed", &"x".repeat(41)] {
+            for action in ["down", "status", "up"] {
+                let line = ["lab", "--lab", name, action];
+                assert!(Program::try_parse_from(line).is_err(), "{name} {action}");
+            }
+        }
+        assert!(Program::try_parse_from(["lab", "down", "--lab", "test-4_b"]).is_ok());
     }
 
     #[test]
