@@ -40,7 +40,7 @@ fn topology_of(lab: &Lab) -> Result<Topology, LabError> {
 /// Ends the lab.
 pub fn down(name: &str) -> Result<u8, LabError> {
     let directory = LabDirectory::of(name);
-    if !directory.path().exists() {
+    if !directory.is_lab() {
         return Err(LabError::NotRunning(name.to_owned()));
     }
     cleanup::end(&directory)?;

@@ -1,8 +1,8 @@
 //! Ends labs: by command, after ctrl-C, and what a crashed run left.
 //!
 //! *Invariants*: only processes recorded in a lab's state, with the recorded start time, get a
-//! signal; only namespaces bound in a lab's own directory are deleted. Ending what is not there is
-//! no error.
+//! signal; only namespaces bound in a lab's own directory are deleted, and only what has a state is
+//! a lab. Ending what is not there is no error.
 
 use crate::lab::error::LabError;
 use crate::lab::process::end_all;
@@ -50,18 +50,16 @@ fn end_processes_and_namespaces(directory: &LabDirectory) -> Result<(), LabError
 /// Makes the directory of a new lab and writes its state, after removing what crashed runs left.
 pub fn claim(directory: &LabDirectory, state: &LabState) -> Result<(), LabError> {
     let _lock = LabDirectory::lock_all()?;
+    LabDirectory::remove_remains()?;
     for (name, other) in LabDirectory::all() {
         let is_this = other == *directory;
         match other.load() {
             Ok(Some(found)) if found.is_alive() && is_this => return Err(LabError::Runs(name)),
             Ok(Some(found)) if !found.is_alive() => end(&other)?,
-            // Directory and state are made under the lock: without a state it crashed in between.
-            Ok(None) => end(&other)?,
             Err(error) if is_this => return Err(error),
             // Somebody else's that lives, or one that cannot be judged.
             _ => {}
         }
     }
-    directory.create()?;
-    directory.save(state)
+    directory.create(state)
 }

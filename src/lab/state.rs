@@ -5,7 +5,8 @@
 //! root, else `$XDG_RUNTIME_DIR/kumiki-lab`, else `/tmp/kumiki-lab-UID`.
 //!
 //! *Invariants*: the file is replaced as a whole, never half-written; what is in the file before it
-//! is in the kernel can be cleaned up after a crash.
+//! is in the kernel can be cleaned up after a crash. BASE may be anybody's directory: a lab is what
+//! has a state file, it comes and goes by one `rename`, and nothing else in BASE is touched.
 
 use crate::lab::error::LabError;
 use crate::lab::layout::CABLE_MTU_BYTES;
@@ -20,6 +21,10 @@ use std::sync::OnceLock;
 
 /// Version of the file; another version is not read.
 const STATE_VERSION: u32 = 1;
+/// The file.
+const STATE_FILE: &str = "state.json";
+/// How the directories of labs begin that are not there yet or no more.
+const REMAINS_PREFIX: &str = ".kumiki-lab-";
 
 /// How routers get at their packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -186,18 +191,25 @@ impl LabDirectory {
         Self { path: base_directory().join(name) }
     }
 
-    /// Every lab with a directory.
+    /// Every lab.
     pub fn all() -> Vec<(String, Self)> {
-        let Ok(entries) = std::fs::read_dir(base_directory()) else {
-            return Vec::new();
-        };
-        // What starts with a dot is no lab: the lock, and logs of a failure.
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| !name.starts_with('.'))
-            .collect();
-        names.sort();
-        names.into_iter().map(|name| (name.clone(), Self::of(&name))).collect()
+        // What starts with a dot is no lab: the lock, logs of a failure, what a crash left half.
+        let labs = names_in(base_directory()).into_iter().filter(|name| !name.starts_with('.'));
+        let labs = labs.map(|name| (name.clone(), Self::of(&name)));
+        labs.filter(|(_, directory)| directory.is_lab()).collect()
+    }
+
+    /// Removes what commands left that crashed while they made or removed a directory. Only under
+    /// the lock.
+    pub fn remove_remains() -> Result<(), LabError> {
+        let base = base_directory();
+        let remains = names_in(base).into_iter().filter(|name| name.starts_with(REMAINS_PREFIX));
+        remains.into_iter().try_for_each(|name| remove_tree(&base.join(name)))
+    }
+
+    /// Whether there is a lab.
+    pub fn is_lab(&self) -> bool {
+        self.file(STATE_FILE).exists()
     }
 
     /// Keeps other commands from making or removing labs until the file is dropped.
@@ -210,24 +222,39 @@ impl LabDirectory {
         Ok(file)
     }
 
-    /// Makes it.
-    pub fn create(&self) -> Result<(), LabError> {
-        let net = self.path.join("net");
+    /// Makes it with its state.
+    pub fn create(&self, state: &LabState) -> Result<(), LabError> {
+        let fresh = Self { path: self.remains("new") };
+        remove_tree(&fresh.path)?;
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o755)
-            .create(&net)
-            .map_err(|e| LabError::file("create", net, e))
+            .create(fresh.path.join("net"))
+            .map_err(|e| LabError::file("create", &fresh.path, e))?;
+        fresh.save(state)?;
+        // A directory of that name that is no lab is not empty, and stays.
+        std::fs::rename(&fresh.path, &self.path).map_err(|error| {
+            let _ = remove_tree(&fresh.path);
+            LabError::file("create", &self.path, error)
+        })
     }
 
     /// Removes it with all that is in it.
     pub fn remove(&self) -> Result<(), LabError> {
-        match std::fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(LabError::file("remove", &self.path, error))
-            }
-            _ => Ok(()),
+        let gone = self.remains("old");
+        remove_tree(&gone)?;
+        match std::fs::rename(&self.path, &gone) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(LabError::file("remove", &self.path, error)),
+            Ok(()) => remove_tree(&gone),
         }
+    }
+
+    /// Where it is before it is whole, and when it is no more: no other process's place.
+    fn remains(&self, what: &str) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let own = std::process::id();
+        self.path.with_file_name(format!("{REMAINS_PREFIX}{what}-{name}-{own}"))
     }
 
     /// Moves logs and configurations to where the last failure is kept; returns the place.
@@ -284,7 +311,7 @@ impl LabDirectory {
 
     /// Reads the state; `None` where there is no file.
     pub fn load(&self) -> Result<Option<LabState>, LabError> {
-        let path = self.file("state.json");
+        let path = self.file(STATE_FILE);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -302,13 +329,31 @@ impl LabDirectory {
 
     /// Writes the state.
     pub fn save(&self, state: &LabState) -> Result<(), LabError> {
-        let path = self.file("state.json");
+        let path = self.file(STATE_FILE);
         let fresh = self.file("state.json.new");
         let text = serde_json::to_string_pretty(state)
             .map_err(|e| LabError::file("write", &path, io::Error::other(e)))?;
         std::fs::write(&fresh, text)
             .and_then(|()| std::fs::rename(&fresh, &path))
             .map_err(|e| LabError::file("write", path, e))
+    }
+}
+
+/// Names in a directory, sorted; none where there is no directory.
+fn names_in(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+fn remove_tree(path: &Path) -> Result<(), LabError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(LabError::file("remove", path, error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -341,17 +386,30 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let lab = LabDirectory { path: directory.path().join("lab") };
         assert_eq!(lab.load().unwrap(), None);
-        lab.create().unwrap();
         let mut state = LabState::new("lab", "ring".to_owned(), Driver::AfPacket);
         state.servers = vec![ServerState { kind: ServerKind::Bird, processes: Vec::new() }];
         state.cables = vec![CableState { ends: (0, 1), status: CableStatus::Cut }];
-        lab.save(&state).unwrap();
+        lab.create(&state).unwrap();
+        assert!(lab.is_lab());
         assert_eq!(lab.load().unwrap(), Some(state.clone()));
         assert!(state.is_alive());
         state.owner = Some(ProcessRecord { pid: u32::MAX, start_ticks: 0 });
         assert!(!state.is_alive());
         lab.remove().unwrap();
         lab.remove().unwrap();
+        assert_eq!(names_in(directory.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_directory_that_is_no_lab_is_not_replaced_by_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = LabDirectory { path: directory.path().join("home") };
+        std::fs::create_dir_all(lab.file("mine")).unwrap();
+        assert!(!lab.is_lab());
+        let state = LabState::new("home", "ring".to_owned(), Driver::AfPacket);
+        assert!(lab.create(&state).is_err());
+        assert!(lab.file("mine").exists());
+        assert_eq!(names_in(directory.path()), ["home"]);
     }
 
     #[test]

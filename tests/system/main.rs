@@ -138,6 +138,26 @@ fn a_failure_names_the_log_and_keeps_it() {
 }
 
 #[test]
+fn what_is_no_lab_is_left_alone() {
+    if cannot_run(&[]) {
+        return;
+    }
+    let directory = directory();
+    let mine = directory.path().join("home/mine");
+    std::fs::create_dir_all(&mine).unwrap();
+    let code = |arguments: &str| {
+        lab(&directory, arguments).env("KUMIKI_BIN", "/bin/false").output().unwrap().status.code()
+    };
+    assert_eq!(code("down --lab home"), Some(69));
+    assert_eq!(code("down --all"), Some(0));
+    // One that fails, and so removes what it made.
+    assert_eq!(code("test --servers 3"), Some(1));
+    assert_eq!(code("up --servers 3 --lab home"), Some(1));
+    assert!(mine.exists());
+    assert_eq!(leftovers(&directory), ["home"]);
+}
+
+#[test]
 fn what_is_refused_starts_no_process() {
     let directory = directory();
     for (arguments, reason) in [
