@@ -1,16 +1,18 @@
 //! What the commands do to a lab that runs: break, mend, kill, start, ask, end.
 //!
-//! *Invariants*: every name on the command line is checked before the first thing changes.
+//! *Invariants*: every name on the command line is checked before the first thing changes. What
+//! changes a lab holds its lock from reading the state to writing it.
 
 use crate::lab::cleanup;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::fault::{parse_cable, parse_server};
 use crate::lab::layout;
+use crate::lab::lock::{LabLock, say_and_wait};
 use crate::lab::ping::{Pinger, pairs_of};
 use crate::lab::report::PingReport;
 use crate::lab::scenario;
-use crate::lab::state::{CableStatus, Driver, LabDirectory};
+use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState};
 use crate::os::namespace::{Namespace, join_user_namespace};
 use crate::planner::{Topology, server_name};
 use std::process::{Command, ExitStatus};
@@ -19,17 +21,32 @@ use std::time::Duration;
 /// How long one echo of `lab ping` may take.
 const ECHO_WAIT: Duration = Duration::from_secs(1);
 
-/// Opens a lab that another command started.
+/// Opens a lab that another command started, to look at it.
 pub fn open(name: &str) -> Result<Lab, LabError> {
     let directory = LabDirectory::of(name);
-    let state = directory.load()?.ok_or_else(|| LabError::NotRunning(name.to_owned()))?;
+    let state = load_and_enter(name, &directory)?;
+    Lab::open(directory, state)
+}
+
+/// Opens a lab to change it, when no other command does so any more.
+fn open_to_change(name: &str) -> Result<Lab, LabError> {
+    let lock = LabLock::take(&LabDirectory::of(name), &mut say_and_wait(name))?;
+    let lock = lock.ok_or_else(|| LabError::NotRunning(name.to_owned()))?;
+    let state = load_and_enter(name, lock.directory())?;
+    Lab::open_locked(lock, state)
+}
+
+/// Reads the state of a lab and enters its user namespace, if it has one.
+fn load_and_enter(name: &str, directory: &LabDirectory) -> Result<LabState, LabError> {
+    let not_running = || LabError::NotRunning(name.to_owned());
+    let state = directory.load()?.ok_or_else(not_running)?;
     if let Some(holder) = state.holder {
         if !holder.is_alive() {
-            return Err(LabError::NotRunning(name.to_owned()));
+            return Err(not_running());
         }
         join_user_namespace(holder.pid)?;
     }
-    Lab::open(directory, state)
+    Ok(state)
 }
 
 fn topology_of(lab: &Lab) -> Result<Topology, LabError> {
@@ -43,14 +60,14 @@ pub fn down(name: &str) -> Result<u8, LabError> {
     if !directory.is_lab() {
         return Err(LabError::NotRunning(name.to_owned()));
     }
-    cleanup::end(&directory)?;
+    cleanup::end_from_outside(&directory, &mut say_and_wait(name))?;
     println!("lab {name} ended");
     Ok(0)
 }
 
 /// Cuts, silences or mends the named cables.
 pub fn set_cables(name: &str, cables: &[String], status: CableStatus) -> Result<u8, LabError> {
-    let mut lab = open(name)?;
+    let mut lab = open_to_change(name)?;
     let topology = topology_of(&lab)?;
     let cables =
         cables.iter().map(|cable| parse_cable(cable, &topology)).collect::<Result<Vec<_>, _>>()?;
@@ -78,7 +95,7 @@ pub fn heal(name: &str, cables: &[String]) -> Result<u8, LabError> {
     if !cables.is_empty() {
         return set_cables(name, cables, CableStatus::Connected);
     }
-    let mut lab = open(name)?;
+    let mut lab = open_to_change(name)?;
     for cable in 0..lab.state.cables.len() {
         if lab.state.cables[cable].status != CableStatus::Connected {
             lab.set_cable(cable, CableStatus::Connected)?;
@@ -89,7 +106,7 @@ pub fn heal(name: &str, cables: &[String]) -> Result<u8, LabError> {
 
 /// Kills the named routers.
 pub fn kill(name: &str, servers: &[String]) -> Result<u8, LabError> {
-    let mut lab = open(name)?;
+    let mut lab = open_to_change(name)?;
     let count = lab.server_count();
     let servers =
         servers.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?;
@@ -98,7 +115,7 @@ pub fn kill(name: &str, servers: &[String]) -> Result<u8, LabError> {
 
 /// Starts the named routers, or all that do not run.
 pub fn start(name: &str, servers: &[String]) -> Result<u8, LabError> {
-    let mut lab = open(name)?;
+    let mut lab = open_to_change(name)?;
     let count = lab.server_count();
     let servers = match servers {
         [] => (0..count).filter(|server| !lab.is_running(*server)).collect(),
@@ -177,7 +194,12 @@ fn parse_host(text: &str, count: usize) -> Result<usize, LabError> {
     Ok(parse_server(&as_server, count)?)
 }
 
-/// Ends every lab of this user.
+/// Ends every lab of this user. One that cannot be ended keeps no other from it.
 pub fn down_all() -> Result<u8, LabError> {
-    LabDirectory::all().iter().try_for_each(|(_, lab)| cleanup::end(lab)).map(|()| 0)
+    let mut result = Ok(0);
+    for (name, directory) in LabDirectory::all() {
+        let ended = cleanup::end_from_outside(&directory, &mut say_and_wait(&name));
+        result = result.and(ended.map(|()| 0));
+    }
+    result
 }

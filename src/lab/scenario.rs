@@ -12,6 +12,7 @@ use crate::lab::fabric::Lab;
 use crate::lab::fault::{Fault, FaultPart};
 use crate::lab::holder;
 use crate::lab::layout;
+use crate::lab::lock::{LabLock, wait_in};
 use crate::lab::ping::{HostPair, PingRound, Pinger, pairs_of};
 use crate::lab::probe::{Figures, Probe};
 use crate::lab::report::{FaultReport, PingReport, TestReport};
@@ -60,8 +61,9 @@ pub struct LabOptions {
     pub is_rootless: bool,
 }
 
-/// Makes the lab and starts its servers. On an error nothing of it stays.
-pub fn bring_up(session: &Session, options: &LabOptions) -> Result<Lab, LabError> {
+/// Makes the lab and starts its servers. On an error nothing of it stays. The lock, which the lab
+/// shares, is the right to end it.
+pub fn bring_up(session: &Session, options: &LabOptions) -> Result<(LabLock, Lab), LabError> {
     let directory = LabDirectory::of(&options.name);
     let mut state = LabState::new(&options.name, options.topology_text.clone(), options.driver);
     state.is_kept = options.is_kept;
@@ -77,15 +79,17 @@ pub fn bring_up(session: &Session, options: &LabOptions) -> Result<Lab, LabError
         .iter()
         .map(|&ends| CableState { ends, status: CableStatus::Connected })
         .collect();
-    cleanup::claim(&directory, &state)?;
-    build_and_start(session, options, directory.clone(), state)
-        .map_err(|error| cleanup::end_failed(&directory, error))
+    let lock = cleanup::claim(&directory, &state, &mut wait_in(session))?;
+    match build_and_start(session, options, lock.clone(), state) {
+        Ok(lab) => Ok((lock, lab)),
+        Err(error) => Err(cleanup::end_failed(&lock, error)),
+    }
 }
 
 fn build_and_start(
     session: &Session,
     options: &LabOptions,
-    directory: LabDirectory,
+    lock: LabLock,
     mut state: LabState,
 ) -> Result<Lab, LabError> {
     let start = Instant::now();
@@ -94,10 +98,10 @@ fn build_and_start(
     if options.is_rootless {
         holder::start(options.is_kept, |process| {
             state.holder = Some(process);
-            directory.save(&state)
+            lock.directory().save(&state)
         })?;
     }
-    let mut lab = Lab::build(directory, state)?;
+    let mut lab = Lab::build(lock, state)?;
     let text = format!("fabric    {count} servers, {cables} cables, {count} hosts");
     session.step(&text, start.elapsed());
     session.check()?;

@@ -10,10 +10,10 @@
 
 use crate::lab::error::LabError;
 use crate::lab::layout::CABLE_MTU_BYTES;
+use crate::lab::lock::is_free;
 use crate::lab::process::ProcessRecord;
 use crate::planner::server_name;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -188,7 +188,12 @@ pub struct LabDirectory {
 impl LabDirectory {
     /// The directory of the lab `name`, which need not exist.
     pub fn of(name: &str) -> Self {
-        Self { path: base_directory().join(name) }
+        Self::at(base_directory().join(name))
+    }
+
+    /// The directory of a lab at this place.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
     }
 
     /// Every lab.
@@ -204,7 +209,9 @@ impl LabDirectory {
     pub fn remove_remains() -> Result<(), LabError> {
         let base = base_directory();
         let remains = names_in(base).into_iter().filter(|name| name.starts_with(REMAINS_PREFIX));
-        remains.into_iter().try_for_each(|name| remove_tree(&base.join(name)))
+        let mut remains = remains.map(|name| base.join(name));
+        // Who removes a directory keeps the lock on it.
+        remains.try_for_each(|path| if is_free(&path) { remove_tree(&path) } else { Ok(()) })
     }
 
     /// Whether there is a lab.
@@ -212,19 +219,16 @@ impl LabDirectory {
         self.file(STATE_FILE).exists()
     }
 
-    /// Keeps other commands from making or removing labs until the file is dropped.
-    pub fn lock_all() -> Result<File, LabError> {
+    /// The file that stands for all labs, in a directory that is there.
+    pub fn lock_file() -> Result<PathBuf, LabError> {
         let base = base_directory();
-        let path = base.join(".lock");
         std::fs::create_dir_all(base).map_err(|e| LabError::file("create", base, e))?;
-        let file = File::create(&path).map_err(|e| LabError::file("open", &path, e))?;
-        file.lock().map_err(|e| LabError::file("lock", &path, e))?;
-        Ok(file)
+        Ok(base.join(".lock"))
     }
 
     /// Makes it with its state.
     pub fn create(&self, state: &LabState) -> Result<(), LabError> {
-        let fresh = Self { path: self.remains("new") };
+        let fresh = Self::at(self.remains("new"));
         remove_tree(&fresh.path)?;
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -384,7 +388,7 @@ mod tests {
     #[test]
     fn state_survives_the_file_and_a_dead_owner_makes_it_stale() {
         let directory = tempfile::tempdir().unwrap();
-        let lab = LabDirectory { path: directory.path().join("lab") };
+        let lab = LabDirectory::at(directory.path().join("lab"));
         assert_eq!(lab.load().unwrap(), None);
         let mut state = LabState::new("lab", "ring".to_owned(), Driver::AfPacket);
         state.servers = vec![ServerState { kind: ServerKind::Bird, processes: Vec::new() }];
@@ -403,7 +407,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_no_lab_is_not_replaced_by_one() {
         let directory = tempfile::tempdir().unwrap();
-        let lab = LabDirectory { path: directory.path().join("home") };
+        let lab = LabDirectory::at(directory.path().join("home"));
         std::fs::create_dir_all(lab.file("mine")).unwrap();
         assert!(!lab.is_lab());
         let state = LabState::new("home", "ring".to_owned(), Driver::AfPacket);
@@ -415,7 +419,7 @@ mod tests {
     #[test]
     fn a_state_of_another_version_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let lab = LabDirectory { path: directory.path().to_owned() };
+        let lab = LabDirectory::at(directory.path().to_owned());
         let mut state = LabState::new("lab", "ring".to_owned(), Driver::Tap);
         state.version = 99;
         lab.save(&state).unwrap();

@@ -16,17 +16,17 @@ use std::time::Instant;
 /// Starts a lab that stays.
 pub fn up(options: &LabOptions) -> Result<u8, LabError> {
     let session = Session::start(Narration::Output)?;
-    let lab = scenario::bring_up(&session, options)?;
+    let (lock, lab) = scenario::bring_up(&session, options)?;
     let mut report = TestReport::default();
     let ready = scenario::wait_ready(&session, &lab, &mut report);
     session.finish();
     if let Err(LabError::Interrupted) = ready {
-        cleanup::end(&lab.directory)?;
+        drop(lab);
+        cleanup::end(&lock)?;
+        return Err(LabError::Interrupted);
     }
     if let Err(error) = ready {
-        if !matches!(error, LabError::Interrupted) {
-            session.line("  the lab stays for a look; `kumiki lab down` ends it");
-        }
+        session.line("  the lab stays for a look; `kumiki lab down` ends it");
         return Err(error);
     }
     session
@@ -50,22 +50,21 @@ pub fn parse_faults(options: &LabOptions, faults: &[String]) -> Result<Vec<Fault
 /// Starts a lab, breaks and mends it, and reports; returns 0 when everything recovered.
 pub fn test(options: &LabOptions, faults: &[Fault], json: bool) -> Result<u8, LabError> {
     let session = Session::start(Narration::Error)?;
-    let mut lab = scenario::bring_up(&session, options)?;
+    let (lock, mut lab) = scenario::bring_up(&session, options)?;
     let result = run_faults(&session, &mut lab, options, faults);
     session.finish();
-    let directory = lab.directory.clone();
     drop(lab);
     let report = match result {
         Ok(report) => report,
         Err(error) if options.is_kept => return Err(error),
-        Err(error) => return Err(cleanup::end_failed(&directory, error)),
+        Err(error) => return Err(cleanup::end_failed(&lock, error)),
     };
     if !report.is_passed && !options.is_kept {
-        let kept = directory.keep_logs()?;
+        let kept = lock.directory().keep_logs()?;
         session.line(&format!("  logs and configurations: {}", kept.display()));
     }
     if !options.is_kept {
-        cleanup::end(&directory)?;
+        cleanup::end(&lock)?;
     }
     if json {
         let text = serde_json::to_string_pretty(&report)

@@ -9,9 +9,11 @@
 mod routers;
 
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 /// A lab command with a directory of its own, so that no test meets another's lab.
 fn lab(directory: &tempfile::TempDir, arguments: &str) -> Command {
@@ -100,8 +102,7 @@ fn a_lab_answers_to_its_commands_and_is_gone_after_down() {
     }
     let directory = directory();
     let run = |arguments: &str| lab(&directory, arguments).output().unwrap();
-    let up = run("up --servers 3 --peer s01=bird --peer s02=bird --peer s03=bird");
-    assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+    three_birds(&directory);
     assert!(!run("up --servers 3").status.success());
     assert!(run("cut s01-s02").status.success());
     let status: Value = serde_json::from_slice(&run("status --json").stdout).unwrap();
@@ -115,6 +116,75 @@ fn a_lab_answers_to_its_commands_and_is_gone_after_down() {
     assert_eq!(run("status").status.code(), Some(69));
     assert!(run("down --all").status.success());
     assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+}
+
+/// A lab of three BIRDs that stays.
+fn three_birds(directory: &tempfile::TempDir) {
+    let up = "up --servers 3 --peer s01=bird --peer s02=bird --peer s03=bird";
+    let output = lab(directory, up).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Starts a command and waits until it says that it waits for another one.
+fn waiting(mut command: Command) -> Child {
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("waiting for it"), "{line}");
+    child
+}
+
+#[test]
+fn commands_at_the_same_time_wait_for_each_other_and_none_is_lost() {
+    if cannot_run(&[BIRD]) {
+        return;
+    }
+    let directory = directory();
+    three_birds(&directory);
+    let run = |arguments: &str| lab(&directory, arguments).output().unwrap();
+    assert!(run("kill s01 s02").status.success());
+    // The test itself is one more command that changes the lab.
+    let own = std::fs::File::open(directory.path().join("lab")).unwrap();
+    own.lock().unwrap();
+    let changes = ["start s01", "start s02", "silence s01-s02", "cut s02-s03"];
+    let children = changes.map(|arguments| waiting(lab(&directory, arguments)));
+    let mut given_up = waiting(lab(&directory, "kill s03"));
+    assert!(
+        Command::new("kill").args(["-INT", &given_up.id().to_string()]).status().unwrap().success()
+    );
+    assert_eq!(given_up.wait().unwrap().signal(), Some(2));
+    own.unlock().unwrap();
+    assert!(children.map(|mut child| child.wait().unwrap().success()).iter().all(|done| *done));
+    let status: Value = serde_json::from_slice(&run("status --json").stdout).unwrap();
+    let is_running = |server: usize| status["servers"][server]["is_running"] == true;
+    assert!((0..3).all(is_running), "{status:#}");
+    assert_eq!(status["cables"][0]["status"], "silent");
+    assert_eq!(status["cables"][2]["status"], "cut");
+    assert_eq!(processes_of(directory.path()).len(), 3);
+    assert!(run("down").status.success());
+    let left = processes_of(directory.path());
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn down_ends_a_lab_under_test() {
+    if cannot_run(&[BIRD]) {
+        return;
+    }
+    let directory = directory();
+    let peers = "test --servers 3 --peer s01=bird --peer s02=bird --peer s03=bird";
+    let mut test = lab(&directory, peers).spawn().unwrap();
+    let name = format!("test-{}", test.id());
+    while !directory.path().join(&name).join("s03.log").exists() {
+        assert!(test.try_wait().unwrap().is_none(), "it ended before it started its routers");
+        std::thread::yield_now();
+    }
+    let down = lab(&directory, &format!("down --lab {name}")).output().unwrap();
+    assert!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
+    assert_eq!(test.wait().unwrap().code(), Some(130));
+    assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+    let left = processes_of(directory.path());
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
