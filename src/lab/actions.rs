@@ -1,7 +1,8 @@
 //! What the commands do to a lab that runs: break, mend, kill, start, ask, end.
 //!
 //! *Invariants*: every name on the command line is checked before the first thing changes. What
-//! changes a lab holds its lock from reading the state to writing it.
+//! changes a lab holds its lock from reading the state to writing it, and hears ctrl-C only between
+//! one cable or router and the next.
 
 use crate::lab::cleanup;
 use crate::lab::error::LabError;
@@ -12,6 +13,7 @@ use crate::lab::lock::{LabLock, say_and_wait};
 use crate::lab::ping::{Pinger, pairs_of};
 use crate::lab::report::PingReport;
 use crate::lab::scenario;
+use crate::lab::session::{Narration, Session};
 use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState};
 use crate::os::namespace::{Namespace, join_user_namespace};
 use crate::planner::{Topology, server_name};
@@ -71,11 +73,23 @@ pub fn set_cables(name: &str, cables: &[String], status: CableStatus) -> Result<
     let topology = topology_of(&lab)?;
     let cables =
         cables.iter().map(|cable| parse_cable(cable, &topology)).collect::<Result<Vec<_>, _>>()?;
-    for cable in cables {
-        check_breakable(lab.state.driver)?;
-        lab.set_cable(cable, status)?;
-    }
-    Ok(0)
+    check_breakable(lab.state.driver)?;
+    change_each(&mut lab, cables, |lab, _, cable| lab.set_cable(cable, status))
+}
+
+/// Changes one thing after the other, unless ctrl-C comes in between.
+fn change_each(
+    lab: &mut Lab,
+    things: Vec<usize>,
+    mut change: impl FnMut(&mut Lab, &Session, usize) -> Result<(), LabError>,
+) -> Result<u8, LabError> {
+    let session = Session::start(Narration::Error)?;
+    let result = things.into_iter().try_for_each(|thing| {
+        session.check()?;
+        change(lab, &session, thing)
+    });
+    session.finish();
+    result.map(|()| 0)
 }
 
 /// A memif cable is memory shared by two processes: nothing between them can be cut.
@@ -96,12 +110,10 @@ pub fn heal(name: &str, cables: &[String]) -> Result<u8, LabError> {
         return set_cables(name, cables, CableStatus::Connected);
     }
     let mut lab = open_to_change(name)?;
-    for cable in 0..lab.state.cables.len() {
-        if lab.state.cables[cable].status != CableStatus::Connected {
-            lab.set_cable(cable, CableStatus::Connected)?;
-        }
-    }
-    Ok(0)
+    let cables = lab.state.cables.iter().enumerate();
+    let broken = cables.filter(|(_, cable)| cable.status != CableStatus::Connected);
+    let broken = broken.map(|(number, _)| number).collect();
+    change_each(&mut lab, broken, |lab, _, cable| lab.set_cable(cable, CableStatus::Connected))
 }
 
 /// Kills the named routers.
@@ -110,7 +122,7 @@ pub fn kill(name: &str, servers: &[String]) -> Result<u8, LabError> {
     let count = lab.server_count();
     let servers =
         servers.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?;
-    servers.into_iter().try_for_each(|server| lab.kill(server)).map(|()| 0)
+    change_each(&mut lab, servers, |lab, _, server| lab.kill(server))
 }
 
 /// Starts the named routers, or all that do not run.
@@ -123,7 +135,7 @@ pub fn start(name: &str, servers: &[String]) -> Result<u8, LabError> {
             named.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?
         }
     };
-    servers.into_iter().try_for_each(|server| lab.start(server)).map(|()| 0)
+    change_each(&mut lab, servers, |lab, session, server| lab.start(session, server))
 }
 
 /// Runs a program in a namespace of the lab; returns its exit code. On a server, `kumiki show` asks

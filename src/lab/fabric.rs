@@ -104,8 +104,25 @@ impl Lab {
         self.directory.save(&self.state)
     }
 
-    /// Gives a cable another status, in the kernel and in the state file.
+    /// Gives a cable another status, in the kernel and in the state file. Whatever interrupts it,
+    /// a cable that is broken in the kernel is so in the file, where `lab heal` finds it.
     pub fn set_cable(&mut self, cable: usize, status: CableStatus) -> Result<(), LabError> {
+        if status != CableStatus::Connected {
+            self.note_cable(cable, status)?;
+        }
+        self.set_cable_links(cable, status)?;
+        if self.state.driver == Driver::Tap {
+            self.set_tap_carriers(cable, status)?;
+        }
+        self.note_cable(cable, status)
+    }
+
+    fn note_cable(&mut self, cable: usize, status: CableStatus) -> Result<(), LabError> {
+        self.state.cables[cable].status = status;
+        self.save()
+    }
+
+    fn set_cable_links(&mut self, cable: usize, status: CableStatus) -> Result<(), LabError> {
         let ends = [CablePart::NearFabric, CablePart::FarFabric]
             .map(|part| layout::cable_ifindex(cable, part));
         let bridge = layout::cable_ifindex(cable, CablePart::Bridge);
@@ -133,11 +150,7 @@ impl Lab {
                 }
             }
         }
-        if self.state.driver == Driver::Tap {
-            self.set_tap_carriers(cable, status)?;
-        }
-        self.state.cables[cable].status = status;
-        self.save()
+        Ok(())
     }
 
     /// A TAP has no other end that could take its carrier along: the lab does it.

@@ -11,6 +11,7 @@ use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::layout;
 use crate::lab::server::Program;
+use crate::lab::session::Session;
 use crate::planner::server_name;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -31,7 +32,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// Starts zebra and ospf6d.
-pub fn start_frr(lab: &mut Lab, server: usize) -> Result<(), LabError> {
+pub fn start_frr(lab: &mut Lab, session: &Session, server: usize) -> Result<(), LabError> {
     let directory = make_directory(lab, server, "frr")?;
     give_to_frr(&directory)?;
     let name = server_name(server);
@@ -44,6 +45,7 @@ pub fn start_frr(lab: &mut Lab, server: usize) -> Result<(), LabError> {
     let zebra = lab.spawn(server, &frr_daemon(&directory, "zebra"))?;
     let deadline = Instant::now() + ZEBRA_WAIT;
     while !zebra_socket.exists() {
+        session.check()?;
         if !zebra.is_alive() || Instant::now() > deadline {
             return Err(lab.router_error(server, "zebra does not open its socket".to_owned()));
         }

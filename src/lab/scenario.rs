@@ -107,7 +107,7 @@ fn build_and_start(
     session.check()?;
     let start = Instant::now();
     session.doing("starting the routers");
-    lab.start_all()?;
+    lab.start_all(session)?;
     session.step(&format!("routers   {}", kinds(&lab)), start.elapsed());
     Ok(lab)
 }
@@ -241,10 +241,10 @@ pub fn apply(lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
 }
 
 /// Mends it again.
-pub fn restore(lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
+pub fn restore(session: &Session, lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
     fault.parts.iter().try_for_each(|part| match *part {
         FaultPart::Cable(cable, _) => lab.set_cable(cable, CableStatus::Connected),
-        FaultPart::Kill(server) => lab.start(server),
+        FaultPart::Kill(server) => lab.start(session, server),
     })
 }
 
@@ -270,7 +270,7 @@ pub fn run_fault(
         session.sleep(SETTLE)?;
         on_recovery(lab);
         let mended_ns = probe.now_ns();
-        restore(lab, fault)?;
+        restore(session, lab, fault)?;
         let everybody = pairs_of(lab.server_count(), |_, _| true);
         let nobody = BTreeSet::new();
         let repair = wait_recovered(session, lab, &mut pinger, &probe, (&everybody, &nobody));

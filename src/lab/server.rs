@@ -13,6 +13,7 @@ use crate::lab::layout::{self, LAN_PORT, fabric_port};
 use crate::lab::peer;
 use crate::lab::process::{ProcessRecord, end_all};
 use crate::lab::router_file::{FilePort, RouterFile};
+use crate::lab::session::Session;
 use crate::lab::state::{Driver, ServerKind};
 use crate::os::namespace::{die_with_parent, mount_over, start_detached};
 use crate::os::netlink::RouteSocket;
@@ -42,18 +43,19 @@ pub struct Program<'a> {
 
 impl Lab {
     /// Starts every server.
-    pub fn start_all(&mut self) -> Result<(), LabError> {
-        (0..self.server_count()).try_for_each(|server| self.start_process(server))?;
-        (0..self.server_count()).try_for_each(|server| self.attach_taps(server))
+    pub fn start_all(&mut self, session: &Session) -> Result<(), LabError> {
+        (0..self.server_count()).try_for_each(|server| self.start_process(session, server))?;
+        (0..self.server_count()).try_for_each(|server| self.attach_taps(session, server))
     }
 
     /// Starts a server that does not run.
-    pub fn start(&mut self, server: usize) -> Result<(), LabError> {
-        self.start_process(server)?;
-        self.attach_taps(server)
+    pub fn start(&mut self, session: &Session, server: usize) -> Result<(), LabError> {
+        self.start_process(session, server)?;
+        self.attach_taps(session, server)
     }
 
-    fn start_process(&mut self, server: usize) -> Result<(), LabError> {
+    fn start_process(&mut self, session: &Session, server: usize) -> Result<(), LabError> {
+        session.check()?;
         if self.is_running(server) {
             return Ok(());
         }
@@ -61,7 +63,7 @@ impl Lab {
         self.stop(server)?;
         let started = match self.state.servers[server].kind {
             ServerKind::Kumiki => self.start_kumiki(server),
-            ServerKind::Frr => peer::start_frr(self, server),
+            ServerKind::Frr => peer::start_frr(self, session, server),
             ServerKind::Bird => peer::start_bird(self, server),
         };
         if started.is_err() {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// A lab command with a directory of its own, so that no test meets another's lab.
@@ -149,9 +149,7 @@ fn commands_at_the_same_time_wait_for_each_other_and_none_is_lost() {
     let changes = ["start s01", "start s02", "silence s01-s02", "cut s02-s03"];
     let children = changes.map(|arguments| waiting(lab(&directory, arguments)));
     let mut given_up = waiting(lab(&directory, "kill s03"));
-    assert!(
-        Command::new("kill").args(["-INT", &given_up.id().to_string()]).status().unwrap().success()
-    );
+    interrupt(&given_up);
     assert_eq!(given_up.wait().unwrap().signal(), Some(2));
     own.unlock().unwrap();
     assert!(children.map(|mut child| child.wait().unwrap().success()).iter().all(|done| *done));
@@ -271,15 +269,48 @@ fn half_a_router_that_failed_to_start_is_ended() {
         return;
     }
     let directory = directory();
-    // The name of a socket has 107 octets at most: zebra starts, but ospf6d could never reach it.
-    let long = directory.path().join("l".repeat(90));
-    let arguments = "test --servers 2 --topology line --peer s01=frr --peer s02=frr";
-    let output = lab(&directory, arguments).env("KUMIKI_LAB_DIR", &long).output().unwrap();
+    let (mut command, long) = deaf_zebra(&directory);
+    let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("zebra does not open its socket"), "{errors}");
     let left = processes_of(&long);
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_a_router_and_what_it_started() {
+    if cannot_run(&[FRR]) {
+        return;
+    }
+    let directory = directory();
+    let (mut command, long) = deaf_zebra(&directory);
+    let mut test = command.spawn().unwrap();
+    let log = long.join(format!("test-{}/s01.log", test.id()));
+    while std::fs::metadata(&log).map_or(0, |found| found.len()) == 0 {
+        assert!(test.try_wait().unwrap().is_none(), "it ended before zebra wrote to its log");
+        std::thread::yield_now();
+    }
+    interrupt(&test);
+    assert_eq!(test.wait().unwrap().code(), Some(130));
+    let left = processes_of(&long);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// A lab in which zebra starts, but can never be reached by ospf6d: the name of a socket has 107
+/// octets at most. Returns the lab's directory too.
+fn deaf_zebra(directory: &tempfile::TempDir) -> (Command, PathBuf) {
+    let long = directory.path().join("l".repeat(90));
+    let arguments = "test --servers 2 --topology line --peer s01=frr --peer s02=frr";
+    let mut command = lab(directory, arguments);
+    command.env("KUMIKI_LAB_DIR", &long);
+    (command, long)
+}
+
+/// Ctrl-C.
+fn interrupt(child: &Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(status.unwrap().success());
 }
 
 #[test]
