@@ -1,7 +1,8 @@
 //! FRR and BIRD in a router's place: their configuration, their start, and what they answer.
 //!
-//! Owns a directory `sNN.frr` or `sNN.bird` in the lab's directory with configuration and sockets.
-//! Nothing of a system-wide installation is read or written, but for the programs.
+//! Owns a directory `sNN.frr` or `sNN.bird` in the lab's directory with configuration, sockets and
+//! whatever else they write. Nothing of a system-wide installation is read or written, but for the
+//! programs.
 //!
 //! *Invariants*: the same timers as Kumiki's defaults: point-to-point, hello 1 s, dead 3 s, area 0;
 //! the kernel forwards.
@@ -20,8 +21,12 @@ use std::time::{Duration, Instant};
 
 /// Where Debian and the FRR packages put the daemons.
 const FRR_DIRECTORIES: [&str; 3] = ["/usr/lib/frr", "/usr/libexec/frr", "/usr/sbin"];
-/// Where FRR keeps files while it runs.
+/// Where ospf6d keeps sequence numbers, whatever it is told: a system's FRR must not find ours.
 const FRR_RUN_DIRECTORY: &str = "/run/frr";
+/// What FRR's daemons see as the system's directory of temporary files.
+const TEMPORARY_DIRECTORY: &str = "tmp";
+/// Where each daemon makes a directory `frr/NAME.PID` for its log, which stays when it is killed.
+const FRR_TEMPORARY_DIRECTORY: &str = "/var/tmp";
 /// The socket by which ospf6d reaches zebra.
 const ZEBRA_SOCKET: &str = "zserv.api";
 /// How long zebra may take to open it.
@@ -34,7 +39,11 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Starts zebra and ospf6d.
 pub fn start_frr(lab: &mut Lab, session: &Session, server: usize) -> Result<(), LabError> {
     let directory = make_directory(lab, server, "frr")?;
-    give_to_frr(&directory)?;
+    let temporary = directory.join(TEMPORARY_DIRECTORY);
+    std::fs::create_dir_all(&temporary).map_err(|e| LabError::file("create", &temporary, e))?;
+    for directory in [&directory, &temporary] {
+        give_to_frr(directory)?;
+    }
     let name = server_name(server);
     let zebra_socket = directory.join(ZEBRA_SOCKET);
     for stale in [ZEBRA_SOCKET, "zebra.vty", "ospf6d.vty"] {
@@ -55,7 +64,7 @@ pub fn start_frr(lab: &mut Lab, session: &Session, server: usize) -> Result<(), 
 }
 
 /// A daemon of FRR with everything it writes in `directory`.
-fn frr_daemon<'a>(directory: &'a Path, daemon: &str) -> Program<'a> {
+fn frr_daemon(directory: &Path, daemon: &str) -> Program {
     let arguments = [
         ("-f", directory.join(format!("{daemon}.conf")).display().to_string()),
         ("-i", directory.join(format!("{daemon}.pid")).display().to_string()),
@@ -64,8 +73,10 @@ fn frr_daemon<'a>(directory: &'a Path, daemon: &str) -> Program<'a> {
         ("--log", "stdout".to_owned()),
         ("-P", "0".to_owned()),
     ];
-    // ospf6d keeps sequence numbers there, whatever it is told: a system's FRR must not find ours.
-    let system = Path::new(FRR_RUN_DIRECTORY);
+    let over = [
+        (directory.to_owned(), FRR_RUN_DIRECTORY),
+        (directory.join(TEMPORARY_DIRECTORY), FRR_TEMPORARY_DIRECTORY),
+    ];
     Program {
         path: frr_program(daemon),
         arguments: arguments
@@ -73,7 +84,19 @@ fn frr_daemon<'a>(directory: &'a Path, daemon: &str) -> Program<'a> {
             .flat_map(|(flag, value)| [flag.to_owned(), value])
             .collect(),
         hint: "; `apt-get install frr` brings it",
-        mounted_over: system.exists().then_some((directory, system)),
+        mounted_over: over
+            .into_iter()
+            .map(|(own, system)| (own, PathBuf::from(system)))
+            .filter(|(own, system)| may_be_covered(own, system))
+            .collect(),
+    }
+}
+
+/// Whether a directory of the system is there and does not hold the lab itself.
+fn may_be_covered(own: &Path, system: &Path) -> bool {
+    match (own.canonicalize(), system.canonicalize()) {
+        (Ok(own), Ok(system)) => !own.starts_with(system),
+        _ => false,
     }
 }
 
@@ -100,7 +123,7 @@ pub fn start_bird(lab: &mut Lab, server: usize) -> Result<(), LabError> {
         path: program,
         arguments: arguments.to_vec(),
         hint: "; `apt-get install bird2` brings it",
-        mounted_over: None,
+        mounted_over: Vec::new(),
     };
     lab.spawn(server, &program).map(|_| ())
 }
@@ -264,5 +287,16 @@ mod tests {
         assert!(!ends_bird_answer(b"1013-fabric:\n"));
         assert!(!ends_bird_answer(b"0001 BIRD"));
         assert!(!ends_bird_answer(b""));
+    }
+
+    #[test]
+    fn a_directory_that_holds_the_lab_is_not_covered() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join("s01.frr");
+        assert!(!may_be_covered(&own, Path::new("/proc")));
+        std::fs::create_dir(&own).unwrap();
+        assert!(may_be_covered(&own, Path::new("/proc")));
+        assert!(!may_be_covered(&own, directory.path()));
+        assert!(!may_be_covered(&own, &directory.path().join("never")));
     }
 }

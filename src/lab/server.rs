@@ -30,15 +30,15 @@ const KILL_WAIT: Duration = Duration::from_secs(2);
 const LOG_TAIL_LINES: usize = 15;
 
 /// A program to start on a server.
-pub struct Program<'a> {
+pub struct Program {
     /// Where it is.
     pub path: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// How to get it; empty or starts with `; `.
     pub hint: &'static str,
-    /// A directory of the lab, and that of the system which it shall see there.
-    pub mounted_over: Option<(&'a Path, &'a Path)>,
+    /// Directories of the lab that it shall see in place of those of the system.
+    pub mounted_over: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Lab {
@@ -118,11 +118,7 @@ impl Lab {
     }
 
     /// Starts a program on a server and notes it in the state file.
-    pub fn spawn(
-        &mut self,
-        server: usize,
-        program: &Program<'_>,
-    ) -> Result<ProcessRecord, LabError> {
+    pub fn spawn(&mut self, server: usize, program: &Program) -> Result<ProcessRecord, LabError> {
         let log = self.directory.log(server);
         let output = append_to(&log)?;
         let errors = output.try_clone().map_err(|e| LabError::file("open", &log, e))?;
@@ -131,9 +127,9 @@ impl Lab {
         // DPDK keeps its run-time files there instead of in the system's directory.
         command.env("RUNTIME_DIRECTORY", self.directory.path());
         self.server(server).start_inside(&mut command);
-        if let Some((own, system)) = &program.mounted_over {
-            mount_over(&mut command, own, system)
-                .map_err(|e| LabError::file("mount over", *system, e))?;
+        if !program.mounted_over.is_empty() {
+            mount_over(&mut command, &program.mounted_over)
+                .map_err(|e| LabError::file("mount directories for", &program.path, e))?;
         }
         start_detached(&mut command);
         if !self.state.is_kept {
@@ -192,7 +188,7 @@ impl Lab {
             path: kumiki_program()?,
             arguments: arguments.to_vec(),
             hint: "; KUMIKI_BIN names another one",
-            mounted_over: None,
+            mounted_over: Vec::new(),
         };
         self.spawn(server, &program).map(|_| ())
     }

@@ -159,10 +159,11 @@ pub fn start_detached(command: &mut Command) {
     }
 }
 
-/// Makes `command` see the directory `source` in place of `target`, in a mount namespace of its
-/// own.
-pub fn mount_over(command: &mut Command, source: &Path, target: &Path) -> io::Result<()> {
-    let (source, target) = (path_text(source)?, path_text(target)?);
+/// Makes `command` see the first directory of each pair in place of the second, in a mount
+/// namespace of its own.
+pub fn mount_over(command: &mut Command, pairs: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+    let texts = pairs.iter().map(|(own, system)| Ok((path_text(own)?, path_text(system)?)));
+    let pairs = texts.collect::<io::Result<Vec<_>>>()?;
     let root = c"/";
     // SAFETY: between fork and exec the hook calls unshare(2) and mount(2) only, which are
     // async-signal-safe; the strings were made before and are captured.
@@ -170,7 +171,7 @@ pub fn mount_over(command: &mut Command, source: &Path, target: &Path) -> io::Re
         command.pre_exec(move || {
             unshare(libc::CLONE_NEWNS)?;
             mount_text(root, root, libc::MS_REC | libc::MS_PRIVATE)?;
-            mount_text(&source, &target, libc::MS_BIND)
+            pairs.iter().try_for_each(|(own, system)| mount_text(own, system, libc::MS_BIND))
         });
     }
     Ok(())

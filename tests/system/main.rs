@@ -335,6 +335,30 @@ fn ctrl_c_ends_the_wait_for_a_router_and_what_it_started() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+#[test]
+fn frr_that_is_killed_leaves_nothing_outside_of_the_lab() {
+    if cannot_run(&[FRR, BIRD]) {
+        return;
+    }
+    let directory = directory();
+    let up = "up --servers 2 --topology line --peer s01=frr --peer s02=bird";
+    assert!(lab(&directory, up).status().unwrap().success());
+    let status: Value =
+        serde_json::from_slice(&lab(&directory, "status --json").output().unwrap().stdout).unwrap();
+    let pids = status["servers"][0]["pids"].as_array().unwrap().clone();
+    assert_eq!(pids.len(), 2);
+    assert!(lab(&directory, "kill s01").status().unwrap().success());
+    assert!(lab(&directory, "down").status().unwrap().success());
+    for place in ["/var/tmp/frr", "/run/frr"] {
+        let entries = std::fs::read_dir(place).into_iter().flatten();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<String> = names
+            .filter(|name| pids.iter().any(|pid| name.ends_with(&format!(".{pid}"))))
+            .collect();
+        assert!(left.is_empty(), "{place}: {left:?}");
+    }
+}
+
 /// A lab in which zebra starts, but can never be reached by ospf6d: the name of a socket has 107
 /// octets at most. Returns the lab's directory too.
 fn deaf_zebra(directory: &tempfile::TempDir) -> (Command, PathBuf) {
