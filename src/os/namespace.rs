@@ -141,12 +141,20 @@ impl Namespace {
     }
 }
 
-/// Makes `command` get this signal when the thread that started it ends.
+/// Makes `command` get this signal when the thread that started it ends, unless it changes its user
+/// (the kernel forgets the signal then).
 pub fn die_with_parent(command: &mut Command, signal: i32) {
-    // SAFETY: prctl(2) is async-signal-safe and takes no pointers here.
+    let parent = std::process::id();
+    // SAFETY: prctl(2) and getppid(2) are async-signal-safe and take no pointers here.
     unsafe {
         command.pre_exec(move || {
-            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.unsigned_abs())))
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.unsigned_abs())))?;
+            // A parent that ended before the call sends nothing any more.
+            if libc::getppid().unsigned_abs() == parent {
+                Ok(())
+            } else {
+                Err(io::Error::from(io::ErrorKind::NotFound))
+            }
         });
     }
 }
