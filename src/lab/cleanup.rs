@@ -1,15 +1,19 @@
 //! Ends labs: by command, after ctrl-C, and what a crashed run left.
 //!
-//! *Invariants*: only processes recorded in a lab's state, with the recorded start time, get a
-//! signal; only namespaces bound in a lab's own directory are deleted, and only what has a state is
-//! a lab. A lab is ended under its lock.
+//! *Invariants*: only processes recorded in a lab's state, with the recorded start time, and those
+//! inside its namespaces get a signal; only namespaces bound in a lab's own directory are deleted,
+//! and only what has a state is a lab. A lab is ended under its lock.
 
 use crate::lab::error::LabError;
 use crate::lab::lock::{AllLabsLock, LabLock, Patience};
-use crate::lab::process::{ProcessRecord, end_all};
+use crate::lab::process::{NamespaceId, ProcessRecord, end_all};
 use crate::lab::state::{LabDirectory, LabState};
 use crate::os::namespace::Namespace;
 use rustix::process::Signal;
+use std::path::Path;
+
+/// Looks for processes inside a lab that ends: those that end may have started others meanwhile.
+const SWEEP_MAX: usize = 3;
 
 /// Ends a lab: its processes, its namespaces and the devices in them, its directory.
 pub fn end(lock: &LabLock) -> Result<(), LabError> {
@@ -54,8 +58,9 @@ pub fn end_failed(lock: &LabLock, error: LabError) -> LabError {
 
 fn end_processes_and_namespaces(directory: &LabDirectory) -> Result<(), LabError> {
     // A damaged file hides processes, but not namespaces; the rest is still removed.
-    let state = directory.load();
-    if let Ok(Some(state)) = &state {
+    let state = directory.load().ok().flatten();
+    end_inside(directory, state.as_ref().and_then(|state| state.holder));
+    if let Some(state) = &state {
         end_all(&state.processes());
     }
     let mut result = Ok(());
@@ -64,6 +69,32 @@ fn end_processes_and_namespaces(directory: &LabDirectory) -> Result<(), LabError
         result = result.and(deleted);
     }
     result
+}
+
+/// Ends what runs in the namespaces: the recorded routers, one whose maker crashed before it was
+/// recorded, and what `lab exec` started there. Any of them would keep its namespace, with all the
+/// devices in it, when nobody can find it any more.
+fn end_inside(directory: &LabDirectory, holder: Option<ProcessRecord>) {
+    let holder = holder.filter(ProcessRecord::is_alive);
+    let namespaces: Vec<NamespaceId> = directory
+        .namespaces()
+        .iter()
+        .filter_map(|path| match holder {
+            None => NamespaceId::of(path),
+            // They are bound in the holder's mount namespace, which shows them below its root.
+            Some(ProcessRecord { pid, .. }) => {
+                let path = path.strip_prefix("/").unwrap_or(path);
+                NamespaceId::of(&Path::new(&format!("/proc/{pid}/root")).join(path))
+            }
+        })
+        .collect();
+    for _ in 0..SWEEP_MAX {
+        let inside = ProcessRecord::all_inside(&namespaces);
+        if inside.is_empty() {
+            break;
+        }
+        end_all(&inside);
+    }
 }
 
 /// Makes the directory of a new lab and writes its state, after removing what crashed runs left.

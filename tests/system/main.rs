@@ -295,7 +295,18 @@ fn a_lab_without_root_stays_until_down_and_leaves_nothing() {
     assert_eq!(processes_of(directory.path()).len(), 3);
     let run = |arguments: &str| without_root(&directory, arguments).unwrap().output().unwrap();
     assert!(run("ping h01 h02 --size 64").status.success());
+    // Down ends what was started inside as well: it would keep the namespace.
+    let mut inside = without_root(&directory, "exec h01").unwrap();
+    let mut inside = inside
+        .args(["sh", "-c", "echo in; exec sleep 600"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(inside.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "in\n");
     assert!(run("down").status.success());
+    assert!(!inside.wait().unwrap().success());
     assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
     let left = processes_of(directory.path());
     assert!(left.is_empty(), "{left:?}");
