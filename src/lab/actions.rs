@@ -17,7 +17,8 @@ use crate::lab::session::{Narration, Session};
 use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState};
 use crate::os::namespace::{Namespace, join_user_namespace};
 use crate::planner::{Topology, server_name};
-use std::process::{Command, ExitStatus};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 /// How long one echo of `lab ping` may take.
@@ -138,8 +139,8 @@ pub fn start(name: &str, servers: &[String]) -> Result<u8, LabError> {
     change_each(&mut lab, servers, |lab, session, server| lab.start(session, server))
 }
 
-/// Runs a program in a namespace of the lab; returns its exit code. On a server, `kumiki show` asks
-/// the router there.
+/// Becomes a program in a namespace of the lab: a shell that runs there has the terminal, with
+/// ctrl-C and all, to itself. On a server, `kumiki show` asks the router there.
 pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     let lab = open(name)?;
     let path = lab.directory.namespace(place);
@@ -158,19 +159,9 @@ pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     if let Ok(server) = parse_server(place, lab.server_count()) {
         command.env("KUMIKI_SOCKET", lab.directory.socket(server));
     }
-    let status = command.status().map_err(|source| LabError::Start {
-        program: program.into(),
-        source,
-        hint: "",
-    })?;
-    Ok(exit_code(status))
-}
-
-/// The program's own code, or 128 and the signal as shells have it.
-fn exit_code(status: ExitStatus) -> u8 {
-    use std::os::unix::process::ExitStatusExt;
-    let code = status.code().or(status.signal().map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+    // It comes back only when it could not.
+    let source = command.exec();
+    Err(LabError::Start { program: program.into(), source, hint: "" })
 }
 
 /// All pairs of hosts, or one; returns 0 when everybody answered.

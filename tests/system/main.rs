@@ -148,6 +148,10 @@ fn a_lab_answers_to_its_commands_and_is_gone_after_down() {
             assert_eq!(has("fabric", end, "master c0"), is_bridged, "{command}: {end}");
         }
     }
+    assert_eq!(run("exec s01 false").status.code(), Some(1));
+    assert_eq!(run("exec s09 true").status.code(), Some(2));
+    let missing = run("exec s01 no-such-program");
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot start no-such-program"));
     assert!(run("kill s03").status.success());
     assert_eq!(run("status").status.code(), Some(1));
     assert!(run("down").status.success());
@@ -306,7 +310,8 @@ fn a_lab_without_root_stays_until_down_and_leaves_nothing() {
     BufReader::new(inside.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "in\n");
     assert!(run("down").status.success());
-    assert!(!inside.wait().unwrap().success());
+    // The command had become the program, and ended by the same signal.
+    assert_eq!(inside.wait().unwrap().signal(), Some(15));
     assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
     let left = processes_of(directory.path());
     assert!(left.is_empty(), "{left:?}");
