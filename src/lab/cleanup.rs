@@ -108,8 +108,10 @@ pub fn claim(
     for (name, other) in LabDirectory::all() {
         let is_this = other == *directory;
         match other.load() {
-            Ok(Some(found)) if found.is_alive() && is_this => return Err(LabError::Runs(name)),
-            Ok(Some(found)) if !found.is_alive() => {
+            Ok(Some(found)) if other.is_alive(&found) && is_this => {
+                return Err(LabError::Runs(name));
+            }
+            Ok(Some(found)) if !other.is_alive(&found) => {
                 let lock = if is_this {
                     LabLock::take(&other, patience)?
                 } else {
@@ -131,7 +133,7 @@ pub fn claim(
 /// Whether it is nobody's was judged before the lock was there.
 fn end_if_stale(lock: &LabLock) -> Result<(), LabError> {
     match lock.directory().load()? {
-        Some(found) if found.is_alive() => Ok(()),
+        Some(found) if lock.directory().is_alive(&found) => Ok(()),
         _ => end(lock),
     }
 }

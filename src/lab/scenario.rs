@@ -108,6 +108,8 @@ fn build_and_start(
     let start = Instant::now();
     session.doing("starting the routers");
     lab.start_all(session)?;
+    lab.state.is_started = true;
+    lab.save()?;
     session.step(&format!("routers   {}", kinds(&lab)), start.elapsed());
     Ok(lab)
 }

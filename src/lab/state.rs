@@ -15,12 +15,12 @@ use crate::lab::process::ProcessRecord;
 use crate::planner::server_name;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Version of the file; another version is not read.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 /// The file.
 const STATE_FILE: &str = "state.json";
 /// How the directories of labs begin that are not there yet or no more.
@@ -142,6 +142,8 @@ pub struct LabState {
     pub owner: Option<ProcessRecord>,
     /// Whether it stays when its owner has ended, until `lab down`.
     pub is_kept: bool,
+    /// Whether all of it was made and started once; half a lab is kept by nobody.
+    pub is_started: bool,
     /// The process that keeps the user namespace, in a lab without root.
     pub holder: Option<ProcessRecord>,
     /// Servers in order.
@@ -160,6 +162,7 @@ impl LabState {
             driver,
             owner: ProcessRecord::own(),
             is_kept: false,
+            is_started: false,
             holder: None,
             servers: Vec::new(),
             cables: Vec::new(),
@@ -170,12 +173,6 @@ impl LabState {
     pub fn processes(&self) -> Vec<ProcessRecord> {
         let routers = self.servers.iter().flat_map(|server| server.processes.iter().copied());
         routers.chain(self.holder).collect()
-    }
-
-    /// Whether somebody still needs it: its owner lives, or it is kept and any process of it lives.
-    pub fn is_alive(&self) -> bool {
-        let is_owned = self.owner.is_some_and(|owner| owner.is_alive());
-        is_owned || (self.is_kept && self.processes().iter().any(ProcessRecord::is_alive))
     }
 }
 
@@ -212,6 +209,21 @@ impl LabDirectory {
         let mut remains = remains.map(|name| base.join(name));
         // Who removes a directory keeps the lock on it.
         remains.try_for_each(|path| if is_free(&path) { remove_tree(&path) } else { Ok(()) })
+    }
+
+    /// Whether somebody still needs the lab of this state: its owner lives, or it is kept and
+    /// anything of it is there. Its routers may all have been killed, to be started again.
+    pub fn is_alive(&self, state: &LabState) -> bool {
+        let is_owned = state.owner.is_some_and(|owner| owner.is_alive());
+        let is_there = || self.is_bound() || state.processes().iter().any(ProcessRecord::is_alive);
+        is_owned || (state.is_kept && state.is_started && is_there())
+    }
+
+    /// Whether its namespaces are bound here. Without root they are so in the holder's mounts only.
+    fn is_bound(&self) -> bool {
+        let of = |path: PathBuf| std::fs::metadata(path).map(|found| found.dev()).ok();
+        let device = of(self.namespace("fabric"));
+        device.is_some() && device != of(self.path.join("net"))
     }
 
     /// Whether there is a lab.
@@ -396,9 +408,19 @@ mod tests {
         lab.create(&state).unwrap();
         assert!(lab.is_lab());
         assert_eq!(lab.load().unwrap(), Some(state.clone()));
-        assert!(state.is_alive());
+        assert!(lab.is_alive(&state));
         state.owner = Some(ProcessRecord { pid: u32::MAX, start_ticks: 0 });
-        assert!(!state.is_alive());
+        assert!(!lab.is_alive(&state));
+        // A process of it lives, but nobody keeps it, or not half of it.
+        state.servers[0].processes.extend(ProcessRecord::own());
+        assert!(!lab.is_alive(&state));
+        state.is_kept = true;
+        assert!(!lab.is_alive(&state));
+        state.is_started = true;
+        assert!(lab.is_alive(&state));
+        state.servers[0].processes.clear();
+        std::fs::write(lab.namespace("fabric"), "").unwrap();
+        assert!(!lab.is_alive(&state));
         lab.remove().unwrap();
         lab.remove().unwrap();
         assert_eq!(names_in(directory.path()), Vec::<String>::new());
@@ -423,6 +445,6 @@ mod tests {
         let mut state = LabState::new("lab", "ring".to_owned(), Driver::Tap);
         state.version = 99;
         lab.save(&state).unwrap();
-        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 1"));
+        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 2"));
     }
 }

@@ -152,8 +152,15 @@ fn a_lab_answers_to_its_commands_and_is_gone_after_down() {
     assert_eq!(run("exec s09 true").status.code(), Some(2));
     let missing = run("exec s01 no-such-program");
     assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot start no-such-program"));
-    assert!(run("kill s03").status.success());
+    // With every router killed it still is the user's.
+    assert!(run("kill s01 s02 s03").status.success());
     assert_eq!(run("status").status.code(), Some(1));
+    let other =
+        lab(&directory, "test --servers 3").env("KUMIKI_BIN", "/bin/false").output().unwrap();
+    assert_eq!(other.status.code(), Some(1));
+    assert!(!run("up --servers 3").status.success());
+    assert!(run("start").status.success());
+    assert_eq!(run("status").status.code(), Some(0));
     assert!(run("down").status.success());
     assert_eq!(run("status").status.code(), Some(69));
     assert!(run("down --all").status.success());
