@@ -14,6 +14,7 @@ use crate::lab::lock::is_free;
 use crate::lab::process::ProcessRecord;
 use crate::planner::server_name;
 use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -276,19 +277,23 @@ impl LabDirectory {
     /// Moves logs and configurations to where the last failure is kept; returns the place.
     pub fn keep_logs(&self) -> Result<PathBuf, LabError> {
         let kept = base_directory().join(".failed");
-        let failed = |e| LabError::file("keep the logs in", &kept, e);
-        if kept.exists() {
-            std::fs::remove_dir_all(&kept).map_err(failed)?;
-        }
-        std::fs::create_dir_all(&kept).map_err(failed)?;
-        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            if path.extension().is_some_and(|kind| kind == "log" || kind == "toml") {
-                std::fs::rename(&path, kept.join(entry.file_name())).map_err(failed)?;
-            }
-        }
+        self.move_logs_to(&kept).map_err(|e| LabError::file("keep the logs in", &kept, e))?;
         Ok(kept)
+    }
+
+    fn move_logs_to(&self, kept: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(kept)?;
+        // Two labs may fail at the same time: what is kept is whole, and the later one's.
+        let directory = File::open(kept)?;
+        directory.lock()?;
+        for old in logs_in(kept)? {
+            std::fs::remove_file(old)?;
+        }
+        for log in logs_in(&self.path)? {
+            let name = log.file_name().unwrap_or_default().to_owned();
+            std::fs::rename(&log, kept.join(name))?;
+        }
+        Ok(())
     }
 
     /// The path.
@@ -353,6 +358,13 @@ impl LabDirectory {
             .and_then(|()| std::fs::rename(&fresh, &path))
             .map_err(|e| LabError::file("write", path, e))
     }
+}
+
+/// Logs and configurations of routers in a directory.
+fn logs_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_kept = |path: &PathBuf| path.extension().is_some_and(|e| e == "log" || e == "toml");
+    let paths = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path()));
+    paths.filter(|path| path.as_ref().map_or(true, is_kept)).collect()
 }
 
 /// Names in a directory, sorted; none where there is no directory.
@@ -424,6 +436,30 @@ mod tests {
         lab.remove().unwrap();
         lab.remove().unwrap();
         assert_eq!(names_in(directory.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn logs_of_two_failures_at_once_do_not_mix() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = directory.path().join(".failed");
+        let labs = ["a", "b", "c", "d"].map(|name| {
+            let lab = LabDirectory::at(directory.path().join(name));
+            lab.create(&LabState::new(name, "ring".to_owned(), Driver::AfPacket)).unwrap();
+            for server in 0..40 {
+                std::fs::write(lab.log(server), name).unwrap();
+            }
+            lab
+        });
+        std::thread::scope(|scope| {
+            for lab in &labs {
+                scope.spawn(|| lab.move_logs_to(&kept).unwrap());
+            }
+        });
+        let texts = logs_in(&kept).unwrap().into_iter().map(|log| std::fs::read(log).unwrap());
+        let mut texts: Vec<Vec<u8>> = texts.collect();
+        assert_eq!(texts.len(), 40);
+        texts.dedup();
+        assert_eq!(texts.len(), 1, "{texts:?}");
     }
 
     #[test]
