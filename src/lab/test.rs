@@ -59,12 +59,13 @@ pub fn test(options: &LabOptions, faults: &[Fault], json: bool) -> Result<u8, La
         Err(error) if options.is_kept => return Err(error),
         Err(error) => return Err(cleanup::end_failed(&lock, error)),
     };
-    if !report.is_passed && !options.is_kept {
-        let kept = lock.directory().keep_logs()?;
-        session.line(&format!("  logs and configurations: {}", kept.display()));
-    }
     if !options.is_kept {
+        let wanted = (!report.is_passed).then(|| lock.directory().keep_logs());
+        // Logs that could not be kept are no reason to leave the lab.
         cleanup::end(&lock)?;
+        if let Some(kept) = wanted.transpose()? {
+            session.line(&format!("  logs and configurations: {}", kept.display()));
+        }
     }
     if json {
         let text = serde_json::to_string_pretty(&report)
