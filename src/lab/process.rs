@@ -33,7 +33,8 @@ impl ProcessRecord {
         Self::of_pid(std::process::id())
     }
 
-    /// Whether it still runs; one that ended but was not waited for does not.
+    /// Whether it still runs; one that ended but was not waited for does not, one of which a thread
+    /// still ends does.
     pub fn is_alive(&self) -> bool {
         start_ticks(self.pid) == Some(self.start_ticks)
     }
@@ -96,16 +97,24 @@ pub fn end_all(processes: &[ProcessRecord]) {
     }
 }
 
-/// Field 22 of `/proc/PID/stat`; `None` when there is no such process or it is a zombie.
+/// When a process started; `None` when there is no such process or it has ended.
 fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    start_ticks_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Field 22 of `/proc/PID/stat`, unless the process is a zombie.
+fn start_ticks_in(stat: &str) -> Option<u64> {
     // The second field is the name in parentheses, which may hold spaces and parentheses.
     let (_, after_name) = stat.rsplit_once(')')?;
-    let mut fields = after_name.split_whitespace();
-    if matches!(fields.next()?, "Z" | "X") {
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3).copied();
+    let thread_count: u32 = field(20)?.parse().ok()?;
+    // The state is that of the main thread. While another one still ends, the process has its
+    // files: a TUN device of its name cannot be made.
+    if matches!(field(3)?, "Z" | "X") && thread_count <= 1 {
         return None;
     }
-    fields.nth(18)?.parse().ok()
+    field(22)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -118,6 +127,20 @@ mod tests {
         let own = ProcessRecord::own().unwrap();
         assert!(own.is_alive());
         assert!(!ProcessRecord { start_ticks: own.start_ticks + 1, ..own }.is_alive());
+    }
+
+    #[test]
+    fn a_process_has_ended_when_its_last_thread_has() {
+        let stat = |state: &str, thread_count: u32| {
+            format!(
+                "7 (a) b) {state} 1 7 7 0 -1 4227084 9 0 0 0 0 0 0 0 20 0 {thread_count} 0 4711 0"
+            )
+        };
+        assert_eq!(start_ticks_in(&stat("S", 3)), Some(4711));
+        assert_eq!(start_ticks_in(&stat("Z", 3)), Some(4711));
+        assert_eq!(start_ticks_in(&stat("Z", 1)), None);
+        assert_eq!(start_ticks_in(&stat("X", 0)), None);
+        assert_eq!(start_ticks_in("7 (a"), None);
     }
 
     #[test]
