@@ -1,35 +1,55 @@
 //! What the commands do to a lab that runs: break, mend, kill, start, ask, end.
 //!
-//! *Invariants*: every name on the command line is checked before the first thing changes.
+//! *Invariants*: every name on the command line is checked before the first thing changes. What
+//! changes a lab holds its lock from reading the state to writing it, and hears ctrl-C only between
+//! one cable or router and the next.
 
 use crate::lab::cleanup;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::fault::{parse_cable, parse_server};
 use crate::lab::layout;
+use crate::lab::lock::{LabLock, say_and_wait};
 use crate::lab::ping::{Pinger, pairs_of};
 use crate::lab::report::PingReport;
 use crate::lab::scenario;
-use crate::lab::state::{CableStatus, Driver, LabDirectory};
+use crate::lab::session::{Narration, Session};
+use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState};
 use crate::os::namespace::{Namespace, join_user_namespace};
 use crate::planner::{Topology, server_name};
-use std::process::{Command, ExitStatus};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 /// How long one echo of `lab ping` may take.
 const ECHO_WAIT: Duration = Duration::from_secs(1);
 
-/// Opens a lab that another command started.
+/// Opens a lab that another command started, to look at it.
 pub fn open(name: &str) -> Result<Lab, LabError> {
     let directory = LabDirectory::of(name);
-    let state = directory.load()?.ok_or_else(|| LabError::NotRunning(name.to_owned()))?;
+    let state = load_and_enter(name, &directory)?;
+    Lab::open(directory, state)
+}
+
+/// Opens a lab to change it, when no other command does so any more.
+fn open_to_change(name: &str) -> Result<Lab, LabError> {
+    let lock = LabLock::take(&LabDirectory::of(name), &mut say_and_wait(name))?;
+    let lock = lock.ok_or_else(|| LabError::NotRunning(name.to_owned()))?;
+    let state = load_and_enter(name, lock.directory())?;
+    Lab::open_locked(lock, state)
+}
+
+/// Reads the state of a lab and enters its user namespace, if it has one.
+fn load_and_enter(name: &str, directory: &LabDirectory) -> Result<LabState, LabError> {
+    let not_running = || LabError::NotRunning(name.to_owned());
+    let state = directory.load()?.ok_or_else(not_running)?;
     if let Some(holder) = state.holder {
         if !holder.is_alive() {
-            return Err(LabError::NotRunning(name.to_owned()));
+            return Err(not_running());
         }
         join_user_namespace(holder.pid)?;
     }
-    Lab::open(directory, state)
+    Ok(state)
 }
 
 fn topology_of(lab: &Lab) -> Result<Topology, LabError> {
@@ -40,25 +60,37 @@ fn topology_of(lab: &Lab) -> Result<Topology, LabError> {
 /// Ends the lab.
 pub fn down(name: &str) -> Result<u8, LabError> {
     let directory = LabDirectory::of(name);
-    if !directory.path().exists() {
+    if !directory.is_lab() {
         return Err(LabError::NotRunning(name.to_owned()));
     }
-    cleanup::end(&directory)?;
+    cleanup::end_from_outside(&directory, &mut say_and_wait(name))?;
     println!("lab {name} ended");
     Ok(0)
 }
 
 /// Cuts, silences or mends the named cables.
 pub fn set_cables(name: &str, cables: &[String], status: CableStatus) -> Result<u8, LabError> {
-    let mut lab = open(name)?;
+    let mut lab = open_to_change(name)?;
     let topology = topology_of(&lab)?;
     let cables =
         cables.iter().map(|cable| parse_cable(cable, &topology)).collect::<Result<Vec<_>, _>>()?;
-    for cable in cables {
-        check_breakable(lab.state.driver)?;
-        lab.set_cable(cable, status)?;
-    }
-    Ok(0)
+    check_breakable(lab.state.driver)?;
+    change_each(&mut lab, cables, |lab, _, cable| lab.set_cable(cable, status))
+}
+
+/// Changes one thing after the other, unless ctrl-C comes in between.
+fn change_each(
+    lab: &mut Lab,
+    things: Vec<usize>,
+    mut change: impl FnMut(&mut Lab, &Session, usize) -> Result<(), LabError>,
+) -> Result<u8, LabError> {
+    let session = Session::start(Narration::Error)?;
+    let result = things.into_iter().try_for_each(|thing| {
+        session.check()?;
+        change(lab, &session, thing)
+    });
+    session.finish();
+    result.map(|()| 0)
 }
 
 /// A memif cable is memory shared by two processes: nothing between them can be cut.
@@ -78,27 +110,25 @@ pub fn heal(name: &str, cables: &[String]) -> Result<u8, LabError> {
     if !cables.is_empty() {
         return set_cables(name, cables, CableStatus::Connected);
     }
-    let mut lab = open(name)?;
-    for cable in 0..lab.state.cables.len() {
-        if lab.state.cables[cable].status != CableStatus::Connected {
-            lab.set_cable(cable, CableStatus::Connected)?;
-        }
-    }
-    Ok(0)
+    let mut lab = open_to_change(name)?;
+    let cables = lab.state.cables.iter().enumerate();
+    let broken = cables.filter(|(_, cable)| cable.status != CableStatus::Connected);
+    let broken = broken.map(|(number, _)| number).collect();
+    change_each(&mut lab, broken, |lab, _, cable| lab.set_cable(cable, CableStatus::Connected))
 }
 
 /// Kills the named routers.
 pub fn kill(name: &str, servers: &[String]) -> Result<u8, LabError> {
-    let mut lab = open(name)?;
+    let mut lab = open_to_change(name)?;
     let count = lab.server_count();
     let servers =
         servers.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?;
-    servers.into_iter().try_for_each(|server| lab.kill(server)).map(|()| 0)
+    change_each(&mut lab, servers, |lab, _, server| lab.kill(server))
 }
 
 /// Starts the named routers, or all that do not run.
 pub fn start(name: &str, servers: &[String]) -> Result<u8, LabError> {
-    let mut lab = open(name)?;
+    let mut lab = open_to_change(name)?;
     let count = lab.server_count();
     let servers = match servers {
         [] => (0..count).filter(|server| !lab.is_running(*server)).collect(),
@@ -106,11 +136,11 @@ pub fn start(name: &str, servers: &[String]) -> Result<u8, LabError> {
             named.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?
         }
     };
-    servers.into_iter().try_for_each(|server| lab.start(server)).map(|()| 0)
+    change_each(&mut lab, servers, |lab, session, server| lab.start(session, server))
 }
 
-/// Runs a program in a namespace of the lab; returns its exit code. On a server, `kumiki show` asks
-/// the router there.
+/// Becomes a program in a namespace of the lab: a shell that runs there has the terminal, with
+/// ctrl-C and all, to itself. On a server, `kumiki show` asks the router there.
 pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     let lab = open(name)?;
     let path = lab.directory.namespace(place);
@@ -129,19 +159,9 @@ pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     if let Ok(server) = parse_server(place, lab.server_count()) {
         command.env("KUMIKI_SOCKET", lab.directory.socket(server));
     }
-    let status = command.status().map_err(|source| LabError::Start {
-        program: program.into(),
-        source,
-        hint: "",
-    })?;
-    Ok(exit_code(status))
-}
-
-/// The program's own code, or 128 and the signal as shells have it.
-fn exit_code(status: ExitStatus) -> u8 {
-    use std::os::unix::process::ExitStatusExt;
-    let code = status.code().or(status.signal().map(|signal| 128 + signal));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+    // It comes back only when it could not.
+    let source = command.exec();
+    Err(LabError::Start { program: program.into(), source, hint: "" })
 }
 
 /// All pairs of hosts, or one; returns 0 when everybody answered.
@@ -177,7 +197,12 @@ fn parse_host(text: &str, count: usize) -> Result<usize, LabError> {
     Ok(parse_server(&as_server, count)?)
 }
 
-/// Ends every lab of this user.
+/// Ends every lab of this user. One that cannot be ended keeps no other from it.
 pub fn down_all() -> Result<u8, LabError> {
-    LabDirectory::all().iter().try_for_each(|(_, lab)| cleanup::end(lab)).map(|()| 0)
+    let mut result = Ok(0);
+    for (name, directory) in LabDirectory::all() {
+        let ended = cleanup::end_from_outside(&directory, &mut say_and_wait(&name));
+        result = result.and(ended.map(|()| 0));
+    }
+    result
 }

@@ -2,12 +2,11 @@
 //!
 //! Owns the command line; the course of a test is [`super::scenario`]'s.
 //!
-//! *Invariants*: the user namespace, where one is needed, is entered before the first thread
-//! starts.
+//! *Invariants*: everything that can be refused is refused before the first process starts; the
+//! user namespace, where one is needed, is entered before the first thread starts.
 
 use crate::lab::error::LabError;
 use crate::lab::fault::parse_server;
-use crate::lab::process::ProcessRecord;
 use crate::lab::scenario::LabOptions;
 use crate::lab::state::{CableStatus, Driver, LabDirectory, ServerKind};
 use crate::lab::{actions, demo, status, test};
@@ -16,16 +15,17 @@ use crate::planner::families::file;
 use crate::planner::{Topology, TopologyError, TopologySpec};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
-use std::process::Command;
 
 /// Servers when neither `--servers` nor the topology says how many.
 const SERVER_COUNT_DEFAULT: usize = 4;
+/// Octets of a lab's name: it is part of the path of sockets, which have 107.
+const LAB_NAME_OCTETS_MAX: usize = 40;
 
 /// A whole cluster of real routers on this machine, in network namespaces.
 #[derive(Args, Debug)]
 pub struct LabCommand {
     /// Name of the lab; several may run side by side.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = lab_name)]
     lab: Option<String>,
     #[command(subcommand)]
     action: LabAction,
@@ -151,7 +151,11 @@ fn dispatch(command: LabCommand) -> Result<u8, LabError> {
     let kept = name.clone().unwrap_or_else(|| "lab".to_owned());
     let own = name.unwrap_or_else(|| format!("test-{}", std::process::id()));
     match command.action {
-        LabAction::Up { shape } => test::up(&options(&kept, &shape, true)?),
+        LabAction::Up { shape } => {
+            let options = options(&kept, &shape, true)?;
+            enter(&options)?;
+            test::up(&options)
+        }
         LabAction::Status { json } => status::print(&actions::open(&kept)?, json),
         LabAction::Cut { cables } => actions::set_cables(&kept, &cables, CableStatus::Cut),
         LabAction::Silence { cables } => actions::set_cables(&kept, &cables, CableStatus::Silent),
@@ -164,9 +168,16 @@ fn dispatch(command: LabCommand) -> Result<u8, LabError> {
         LabAction::Down { all: true } => actions::down_all(),
         LabAction::Test { shape, faults, json, keep } => {
             let name = if keep { kept } else { own };
-            test::test(&options(&name, &shape, keep)?, &faults, json)
+            let options = options(&name, &shape, keep)?;
+            let faults = test::parse_faults(&options, &faults)?;
+            enter(&options)?;
+            test::test(&options, &faults, json)
         }
-        LabAction::Demo { peers } => demo::run(&options(&own, &Shape::demo(peers), false)?),
+        LabAction::Demo { peers } => {
+            let options = options(&own, &Shape::demo(peers), false)?;
+            enter(&options)?;
+            demo::run(&options)
+        }
     }
 }
 
@@ -195,7 +206,21 @@ impl Shape {
     }
 }
 
-/// Reads the command line, and enters a user namespace where that is the only way.
+/// The name becomes that of a directory, which `lab down` removes: it must not lead elsewhere.
+fn lab_name(given: &str) -> Result<String, LabError> {
+    let is_fit = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if given.is_empty() || given.len() > LAB_NAME_OCTETS_MAX || !given.bytes().all(is_fit) {
+        return Err(LabError::Name {
+            given: given.to_owned(),
+            expected: format!(
+                "no name for a lab: use up to {LAB_NAME_OCTETS_MAX} letters, digits, `-` and `_`"
+            ),
+        });
+    }
+    Ok(given.to_owned())
+}
+
+/// Reads the command line and refuses what cannot be.
 fn options(name: &str, shape: &Shape, is_kept: bool) -> Result<LabOptions, LabError> {
     let topology = shape.build()?;
     let mut peers = BTreeMap::new();
@@ -203,22 +228,9 @@ fn options(name: &str, shape: &Shape, is_kept: bool) -> Result<LabOptions, LabEr
         let (server, kind) = parse_peer(text, topology.server_count())?;
         peers.insert(server, kind);
     }
-    let is_lab_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if name.is_empty() || name.len() > 40 || !is_lab_name {
-        return Err(LabError::Name {
-            given: name.to_owned(),
-            expected: "no name for a lab: use up to 40 letters, digits, `-` and `_`".to_owned(),
-        });
-    }
-    // The directory is chosen by the user's own id, before that becomes root.
-    let _ = LabDirectory::of(name);
-    let is_root = rustix::process::geteuid().is_root();
-    let mut holder = None;
-    if !(is_root && may_create_namespaces()) {
-        enter_user_namespace()?;
-        holder = Some(start_holder(is_kept)?);
-    }
-    check_driver(shape.driver, holder.is_some(), &peers)?;
+    let is_rootless = !(rustix::process::geteuid().is_root() && may_create_namespaces());
+    check_driver(shape.driver, is_rootless, &peers)?;
+    check_peers(is_rootless, &peers)?;
     Ok(LabOptions {
         name: name.to_owned(),
         topology,
@@ -226,8 +238,18 @@ fn options(name: &str, shape: &Shape, is_kept: bool) -> Result<LabOptions, LabEr
         driver: shape.driver,
         peers,
         is_kept,
-        holder,
+        is_rootless,
     })
+}
+
+/// Enters a user namespace where that is the only way.
+fn enter(options: &LabOptions) -> Result<(), LabError> {
+    // The directory is chosen by the user's own id, before that becomes root.
+    let _ = LabDirectory::of(&options.name);
+    if options.is_rootless {
+        enter_user_namespace()?;
+    }
+    Ok(())
 }
 
 /// What a driver cannot do is refused before anything is made.
@@ -249,19 +271,14 @@ fn check_driver(
     }
 }
 
-/// A process that does nothing but keep the user namespace for later commands.
-fn start_holder(is_kept: bool) -> Result<ProcessRecord, LabError> {
-    let program = "sleep";
-    let mut command = Command::new(program);
-    command.arg("infinity");
-    crate::os::namespace::start_detached(&mut command);
-    if !is_kept {
-        crate::os::namespace::die_with_parent(&mut command, libc::SIGKILL);
+/// What a peer cannot do, the same.
+fn check_peers(is_rootless: bool, peers: &BTreeMap<usize, ServerKind>) -> Result<(), LabError> {
+    if is_rootless && peers.values().any(|kind| *kind == ServerKind::Frr) {
+        let reason = "its daemons want to become user `frr`, which a user namespace does not have; \
+                      run the lab as root, or take bird";
+        return Err(LabError::Peer { kind: "frr", reason: reason.to_owned() });
     }
-    let failed = |source| LabError::Start { program: program.into(), source, hint: "" };
-    let child = command.spawn().map_err(failed)?;
-    ProcessRecord::of_pid(child.id())
-        .ok_or_else(|| failed(std::io::Error::from(std::io::ErrorKind::NotFound)))
+    Ok(())
 }
 
 fn parse_peer(text: &str, count: usize) -> Result<(usize, ServerKind), LabError> {
@@ -310,6 +327,17 @@ mod tests {
     }
 
     #[test]
+    fn no_name_of_a_lab_leads_out_of_its_directory() {
+        for name in ["", ".", "..", "../home", "/etc", "a/b", ".failed", &"x".repeat(41)] {
+            for action in ["down", "status", "up"] {
+                let line = ["lab", "--lab", name, action];
+                assert!(Program::try_parse_from(line).is_err(), "{name} {action}");
+            }
+        }
+        assert!(Program::try_parse_from(["lab", "down", "--lab", "test-4_b"]).is_ok());
+    }
+
+    #[test]
     fn a_driver_that_cannot_is_refused_with_the_reason() {
         let nobody = BTreeMap::new();
         let peers = BTreeMap::from([(0, ServerKind::Frr)]);
@@ -318,5 +346,12 @@ mod tests {
         assert!(rootless.to_string().contains("needs root"));
         assert_eq!(rootless.exit_code(), 2);
         assert!(check_driver(Driver::Memif, false, &peers).is_err());
+    }
+
+    #[test]
+    fn frr_is_refused_without_root() {
+        let peers = BTreeMap::from([(0, ServerKind::Bird), (2, ServerKind::Frr)]);
+        assert!(check_peers(false, &peers).is_ok());
+        assert!(check_peers(true, &peers).unwrap_err().to_string().contains("take bird"));
     }
 }

@@ -24,13 +24,12 @@ pub fn run(options: &LabOptions) -> Result<u8, LabError> {
         "  Kumiki: four servers in a ring, no switch; each a real router in its own namespace.",
     ));
     session.line("");
-    let mut lab = scenario::bring_up(&session, options)?;
+    let (lock, mut lab) = scenario::bring_up(&session, options)?;
     let result = tour(&session, &mut lab, options);
     session.finish();
-    let directory = lab.directory.clone();
     drop(lab);
-    let is_good = result.map_err(|error| cleanup::end_failed(&directory, error))?;
-    cleanup::end(&directory)?;
+    let is_good = result.map_err(|error| cleanup::end_failed(&lock, error))?;
+    cleanup::end(&lock)?;
     Ok(u8::from(!is_good))
 }
 

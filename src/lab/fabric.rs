@@ -15,6 +15,7 @@
 
 use crate::lab::error::LabError;
 use crate::lab::layout::{self, CablePart};
+use crate::lab::lock::LabLock;
 use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState, ServerKind};
 use crate::os::namespace::Namespace;
 use crate::os::netlink::address::HostRoute;
@@ -31,6 +32,8 @@ pub struct Lab {
     pub directory: LabDirectory,
     /// What it remembers.
     pub state: LabState,
+    /// The right to change it; `None` for commands that only look.
+    lock: Option<LabLock>,
     servers: Vec<Namespace>,
     hosts: Vec<Namespace>,
     fabric_links: RouteSocket,
@@ -39,7 +42,8 @@ pub struct Lab {
 impl Lab {
     /// Makes every namespace, cable and host of `state`. What exists after an error is removed by
     /// [`super::cleanup`].
-    pub fn build(directory: LabDirectory, state: LabState) -> Result<Self, LabError> {
+    pub fn build(lock: LabLock, state: LabState) -> Result<Self, LabError> {
+        let directory = lock.directory().clone();
         let fabric = Namespace::create(&directory.namespace("fabric"))?;
         let make = |name: String| Namespace::create(&directory.namespace(&name));
         let count = state.servers.len();
@@ -47,7 +51,8 @@ impl Lab {
         let hosts =
             (0..count).map(|s| make(layout::host_name(s))).collect::<Result<Vec<_>, _>>()?;
         let fabric_links = fabric.run(prepare_fabric)??;
-        let mut lab = Self { directory, state, servers, hosts, fabric_links };
+        let lock = Some(lock);
+        let mut lab = Self { directory, state, lock, servers, hosts, fabric_links };
         for server in 0..count {
             lab.build_lan(server)?;
         }
@@ -61,7 +66,7 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Opens the lab that another process made.
+    /// Opens the lab that another process made, to look at it.
     pub fn open(directory: LabDirectory, state: LabState) -> Result<Self, LabError> {
         let open = |name: String| Namespace::open(&directory.namespace(&name));
         let count = state.servers.len();
@@ -69,7 +74,13 @@ impl Lab {
         let hosts =
             (0..count).map(|s| open(layout::host_name(s))).collect::<Result<Vec<_>, _>>()?;
         let fabric_links = open("fabric".to_owned())?.run(RouteSocket::open)??;
-        Ok(Self { directory, state, servers, hosts, fabric_links })
+        Ok(Self { directory, state, lock: None, servers, hosts, fabric_links })
+    }
+
+    /// The same, to change it. `state` was read under `lock`.
+    pub fn open_locked(lock: LabLock, state: LabState) -> Result<Self, LabError> {
+        let lab = Self::open(lock.directory().clone(), state)?;
+        Ok(Self { lock: Some(lock), ..lab })
     }
 
     /// The namespace of a server.
@@ -89,11 +100,29 @@ impl Lab {
 
     /// Writes the state file.
     pub fn save(&self) -> Result<(), LabError> {
+        assert!(self.lock.is_some(), "a command that only looks at a lab changes it");
         self.directory.save(&self.state)
     }
 
-    /// Gives a cable another status, in the kernel and in the state file.
+    /// Gives a cable another status, in the kernel and in the state file. Whatever interrupts it,
+    /// a cable that is broken in the kernel is so in the file, where `lab heal` finds it.
     pub fn set_cable(&mut self, cable: usize, status: CableStatus) -> Result<(), LabError> {
+        if status != CableStatus::Connected {
+            self.note_cable(cable, status)?;
+        }
+        self.set_cable_links(cable, status)?;
+        if self.state.driver == Driver::Tap {
+            self.set_tap_carriers(cable, status)?;
+        }
+        self.note_cable(cable, status)
+    }
+
+    fn note_cable(&mut self, cable: usize, status: CableStatus) -> Result<(), LabError> {
+        self.state.cables[cable].status = status;
+        self.save()
+    }
+
+    fn set_cable_links(&mut self, cable: usize, status: CableStatus) -> Result<(), LabError> {
         let ends = [CablePart::NearFabric, CablePart::FarFabric]
             .map(|part| layout::cable_ifindex(cable, part));
         let bridge = layout::cable_ifindex(cable, CablePart::Bridge);
@@ -121,11 +150,7 @@ impl Lab {
                 }
             }
         }
-        if self.state.driver == Driver::Tap {
-            self.set_tap_carriers(cable, status)?;
-        }
-        self.state.cables[cable].status = status;
-        self.save()
+        Ok(())
     }
 
     /// A TAP has no other end that could take its carrier along: the lab does it.

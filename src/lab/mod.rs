@@ -1,11 +1,12 @@
 //! A whole cluster of real routers on this machine: the `kumiki lab` command.
 //!
-//! Read [`layout`] (names and numbers), [`state`](mod@state) (what is remembered), [`fabric`]
-//! (namespaces and cables), [`server`], [`router_file`] and [`peer`] (what runs on a server),
-//! [`client`] and [`observe`] (what the routers say), [`ping`] and [`probe`] (what the hosts see),
-//! [`fault`] (what can be broken), [`scenario`] (the course of a lab), [`report`], [`draw`] and
-//! [`session`] (what a person sees), [`cleanup`], and at last [`command`] with [`actions`],
-//! [`mod@status`], [`mod@test`] and [`demo`].
+//! Read [`layout`] (names and numbers), [`state`](mod@state) (what is remembered), [`lock`] (by
+//! whom it may be changed), [`fabric`] (namespaces and cables), [`server`], [`router_file`] and
+//! [`peer`] (what runs on a server), [`holder`] (what keeps a lab without root), [`client`] and
+//! [`observe`] (what the routers say), [`ping`] and [`probe`] (what the hosts see), [`fault`] (what
+//! can be broken), [`scenario`] (the course of a lab), [`report`], [`draw`] and [`session`] (what a
+//! person sees), [`cleanup`], and at last [`command`] with [`actions`], [`mod@status`],
+//! [`mod@test`] and [`demo`].
 //!
 //! *Invariants*: a lab needs nothing of the system but the kernel and, for peers, their programs;
 //! it touches no service, no configuration and no device outside its own namespaces and directory.
@@ -22,7 +23,9 @@ pub mod draw;
 pub mod error;
 pub mod fabric;
 pub mod fault;
+pub mod holder;
 pub mod layout;
+pub mod lock;
 pub mod observe;
 pub mod peer;
 pub mod ping;

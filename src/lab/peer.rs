@@ -1,7 +1,8 @@
 //! FRR and BIRD in a router's place: their configuration, their start, and what they answer.
 //!
-//! Owns a directory `sNN.frr` or `sNN.bird` in the lab's directory with configuration and sockets.
-//! Nothing of a system-wide installation is read or written, but for the programs.
+//! Owns a directory `sNN.frr` or `sNN.bird` in the lab's directory with configuration, sockets and
+//! whatever else they write. Nothing of a system-wide installation is read or written, but for the
+//! programs.
 //!
 //! *Invariants*: the same timers as Kumiki's defaults: point-to-point, hello 1 s, dead 3 s, area 0;
 //! the kernel forwards.
@@ -10,8 +11,8 @@ use crate::config::addressing;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::layout;
-use crate::lab::process::ProcessRecord;
 use crate::lab::server::Program;
+use crate::lab::session::Session;
 use crate::planner::server_name;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -20,9 +21,15 @@ use std::time::{Duration, Instant};
 
 /// Where Debian and the FRR packages put the daemons.
 const FRR_DIRECTORIES: [&str; 3] = ["/usr/lib/frr", "/usr/libexec/frr", "/usr/sbin"];
-/// Where FRR keeps files while it runs.
+/// Where ospf6d keeps sequence numbers, whatever it is told: a system's FRR must not find ours.
 const FRR_RUN_DIRECTORY: &str = "/run/frr";
-/// How long zebra may take to open its socket.
+/// What FRR's daemons see as the system's directory of temporary files.
+const TEMPORARY_DIRECTORY: &str = "tmp";
+/// Where each daemon makes a directory `frr/NAME.PID` for its log, which stays when it is killed.
+const FRR_TEMPORARY_DIRECTORY: &str = "/var/tmp";
+/// The socket by which ospf6d reaches zebra.
+const ZEBRA_SOCKET: &str = "zserv.api";
+/// How long zebra may take to open it.
 const ZEBRA_WAIT: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
@@ -30,56 +37,71 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// Starts zebra and ospf6d.
-pub fn start_frr(lab: &Lab, server: usize) -> Result<Vec<ProcessRecord>, LabError> {
-    if lab.state.holder.is_some() {
-        let reason = "its daemons want to become user `frr`, which a user namespace does not have; \
-                      run the lab as root, or take bird";
-        return Err(LabError::Peer { kind: "frr", reason: reason.to_owned() });
-    }
+pub fn start_frr(lab: &mut Lab, session: &Session, server: usize) -> Result<(), LabError> {
     let directory = make_directory(lab, server, "frr")?;
-    give_to_frr(&directory)?;
+    let temporary = directory.join(TEMPORARY_DIRECTORY);
+    std::fs::create_dir_all(&temporary).map_err(|e| LabError::file("create", &temporary, e))?;
+    for directory in [&directory, &temporary] {
+        give_to_frr(directory)?;
+    }
     let name = server_name(server);
-    let zebra_socket = directory.join("zserv.api");
-    for stale in ["zserv.api", "zebra.vty", "ospf6d.vty"] {
+    let zebra_socket = directory.join(ZEBRA_SOCKET);
+    for stale in [ZEBRA_SOCKET, "zebra.vty", "ospf6d.vty"] {
         let _ = std::fs::remove_file(directory.join(stale));
     }
     write_file(&directory.join("zebra.conf"), &format!("hostname {name}\nipv6 forwarding\n"))?;
     write_file(&directory.join("ospf6d.conf"), &ospf6d_config(lab, server))?;
-    // ospf6d keeps sequence numbers there, whatever it is told: a system's FRR must not find ours.
-    let system = Path::new(FRR_RUN_DIRECTORY);
-    let start = |daemon: &str| {
-        let arguments: Vec<String> = [
-            ("-f", directory.join(format!("{daemon}.conf")).display().to_string()),
-            ("-i", directory.join(format!("{daemon}.pid")).display().to_string()),
-            ("-z", zebra_socket.display().to_string()),
-            ("--vty_socket", directory.display().to_string()),
-            ("--log", "stdout".to_owned()),
-            ("-P", "0".to_owned()),
-        ]
-        .into_iter()
-        .flat_map(|(flag, value)| [flag.to_owned(), value])
-        .collect();
-        let program = Program {
-            path: frr_program(daemon),
-            arguments,
-            hint: "; `apt-get install frr` brings it",
-            mounted_over: system.exists().then_some((directory.as_path(), system)),
-        };
-        lab.spawn(server, &program)
-    };
-    let zebra = start("zebra")?;
+    let zebra = lab.spawn(server, &frr_daemon(&directory, "zebra"))?;
     let deadline = Instant::now() + ZEBRA_WAIT;
     while !zebra_socket.exists() {
+        session.check()?;
         if !zebra.is_alive() || Instant::now() > deadline {
             return Err(lab.router_error(server, "zebra does not open its socket".to_owned()));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(vec![zebra, start("ospf6d")?])
+    lab.spawn(server, &frr_daemon(&directory, "ospf6d")).map(|_| ())
+}
+
+/// A daemon of FRR with everything it writes in `directory`.
+fn frr_daemon(directory: &Path, daemon: &str) -> Program {
+    let arguments = [
+        ("-f", directory.join(format!("{daemon}.conf")).display().to_string()),
+        ("-i", directory.join(format!("{daemon}.pid")).display().to_string()),
+        ("-z", directory.join(ZEBRA_SOCKET).display().to_string()),
+        ("--vty_socket", directory.display().to_string()),
+        ("--log", "stdout".to_owned()),
+        ("-P", "0".to_owned()),
+    ];
+    let over = [
+        (directory.to_owned(), FRR_RUN_DIRECTORY),
+        (directory.join(TEMPORARY_DIRECTORY), FRR_TEMPORARY_DIRECTORY),
+    ];
+    Program {
+        path: frr_program(daemon),
+        arguments: arguments
+            .into_iter()
+            .flat_map(|(flag, value)| [flag.to_owned(), value])
+            .collect(),
+        hint: "; `apt-get install frr` brings it",
+        mounted_over: over
+            .into_iter()
+            .map(|(own, system)| (own, PathBuf::from(system)))
+            .filter(|(own, system)| may_be_covered(own, system))
+            .collect(),
+    }
+}
+
+/// Whether a directory of the system is there and does not hold the lab itself.
+fn may_be_covered(own: &Path, system: &Path) -> bool {
+    match (own.canonicalize(), system.canonicalize()) {
+        (Ok(own), Ok(system)) => !own.starts_with(system),
+        _ => false,
+    }
 }
 
 /// Starts bird.
-pub fn start_bird(lab: &Lab, server: usize) -> Result<ProcessRecord, LabError> {
+pub fn start_bird(lab: &mut Lab, server: usize) -> Result<(), LabError> {
     let directory = make_directory(lab, server, "bird")?;
     let config = directory.join("bird.conf");
     write_file(&config, &bird_config(server))?;
@@ -101,9 +123,9 @@ pub fn start_bird(lab: &Lab, server: usize) -> Result<ProcessRecord, LabError> {
         path: program,
         arguments: arguments.to_vec(),
         hint: "; `apt-get install bird2` brings it",
-        mounted_over: None,
+        mounted_over: Vec::new(),
     };
-    lab.spawn(server, &program)
+    lab.spawn(server, &program).map(|_| ())
 }
 
 /// Adjacencies of a FRR or BIRD server in state Full.
@@ -265,5 +287,16 @@ mod tests {
         assert!(!ends_bird_answer(b"1013-fabric:\n"));
         assert!(!ends_bird_answer(b"0001 BIRD"));
         assert!(!ends_bird_answer(b""));
+    }
+
+    #[test]
+    fn a_directory_that_holds_the_lab_is_not_covered() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join("s01.frr");
+        assert!(!may_be_covered(&own, Path::new("/proc")));
+        std::fs::create_dir(&own).unwrap();
+        assert!(may_be_covered(&own, Path::new("/proc")));
+        assert!(!may_be_covered(&own, directory.path()));
+        assert!(!may_be_covered(&own, &directory.path().join("never")));
     }
 }

@@ -10,10 +10,11 @@ use crate::lab::cleanup;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::fault::{Fault, FaultPart};
+use crate::lab::holder;
 use crate::lab::layout;
+use crate::lab::lock::{LabLock, wait_in};
 use crate::lab::ping::{HostPair, PingRound, Pinger, pairs_of};
 use crate::lab::probe::{Figures, Probe};
-use crate::lab::process::{ProcessRecord, end_all};
 use crate::lab::report::{FaultReport, PingReport, TestReport};
 use crate::lab::session::{Progress, Session};
 use crate::lab::state::{
@@ -56,16 +57,16 @@ pub struct LabOptions {
     pub peers: BTreeMap<usize, ServerKind>,
     /// Whether it stays when this process ends.
     pub is_kept: bool,
-    /// The process that keeps the user namespace, without root.
-    pub holder: Option<ProcessRecord>,
+    /// Whether it lives in a user namespace, which a process has to keep.
+    pub is_rootless: bool,
 }
 
-/// Makes the lab and starts its servers. On an error nothing of it stays.
-pub fn bring_up(session: &Session, options: &LabOptions) -> Result<Lab, LabError> {
+/// Makes the lab and starts its servers. On an error nothing of it stays. The lock, which the lab
+/// shares, is the right to end it.
+pub fn bring_up(session: &Session, options: &LabOptions) -> Result<(LabLock, Lab), LabError> {
     let directory = LabDirectory::of(&options.name);
     let mut state = LabState::new(&options.name, options.topology_text.clone(), options.driver);
     state.is_kept = options.is_kept;
-    state.holder = options.holder;
     state.servers = (0..options.topology.server_count())
         .map(|server| ServerState {
             kind: options.peers.get(&server).copied().unwrap_or_default(),
@@ -78,29 +79,37 @@ pub fn bring_up(session: &Session, options: &LabOptions) -> Result<Lab, LabError
         .iter()
         .map(|&ends| CableState { ends, status: CableStatus::Connected })
         .collect();
-    if let Err(error) = cleanup::claim(&directory, &state) {
-        end_all(&state.processes());
-        return Err(error);
+    let lock = cleanup::claim(&directory, &state, &mut wait_in(session))?;
+    match build_and_start(session, options, lock.clone(), state) {
+        Ok(lab) => Ok((lock, lab)),
+        Err(error) => Err(cleanup::end_failed(&lock, error)),
     }
-    build_and_start(session, directory.clone(), state)
-        .map_err(|error| cleanup::end_failed(&directory, error))
 }
 
 fn build_and_start(
     session: &Session,
-    directory: LabDirectory,
-    state: LabState,
+    options: &LabOptions,
+    lock: LabLock,
+    mut state: LabState,
 ) -> Result<Lab, LabError> {
     let start = Instant::now();
     let (cables, count) = (state.cables.len(), state.servers.len());
     session.doing(&format!("making {count} servers and {cables} cables"));
-    let mut lab = Lab::build(directory, state)?;
+    if options.is_rootless {
+        holder::start(options.is_kept, |process| {
+            state.holder = Some(process);
+            lock.directory().save(&state)
+        })?;
+    }
+    let mut lab = Lab::build(lock, state)?;
     let text = format!("fabric    {count} servers, {cables} cables, {count} hosts");
     session.step(&text, start.elapsed());
     session.check()?;
     let start = Instant::now();
     session.doing("starting the routers");
-    lab.start_all()?;
+    lab.start_all(session)?;
+    lab.state.is_started = true;
+    lab.save()?;
     session.step(&format!("routers   {}", kinds(&lab)), start.elapsed());
     Ok(lab)
 }
@@ -234,10 +243,10 @@ pub fn apply(lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
 }
 
 /// Mends it again.
-pub fn restore(lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
+pub fn restore(session: &Session, lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
     fault.parts.iter().try_for_each(|part| match *part {
         FaultPart::Cable(cable, _) => lab.set_cable(cable, CableStatus::Connected),
-        FaultPart::Kill(server) => lab.start(server),
+        FaultPart::Kill(server) => lab.start(session, server),
     })
 }
 
@@ -263,7 +272,7 @@ pub fn run_fault(
         session.sleep(SETTLE)?;
         on_recovery(lab);
         let mended_ns = probe.now_ns();
-        restore(lab, fault)?;
+        restore(session, lab, fault)?;
         let everybody = pairs_of(lab.server_count(), |_, _| true);
         let nobody = BTreeSet::new();
         let repair = wait_recovered(session, lab, &mut pinger, &probe, (&everybody, &nobody));

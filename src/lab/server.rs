@@ -4,7 +4,8 @@
 //! are [`super::peer`]'s.
 //!
 //! *Invariants*: every process starts in its server's namespace, with its output in the server's
-//! log, in a session of its own, so that ctrl-C reaches the lab only, which then ends them.
+//! log, in a session of its own, so that ctrl-C reaches the lab only, which then ends them. It is
+//! in the state file before the next one starts, so that nothing that fails later can hide it.
 
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
@@ -12,6 +13,7 @@ use crate::lab::layout::{self, LAN_PORT, fabric_port};
 use crate::lab::peer;
 use crate::lab::process::{ProcessRecord, end_all};
 use crate::lab::router_file::{FilePort, RouterFile};
+use crate::lab::session::Session;
 use crate::lab::state::{Driver, ServerKind};
 use crate::os::namespace::{die_with_parent, mount_over, start_detached};
 use crate::os::netlink::RouteSocket;
@@ -28,59 +30,72 @@ const KILL_WAIT: Duration = Duration::from_secs(2);
 const LOG_TAIL_LINES: usize = 15;
 
 /// A program to start on a server.
-pub struct Program<'a> {
+pub struct Program {
     /// Where it is.
     pub path: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// How to get it; empty or starts with `; `.
     pub hint: &'static str,
-    /// A directory of the lab, and that of the system which it shall see there.
-    pub mounted_over: Option<(&'a Path, &'a Path)>,
+    /// Directories of the lab that it shall see in place of those of the system.
+    pub mounted_over: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Lab {
     /// Starts every server.
-    pub fn start_all(&mut self) -> Result<(), LabError> {
-        (0..self.server_count()).try_for_each(|server| self.start_process(server))?;
-        (0..self.server_count()).try_for_each(|server| self.attach_taps(server))
+    pub fn start_all(&mut self, session: &Session) -> Result<(), LabError> {
+        (0..self.server_count()).try_for_each(|server| self.start_process(session, server))?;
+        (0..self.server_count()).try_for_each(|server| self.attach_taps(session, server))
     }
 
     /// Starts a server that does not run.
-    pub fn start(&mut self, server: usize) -> Result<(), LabError> {
-        self.start_process(server)?;
-        self.attach_taps(server)
+    pub fn start(&mut self, session: &Session, server: usize) -> Result<(), LabError> {
+        self.start_process(session, server)?;
+        self.attach_taps(session, server)
     }
 
-    fn start_process(&mut self, server: usize) -> Result<(), LabError> {
-        if self.state.servers[server].processes.iter().any(ProcessRecord::is_alive) {
+    fn start_process(&mut self, session: &Session, server: usize) -> Result<(), LabError> {
+        session.check()?;
+        if self.is_running(server) {
             return Ok(());
         }
-        let processes = match self.state.servers[server].kind {
-            ServerKind::Kumiki => vec![self.start_kumiki(server)?],
-            ServerKind::Frr => peer::start_frr(self, server)?,
-            ServerKind::Bird => vec![peer::start_bird(self, server)?],
+        // A router of two processes may have lost one of them.
+        self.stop(server)?;
+        let started = match self.state.servers[server].kind {
+            ServerKind::Kumiki => self.start_kumiki(server),
+            ServerKind::Frr => peer::start_frr(self, session, server),
+            ServerKind::Bird => peer::start_bird(self, server),
         };
-        self.state.servers[server].processes = processes;
-        self.save()
+        if started.is_err() {
+            // Half a router would pass for a whole one. The first error is the one to report; what
+            // cannot be ended stays in the state.
+            let _ = self.stop(server);
+        }
+        started
     }
 
     /// Kills the router of a server as a crash would: SIGKILL, its namespace and cables stay.
     pub fn kill(&mut self, server: usize) -> Result<(), LabError> {
-        let processes = std::mem::take(&mut self.state.servers[server].processes);
-        for process in &processes {
+        let processes = &self.state.servers[server].processes;
+        for process in processes {
             process.signal(Signal::KILL);
         }
         let deadline = Instant::now() + KILL_WAIT;
         while processes.iter().any(ProcessRecord::is_alive) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.save()
+        self.forget_ended(server)
     }
 
     /// Ends the router of a server in order.
     pub fn stop(&mut self, server: usize) -> Result<(), LabError> {
-        end_all(&std::mem::take(&mut self.state.servers[server].processes));
+        end_all(&self.state.servers[server].processes);
+        self.forget_ended(server)
+    }
+
+    /// A process that did not end in time is still the lab's to end.
+    fn forget_ended(&mut self, server: usize) -> Result<(), LabError> {
+        self.state.servers[server].processes.retain(ProcessRecord::is_alive);
         self.save()
     }
 
@@ -102,8 +117,8 @@ impl Lab {
             .collect()
     }
 
-    /// Starts a program on a server.
-    pub fn spawn(&self, server: usize, program: &Program<'_>) -> Result<ProcessRecord, LabError> {
+    /// Starts a program on a server and notes it in the state file.
+    pub fn spawn(&mut self, server: usize, program: &Program) -> Result<ProcessRecord, LabError> {
         let log = self.directory.log(server);
         let output = append_to(&log)?;
         let errors = output.try_clone().map_err(|e| LabError::file("open", &log, e))?;
@@ -112,9 +127,9 @@ impl Lab {
         // DPDK keeps its run-time files there instead of in the system's directory.
         command.env("RUNTIME_DIRECTORY", self.directory.path());
         self.server(server).start_inside(&mut command);
-        if let Some((own, system)) = &program.mounted_over {
-            mount_over(&mut command, own, system)
-                .map_err(|e| LabError::file("mount over", *system, e))?;
+        if !program.mounted_over.is_empty() {
+            mount_over(&mut command, &program.mounted_over)
+                .map_err(|e| LabError::file("mount directories for", &program.path, e))?;
         }
         start_detached(&mut command);
         if !self.state.is_kept {
@@ -124,8 +139,12 @@ impl Lab {
             |source| LabError::Start { program: program.path.clone(), source, hint: program.hint };
         let child = command.spawn().map_err(failed)?;
         // Not waited for: a zombie counts as ended, and ends with this process.
-        ProcessRecord::of_pid(child.id())
-            .ok_or_else(|| self.router_error(server, "ended as soon as it started".to_owned()))
+        let Some(process) = ProcessRecord::of_pid(child.id()) else {
+            return Err(self.router_error(server, "ended as soon as it started".to_owned()));
+        };
+        self.state.servers[server].processes.push(process);
+        self.save().inspect_err(|_| process.signal(Signal::KILL))?;
+        Ok(process)
     }
 
     /// A router that was killed leaves its XDP programs attached, and the next one could not attach
@@ -148,7 +167,7 @@ impl Lab {
         LabError::Router { server: server_name(server), what, log_tail: log_tail(&log), log }
     }
 
-    fn start_kumiki(&self, server: usize) -> Result<ProcessRecord, LabError> {
+    fn start_kumiki(&mut self, server: usize) -> Result<(), LabError> {
         let name = server_name(server);
         let file = self.directory.file(format!("{name}.toml"));
         let text = router_file(self, server).render();
@@ -165,15 +184,13 @@ impl Lab {
             "--number".to_owned(),
             layout::server_number(server).to_string(),
         ];
-        self.spawn(
-            server,
-            &Program {
-                path: kumiki_program()?,
-                arguments: arguments.to_vec(),
-                hint: "; KUMIKI_BIN names another one",
-                mounted_over: None,
-            },
-        )
+        let program = Program {
+            path: kumiki_program()?,
+            arguments: arguments.to_vec(),
+            hint: "; KUMIKI_BIN names another one",
+            mounted_over: Vec::new(),
+        };
+        self.spawn(server, &program).map(|_| ())
     }
 }
 

@@ -5,21 +5,27 @@
 //! root, else `$XDG_RUNTIME_DIR/kumiki-lab`, else `/tmp/kumiki-lab-UID`.
 //!
 //! *Invariants*: the file is replaced as a whole, never half-written; what is in the file before it
-//! is in the kernel can be cleaned up after a crash.
+//! is in the kernel can be cleaned up after a crash. BASE may be anybody's directory: a lab is what
+//! has a state file, it comes and goes by one `rename`, and nothing else in BASE is touched.
 
 use crate::lab::error::LabError;
 use crate::lab::layout::CABLE_MTU_BYTES;
+use crate::lab::lock::is_free;
 use crate::lab::process::ProcessRecord;
 use crate::planner::server_name;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Version of the file; another version is not read.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
+/// The file.
+const STATE_FILE: &str = "state.json";
+/// How the directories of labs begin that are not there yet or no more.
+const REMAINS_PREFIX: &str = ".kumiki-lab-";
 
 /// How routers get at their packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -137,6 +143,8 @@ pub struct LabState {
     pub owner: Option<ProcessRecord>,
     /// Whether it stays when its owner has ended, until `lab down`.
     pub is_kept: bool,
+    /// Whether all of it was made and started once; half a lab is kept by nobody.
+    pub is_started: bool,
     /// The process that keeps the user namespace, in a lab without root.
     pub holder: Option<ProcessRecord>,
     /// Servers in order.
@@ -155,6 +163,7 @@ impl LabState {
             driver,
             owner: ProcessRecord::own(),
             is_kept: false,
+            is_started: false,
             holder: None,
             servers: Vec::new(),
             cables: Vec::new(),
@@ -165,12 +174,6 @@ impl LabState {
     pub fn processes(&self) -> Vec<ProcessRecord> {
         let routers = self.servers.iter().flat_map(|server| server.processes.iter().copied());
         routers.chain(self.holder).collect()
-    }
-
-    /// Whether somebody still needs it: its owner lives, or it is kept and any process of it lives.
-    pub fn is_alive(&self) -> bool {
-        let is_owned = self.owner.is_some_and(|owner| owner.is_alive());
-        is_owned || (self.is_kept && self.processes().iter().any(ProcessRecord::is_alive))
     }
 }
 
@@ -183,69 +186,114 @@ pub struct LabDirectory {
 impl LabDirectory {
     /// The directory of the lab `name`, which need not exist.
     pub fn of(name: &str) -> Self {
-        Self { path: base_directory().join(name) }
+        Self::at(base_directory().join(name))
     }
 
-    /// Every lab with a directory.
+    /// The directory of a lab at this place.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Every lab.
     pub fn all() -> Vec<(String, Self)> {
-        let Ok(entries) = std::fs::read_dir(base_directory()) else {
-            return Vec::new();
-        };
-        // What starts with a dot is no lab: the lock, and logs of a failure.
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| !name.starts_with('.'))
-            .collect();
-        names.sort();
-        names.into_iter().map(|name| (name.clone(), Self::of(&name))).collect()
+        // What starts with a dot is no lab: the lock, logs of a failure, what a crash left half.
+        let labs = names_in(base_directory()).into_iter().filter(|name| !name.starts_with('.'));
+        let labs = labs.map(|name| (name.clone(), Self::of(&name)));
+        labs.filter(|(_, directory)| directory.is_lab()).collect()
     }
 
-    /// Keeps other commands from making or removing labs until the file is dropped.
-    pub fn lock_all() -> Result<File, LabError> {
+    /// Removes what commands left that crashed while they made or removed a directory. Only under
+    /// the lock.
+    pub fn remove_remains() -> Result<(), LabError> {
         let base = base_directory();
-        let path = base.join(".lock");
-        std::fs::create_dir_all(base).map_err(|e| LabError::file("create", base, e))?;
-        let file = File::create(&path).map_err(|e| LabError::file("open", &path, e))?;
-        file.lock().map_err(|e| LabError::file("lock", &path, e))?;
-        Ok(file)
+        let remains = names_in(base).into_iter().filter(|name| name.starts_with(REMAINS_PREFIX));
+        let mut remains = remains.map(|name| base.join(name));
+        // Who removes a directory keeps the lock on it.
+        remains.try_for_each(|path| if is_free(&path) { remove_tree(&path) } else { Ok(()) })
     }
 
-    /// Makes it.
-    pub fn create(&self) -> Result<(), LabError> {
-        let net = self.path.join("net");
+    /// Whether somebody still needs the lab of this state: its owner lives, or it is kept and
+    /// anything of it is there. Its routers may all have been killed, to be started again.
+    pub fn is_alive(&self, state: &LabState) -> bool {
+        let is_owned = state.owner.is_some_and(|owner| owner.is_alive());
+        let is_there = || self.is_bound() || state.processes().iter().any(ProcessRecord::is_alive);
+        is_owned || (state.is_kept && state.is_started && is_there())
+    }
+
+    /// Whether its namespaces are bound here. Without root they are so in the holder's mounts only.
+    fn is_bound(&self) -> bool {
+        let of = |path: PathBuf| std::fs::metadata(path).map(|found| found.dev()).ok();
+        let device = of(self.namespace("fabric"));
+        device.is_some() && device != of(self.path.join("net"))
+    }
+
+    /// Whether there is a lab.
+    pub fn is_lab(&self) -> bool {
+        self.file(STATE_FILE).exists()
+    }
+
+    /// The file that stands for all labs, in a directory that is there.
+    pub fn lock_file() -> Result<PathBuf, LabError> {
+        let base = base_directory();
+        std::fs::create_dir_all(base).map_err(|e| LabError::file("create", base, e))?;
+        Ok(base.join(".lock"))
+    }
+
+    /// Makes it with its state.
+    pub fn create(&self, state: &LabState) -> Result<(), LabError> {
+        let fresh = Self::at(self.remains("new"));
+        remove_tree(&fresh.path)?;
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o755)
-            .create(&net)
-            .map_err(|e| LabError::file("create", net, e))
+            .create(fresh.path.join("net"))
+            .map_err(|e| LabError::file("create", &fresh.path, e))?;
+        fresh.save(state)?;
+        // A directory of that name that is no lab is not empty, and stays.
+        std::fs::rename(&fresh.path, &self.path).map_err(|error| {
+            let _ = remove_tree(&fresh.path);
+            LabError::file("create", &self.path, error)
+        })
     }
 
     /// Removes it with all that is in it.
     pub fn remove(&self) -> Result<(), LabError> {
-        match std::fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(LabError::file("remove", &self.path, error))
-            }
-            _ => Ok(()),
+        let gone = self.remains("old");
+        remove_tree(&gone)?;
+        match std::fs::rename(&self.path, &gone) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(LabError::file("remove", &self.path, error)),
+            Ok(()) => remove_tree(&gone),
         }
+    }
+
+    /// Where it is before it is whole, and when it is no more: no other process's place.
+    fn remains(&self, what: &str) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let own = std::process::id();
+        self.path.with_file_name(format!("{REMAINS_PREFIX}{what}-{name}-{own}"))
     }
 
     /// Moves logs and configurations to where the last failure is kept; returns the place.
     pub fn keep_logs(&self) -> Result<PathBuf, LabError> {
         let kept = base_directory().join(".failed");
-        let failed = |e| LabError::file("keep the logs in", &kept, e);
-        if kept.exists() {
-            std::fs::remove_dir_all(&kept).map_err(failed)?;
-        }
-        std::fs::create_dir_all(&kept).map_err(failed)?;
-        for entry in std::fs::read_dir(&self.path).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
-            let path = entry.path();
-            if path.extension().is_some_and(|kind| kind == "log" || kind == "toml") {
-                std::fs::rename(&path, kept.join(entry.file_name())).map_err(failed)?;
-            }
-        }
+        self.move_logs_to(&kept).map_err(|e| LabError::file("keep the logs in", &kept, e))?;
         Ok(kept)
+    }
+
+    fn move_logs_to(&self, kept: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(kept)?;
+        // Two labs may fail at the same time: what is kept is whole, and the later one's.
+        let directory = File::open(kept)?;
+        directory.lock()?;
+        for old in logs_in(kept)? {
+            std::fs::remove_file(old)?;
+        }
+        for log in logs_in(&self.path)? {
+            let name = log.file_name().unwrap_or_default().to_owned();
+            std::fs::rename(&log, kept.join(name))?;
+        }
+        Ok(())
     }
 
     /// The path.
@@ -284,7 +332,7 @@ impl LabDirectory {
 
     /// Reads the state; `None` where there is no file.
     pub fn load(&self) -> Result<Option<LabState>, LabError> {
-        let path = self.file("state.json");
+        let path = self.file(STATE_FILE);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -302,13 +350,38 @@ impl LabDirectory {
 
     /// Writes the state.
     pub fn save(&self, state: &LabState) -> Result<(), LabError> {
-        let path = self.file("state.json");
+        let path = self.file(STATE_FILE);
         let fresh = self.file("state.json.new");
         let text = serde_json::to_string_pretty(state)
             .map_err(|e| LabError::file("write", &path, io::Error::other(e)))?;
         std::fs::write(&fresh, text)
             .and_then(|()| std::fs::rename(&fresh, &path))
             .map_err(|e| LabError::file("write", path, e))
+    }
+}
+
+/// Logs and configurations of routers in a directory.
+fn logs_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_kept = |path: &PathBuf| path.extension().is_some_and(|e| e == "log" || e == "toml");
+    let paths = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path()));
+    paths.filter(|path| path.as_ref().map_or(true, is_kept)).collect()
+}
+
+/// Names in a directory, sorted; none where there is no directory.
+fn names_in(directory: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+fn remove_tree(path: &Path) -> Result<(), LabError> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(LabError::file("remove", path, error))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -339,28 +412,75 @@ mod tests {
     #[test]
     fn state_survives_the_file_and_a_dead_owner_makes_it_stale() {
         let directory = tempfile::tempdir().unwrap();
-        let lab = LabDirectory { path: directory.path().join("lab") };
+        let lab = LabDirectory::at(directory.path().join("lab"));
         assert_eq!(lab.load().unwrap(), None);
-        lab.create().unwrap();
         let mut state = LabState::new("lab", "ring".to_owned(), Driver::AfPacket);
         state.servers = vec![ServerState { kind: ServerKind::Bird, processes: Vec::new() }];
         state.cables = vec![CableState { ends: (0, 1), status: CableStatus::Cut }];
-        lab.save(&state).unwrap();
+        lab.create(&state).unwrap();
+        assert!(lab.is_lab());
         assert_eq!(lab.load().unwrap(), Some(state.clone()));
-        assert!(state.is_alive());
+        assert!(lab.is_alive(&state));
         state.owner = Some(ProcessRecord { pid: u32::MAX, start_ticks: 0 });
-        assert!(!state.is_alive());
+        assert!(!lab.is_alive(&state));
+        // A process of it lives, but nobody keeps it, or not half of it.
+        state.servers[0].processes.extend(ProcessRecord::own());
+        assert!(!lab.is_alive(&state));
+        state.is_kept = true;
+        assert!(!lab.is_alive(&state));
+        state.is_started = true;
+        assert!(lab.is_alive(&state));
+        state.servers[0].processes.clear();
+        std::fs::write(lab.namespace("fabric"), "").unwrap();
+        assert!(!lab.is_alive(&state));
         lab.remove().unwrap();
         lab.remove().unwrap();
+        assert_eq!(names_in(directory.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn logs_of_two_failures_at_once_do_not_mix() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = directory.path().join(".failed");
+        let labs = ["a", "b", "c", "d"].map(|name| {
+            let lab = LabDirectory::at(directory.path().join(name));
+            lab.create(&LabState::new(name, "ring".to_owned(), Driver::AfPacket)).unwrap();
+            for server in 0..40 {
+                std::fs::write(lab.log(server), name).unwrap();
+            }
+            lab
+        });
+        std::thread::scope(|scope| {
+            for lab in &labs {
+                scope.spawn(|| lab.move_logs_to(&kept).unwrap());
+            }
+        });
+        let texts = logs_in(&kept).unwrap().into_iter().map(|log| std::fs::read(log).unwrap());
+        let mut texts: Vec<Vec<u8>> = texts.collect();
+        assert_eq!(texts.len(), 40);
+        texts.dedup();
+        assert_eq!(texts.len(), 1, "{texts:?}");
+    }
+
+    #[test]
+    fn a_directory_that_is_no_lab_is_not_replaced_by_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let lab = LabDirectory::at(directory.path().join("home"));
+        std::fs::create_dir_all(lab.file("mine")).unwrap();
+        assert!(!lab.is_lab());
+        let state = LabState::new("home", "ring".to_owned(), Driver::AfPacket);
+        assert!(lab.create(&state).is_err());
+        assert!(lab.file("mine").exists());
+        assert_eq!(names_in(directory.path()), ["home"]);
     }
 
     #[test]
     fn a_state_of_another_version_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let lab = LabDirectory { path: directory.path().to_owned() };
+        let lab = LabDirectory::at(directory.path().to_owned());
         let mut state = LabState::new("lab", "ring".to_owned(), Driver::Tap);
         state.version = 99;
         lab.save(&state).unwrap();
-        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 1"));
+        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 2"));
     }
 }

@@ -13,6 +13,7 @@
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::layout::{self, CABLE_MTU_BYTES, fabric_port, tap_port};
+use crate::lab::session::Session;
 use crate::lab::state::{Driver, ServerKind};
 use crate::os::netlink::sysctl::disable_ipv6;
 use crate::os::netlink::{Link, NetlinkError, RouteSocket};
@@ -24,14 +25,14 @@ const DEVICE_WAIT: Duration = Duration::from_secs(15);
 impl Lab {
     /// Waits for the TAP devices of a server and joins each to its cable; nothing to do with other
     /// drivers.
-    pub(super) fn attach_taps(&self, server: usize) -> Result<(), LabError> {
+    pub(super) fn attach_taps(&self, session: &Session, server: usize) -> Result<(), LabError> {
         let kind = self.state.servers[server].kind;
         if self.state.driver != Driver::Tap || kind != ServerKind::Kumiki {
             return Ok(());
         }
         let mut socket = self.server(server).run(RouteSocket::open)??;
         for (cable, peer) in self.cables_of(server) {
-            let tap = self.wait_for_tap(server, &mut socket, &tap_port(peer))?;
+            let tap = self.wait_for_tap(session, server, &mut socket, &tap_port(peer))?;
             let side = usize::from(server > peer);
             let bridge = layout::tap_bridge_ifindex(cable, side);
             let attach = || -> Result<(), NetlinkError> {
@@ -58,6 +59,7 @@ impl Lab {
 
     fn wait_for_tap(
         &self,
+        session: &Session,
         server: usize,
         socket: &mut RouteSocket,
         name: &str,
@@ -74,7 +76,7 @@ impl Lab {
                     let what = format!("its router does not make the device {name}");
                     return Err(self.router_error(server, what));
                 }
-                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+                Err(_) => session.sleep(Duration::from_millis(20))?,
             }
         }
     }

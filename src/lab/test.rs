@@ -16,17 +16,17 @@ use std::time::Instant;
 /// Starts a lab that stays.
 pub fn up(options: &LabOptions) -> Result<u8, LabError> {
     let session = Session::start(Narration::Output)?;
-    let lab = scenario::bring_up(&session, options)?;
+    let (lock, lab) = scenario::bring_up(&session, options)?;
     let mut report = TestReport::default();
     let ready = scenario::wait_ready(&session, &lab, &mut report);
     session.finish();
     if let Err(LabError::Interrupted) = ready {
-        cleanup::end(&lab.directory)?;
+        drop(lab);
+        cleanup::end(&lock)?;
+        return Err(LabError::Interrupted);
     }
     if let Err(error) = ready {
-        if !matches!(error, LabError::Interrupted) {
-            session.line("  the lab stays for a look; `kumiki lab down` ends it");
-        }
+        session.line("  the lab stays for a look; `kumiki lab down` ends it");
         return Err(error);
     }
     session
@@ -34,8 +34,8 @@ pub fn up(options: &LabOptions) -> Result<u8, LabError> {
     Ok(0)
 }
 
-/// Starts a lab, breaks and mends it, and reports; returns 0 when everything recovered.
-pub fn test(options: &LabOptions, faults: &[String], json: bool) -> Result<u8, LabError> {
+/// The faults of a test; those that cannot be made are refused.
+pub fn parse_faults(options: &LabOptions, faults: &[String]) -> Result<Vec<Fault>, LabError> {
     let topology = &options.topology;
     let faults =
         faults.iter().map(|fault| Fault::parse(fault, topology)).collect::<Result<Vec<_>, _>>()?;
@@ -44,23 +44,28 @@ pub fn test(options: &LabOptions, faults: &[String], json: bool) -> Result<u8, L
     if faults.iter().any(breaks_cables) {
         check_breakable(options.driver)?;
     }
+    Ok(faults)
+}
+
+/// Starts a lab, breaks and mends it, and reports; returns 0 when everything recovered.
+pub fn test(options: &LabOptions, faults: &[Fault], json: bool) -> Result<u8, LabError> {
     let session = Session::start(Narration::Error)?;
-    let mut lab = scenario::bring_up(&session, options)?;
-    let result = run_faults(&session, &mut lab, options, &faults);
+    let (lock, mut lab) = scenario::bring_up(&session, options)?;
+    let result = run_faults(&session, &mut lab, options, faults);
     session.finish();
-    let directory = lab.directory.clone();
     drop(lab);
     let report = match result {
         Ok(report) => report,
         Err(error) if options.is_kept => return Err(error),
-        Err(error) => return Err(cleanup::end_failed(&directory, error)),
+        Err(error) => return Err(cleanup::end_failed(&lock, error)),
     };
-    if !report.is_passed && !options.is_kept {
-        let kept = directory.keep_logs()?;
-        session.line(&format!("  logs and configurations: {}", kept.display()));
-    }
     if !options.is_kept {
-        cleanup::end(&directory)?;
+        let wanted = (!report.is_passed).then(|| lock.directory().keep_logs());
+        // Logs that could not be kept are no reason to leave the lab.
+        cleanup::end(&lock)?;
+        if let Some(kept) = wanted.transpose()? {
+            session.line(&format!("  logs and configurations: {}", kept.display()));
+        }
     }
     if json {
         let text = serde_json::to_string_pretty(&report)

@@ -141,12 +141,20 @@ impl Namespace {
     }
 }
 
-/// Makes `command` get this signal when the thread that started it ends.
+/// Makes `command` get this signal when the thread that started it ends, unless it changes its user
+/// (the kernel forgets the signal then).
 pub fn die_with_parent(command: &mut Command, signal: i32) {
-    // SAFETY: prctl(2) is async-signal-safe and takes no pointers here.
+    let parent = std::process::id();
+    // SAFETY: prctl(2) and getppid(2) are async-signal-safe and take no pointers here.
     unsafe {
         command.pre_exec(move || {
-            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.unsigned_abs())))
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.unsigned_abs())))?;
+            // A parent that ended before the call sends nothing any more.
+            if libc::getppid().unsigned_abs() == parent {
+                Ok(())
+            } else {
+                Err(io::Error::from(io::ErrorKind::NotFound))
+            }
         });
     }
 }
@@ -159,10 +167,11 @@ pub fn start_detached(command: &mut Command) {
     }
 }
 
-/// Makes `command` see the directory `source` in place of `target`, in a mount namespace of its
-/// own.
-pub fn mount_over(command: &mut Command, source: &Path, target: &Path) -> io::Result<()> {
-    let (source, target) = (path_text(source)?, path_text(target)?);
+/// Makes `command` see the first directory of each pair in place of the second, in a mount
+/// namespace of its own.
+pub fn mount_over(command: &mut Command, pairs: &[(PathBuf, PathBuf)]) -> io::Result<()> {
+    let texts = pairs.iter().map(|(own, system)| Ok((path_text(own)?, path_text(system)?)));
+    let pairs = texts.collect::<io::Result<Vec<_>>>()?;
     let root = c"/";
     // SAFETY: between fork and exec the hook calls unshare(2) and mount(2) only, which are
     // async-signal-safe; the strings were made before and are captured.
@@ -170,7 +179,7 @@ pub fn mount_over(command: &mut Command, source: &Path, target: &Path) -> io::Re
         command.pre_exec(move || {
             unshare(libc::CLONE_NEWNS)?;
             mount_text(root, root, libc::MS_REC | libc::MS_PRIVATE)?;
-            mount_text(&source, &target, libc::MS_BIND)
+            pairs.iter().try_for_each(|(own, system)| mount_text(own, system, libc::MS_BIND))
         });
     }
     Ok(())

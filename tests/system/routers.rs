@@ -4,6 +4,7 @@ use crate::{BIRD, FRR, cannot_run, directory, lab, leftovers, report, skip};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const IPERF: &str = "/usr/bin/iperf3";
@@ -92,6 +93,30 @@ fn frr_and_bird_are_neighbours_with_the_same_routes_and_traffic() {
     let pings = report["pings"].as_array().unwrap();
     assert!(pings.iter().all(|ping| ping["answered"] == ping["pairs"]), "{report:#}");
     assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+}
+
+#[test]
+fn a_router_that_is_killed_can_be_started_at_once() {
+    if cannot_run(&[]) || needs_router() {
+        return;
+    }
+    let kept = Kept::up("up --servers 2 --topology line");
+    for _ in 0..5 {
+        for change in ["kill s01", "start s01"] {
+            assert!(kept.run(change).status().unwrap().success());
+        }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let status = kept.run("status --json").output().unwrap().stdout;
+            let status: Value = serde_json::from_slice(&status).unwrap();
+            let router = &status["servers"][0];
+            assert_eq!(router["is_running"], true, "{router:#}");
+            if router["adjacencies_full"] == 1 {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{router:#}");
+        }
+    }
 }
 
 #[test]

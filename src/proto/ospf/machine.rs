@@ -238,6 +238,8 @@ impl Ospf {
             self.needs_calculation(now, Staleness::Topology, "neighbor lost");
         }
         if after == NeighborState::Full && before != after {
+            // Where its loss was not yet told, the router-LSA is still right and will not change.
+            self.needs_calculation(now, Staleness::Topology, "neighbor found");
             if let Some(interface) = self.interface(port) {
                 interface.complained.clear();
                 if let Some(neighbor) = &mut interface.neighbor {

@@ -56,6 +56,25 @@ fn a_lost_neighbour_is_left_before_its_router_lsa_may_be_said_again() {
 }
 
 #[test]
+fn a_neighbour_that_is_back_before_its_loss_was_told_is_used_again() {
+    let mut network = Network::ring(4, 6);
+    network.seconds(10);
+    network.cut((0, 0), false);
+    network.run(Duration::from_millis(20));
+    network.heal((0, 0));
+    network.run(Duration::from_millis(180));
+    network.cut((0, 0), false);
+    network.run(Duration::from_millis(60));
+    let neighbour = "fd00::2/128".parse().unwrap();
+    assert_eq!(network.routes[0].get(&neighbour), Some(&30));
+    // Full again while the router-LSA waits: there is nothing left to say, but much to calculate.
+    network.heal((0, 0));
+    network.seconds(10);
+    network.assert_converged();
+    assert_eq!(network.routes[0].get(&neighbour), Some(&10));
+}
+
+#[test]
 fn a_silent_cable_is_left_after_the_dead_interval() {
     let mut network = Network::ring(4, 4);
     network.seconds(10);
