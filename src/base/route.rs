@@ -39,16 +39,21 @@ pub enum RouteSource {
     Static,
     /// A neighbour resolved on a connected link: its /128.
     Neighbor,
+    /// What a protocol had found before the control plane failed; kept until it speaks again.
+    Inherited,
     /// OSPFv3 intra-area.
     Ospf,
 }
 
 impl RouteSource {
-    /// Administrative distance, the values administrators know from FRR; lower wins.
+    /// Administrative distance, the values administrators know from FRR; lower wins. What is
+    /// inherited stands between the configuration and every protocol: half of what a protocol will
+    /// say must not replace all of what it said.
     pub const fn distance(self) -> u8 {
         match self {
             Self::Connected | Self::Neighbor => 0,
             Self::Static => 1,
+            Self::Inherited => 5,
             Self::Ospf => 110,
         }
     }
@@ -60,6 +65,7 @@ impl fmt::Display for RouteSource {
             Self::Connected => "connected",
             Self::Static => "static",
             Self::Neighbor => "neighbor",
+            Self::Inherited => "inherited",
             Self::Ospf => "ospf",
         })
     }

@@ -11,6 +11,7 @@ use super::plane::ControlPlane;
 use super::report;
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::machine::Machine;
+use crate::base::route::RouteNextHop;
 use crate::base::time::Instant;
 use crate::proto::nd;
 use crate::proto::ospf::{self, NeighborChange, NeighborState};
@@ -65,6 +66,7 @@ impl ControlPlane {
                 ospf::Action::NeighborMoved { port, from, to } => {
                     if let Some(state) = self.ospf_neighbors.remove(&(port, from)) {
                         self.ospf_neighbors.insert((port, to), state);
+                        self.draw_testament();
                     }
                 }
                 ospf::Action::Notice(notice) => {
@@ -171,9 +173,11 @@ impl ControlPlane {
         // Neighbours of a router that leaves are as well as before.
         if is_down && !self.is_leaving {
             self.mark_dead(change.port, change.address);
+            self.disinherit(RouteNextHop { port: change.port, address: change.address });
         } else if !is_down && change.from == NeighborState::Down {
             self.mark_alive(change.port, change.address);
         }
+        self.draw_testament();
         let event = report::neighbor_changed(now, change, &self.ports);
         self.event(event);
     }

@@ -3,13 +3,18 @@
 use crate::api::ShowQuery;
 use crate::base::ids::{MacAddress, PortId};
 use crate::config::{Config, PortSettings};
+use crate::control::inherit::Legacy;
 use serde::Serialize;
 
 /// One thing that happened; also a line of a recording.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Input {
-    /// The configuration to run from now on, validated. The first input of all.
+    /// The configuration to run from now on, validated. The first input of all, unless there is
+    /// something to inherit.
     Configure(Box<Config>),
+    /// A control plane before this one failed: go on from what it leaves. The first input of all in
+    /// place of [`Input::Configure`]; the ports are in it.
+    Inherit(Box<Legacy>),
     /// A port was opened, or its settings changed.
     PortAttached(Box<AttachedPort>),
     /// A port was closed.

@@ -14,6 +14,7 @@ use super::action::Action;
 use super::apply::StaticState;
 use super::connected::Connected;
 use super::death_mark::DeathMarks;
+use super::inherit::{Inheritance, Testament};
 use super::input::Input;
 use super::port::PortState;
 use crate::api::Event;
@@ -109,6 +110,21 @@ impl ErrorBudget {
     }
 }
 
+/// A control plane as its drivers know it: the real one, or a small one in a test.
+pub trait Plane: Machine<Input = Input, Action = Action> {
+    /// A new one that knows nothing.
+    fn start(options: ControlOptions) -> Self;
+
+    /// What its successor shall know, should it fail.
+    fn testament(&self) -> Testament;
+
+    /// Whether [`Input::Flush`] may have something to publish.
+    fn is_dirty(&self) -> bool;
+
+    /// How often it has calculated routes; drivers time the steps in which it does.
+    fn calculation_count(&self) -> u64;
+}
+
 /// The control plane of one router; one exists, owned by the control thread.
 #[derive(Debug)]
 pub struct ControlPlane {
@@ -129,6 +145,9 @@ pub struct ControlPlane {
     pub(super) world: Forwarding,
     pub(super) counters: ControlCounters,
     pub(super) error_budget: ErrorBudget,
+    /// What a control plane before this one left, until it is given up.
+    pub(super) inheritance: Option<Inheritance>,
+    pub(super) testament: Testament,
     pub(super) actions: VecDeque<Action>,
 }
 
@@ -151,6 +170,8 @@ impl ControlPlane {
             is_leaving: false,
             counters: ControlCounters::default(),
             error_budget: ErrorBudget::default(),
+            inheritance: None,
+            testament: Testament::default(),
             actions: VecDeque::new(),
         }
     }
@@ -179,11 +200,6 @@ impl ControlPlane {
         self.actions.push_back(Action::Event(event));
     }
 
-    /// Whether [`Input::Flush`] may have something to publish.
-    pub fn is_dirty(&self) -> bool {
-        self.rib.is_dirty() || self.has_settled_marks()
-    }
-
     /// Publishes what the RIB has to say since the last time.
     pub(super) fn publish(&mut self) {
         if let Some(world) = self.rib.compile() {
@@ -193,9 +209,16 @@ impl ControlPlane {
         self.marks_compiled();
     }
 
+    /// The end of every input.
+    fn finish(&mut self, now: Instant) {
+        self.deliver(now);
+        self.review_inheritance(now);
+    }
+
     fn take(&mut self, now: Instant, input: Input) {
         match input {
             Input::Configure(config) => self.configure(now, *config),
+            Input::Inherit(legacy) => self.inherit(now, *legacy),
             Input::PortAttached(port) => self.attach(now, *port),
             Input::PortDetached(port) => self.detach(now, port),
             Input::Carrier { port, is_up } => self.carrier(now, port, is_up),
@@ -226,23 +249,44 @@ impl ControlPlane {
     }
 }
 
+impl Plane for ControlPlane {
+    fn start(options: ControlOptions) -> Self {
+        Self::new(options)
+    }
+
+    fn testament(&self) -> Testament {
+        self.testament.clone()
+    }
+
+    fn is_dirty(&self) -> bool {
+        self.rib.is_dirty() || self.has_settled_marks()
+    }
+
+    fn calculation_count(&self) -> u64 {
+        self.ospf.run_count()
+    }
+}
+
 impl Machine for ControlPlane {
     type Input = Input;
     type Action = Action;
 
     fn handle(&mut self, now: Instant, input: Input) {
         self.take(now, input);
-        self.deliver(now);
+        self.finish(now);
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.ospf.next_deadline(), self.nd.next_deadline()].into_iter().flatten().min()
+        let inheritance = self.inheritance.as_ref().filter(|_| !self.is_leaving);
+        let inheritance = inheritance.map(Inheritance::deadline);
+        let parts = [self.ospf.next_deadline(), self.nd.next_deadline(), inheritance];
+        parts.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.ospf.handle_timeout(now);
         self.nd.handle_timeout(now);
-        self.deliver(now);
+        self.finish(now);
     }
 
     fn poll_action(&mut self) -> Option<Action> {

@@ -5,12 +5,13 @@
 use super::port::PortState;
 use crate::api::{Event, Severity};
 use crate::base::ids::{MacAddress, PortId};
+use crate::base::route::RouteNextHop;
 use crate::base::time::Instant;
 use crate::proto::ospf::{NeighborChange, NeighborState, Notice};
 use crate::rib::RibError;
 use core::fmt::Display;
 use core::net::Ipv6Addr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Ports = BTreeMap<PortId, PortState>;
 
@@ -213,6 +214,30 @@ pub(super) fn inconsistent(
         .with("port", name)
         .with("router", router)
         .with("field", field)
+        .0
+}
+
+/// The routes of a control plane that failed are no longer used.
+pub(super) fn inheritance_ended(
+    now: Instant,
+    route_count: usize,
+    missing: &BTreeSet<RouteNextHop>,
+    ports: &Ports,
+) -> Event {
+    let routes = format!("{route_count} routes from before the failure of the control plane");
+    let (severity, text) = match missing.is_empty() {
+        true => (Severity::Info, format!("{routes} are replaced: every neighbour is back or gone")),
+        false => {
+            let names: BTreeSet<String> =
+                missing.iter().map(|way| port_name(way.port, ports)).collect();
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            let why = format!("the neighbours on {names} are not back in time");
+            (Severity::Warning, format!("{routes} are given up: {why}"))
+        }
+    };
+    Draft::new(now, severity, "control.inheritance", text)
+        .with("routes", route_count)
+        .with("missing", missing.len())
         .0
 }
 

@@ -58,6 +58,8 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
     }
 }
 
+mod inherit;
+
 struct Bench {
     plane: ControlPlane,
     world: Option<Forwarding>,
@@ -69,9 +71,10 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(more: &str) -> Self {
+    /// A control plane that knows nothing.
+    fn blank() -> Self {
         let plane = ControlPlane::new(ControlOptions { seed: 1 });
-        let mut bench = Self {
+        Self {
             plane,
             world: None,
             publications: 0,
@@ -79,7 +82,11 @@ impl Bench {
             frames: Vec::new(),
             forwarded: Vec::new(),
             events: Vec::new(),
-        };
+        }
+    }
+
+    fn new(more: &str) -> Self {
+        let mut bench = Self::blank();
         bench.input(Input::Configure(Box::new(config(more))));
         bench
     }
@@ -91,6 +98,11 @@ impl Bench {
 
     fn slice(&mut self, inputs: impl IntoIterator<Item = Input>) -> Vec<ShowReply> {
         inputs.into_iter().for_each(|input| self.plane.handle(NOW, input));
+        self.drain()
+    }
+
+    /// The end of a slice.
+    fn drain(&mut self) -> Vec<ShowReply> {
         self.plane.handle(NOW, Input::Flush);
         let mut replies = Vec::new();
         while let Some(action) = self.plane.poll_action() {

@@ -1,23 +1,22 @@
 //! The control thread: carries bytes, time and wishes between the control plane and the world.
 //!
 //! Owns the loop, the publisher of the forwarding state, and what survives a failure of the control
-//! plane: the publisher, the configuration and the list of ports. What any of it means is
-//! `control`'s.
+//! plane: the publisher, the configuration, the list of ports and what it said for this case. What
+//! any of it means is `control`'s.
 //!
 //! *Invariants*: never blocks but in its poller; between two looks at its messages it takes at most
 //! [`PUNTS_PER_SLICE`] packets of each ring of each worker, OSPF of all workers first. A panic
-//! inside the control plane starts a new one with the same configuration and ports; workers forward
-//! on with the last snapshot. Numbers that an older control plane gave out are reclaimed before the
-//! new one hears of any.
+//! inside the control plane starts a new one that inherits all this (`control::inherit`); until its
+//! first publication workers forward on with the last snapshot. Numbers that an older control plane
+//! gave out are reclaimed before the new one hears of any.
 
 use crate::api::show::ShowReply;
 use crate::api::{Event, Severity};
 use crate::base::ids::{NextHopId, PortId};
-use crate::base::machine::Machine;
 use crate::base::rcu::Publisher;
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
-use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input};
+use crate::control::{Action, AttachedPort, ControlOptions, Input, Legacy, Plane, Testament};
 use crate::daemon::clock::{Clock, entropy};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::mailbox::{Mailbox, Post};
@@ -31,6 +30,7 @@ use crate::packet::{PacketAlloc, PacketBuf};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 /// Packets taken from each ring of each worker before messages and timers are looked at again.
 pub const PUNTS_PER_SLICE: usize = 64;
@@ -76,6 +76,9 @@ struct Estate<B> {
     alloc: Box<dyn PacketAlloc<B>>,
     config: Option<Box<Config>>,
     ports: BTreeMap<PortId, AttachedPort>,
+    testament: Testament,
+    /// Questions that came between two control planes; at most as many as the mailbox holds.
+    open_questions: Vec<Input>,
     /// Snapshots of control planes that are no more, not yet reclaimed.
     foreign_snapshots: usize,
     /// Addresses that the host thread could not take yet.
@@ -91,9 +94,24 @@ struct Estate<B> {
     ending_at: Option<Instant>,
 }
 
-/// Runs the control thread until [`ToControl::Shutdown`]. Gives the publisher back, which must
-/// outlive the workers.
-pub fn run<B: PacketBuf>(start: ControlStart<B>) -> Publisher<Forwarding> {
+/// A message of which the estate has kept its part.
+struct Noted {
+    /// What it is to a control plane.
+    input: Input,
+    /// Who waits for it.
+    done: Option<SyncSender<()>>,
+}
+
+/// Says that something is done; whoever waited in vain has gone on.
+fn answer(done: Option<SyncSender<()>>) {
+    if let Some(done) = done {
+        let _ = done.try_send(());
+    }
+}
+
+/// Runs the control thread with control planes of one kind until [`ToControl::Shutdown`]. Gives the
+/// publisher back, which must outlive the workers.
+pub fn run<B: PacketBuf, P: Plane>(start: ControlStart<B>) -> Publisher<Forwarding> {
     let pass = match (start.admission)() {
         Ok(pass) => pass,
         Err(error) => {
@@ -108,7 +126,7 @@ pub fn run<B: PacketBuf>(start: ControlStart<B>) -> Publisher<Forwarding> {
         let began = estate.start.clock.now();
         // What the control plane held is gone with it; the estate is whole between two of its
         // actions.
-        let ended = catch_unwind(AssertUnwindSafe(|| estate.reign()));
+        let ended = catch_unwind(AssertUnwindSafe(|| estate.reign::<P>()));
         match ended {
             Ok(()) => break,
             Err(_) => {
@@ -118,7 +136,7 @@ pub fn run<B: PacketBuf>(start: ControlStart<B>) -> Publisher<Forwarding> {
                     true => RESTART_WAIT.0,
                     false => (restart_wait * 2).min(RESTART_WAIT.1),
                 };
-                std::thread::sleep(restart_wait);
+                estate.await_heir(restart_wait);
             }
         }
     }
@@ -135,6 +153,8 @@ impl<B: PacketBuf> Estate<B> {
             alloc,
             config: None,
             ports: BTreeMap::new(),
+            testament: Testament::default(),
+            open_questions: Vec::new(),
             foreign_snapshots: 1,
             unsent_addresses: None,
             reclaim_wait: RECLAIM_WAIT.0,
@@ -148,8 +168,8 @@ impl<B: PacketBuf> Estate<B> {
     }
 
     /// Drives one control plane from its start to the end of the router.
-    fn reign(&mut self) {
-        let mut plane = ControlPlane::new(ControlOptions { seed: entropy() });
+    fn reign<P: Plane>(&mut self) {
+        let mut plane = P::start(ControlOptions { seed: entropy() });
         self.teach(&mut plane);
         let mut events = Events::new();
         loop {
@@ -173,15 +193,18 @@ impl<B: PacketBuf> Estate<B> {
         }
     }
 
-    /// Tells a new control plane what its predecessor knew.
-    fn teach(&mut self, plane: &mut ControlPlane) {
+    /// Tells a new control plane what its predecessor left, where there was one.
+    fn teach<P: Plane>(&mut self, plane: &mut P) {
         let now = self.start.clock.now();
         if let Some(config) = self.config.clone() {
-            plane.handle(now, Input::Configure(config));
+            let ports = self.ports.values().cloned().collect();
+            let world = self.start.publisher.current();
+            let legacy = Legacy::new(config, ports, self.testament.clone(), world);
+            plane.handle(now, Input::Inherit(Box::new(legacy)));
             self.carry_out(plane);
         }
-        for port in self.ports.values().cloned().collect::<Vec<_>>() {
-            plane.handle(now, Input::PortAttached(Box::new(port)));
+        for question in core::mem::take(&mut self.open_questions) {
+            plane.handle(now, question);
             self.carry_out(plane);
         }
         if self.ending_at.is_some() {
@@ -192,57 +215,103 @@ impl<B: PacketBuf> Estate<B> {
     }
 
     fn mourn(&mut self) {
+        let now = self.start.clock.now();
         self.start.counters.count(DaemonCounter::ControlPanic);
+        if let Some(config) = &self.config {
+            self.testament.begin_grace(now, config);
+        }
         // Everything published so far numbers its next hops as the lost RIB did.
         self.foreign_snapshots = self.start.publisher.pending() + 1;
         self.send_event(Event {
-            at: self.start.clock.now(),
+            at: now,
             severity: Severity::Error,
             topic: "daemon.control".to_owned(),
-            text: "the control plane failed and starts again; forwarding goes on".to_owned(),
+            text: "the control plane failed and starts again; what it forwarded is forwarded on, \
+                   but neighbours send nothing through this router until they are adjacent again"
+                .to_owned(),
             fields: Vec::new(),
         });
     }
 
-    fn take_messages(&mut self, plane: &mut ControlPlane) -> bool {
+    /// The time between two control planes. What is told meanwhile is kept for the next one; lost
+    /// carrier cannot wait for it, so the next hops behind it die in the world that is read.
+    fn await_heir(&mut self, span: Duration) {
+        let until = self.start.clock.now() + span;
+        let mut events = Events::new();
+        loop {
+            while let Some(message) = self.start.mailbox.take() {
+                let Some(Noted { input, done }) = self.note(message) else { continue };
+                match input {
+                    Input::Carrier { port, is_up: false } | Input::PortDetached(port) => {
+                        self.cut_off(port);
+                    }
+                    question @ Input::Query { .. } => self.open_questions.push(question),
+                    _ => {}
+                }
+                answer(done);
+            }
+            let now = self.start.clock.now();
+            if now >= until || self.ending_at.is_some() {
+                return;
+            }
+            if self.start.poller.wait(Some(until - now), &mut events).is_err() {
+                std::thread::sleep(until - now);
+            }
+        }
+    }
+
+    /// Marks the next hops on a port as dead.
+    fn cut_off(&self, port: PortId) {
+        let world = self.start.publisher.current();
+        let numbered = (0..).map(NextHopId).zip(world.next_hops.iter());
+        for (number, _) in numbered.filter(|(_, next_hop)| next_hop.port == port) {
+            world.liveness.set(number, false);
+        }
+    }
+
+    /// Keeps of a message what outlives a control plane; what it means to one, if anything.
+    fn note(&mut self, message: ToControl) -> Option<Noted> {
+        let mut waiting = None;
+        let input = match message {
+            ToControl::Configure(config) => {
+                self.config = Some(config.clone());
+                Input::Configure(config)
+            }
+            ToControl::Attach(port) => {
+                self.ports.insert(port.port, (*port).clone());
+                Input::PortAttached(port)
+            }
+            ToControl::Detach { port, done } => {
+                self.ports.remove(&port);
+                waiting = Some(done);
+                Input::PortDetached(port)
+            }
+            ToControl::Carrier { port, is_up } => {
+                self.ports.get_mut(&port)?.is_up = is_up;
+                Input::Carrier { port, is_up }
+            }
+            ToControl::Query { id, query } => Input::Query { id, query },
+            ToControl::Shutdown => {
+                self.ending_at = Some(self.start.clock.now() + SHUTDOWN_LINGER);
+                Input::Shutdown
+            }
+        };
+        Some(Noted { input, done: waiting })
+    }
+
+    fn take_messages<P: Plane>(&mut self, plane: &mut P) -> bool {
         for _ in 0..MESSAGES_PER_SLICE {
             let Some(message) = self.start.mailbox.take() else { return false };
-            let input = match message {
-                ToControl::Configure(config) => {
-                    self.config = Some(config.clone());
-                    Input::Configure(config)
-                }
-                ToControl::Attach(port) => {
-                    self.ports.insert(port.port, (*port).clone());
-                    Input::PortAttached(port)
-                }
-                ToControl::Detach { port, done } => {
-                    self.ports.remove(&port);
-                    plane.handle(self.start.clock.now(), Input::PortDetached(port));
-                    self.carry_out(plane);
-                    // Whoever waited in vain has gone on.
-                    let _ = done.try_send(());
-                    continue;
-                }
-                ToControl::Carrier { port, is_up } => {
-                    let Some(attached) = self.ports.get_mut(&port) else { continue };
-                    attached.is_up = is_up;
-                    Input::Carrier { port, is_up }
-                }
-                ToControl::Query { id, query } => Input::Query { id, query },
-                ToControl::Shutdown => {
-                    self.ending_at = Some(self.start.clock.now() + SHUTDOWN_LINGER);
-                    Input::Shutdown
-                }
-            };
+            let Some(Noted { input, done }) = self.note(message) else { continue };
             plane.handle(self.start.clock.now(), input);
             self.carry_out(plane);
+            answer(done);
         }
         true
     }
 
     /// A slice of what the workers sent up. A ring that has more does not keep the others waiting.
-    fn take_punts(&mut self, plane: &mut ControlPlane) -> bool {
+    fn take_punts<P: Plane>(&mut self, plane: &mut P) -> bool {
         let mut is_busy = false;
         for place in 0..CONTROL_RING_COUNT {
             for worker in 0..self.start.workers.len() {
@@ -253,7 +322,7 @@ impl<B: PacketBuf> Estate<B> {
     }
 
     /// Empties one ring of one worker, as far as a slice goes; says whether there may be more.
-    fn take_slice(&mut self, plane: &mut ControlPlane, worker: usize, place: usize) -> bool {
+    fn take_slice<P: Plane>(&mut self, plane: &mut P, worker: usize, place: usize) -> bool {
         for _ in 0..PUNTS_PER_SLICE {
             let links = self.start.workers.get(worker);
             let ring = links.and_then(|links| links.punts.of_control().get(place).copied());
@@ -270,16 +339,16 @@ impl<B: PacketBuf> Estate<B> {
 
     /// Lets the control plane work, and notes how long a step took in which routes were calculated:
     /// the control plane itself has no clock.
-    fn timed(&mut self, plane: &mut ControlPlane, work: impl FnOnce(&mut ControlPlane)) {
-        let runs = plane.ospf().run_count();
+    fn timed<P: Plane>(&mut self, plane: &mut P, work: impl FnOnce(&mut P)) {
+        let runs = plane.calculation_count();
         let began = self.start.clock.now();
         work(plane);
-        if plane.ospf().run_count() != runs {
+        if plane.calculation_count() != runs {
             self.calculation = self.start.clock.now() - began;
         }
     }
 
-    fn carry_out(&mut self, plane: &mut ControlPlane) {
+    fn carry_out<P: Plane>(&mut self, plane: &mut P) {
         while let Some(action) = plane.poll_action() {
             match action {
                 Action::SendFrame { port, bytes } => {
@@ -315,11 +384,12 @@ impl<B: PacketBuf> Estate<B> {
                 Action::Event(event) => self.send_event(event),
             }
         }
+        self.testament = plane.testament();
         self.start.workers.iter().for_each(WorkerLinks::finish);
     }
 
     /// The end of a slice: what it changed becomes one world.
-    fn flush(&mut self, now: Instant, plane: &mut ControlPlane) {
+    fn flush<P: Plane>(&mut self, now: Instant, plane: &mut P) {
         if plane.is_dirty() && now >= self.flush_at {
             plane.handle(now, Input::Flush);
             self.carry_out(plane);
@@ -364,7 +434,7 @@ impl<B: PacketBuf> Estate<B> {
     }
 
     /// RFC 4861 §7.3.3: neighbours are probed only while packets are sent to them.
-    fn report_use(&mut self, now: Instant, plane: &mut ControlPlane) {
+    fn report_use<P: Plane>(&mut self, now: Instant, plane: &mut P) {
         if now - self.use_reported_at < USE_REPORT_INTERVAL {
             return;
         }
@@ -385,7 +455,7 @@ impl<B: PacketBuf> Estate<B> {
         }
     }
 
-    fn reclaim(&mut self, now: Instant, plane: &mut ControlPlane) {
+    fn reclaim<P: Plane>(&mut self, now: Instant, plane: &mut P) {
         if self.start.publisher.pending() == 0 || now < self.reclaim_at {
             return;
         }
@@ -408,7 +478,7 @@ impl<B: PacketBuf> Estate<B> {
         self.start.workers.iter().flat_map(|worker| worker.punts.of_control())
     }
 
-    fn sleep(&self, plane: &ControlPlane, events: &mut Events) {
+    fn sleep<P: Plane>(&self, plane: &P, events: &mut Events) {
         let now = self.start.clock.now();
         let pending = self.start.publisher.pending() > 0;
         let deadline = [
@@ -447,60 +517,4 @@ fn input_of<B: PacketBuf>(punted: &Punted<B>) -> Option<Input> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::ids::LcoreId;
-    use crate::daemon::mailbox::mailbox;
-    use crate::fib::Liveness;
-    use crate::packet::HeapBuf;
-    use core::net::Ipv6Addr;
-
-    struct HeapAlloc;
-
-    impl PacketAlloc<HeapBuf> for HeapAlloc {
-        fn alloc(&mut self) -> Option<HeapBuf> {
-            Some(HeapBuf::new(&[]))
-        }
-    }
-
-    fn estate() -> Estate<HeapBuf> {
-        let poller = Poller::new().unwrap();
-        let (_, control_box) = mailbox(1, poller.waker());
-        let (host, _) = mailbox(1, poller.waker());
-        let start = ControlStart {
-            mailbox: control_box,
-            host,
-            workers: vec![WorkerLinks::new(LcoreId(0), 0).unwrap()],
-            publisher: Publisher::new(Forwarding::empty(Arc::new(Liveness::new(0)))),
-            clock: Clock::start(),
-            counters: Arc::default(),
-            admission: Arc::new(|| unreachable!("the test is its thread")),
-            poller,
-        };
-        Estate::new(start, Box::new(HeapAlloc), Instant::ZERO)
-    }
-
-    #[test]
-    fn a_slice_takes_of_every_ring_and_each_of_them_ends_a_sleep() {
-        let mut estate = estate();
-        let mut plane = ControlPlane::new(ControlOptions { seed: 1 });
-        let (punts, neighbor) = (estate.start.workers[0].punts.clone(), Ipv6Addr::UNSPECIFIED);
-        let punted =
-            |class| Punted { class, port: PortId(1), neighbor, packet: HeapBuf::new(&[0; 60]) };
-        for _ in 0..PUNTS_PER_SLICE + 1 {
-            assert!(punts.ospf.push(punted(PuntClass::Ospf)).is_ok());
-            assert!(punts.control.push(punted(PuntClass::Nd)).is_ok());
-        }
-        assert!(estate.take_punts(&mut plane));
-        assert_eq!(punts.of_control().map(Ring::len), [1, 1]);
-        assert!(!estate.take_punts(&mut plane));
-        assert_eq!(punts.of_control().map(Ring::len), [0, 0]);
-        assert_eq!(plane.counters().frames_without_port, 2 * (PUNTS_PER_SLICE as u64 + 1));
-        for ring in punts.of_control() {
-            assert!(estate.rings().all(Ring::announce_sleep));
-            assert!(ring.push(punted(PuntClass::Nd)).is_ok() && ring.must_wake());
-            assert!(!estate.rings().all(Ring::announce_sleep), "something waits");
-            assert!(ring.pop().is_some());
-        }
-    }
-}
+mod tests;

@@ -31,7 +31,7 @@ macro_rules! daemon_counters {
 
 daemon_counters! {
     ControlPanic: "control_panic",
-        "The control plane failed and was started again; workers went on. Please report it.";
+        "The control plane failed and was started again. Please report it.";
     InjectRingFull: "inject_ring_full", "A worker did not take what it should send; it is behind.";
     InjectNoBuffer: "inject_no_buffer", "No packet buffer was free for a frame of the router.";
     InjectTooLong: "inject_too_long", "A packet of the router or of the host fits no buffer.";

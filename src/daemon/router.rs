@@ -8,6 +8,7 @@
 use crate::base::ids::LcoreId;
 use crate::base::rcu::Publisher;
 use crate::config::{Config, IdlePolicy as IdleSetting};
+use crate::control::ControlPlane;
 use crate::daemon::api_server::ApiServer;
 use crate::daemon::apply::{Applier, Listeners};
 use crate::daemon::clock::{Clock, entropy};
@@ -202,7 +203,7 @@ fn start<B: PacketBuf + 'static>(
         admission: rest.admission,
     };
     let listeners = Listeners::new(to_control, to_host, rest.counters, rest.clock);
-    let control = spawn("control", move || control::run(control))?;
+    let control = spawn("control", move || control::run::<B, ControlPlane>(control))?;
     let host = spawn("host", move || host::run(host))?;
     Ok(Running { workers, control, host, listeners, jobs })
 }

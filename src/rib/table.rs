@@ -330,6 +330,11 @@ impl Rib {
         select(&entry.candidates, |candidate| self.way(candidate))
     }
 
+    /// Whether anybody announces exactly this prefix.
+    pub fn has_route(&self, prefix: Ipv6Prefix) -> bool {
+        self.entries.get(&prefix).is_some_and(|entry| !entry.candidates.is_empty())
+    }
+
     /// Announcements inside.
     pub fn route_count(&self) -> usize {
         self.route_count

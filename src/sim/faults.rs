@@ -90,6 +90,11 @@ pub enum Fault {
         /// The cost.
         cost: u16,
     },
+    /// Its control plane fails, and another takes its place at once; its data plane goes on.
+    Crash {
+        /// Which.
+        router: usize,
+    },
 }
 
 /// What a schedule is made from.
@@ -144,7 +149,8 @@ fn one(plan: &ChaosPlan, prng: &mut Prng) -> (Fault, Fault) {
         35..45 => (Fault::Silence { link, direction: None }, heal),
         45..50 => (Fault::Silence { link, direction: Some(Direction::Forth) }, heal),
         50..55 => (Fault::Silence { link, direction: Some(Direction::Back) }, heal),
-        55..65 => (Fault::Kill { router, death: Death::Process }, restart),
+        55..60 => (Fault::Kill { router, death: Death::Process }, restart),
+        60..65 => (Fault::Crash { router }, restart),
         65..75 => (Fault::Kill { router, death: Death::Power }, restart),
         75..80 => (Fault::Stop { router }, restart),
         80..85 => {
@@ -207,6 +213,7 @@ mod tests {
         assert!(has(|fault| matches!(fault, Fault::Silence { direction: None, .. })));
         assert!(has(|fault| matches!(fault, Fault::Silence { direction: Some(_), .. })));
         assert!(has(|fault| matches!(fault, Fault::Kill { death: Death::Power, .. })));
+        assert!(has(|fault| matches!(fault, Fault::Crash { .. })));
         assert!(has(|fault| matches!(fault, Fault::Kill { death: Death::Process, .. })));
         assert!(has(|fault| matches!(fault, Fault::Degrade { quality: Quality::BAD, .. })));
         assert!(has(|fault| matches!(fault, Fault::Stop { .. })));

@@ -8,10 +8,10 @@
 //! plane. A node takes no time: what it does at an instant, it has done at that instant.
 
 use crate::base::ids::{LcoreId, NextHopId, PortId};
-use crate::base::machine::Machine;
 use crate::base::rcu::{Publisher, Reader};
 use crate::base::time::Instant;
-use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input};
+use crate::config::Config;
+use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input, Legacy, Plane};
 use crate::dataplane::lcore::{WorkerRings, WorldReader};
 use crate::dataplane::{
     Injected, LcoreCounters, LcoreSnapshot, PuntClass, PuntRings, PuntSender, Punted, Ring, Worker,
@@ -35,20 +35,13 @@ pub const HOST_PACKETS_MAX: usize = 4096;
 /// Events that are kept for the checkers.
 pub const EVENTS_MAX: usize = 1024;
 
-/// A control plane that a node can drive: the real one, or a small one in a test.
-pub trait Control: Machine<Input = Input, Action = Action> {
-    /// A new one that knows nothing.
-    fn start(options: ControlOptions) -> Self;
-
+/// A control plane that a node can drive and judges can look at.
+pub trait Control: Plane {
     /// A digest of its link-state database: equal where the databases are.
     fn area_digest(&self) -> u64;
 }
 
 impl Control for ControlPlane {
-    fn start(options: ControlOptions) -> Self {
-        Self::new(options)
-    }
-
     fn area_digest(&self) -> u64 {
         self.ospf().area_digest()
     }
@@ -119,6 +112,8 @@ pub struct Node<C> {
     ports: Vec<Queues>,
     used: BTreeMap<NextHopId, u64>,
     reclaimed: u64,
+    /// Worlds of control planes that failed, not yet reclaimed.
+    foreign_worlds: usize,
     /// Worlds published so far.
     pub publications: u64,
     /// Packets for the kernel of the host since they were last taken, each an IPv6 packet.
@@ -167,6 +162,7 @@ impl<C: Control> Node<C> {
             ports,
             used: BTreeMap::new(),
             reclaimed: 0,
+            foreign_worlds: 0,
             publications: 0,
             host_packets: VecDeque::new(),
             host_overflow: 0,
@@ -179,6 +175,23 @@ impl<C: Control> Node<C> {
         }
         let sent = node.settle(now);
         (node, sent)
+    }
+
+    /// The control plane fails, and another takes its place; the worker goes on meanwhile.
+    pub fn replace_control(
+        &mut self,
+        now: Instant,
+        seed: u64,
+        config: Box<Config>,
+        attached: Vec<AttachedPort>,
+    ) -> Vec<Sent> {
+        let mut testament = self.control.testament();
+        testament.begin_grace(now, &config);
+        let legacy = Legacy::new(config, attached, testament, self.publisher.current());
+        self.control = C::start(ControlOptions { seed });
+        self.foreign_worlds = self.publisher.pending() + 1;
+        self.reclaimed = 0;
+        self.input(now, Input::Inherit(Box::new(legacy)))
     }
 
     /// The control plane.
@@ -233,9 +246,10 @@ impl<C: Control> Node<C> {
         for (port, address) in self.neighbors_used() {
             self.control.handle(now, Input::NeighborUsed { port, address });
         }
-        self.publisher.reclaim();
+        let freed = self.publisher.reclaim();
+        self.foreign_worlds = self.foreign_worlds.saturating_sub(freed);
         let oldest = self.publisher.oldest().epoch;
-        if oldest != self.reclaimed {
+        if self.foreign_worlds == 0 && oldest != self.reclaimed {
             self.reclaimed = oldest;
             self.control.handle(now, Input::Reclaimed { epoch: oldest });
         }

@@ -8,7 +8,7 @@
 
 use crate::base::machine::Machine;
 use crate::base::time::Instant;
-use crate::control::{Action, ControlOptions, Input};
+use crate::control::{Action, ControlOptions, Input, Plane, Testament};
 use crate::sim::node::Control;
 use crate::sim::trace::Digest;
 use serde::Serialize;
@@ -100,12 +100,26 @@ impl<C: Control> Machine for Recorded<C> {
     }
 }
 
-impl<C: Control> Control for Recorded<C> {
+impl<C: Control> Plane for Recorded<C> {
     fn start(options: ControlOptions) -> Self {
         let recording = Recording { seed: options.seed, steps: Vec::new(), is_whole: true };
         Self { inner: C::start(options), recording, digest: Digest::default() }
     }
 
+    fn testament(&self) -> Testament {
+        self.inner.testament()
+    }
+
+    fn is_dirty(&self) -> bool {
+        self.inner.is_dirty()
+    }
+
+    fn calculation_count(&self) -> u64 {
+        self.inner.calculation_count()
+    }
+}
+
+impl<C: Control> Control for Recorded<C> {
     fn area_digest(&self) -> u64 {
         self.inner.area_digest()
     }

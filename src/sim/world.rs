@@ -280,6 +280,7 @@ impl<C: Control> World<C> {
                 }
             }
             Fault::Reconfigure { router, cost } => self.reconfigure(router, cost),
+            Fault::Crash { router } => self.crash(router),
         }
     }
 
@@ -413,6 +414,19 @@ impl<C: Control> World<C> {
         let input = Input::Configure(Box::new(config));
         self.with_node(router, |node| node.input(now, input));
         self.attach(router, attached.into_iter());
+    }
+
+    /// The control plane of a router fails; its data plane does not notice.
+    fn crash(&mut self, router: usize) {
+        let (config, mut attached) = self.describe(router);
+        let (now, slot) = (self.now, &mut self.slots[router]);
+        if slot.is_stopping {
+            return;
+        }
+        slot.carrier = attached.iter().map(|port| (port.port, port.is_up)).collect();
+        attached.retain(|port| !slot.detached.contains(&port.port));
+        let (seed, config) = (slot.prng.next_u64(), Box::new(config));
+        self.with_node(router, |node| node.replace_control(now, seed, config, attached));
     }
 
     fn kill(&mut self, router: usize, death: Death) {

@@ -16,6 +16,8 @@ use kumiki::wire::udp::UdpHeader;
 const CUT_LIMIT: Duration = Duration::from_millis(300);
 /// RouterDeadInterval, and the same work as after a cut.
 const SILENT_CUT_LIMIT: Duration = Duration::from_millis(3600);
+/// Packets to each router after a crash, 5 ms apart: until every neighbour is back, and longer.
+const PACKETS_AFTER_CRASH: u16 = 200;
 
 #[test]
 fn a_ring_of_8_turns_round_at_once_when_a_cable_is_cut() {
@@ -50,6 +52,61 @@ fn a_silent_cut_is_found_within_the_dead_interval() {
             run.converges(HEAL_LIMIT);
             run.falls_silent();
         }
+    });
+}
+
+#[test]
+fn a_control_plane_that_fails_stops_nothing_that_its_router_sends() {
+    scenario(
+        "faults::a_control_plane_that_fails_stops_nothing_that_its_router_sends",
+        3,
+        |start| {
+            let mut run = start.cluster("circulant:1,3", 8);
+            run.settles();
+            let (from, failed_at) = (1, run.world.now());
+            let others: Vec<usize> = (0..8).filter(|router| *router != from).collect();
+            others.iter().for_each(|router| drop(run.world.take_host_packets(*router)));
+            run.world.apply(Fault::Crash { router: from });
+            for number in 0..PACKETS_AFTER_CRASH {
+                for to in &others {
+                    let setup = run.world.setup();
+                    let packet = datagram(setup.loopback(from), setup.loopback(*to), number);
+                    run.world.send_from_host(from, &packet);
+                }
+                run.world.run_for(Duration::from_millis(5));
+            }
+            run.world.run_for(Duration::from_millis(50));
+            for router in others {
+                let arrived = run.world.take_host_packets(router).len();
+                let sent = usize::from(PACKETS_AFTER_CRASH);
+                assert_eq!(arrived, sent, "from s{:02} to s{:02}", from + 1, router + 1);
+            }
+            run.converges(HEAL_LIMIT);
+            assert!(run.has_said(from, "every neighbour is back or gone", failed_at));
+            run.is_right();
+            run.falls_silent();
+        },
+    );
+}
+
+#[test]
+fn a_router_whose_neighbours_die_with_its_control_plane_gives_up_what_it_inherited() {
+    let name = "faults::a_router_whose_neighbours_die_with_its_control_plane_gives_up_what_it_\
+                inherited";
+    scenario(name, 2, |start| {
+        let mut run = start.cluster("ring", 6);
+        run.settles();
+        for router in [0, 2] {
+            run.world.apply(Fault::Kill { router, death: Death::Process });
+        }
+        run.world.apply(Fault::Crash { router: 1 });
+        run.converges(HEAL_LIMIT);
+        run.is_right();
+        run.world.apply(Fault::Crash { router: 4 });
+        run.cut(4, 5);
+        run.converges(HEAL_LIMIT);
+        run.falls_silent();
+        run.is_right();
     });
 }
 

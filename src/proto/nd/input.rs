@@ -51,6 +51,16 @@ pub enum Input {
         /// Source MAC of the frame.
         mac: MacAddress,
     },
+    /// An earlier run knew this neighbour: an entry is made where there is none, stale (RFC 4861
+    /// §7.3.2) until the neighbour proves that it is still there.
+    Remembered {
+        /// The port.
+        port: PortId,
+        /// The neighbour.
+        address: Ipv6Addr,
+        /// Its MAC then.
+        mac: MacAddress,
+    },
     /// `[[neighbor]]`: an entry that never expires and is never asked for.
     StaticEntry {
         /// The port.

@@ -107,6 +107,11 @@ impl Nd {
                 port.confirm(out, address, mac);
                 Some(id)
             }
+            Input::Remembered { port: id, address, mac } => {
+                let (port, out) = self.port(id)?;
+                port.remember(out, address, mac);
+                Some(id)
+            }
             Input::StaticEntry { port: id, address, mac } => {
                 if !self.may_be_static(id, address) {
                     self.out.counters.static_refused += 1;

@@ -112,6 +112,14 @@ impl NdPort {
         self.drive(out, address, NudEvent::Confirmed, None);
     }
 
+    /// An earlier run knew a neighbour; what this one knows already is newer.
+    pub(super) fn remember(&mut self, out: &mut Outbox, address: Ipv6Addr, mac: MacAddress) {
+        if self.interface.is_some() && self.cache.get(address).is_none() {
+            self.hear(out, address, mac);
+            self.want(out, address);
+        }
+    }
+
     /// A neighbour said its MAC without being asked: an entry is made where there is none.
     pub(super) fn hear(&mut self, out: &mut Outbox, address: Ipv6Addr, mac: MacAddress) {
         if !self.may_be_neighbor(address) || mac.is_multicast() || mac == MacAddress::default() {

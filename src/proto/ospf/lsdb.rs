@@ -10,7 +10,7 @@
 use super::limits::{
     DATABASE_LSAS_MAX, DATABASE_OCTETS_MAX, MIN_LS_ARRIVAL, REFRESH_JITTER, REFRESH_TIME,
 };
-use crate::base::ids::PortId;
+use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::MAX_AGE_S;
 use crate::wire::ospf::{LsType, Lsa, LsaHeader, LsaKey, LsaScope};
@@ -129,6 +129,17 @@ impl Lsdb {
     /// Every instance, by scope, type, router and Link State ID.
     pub fn iter(&self) -> impl Iterator<Item = (&Place, &Entry)> {
         self.entries.iter()
+    }
+
+    /// The instances of one type that a router made in one database.
+    pub fn of_router(
+        &self,
+        scope: Scope,
+        ls_type: LsType,
+        advertising_router: RouterId,
+    ) -> impl Iterator<Item = &Entry> {
+        let key = |link_state_id| LsaKey { ls_type, link_state_id, advertising_router };
+        self.entries.range((scope, key(0))..=(scope, key(u32::MAX))).map(|(_, entry)| entry)
     }
 
     /// Puts an instance in, in place of what was there. `jitter` brings the refresh of an own one

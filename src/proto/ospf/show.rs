@@ -3,11 +3,12 @@
 //! Owns the reading; the rows are declared in [`super::view`].
 
 use super::input::BACKBONE;
-use super::lsdb::Scope;
+use super::lsdb::{Entry, Scope};
 use super::machine::Ospf;
 use super::view::{InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView};
+use crate::base::ids::{PortId, RouterId};
 use crate::base::time::Instant;
-use crate::wire::ospf::{Lsa, LsaBody};
+use crate::wire::ospf::{LsType, Lsa, LsaBody, RouterLinkType};
 
 impl Ospf {
     /// Every neighbour, by port; also whoever is on a cable and not accepted, with the reason.
@@ -64,6 +65,33 @@ impl Ospf {
             }
         });
         views.collect()
+    }
+
+    /// Whether the link on `port` can carry routes: its neighbour is Full, and the router-LSAs of
+    /// both ends name each other. RFC 5340 §4.8.1 (RFC 2328 §16.1 (2) (b)) uses no other links.
+    pub fn is_mutual(&self, port: PortId) -> bool {
+        let Some(interface) = self.interfaces.get(&port) else { return false };
+        let (Some(own_id), Some(neighbor)) = (self.router_id, &interface.neighbor) else {
+            return false;
+        };
+        let here = (own_id, interface.config.interface_id);
+        let there = (neighbor.router_id, neighbor.interface_id);
+        neighbor.state == NeighborState::Full
+            && self.names_link(here, there)
+            && self.names_link(there, here)
+    }
+
+    /// Whether the router-LSA of one router has a cable to the other, each with its Interface ID.
+    fn names_link(&self, (from, own): (RouterId, u32), (to, other): (RouterId, u32)) -> bool {
+        let parts = self.lsdb.of_router(Scope::Area, LsType::ROUTER, from);
+        parts.map(Entry::as_installed).filter(|lsa| !lsa.header.is_max_age()).any(|lsa| {
+            let Ok(LsaBody::Router(body)) = lsa.body() else { return false };
+            body.links.iter().any(|link| {
+                link.link_type == RouterLinkType::PointToPoint
+                    && (link.interface_id, link.neighbor_interface_id) == (own, other)
+                    && link.neighbor_router_id == to
+            })
+        })
     }
 
     /// The link-state database in order of scope, type, router, id; ages as of `now`.

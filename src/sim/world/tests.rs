@@ -6,7 +6,7 @@ use crate::base::ids::{GroupId, MacAddress, NextHopId};
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
 use crate::config::addressing;
-use crate::control::{Action, AttachedPort, ControlOptions};
+use crate::control::{Action, AttachedPort, ControlOptions, Plane, Testament};
 use crate::fib::{
     Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
 };
@@ -156,7 +156,7 @@ impl<const IS_WRONG: bool> Machine for Beacon<IS_WRONG> {
     }
 }
 
-impl<const IS_WRONG: bool> Control for Beacon<IS_WRONG> {
+impl<const IS_WRONG: bool> Plane for Beacon<IS_WRONG> {
     fn start(options: ControlOptions) -> Self {
         Self {
             number: 0,
@@ -169,6 +169,20 @@ impl<const IS_WRONG: bool> Control for Beacon<IS_WRONG> {
         }
     }
 
+    fn testament(&self) -> Testament {
+        Testament::default()
+    }
+
+    fn is_dirty(&self) -> bool {
+        false
+    }
+
+    fn calculation_count(&self) -> u64 {
+        0
+    }
+}
+
+impl<const IS_WRONG: bool> Control for Beacon<IS_WRONG> {
     fn area_digest(&self) -> u64 {
         7
     }

@@ -249,3 +249,22 @@ fn scans_on_every_lan_leave_room_for_each_and_for_the_fabric() {
     assert_eq!(on(&nd, cable), FABRIC_ENTRIES_PER_PORT_MAX);
     assert_eq!(nd.mac_of(cable, local(MAC_B)), Some(MAC_B));
 }
+
+#[test]
+fn a_neighbour_of_an_earlier_run_is_told_at_once_and_asked_when_it_is_used() {
+    let mut nd = Nd::new(1);
+    let now = Instant::from_millis(5_000);
+    nd.handle(
+        Instant::ZERO,
+        Input::InterfaceUp { port: PORT, interface: Box::new(interface(MAC_A)) },
+    );
+    let address = local(MAC_B);
+    nd.handle(now, Input::Remembered { port: PORT, address, mac: MAC_B });
+    assert!(nd.is_told(PORT, address));
+    let state = |nd: &Nd| nd.entries().first().map(|entry| entry.state);
+    assert_eq!(state(&nd), Some(NdState::Stale));
+    nd.handle(now, Input::Used { port: PORT, address });
+    assert_eq!(state(&nd), Some(NdState::Delay));
+    nd.handle(now, Input::Remembered { port: PORT, address, mac: MAC_C });
+    assert_eq!(nd.mac_of(PORT, address), Some(MAC_B), "what this run knows is newer");
+}
