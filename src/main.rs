@@ -1,15 +1,15 @@
 //! The `kumiki` binary: which commands there are, and whose they are.
 //!
 //! Owns the list of commands; each is carried out by the folder it names. Exit codes are those of
-//! [`kumiki::cli::Exit`].
+//! `base::exit`.
 #![forbid(unsafe_code)]
 
 use clap::{Parser, Subcommand};
+use kumiki::cli;
 use kumiki::cli::config::{CheckArguments, ConfigCommand};
 use kumiki::cli::monitor::MonitorArguments;
 use kumiki::cli::run::RunArguments;
 use kumiki::cli::show::ShowArguments;
-use kumiki::cli::{self, Exit};
 use kumiki::daemon::{self, RunOptions};
 use kumiki::lab::LabCommand;
 use std::process::ExitCode;
@@ -39,20 +39,21 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse_from(cli::accept_habits(std::env::args_os()));
-    match arguments.command {
-        Command::Run(arguments) => run(arguments).into(),
-        Command::Show(arguments) => cli::show::show(&arguments).into(),
-        Command::Monitor(arguments) => cli::monitor::monitor(&arguments).into(),
-        Command::Config(command) => cli::config::config(&command).into(),
-        Command::Lab(command) => kumiki::lab::run(command).into(),
-    }
+    let code = match arguments.command {
+        Command::Run(arguments) => run(arguments),
+        Command::Show(arguments) => cli::show::show(&arguments).code(),
+        Command::Monitor(arguments) => cli::monitor::monitor(&arguments).code(),
+        Command::Config(command) => cli::config::config(&command).code(),
+        Command::Lab(command) => kumiki::lab::run(command),
+    };
+    code.into()
 }
 
-fn run(arguments: RunArguments) -> Exit {
+fn run(arguments: RunArguments) -> u8 {
     let check =
         CheckArguments { file: arguments.config, identity: arguments.identity, json: false };
     if arguments.check {
-        return cli::config::check(&check);
+        return cli::config::check(&check).code();
     }
     let options = RunOptions {
         config: check.file,
@@ -61,10 +62,10 @@ fn run(arguments: RunArguments) -> Exit {
         is_log_json: arguments.log_json,
     };
     match daemon::run(&options) {
-        Ok(()) => Exit::Ok,
+        Ok(()) => 0,
         Err(error) => {
             eprintln!("kumiki: {error}");
-            if error.is_configuration() { Exit::Configuration } else { Exit::Failed }
+            error.exit().code()
         }
     }
 }

@@ -7,7 +7,7 @@
 //! wait for ever.
 
 use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody};
-use crate::cli::exit::Exit;
+use crate::base::exit::Exit;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

@@ -4,8 +4,8 @@
 
 use crate::api::show::ShowReply;
 use crate::api::{ReplyBody, RequestBody, ShowQuery};
+use crate::base::exit::Exit;
 use crate::cli::client::{Client, ClientError, SOCKET_DEFAULT};
-use crate::cli::exit::Exit;
 use crate::cli::files::load_text;
 use crate::cli::output::emit;
 use crate::cli::run::IdentityArguments;

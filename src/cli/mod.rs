@@ -2,8 +2,8 @@
 //!
 //! Read [`arguments`] (which words exist, and the spellings of other routers that are understood),
 //! then [`show`] (one file a table), [`config`] (check, diff, apply, schema), [`monitor`], [`run`]
-//! (the arguments of the router itself), [`client`] (the socket), [`output`] and [`exit`] (what the
-//! shell gets back).
+//! (the arguments of the router itself), [`client`] (the socket), [`output`]. What the shell gets
+//! back is a word of the house: [`crate::base::exit`].
 //!
 //! Rendering is pure: rows in, text out. Absent on purpose: the router and the lab; `main` puts
 //! them beside the commands of this folder.
@@ -12,7 +12,6 @@
 pub mod arguments;
 pub mod client;
 pub mod config;
-pub mod exit;
 pub mod files;
 pub mod monitor;
 pub mod output;
@@ -20,4 +19,3 @@ pub mod run;
 pub mod show;
 
 pub use arguments::{accept_habits, host_name};
-pub use exit::Exit;

@@ -3,8 +3,8 @@
 //! Owns the line of an event. Ends with ctrl-C, or when the router ends (exit 69).
 
 use crate::api::{Event, Severity};
+use crate::base::exit::Exit;
 use crate::cli::client::{Client, ClientError, SOCKET_DEFAULT};
-use crate::cli::exit::Exit;
 use crate::cli::show::look::Look;
 use clap::Args;
 use core::fmt::Write as _;

@@ -2,7 +2,7 @@
 //!
 //! Owns [`emit`]. Who closes the pipe (`| head`) has seen enough: that is no error.
 
-use crate::cli::exit::Exit;
+use crate::base::exit::Exit;
 use std::io::{self, Write};
 
 /// Writes `text` and flushes. `Err` is how the command ends: successfully when the reader went

@@ -18,6 +18,7 @@ use crate::ports::dpdk::{
     DESCRIPTORS_DEFAULT, OpenError, OpenOptions, OpenPort, PAGED_MEMORY_MIB, PortStats, QueuePair,
     open,
 };
+use rustix::thread::{CapabilitySet, capabilities};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -120,7 +121,7 @@ impl DeviceOpener<Mbuf> for DpdkOpener {
             is_promiscuous: false,
         };
         let opened = open(self.eal, &port.spec, &options, self.pool)
-            .map_err(|error| PortProblem::Device(remedy(port, &error)))?;
+            .map_err(|error| problem(port, &error))?;
         let OpenPort { port: device, mac, driver, speed_mbps, queues, stats } = opened;
         let queues = queues.into_iter().map(|pair| {
             let QueuePair { rx, tx, wakeup } = pair;
@@ -134,6 +135,17 @@ impl DeviceOpener<Mbuf> for DpdkOpener {
         let stats = Arc::new(stats);
         let close = Box::new(close);
         Ok(OpenDevice { mac, driver, mtu_max, speed_mbps, queues, stats, close })
+    }
+}
+
+/// What a refusal means. Drivers of kernel interfaces do not say why the kernel refused.
+fn problem(port: &PlannedPort, error: &OpenError) -> PortProblem {
+    let needs = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
+    let has = capabilities(None).map(|sets| sets.effective);
+    let is_allowed = has.is_ok_and(|has| has.contains(needs));
+    match port.spec.kernel_interface() {
+        Some(_) if !is_allowed => PortProblem::Denied(remedy(port, error)),
+        _ => PortProblem::Device(remedy(port, error)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns [`RunError`]. What goes wrong later does not end the router; it becomes a log line and a
 //! counter.
 
+use crate::base::exit::Exit;
 use crate::base::ids::PORT_MAX;
 use crate::config::ConfigErrors;
 use crate::os::netlink::NetlinkError;
@@ -141,6 +142,9 @@ pub enum PortProblem {
     /// The device does not open.
     #[error("{0}")]
     Device(String),
+    /// The device does not open to this user.
+    #[error("{0}")]
+    Denied(String),
 }
 
 impl PortProblem {
@@ -159,11 +163,61 @@ impl RunError {
         move |source| Self::System { action, source }
     }
 
-    /// Whether the operator must change the configuration before another try makes sense.
-    pub const fn is_configuration(&self) -> bool {
-        matches!(
-            self,
-            Self::File { .. } | Self::Configuration(_) | Self::Cpu { .. } | Self::PortCount { .. }
-        )
+    /// What the shell gets back: whoever starts the router again must know whether the command, the
+    /// configuration or the permissions have to change first.
+    pub fn exit(&self) -> Exit {
+        let is_denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        match self {
+            Self::LogFilter { .. } => Exit::Usage,
+            Self::File { source, .. }
+            | Self::Socket { source, .. }
+            | Self::Tun { source, .. }
+            | Self::System { source, .. }
+                if is_denied(source) =>
+            {
+                Exit::Permission
+            }
+            Self::Port { problem: PortProblem::Permission(_) | PortProblem::Denied(_), .. } => {
+                Exit::Permission
+            }
+            Self::File { .. }
+            | Self::Configuration(_)
+            | Self::Cpu { .. }
+            | Self::PortCount { .. } => Exit::Configuration,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_not_to_start_has_its_exit_code() {
+        let system = |errno| io::Error::from_raw_os_error(errno);
+        let (path, name) = (PathBuf::from("k.toml"), "x".to_owned());
+        let port = |problem| RunError::Port { port: "p1".to_owned(), problem };
+        let refused = |errno| NetlinkError::new("set the MTU", system(errno));
+        let cases = [
+            (RunError::LogFilter { filter: name.clone(), reason: name.clone() }, 2),
+            (RunError::File { path: path.clone(), source: system(libc::EACCES) }, 77),
+            (RunError::File { path: path.clone(), source: system(libc::ENOENT) }, 78),
+            (RunError::Socket { socket: path.clone(), source: system(libc::EACCES) }, 77),
+            (RunError::Socket { socket: path, source: system(libc::EROFS) }, 1),
+            (RunError::Tun { name: name.clone(), source: system(libc::EPERM) }, 77),
+            (RunError::Tun { name, source: system(libc::ENOENT) }, 1),
+            (RunError::system("start a thread")(system(libc::EPERM)), 77),
+            (RunError::system("start a thread")(system(libc::EAGAIN)), 1),
+            (port(PortProblem::of_kernel(refused(libc::EPERM))), 77),
+            (port(PortProblem::of_kernel(refused(libc::EINVAL))), 1),
+            (port(PortProblem::Denied(String::new())), 77),
+            (port(PortProblem::Device(String::new())), 1),
+            (RunError::PortCount { count: 1000 }, 78),
+            (RunError::NoDpdk, 1),
+        ];
+        for (error, code) in cases {
+            assert_eq!(error.exit().code(), code, "{error}");
+        }
     }
 }

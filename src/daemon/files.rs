@@ -45,6 +45,7 @@ impl FileSource for ConfigFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::exit::Exit;
 
     const TEXT: &str = "[router]\nname = \"r1\"\n[[port]]\nname = \"p1\"\n\
                         device = \"af_packet:v1\"\nrole = \"routed\"\naddress = \"fd00:1::1/64\"\n\
@@ -64,6 +65,9 @@ mod tests {
     fn a_missing_file_is_named() {
         let file = ConfigFile::new(Path::new("/nonexistent/k.toml"), Overrides::default());
         let error = file.read().unwrap_err();
-        assert!(error.to_string().contains("/nonexistent/k.toml") && error.is_configuration());
+        assert!(
+            error.to_string().contains("/nonexistent/k.toml")
+                && error.exit() == Exit::Configuration
+        );
     }
 }

@@ -8,7 +8,9 @@ use kumiki::api::{
 };
 use kumiki::base::time::Instant;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread::JoinHandle;
@@ -87,10 +89,39 @@ fn each_failure_has_its_exit_code() {
         (&["config", "check", &wrong], 78),
         (&["run", "--check", "-c", &wrong], 78),
         (&["config", "check", "/nonexistent.toml"], 78),
+        (&["run", "-c", "/nonexistent.toml"], if kumiki::ports::HAS_DPDK { 78 } else { 1 }),
+        (&["run", "-c", &design, "--log", "a=b=c"], if kumiki::ports::HAS_DPDK { 2 } else { 1 }),
     ];
     for (arguments, code) in cases {
         let output = kumiki(arguments);
         assert_eq!(output.status.code(), Some(*code), "{arguments:?}\n{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_exit_77_whoever_reads_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kumiki.toml");
+    std::fs::write(&file, "[router]\n").expect("a file");
+    for (path, mode) in [(folder.path(), 0o711), (file.as_path(), 0o000)] {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).expect("its owner");
+    }
+    let file = file.display().to_string();
+    for arguments in [["config", "check", &file], ["run", "--config", &file]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kumiki"));
+        command.args(arguments);
+        if rustix::process::getuid().is_root() {
+            // Root may read everything; nobody may not.
+            command.uid(65_534).gid(65_534);
+        }
+        let output = match command.output() {
+            Ok(output) => output,
+            Err(error) => return println!("skipped: nobody may not run the binary: {error}"),
+        };
+        let has_code = arguments[0] == "config" || kumiki::ports::HAS_DPDK;
+        let code = if has_code { 77 } else { 1 };
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
     }
 }
 

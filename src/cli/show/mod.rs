@@ -20,8 +20,8 @@ pub mod words;
 
 use crate::api::show::ShowReply;
 use crate::api::{ReplyBody, RequestBody, ShowQuery};
+use crate::base::exit::Exit;
 use crate::cli::client::{Client, ClientError, SOCKET_DEFAULT};
-use crate::cli::exit::Exit;
 use crate::cli::output::emit;
 use clap::Args;
 use look::Look;

@@ -1,9 +1,8 @@
 //! What the shell gets back.
 //!
 //! Owns [`Exit`]; the numbers above 64 are those of `sysexits.h`, so that service managers can tell
-//! a wrong configuration (do not restart) from a crash.
-
-use std::process::ExitCode;
+//! a wrong configuration (do not restart) from a crash. Which error is which is said once, where
+//! the error is: `daemon::RunError::exit` for the router, `cli` for its commands.
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +35,5 @@ impl Exit {
             Self::Permission => 77,
             Self::Configuration => 78,
         }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
     }
 }
