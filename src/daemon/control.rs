@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::control::{Action, AttachedPort, ControlOptions, Input, Legacy, Plane, Testament};
 use crate::daemon::clock::{Clock, entropy};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
+use crate::daemon::lifeline::Lifeline;
 use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{HostAddresses, ToControl, ToHost};
 use crate::daemon::worker::{Admission, WorkerLinks};
@@ -68,6 +69,8 @@ pub struct ControlStart<B> {
     pub counters: Arc<DaemonCounters>,
     /// The pass of its thread.
     pub admission: Admission<B>,
+    /// Held until it is told to end.
+    pub lifeline: Lifeline,
 }
 
 /// What outlives a control plane that failed.
@@ -111,11 +114,11 @@ fn answer(done: Option<SyncSender<()>>) {
 
 /// Runs the control thread with control planes of one kind until [`ToControl::Shutdown`]. Gives the
 /// publisher back, which must outlive the workers.
-pub fn run<B: PacketBuf, P: Plane>(start: ControlStart<B>) -> Publisher<Forwarding> {
+pub fn run<B: PacketBuf, P: Plane>(mut start: ControlStart<B>) -> Publisher<Forwarding> {
     let pass = match (start.admission)() {
         Ok(pass) => pass,
         Err(error) => {
-            tracing::error!(topic = "daemon.control", "{error}");
+            start.lifeline.fail(error);
             return start.publisher;
         }
     };
@@ -140,7 +143,8 @@ pub fn run<B: PacketBuf, P: Plane>(start: ControlStart<B>) -> Publisher<Forwardi
             }
         }
     }
-    let Estate { start, alloc, .. } = estate;
+    let Estate { mut start, alloc, .. } = estate;
+    start.lifeline.let_go();
     drop(alloc);
     drop(pass.proof);
     start.publisher

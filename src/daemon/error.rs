@@ -1,7 +1,7 @@
 //! Why a router does not start: each with the place and the way out.
 //!
-//! Owns [`RunError`]. What goes wrong later does not end the router; it becomes a log line and a
-//! counter.
+//! Owns [`RunError`]. What goes wrong later does not end the router, but for the loss of a thread:
+//! it becomes a log line and a counter.
 
 use crate::base::exit::Exit;
 use crate::base::ids::PORT_MAX;
@@ -106,6 +106,14 @@ pub enum RunError {
         "{0}; lower `[dpdk] buffers`, reserve more hugepages, or set `[dpdk] hugepages = false`"
     )]
     Memory(#[from] crate::dpdk::mempool::MempoolError),
+    /// A thread is no more; the others cannot do its work.
+    #[error("the {thread} thread has failed: {reason}; start the router again, and report it")]
+    Thread {
+        /// Which.
+        thread: String,
+        /// Why.
+        reason: String,
+    },
     /// The kernel refuses something the router cannot do without.
     #[error("cannot {action}: {source}")]
     System {
@@ -214,6 +222,7 @@ mod tests {
             (port(PortProblem::Denied(String::new())), 77),
             (port(PortProblem::Device(String::new())), 1),
             (RunError::PortCount { count: 1000 }, 78),
+            (RunError::Thread { thread: String::new(), reason: String::new() }, 1),
             (RunError::NoDpdk, 1),
         ];
         for (error, code) in cases {

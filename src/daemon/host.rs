@@ -14,6 +14,7 @@ use crate::base::time::{Duration, Instant};
 use crate::daemon::api_server::{ApiServer, Asked};
 use crate::daemon::carrier::CarrierWatch;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
+use crate::daemon::lifeline::Lifeline;
 use crate::daemon::log;
 use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{Applied, Carrier, Job, ToControl, ToHost};
@@ -68,6 +69,8 @@ pub struct HostStart<B> {
     pub counters: Arc<DaemonCounters>,
     /// The pass of its thread.
     pub admission: Admission<B>,
+    /// Held until it is told to end.
+    pub lifeline: Lifeline,
 }
 
 struct Waiting {
@@ -90,12 +93,11 @@ struct Host<B> {
 }
 
 /// Runs the host thread until [`ToHost::Stop`].
-pub fn run<B: PacketBuf>(start: HostStart<B>) {
+pub fn run<B: PacketBuf>(mut start: HostStart<B>) {
     let pass = match (start.admission)() {
         Ok(pass) => pass,
         Err(error) => {
-            tracing::error!(topic = "daemon.host", "{error}");
-            let _ = start.jobs.try_send(Job::Stop);
+            start.lifeline.fail(error);
             return;
         }
     };
@@ -110,13 +112,14 @@ pub fn run<B: PacketBuf>(start: HostStart<B>) {
         is_stopping: false,
     };
     if let Err(error) = host.watch() {
-        tracing::error!(topic = "daemon.host", "cannot wait for anything: {error}");
-        let _ = host.start.jobs.try_send(Job::Stop);
+        host.start.lifeline.fail(format!("it cannot wait for anything: {error}"));
+        return;
     }
     let mut events = Events::new();
     while !host.is_stopping {
         host.turn(&mut events);
     }
+    host.start.lifeline.let_go();
     drop(host);
     drop(pass.proof);
 }

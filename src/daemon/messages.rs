@@ -150,4 +150,11 @@ pub enum Job {
     InterfaceGone(PortId),
     /// End the router.
     Stop,
+    /// End the router: it has lost a thread.
+    Failed {
+        /// Which.
+        thread: String,
+        /// Why.
+        reason: String,
+    },
 }

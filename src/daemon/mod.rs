@@ -8,7 +8,8 @@
 //! The host thread's parts: [`socket`] and [`api_server`], [`tun_bridge`], [`carrier`],
 //! [`signals`], [`observe`]. Devices: [`inventory`] (which there are), [`kernel`] (their kernel
 //! side), [`devices`] (the border), `dpdk` (the only file that needs DPDK). Around them:
-//! [`options`], [`error`], [`files`], [`cpus`], [`clock`], [`log`], [`counters`].
+//! [`options`], [`error`], [`files`], [`cpus`], [`clock`], [`log`], [`counters`], and [`lifeline`]
+//! (a thread that dies is missed).
 //!
 //! ```text
 //!   NIC ──► worker ──rings──► control thread ──Forwarding──► worker
@@ -38,6 +39,7 @@ pub mod files;
 pub mod host;
 pub mod inventory;
 pub mod kernel;
+pub mod lifeline;
 pub mod log;
 pub mod lost;
 pub mod mailbox;

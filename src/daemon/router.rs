@@ -3,7 +3,7 @@
 //! Owns the main thread after the start, which applies configurations and ends the router.
 //!
 //! *Invariants*: workers end before the publisher of what they read; ports close after the workers;
-//! the socket is removed whatever happens.
+//! the socket is removed whatever happens. A router that loses a thread ends, with an error.
 
 use crate::base::ids::LcoreId;
 use crate::base::rcu::Publisher;
@@ -19,6 +19,7 @@ use crate::daemon::devices::{DeviceOpener, PlannedPort};
 use crate::daemon::error::RunError;
 use crate::daemon::files::ConfigFile;
 use crate::daemon::host::{self, FIRST_CLIENT, HostStart};
+use crate::daemon::lifeline::Lifeline;
 use crate::daemon::mailbox::mailbox;
 use crate::daemon::messages::{JOBS_MAX, Job, TO_CONTROL_MAX, TO_HOST_MAX, ToControl, ToHost};
 use crate::daemon::observe::{ObservedWorker, Observer};
@@ -29,11 +30,11 @@ use crate::daemon::tun_bridge::TunBridge;
 use crate::daemon::worker::{self, Admission, WorkerLinks, WorkerStart};
 use crate::dataplane::IdlePolicy;
 use crate::fib::{Forwarding, Liveness};
-use crate::os::poller::Poller;
+use crate::os::poller::{Poller, Waker};
 use crate::packet::PacketBuf;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -99,15 +100,17 @@ pub fn run<B: PacketBuf + 'static>(parts: RouterParts<B>) -> Result<(), RunError
     let table = PortTable::new(opener, links.clone(), Arc::clone(&observer));
     let running = start(rest, &links, observer)?;
     let mut applier = Applier::new(file, config, table, running.listeners.clone());
-    let begun = applier.begin(planned);
-    if begun.is_ok() {
+    let outcome = applier.begin(planned).and_then(|()| {
         tracing::info!(topic = "daemon.start", "router {name} runs");
-        work(&running, &mut applier);
+        work(&running, &mut applier)
+    });
+    if let Err(error @ RunError::Thread { .. }) = &outcome {
+        tracing::error!(topic = "daemon.end", "{error}");
     }
     end(running, &links);
     applier.end();
     tracing::info!(topic = "daemon.end", "router {name} has ended");
-    begun
+    outcome
 }
 
 /// What the threads are made of, beside each other.
@@ -150,35 +153,8 @@ fn start<B: PacketBuf + 'static>(
     let (job_sender, jobs) = sync_channel(JOBS_MAX);
     let world = Forwarding::empty(Arc::new(Liveness::new(0)));
     let mut publisher = Publisher::new(world);
-    let mut workers = Vec::new();
-    let hash_seed = entropy();
-    for link in links {
-        let reader = publisher.reader().map_err(|error| RunError::System {
-            action: "start so many workers",
-            source: io::Error::other(error),
-        })?;
-        let started = worker::spawn(WorkerStart {
-            links: link.clone(),
-            reader,
-            control: control_poller.waker(),
-            host: host_poller.waker(),
-            policy: match rest.idle {
-                IdleSetting::Adaptive => IdlePolicy::Adaptive,
-                IdleSetting::Busy => IdlePolicy::Busy,
-            },
-            clock: rest.clock,
-            hash_seed,
-            cycles: rest.cycles,
-            admission: Arc::clone(&rest.admission),
-        });
-        match started {
-            Ok(thread) => workers.push(thread),
-            Err(error) => {
-                end_workers(workers, links);
-                return Err(error);
-            }
-        }
-    }
+    let wakers = [control_poller.waker(), host_poller.waker()];
+    let workers = start_workers(&rest, links, &mut publisher, &wakers, &job_sender)?;
     let control = ControlStart {
         poller: control_poller,
         mailbox: control_box,
@@ -188,8 +164,10 @@ fn start<B: PacketBuf + 'static>(
         clock: rest.clock,
         counters: Arc::clone(&rest.counters),
         admission: Arc::clone(&rest.admission),
+        lifeline: Lifeline::new("control", &job_sender),
     };
     let host = HostStart {
+        lifeline: Lifeline::new("host", &job_sender),
         poller: host_poller,
         mailbox: host_box,
         control: to_control.clone(),
@@ -208,6 +186,47 @@ fn start<B: PacketBuf + 'static>(
     Ok(Running { workers, control, host, listeners, jobs })
 }
 
+/// Starts the workers; `wakers` are those of the control thread and of the host thread.
+fn start_workers<B: PacketBuf + 'static>(
+    rest: &Rest<B>,
+    links: &[WorkerLinks<B>],
+    publisher: &mut Publisher<Forwarding>,
+    [control, host]: &[Waker; 2],
+    jobs: &SyncSender<Job>,
+) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let mut workers = Vec::new();
+    let hash_seed = entropy();
+    for link in links {
+        let reader = publisher.reader().map_err(|error| RunError::System {
+            action: "start so many workers",
+            source: io::Error::other(error),
+        })?;
+        let started = worker::spawn(WorkerStart {
+            links: link.clone(),
+            reader,
+            control: control.clone(),
+            host: host.clone(),
+            policy: match rest.idle {
+                IdleSetting::Adaptive => IdlePolicy::Adaptive,
+                IdleSetting::Busy => IdlePolicy::Busy,
+            },
+            clock: rest.clock,
+            hash_seed,
+            cycles: rest.cycles,
+            admission: Arc::clone(&rest.admission),
+            jobs: jobs.clone(),
+        });
+        match started {
+            Ok(thread) => workers.push(thread),
+            Err(error) => {
+                end_workers(workers, links);
+                return Err(error);
+            }
+        }
+    }
+    Ok(workers)
+}
+
 fn spawn<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
@@ -216,8 +235,8 @@ fn spawn<T: Send + 'static>(
     builder.spawn(body).map_err(RunError::system("start a thread"))
 }
 
-/// Carries out jobs until one says stop, or the host thread is no more.
-fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) {
+/// Carries out jobs until one says stop; the loss of a thread is an error.
+fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) -> Result<(), RunError> {
     loop {
         applier.open_lost();
         let job = match applier.idle_time() {
@@ -233,7 +252,9 @@ fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) {
                 continue;
             }
             Err(RecvTimeoutError::Timeout) => continue,
-            Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            // Without senders every thread that could ask for anything has let go.
+            Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Ok(Job::Failed { thread, reason }) => return Err(RunError::Thread { thread, reason }),
         };
         running.listeners.tell_host(ToHost::Applied { client, outcome });
     }
@@ -241,7 +262,9 @@ fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) {
 
 /// Ends all threads.
 fn end<B>(running: Running, links: &[WorkerLinks<B>]) {
-    let Running { workers, control, host, listeners, .. } = running;
+    let Running { workers, control, host, listeners, jobs } = running;
+    // A thread that fails from now on must not wait for somebody to hear of it.
+    drop(jobs);
     listeners.tell_control(ToControl::Shutdown);
     let deadline = std::time::Instant::now() + GOODBYE_TIME_MAX;
     while !control.is_finished() && std::time::Instant::now() < deadline {

@@ -12,6 +12,8 @@ use crate::base::rcu::Reader;
 use crate::base::time::Duration;
 use crate::daemon::clock::Clock;
 use crate::daemon::error::RunError;
+use crate::daemon::lifeline::Lifeline;
+use crate::daemon::messages::Job;
 use crate::dataplane::lcore::{WorkerRings, run};
 use crate::dataplane::{
     IdlePolicy, IdleWait, Injected, LcoreCounters, PuntRings, PuntSender, Worker, WorkerCommand,
@@ -25,7 +27,7 @@ use crate::ports::wakeup::BLIND_WAIT_MAX;
 use core::any::Any;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::io;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -231,12 +233,15 @@ pub struct WorkerStart<B> {
     pub cycles: fn() -> u64,
     /// The pass of its thread.
     pub admission: Admission<B>,
+    /// Where its failure is told.
+    pub jobs: SyncSender<Job>,
 }
 
 /// Starts the thread of a worker; it has its pass when this returns.
 pub fn spawn<B: PacketBuf + 'static>(start: WorkerStart<B>) -> Result<JoinHandle<()>, RunError> {
     let (ready, is_ready) = sync_channel(1);
     let name = format!("worker-{}", start.links.lcore);
+    let mut lifeline = Lifeline::new(&name, &start.jobs);
     let thread = std::thread::Builder::new().name(name).spawn(move || {
         // An inherited affinity is wider, never wrong: pinning costs only locality when it fails.
         let cpu = core_affinity::CoreId { id: usize::from(start.links.cpu) };
@@ -249,10 +254,12 @@ pub fn spawn<B: PacketBuf + 'static>(start: WorkerStart<B>) -> Result<JoinHandle
                 work(start);
                 drop(pass);
             }
+            // Who starts it hears of this at once.
             Err(error) => {
                 let _ = ready.send(Err(error));
             }
         }
+        lifeline.let_go();
     });
     let thread = thread.map_err(RunError::system("start a worker's thread"))?;
     match is_ready.recv() {

@@ -19,6 +19,7 @@ use crate::rib::Rib;
 use core::net::Ipv6Addr;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::collections::VecDeque;
+use std::sync::mpsc::sync_channel;
 
 const FAR: &str = "fd00:9::/64";
 const PORTS: [PortId; 2] = [PortId(1), PortId(2)];
@@ -160,6 +161,7 @@ fn a_control_plane_that_fails_leaves_its_routes_to_the_next() {
     let mut publisher = Publisher::new(Forwarding::empty(Arc::new(Liveness::new(0))));
     let mut reader = publisher.reader().unwrap();
     let counters: Arc<DaemonCounters> = Arc::default();
+    let (jobs, failures) = sync_channel(1);
     let start = ControlStart {
         poller,
         mailbox: control_box,
@@ -169,6 +171,7 @@ fn a_control_plane_that_fails_leaves_its_routes_to_the_next() {
         clock: Clock::start(),
         counters: Arc::clone(&counters),
         admission: Arc::new(|| Ok(ThreadPass { alloc: Box::new(HeapAlloc), proof: Box::new(()) })),
+        lifeline: Lifeline::new("control", &jobs),
     };
     let thread = std::thread::spawn(move || run::<HeapBuf, Mortal>(start));
     let question = |id| ToControl::Query { id, query: ShowQuery::Version };
@@ -209,6 +212,7 @@ fn a_control_plane_that_fails_leaves_its_routes_to_the_next() {
     to_control.send(ToControl::Shutdown).unwrap();
     drop(reader);
     assert!(thread.join().is_ok());
+    assert!(failures.try_recv().is_err(), "it ended as it was told");
 }
 
 fn estate() -> Estate<HeapBuf> {
@@ -223,6 +227,7 @@ fn estate() -> Estate<HeapBuf> {
         clock: Clock::start(),
         counters: Arc::default(),
         admission: Arc::new(|| unreachable!("the test is its thread")),
+        lifeline: Lifeline::new("control", &sync_channel(1).0),
         poller,
     };
     Estate::new(start, Box::new(HeapAlloc), Instant::ZERO)

@@ -1,0 +1,3 @@
+//! The threads of a router, over buffers and ports in memory.
+
+mod threads;
