@@ -1,17 +1,20 @@
 //! The server of the control socket: lines in, lines out, for several clients at once.
 //!
-//! Owns the clients and their buffers; what a request means is the host thread's.
+//! Owns the clients and what they owe and are owed; what a request means is the host thread's.
 //!
-//! *Invariants*: nothing blocks. A client has at most one request under way; further lines wait in
-//! its input. An answer may be of any length, since nothing follows before it is read; of events a
-//! client may owe at most [`EVENT_BYTES_MAX`], then it is cut off and counted. Longer requests than
-//! [`REQUEST_BYTES_MAX`] end the connection.
+//! *Invariants*: nothing blocks, and no client holds the others up: their lines are taken in turn,
+//! [`LINES_PER_TURN`] at most before something else is done. A client has at most one request under
+//! way, and none is taken, nor read from the socket, while an answer is not written out: who does
+//! not read is not heard. So it costs the longest line ([`REQUEST_BYTES_MAX`]; what is longer is
+//! answered with an error), and one answer. Of events a client may owe at most
+//! [`EVENT_BYTES_MAX`], then it is cut off and counted.
 
 use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
+use crate::daemon::lines::{Line, Lines};
 use crate::daemon::socket::ControlSocket;
 use crate::os::poller::{self, Interest, Poller};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -19,14 +22,18 @@ use std::sync::Arc;
 
 /// Clients at a time: people, monitors, exporters.
 pub const CLIENTS_MAX: usize = 64;
-/// Longest line of a client: a configuration file of the largest clusters, as JSON.
-pub const REQUEST_BYTES_MAX: usize = 16 << 20;
+/// Longest line of a client: a configuration file of some ten thousand blocks, as JSON.
+pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 /// Events a monitor may be behind, in octets: some thousand.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
+/// Lines taken before packets, messages and timers are looked at again.
+pub const LINES_PER_TURN: usize = 16;
 /// Octets read from a client before others get their turn.
 const READ_BYTES: usize = 64 << 10;
 
 const _: () = assert!(CLIENTS_MAX < super::messages::JOBS_MAX);
+const _: () =
+    assert!(CLIENTS_MAX * (REQUEST_BYTES_MAX + READ_BYTES) < 300 << 20, "for all clients");
 
 /// A request and who asks.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,19 +44,29 @@ pub struct Asked {
     pub body: RequestBody,
 }
 
+/// What a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It may ask.
+    Asking,
+    /// A request is under way.
+    Waiting,
+    /// It hears events.
+    Listening,
+}
+
 #[derive(Debug)]
 struct Client {
     stream: UnixStream,
-    input: Vec<u8>,
+    stage: Stage,
+    lines: Lines,
     output: Vec<u8>,
     written: usize,
-    /// A request is under way.
-    is_waiting: bool,
-    is_monitor: bool,
     /// It will send no more.
     has_ended: bool,
-    is_watched: bool,
-    is_watched_for_output: bool,
+    /// It stands among those whose lines are to be taken.
+    is_queued: bool,
+    watched: Option<Interest>,
 }
 
 /// The server; one per router, owned by the host thread.
@@ -57,6 +74,8 @@ struct Client {
 pub struct ApiServer {
     socket: ControlSocket,
     clients: BTreeMap<u64, Client>,
+    /// Clients with a line to be taken, each once, the longest waiting first.
+    ready: VecDeque<u64>,
     next_client: u64,
     counters: Arc<DaemonCounters>,
 }
@@ -65,7 +84,8 @@ impl ApiServer {
     /// Serves on `socket`; the numbers of clients, which are also their tokens in the poller, start
     /// at `first_client`.
     pub fn new(socket: ControlSocket, first_client: u64, counters: Arc<DaemonCounters>) -> Self {
-        Self { socket, clients: BTreeMap::new(), next_client: first_client, counters }
+        let (clients, ready) = (BTreeMap::new(), VecDeque::new());
+        Self { socket, clients, ready, next_client: first_client, counters }
     }
 
     /// Has the listener watched.
@@ -88,78 +108,76 @@ impl ApiServer {
             self.next_client += 1;
             let client = Client {
                 stream,
-                input: Vec::new(),
+                stage: Stage::Asking,
+                lines: Lines::new(REQUEST_BYTES_MAX),
                 output: Vec::new(),
                 written: 0,
-                is_waiting: false,
-                is_monitor: false,
                 has_ended: false,
-                is_watched: true,
-                is_watched_for_output: false,
+                is_queued: false,
+                watched: Some(Interest::Readable),
             };
             self.clients.insert(token, client);
         }
     }
 
-    /// Reads from and writes to a client as far as it goes; gives its next request, if any.
-    pub fn serve(&mut self, poller: &Poller, event: poller::Event) -> Option<Asked> {
+    /// Reads from and writes to a client as far as it goes.
+    pub fn serve(&mut self, poller: &Poller, event: poller::Event) {
         let number = event.token;
-        let client = self.clients.get_mut(&number)?;
-        if event.is_readable && !client.has_ended {
-            match client.read() {
-                Ok(()) if client.input.len() > REQUEST_BYTES_MAX => {
-                    self.counters.count(DaemonCounter::RequestTooLong);
-                    self.cut(number, poller);
-                    return None;
-                }
-                Ok(()) => {}
-                Err(_) => {
-                    self.cut(number, poller);
-                    return None;
-                }
-            }
+        let Some(client) = self.clients.get_mut(&number) else { return };
+        if event.is_readable && client.is_heard() && client.read().is_err() {
+            return self.cut(number, poller);
         }
         self.flush(number, poller);
-        self.next_request(number, poller)
     }
 
-    /// The next line of a client that waits for nothing. Lines that are no requests are answered
-    /// here.
-    pub fn next_request(&mut self, number: u64, poller: &Poller) -> Option<Asked> {
-        loop {
-            let client = self.clients.get_mut(&number)?;
-            if client.is_waiting || client.is_monitor {
-                return None;
+    /// Whether [`Self::take`] may have a request.
+    pub fn has_requests(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The request of the client whose turn it is. Lines that are no requests are answered here.
+    pub fn take(&mut self, poller: &Poller) -> Option<Asked> {
+        for _ in 0..LINES_PER_TURN {
+            let number = self.ready.pop_front()?;
+            let Some(client) = self.clients.get_mut(&number) else { continue };
+            client.is_queued = false;
+            if !client.may_ask() {
+                continue;
             }
-            let Some(line) = client.take_line() else {
-                if client.has_ended && client.output.is_empty() {
-                    self.cut(number, poller);
+            let request = match client.lines.take() {
+                None => continue,
+                Some(Line::Whole(line)) => understand(&line),
+                Some(Line::TooLong) => {
+                    self.counters.count(DaemonCounter::RequestTooLong);
+                    let text = format!("a line of more than {REQUEST_BYTES_MAX} octets");
+                    Err(ApiError::Syntax(text))
                 }
-                return None;
             };
-            match understand(&line) {
+            match request {
                 Ok(body) => {
-                    client.is_waiting = true;
+                    client.stage = Stage::Waiting;
+                    self.flush(number, poller);
                     return Some(Asked { client: number, body });
                 }
                 Err(error) => self.send(number, poller, ReplyBody::Error(error)),
             }
         }
+        None
     }
 
     /// Answers the request of a client; one that has gone is none.
     pub fn reply(&mut self, number: u64, poller: &Poller, body: ReplyBody) {
         if let Some(client) = self.clients.get_mut(&number) {
-            client.is_waiting = false;
+            client.stage = Stage::Asking;
             self.send(number, poller, body);
         }
     }
 
     /// Sends a client events from now on.
-    pub fn make_monitor(&mut self, number: u64) {
+    pub fn make_monitor(&mut self, number: u64, poller: &Poller) {
         if let Some(client) = self.clients.get_mut(&number) {
-            client.is_monitor = true;
-            client.is_waiting = false;
+            client.stage = Stage::Listening;
+            self.flush(number, poller);
         }
     }
 
@@ -168,7 +186,7 @@ impl ApiServer {
         let monitors: Vec<u64> = self
             .clients
             .iter()
-            .filter(|(_, client)| client.is_monitor)
+            .filter(|(_, client)| client.stage == Stage::Listening)
             .map(|(number, _)| *number)
             .collect();
         for number in monitors {
@@ -192,16 +210,24 @@ impl ApiServer {
         self.flush(number, poller);
     }
 
+    /// Writes what can be written, then sees what the client may do next.
     fn flush(&mut self, number: u64, poller: &Poller) {
         let Some(client) = self.clients.get_mut(&number) else { return };
-        if client.write().and_then(|()| client.set_watch(poller, number)).is_err() {
+        if client.write().is_err() || client.is_done() {
+            return self.cut(number, poller);
+        }
+        if client.may_ask() && !client.is_queued {
+            client.is_queued = true;
+            self.ready.push_back(number);
+        }
+        if client.set_watch(poller, number).is_err() {
             self.cut(number, poller);
         }
     }
 
     fn cut(&mut self, number: u64, poller: &Poller) {
         if let Some(client) = self.clients.remove(&number)
-            && client.is_watched
+            && client.watched.is_some()
         {
             let _ = poller.remove(client.stream.as_fd());
         }
@@ -209,6 +235,29 @@ impl ApiServer {
 }
 
 impl Client {
+    /// Whether its next line may be taken: what was asked is answered, the answer is read.
+    fn may_ask(&self) -> bool {
+        self.stage == Stage::Asking && self.output.is_empty() && self.lines.has_line()
+    }
+
+    /// Whether its socket is read: there is nothing of it to be done first.
+    fn is_heard(&self) -> bool {
+        let is_idle = self.output.is_empty() && !self.lines.has_line();
+        !self.has_ended
+            && match self.stage {
+                Stage::Asking => is_idle,
+                Stage::Waiting => false,
+                // What it says means nothing, but its end does.
+                Stage::Listening => true,
+            }
+    }
+
+    /// Whether it has ended and has all that it asked for.
+    fn is_done(&self) -> bool {
+        let has_all = self.output.is_empty() && !self.lines.has_line();
+        self.has_ended && self.stage == Stage::Asking && has_all
+    }
+
     fn read(&mut self) -> io::Result<()> {
         let mut buffer = [0; 4096];
         let mut count = 0;
@@ -218,8 +267,9 @@ impl Client {
                     self.has_ended = true;
                     return Ok(());
                 }
+                Ok(read) if self.stage == Stage::Listening => count += read,
                 Ok(read) => {
-                    self.input.extend_from_slice(buffer.get(..read).unwrap_or(&[]));
+                    self.lines.push(buffer.get(..read).unwrap_or(&[]));
                     count += read;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -228,14 +278,6 @@ impl Client {
             }
         }
         Ok(())
-    }
-
-    fn take_line(&mut self) -> Option<Vec<u8>> {
-        let end = self.input.iter().position(|octet| *octet == b'\n')?;
-        let rest = self.input.split_off(end + 1);
-        let mut line = core::mem::replace(&mut self.input, rest);
-        line.pop();
-        Some(line)
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -258,29 +300,25 @@ impl Client {
         Ok(())
     }
 
-    /// Watches for input until the client has ended, for output while there is some: whatever else
-    /// would end every wait at once.
+    /// Watches for input while it is heard, for output while there is some: whatever else would end
+    /// every wait at once.
     fn set_watch(&mut self, poller: &Poller, token: u64) -> io::Result<()> {
-        let (input, output) = (!self.has_ended, !self.output.is_empty());
-        let fd = self.stream.as_fd();
-        let interest = match (input, output) {
-            (true, true) => Interest::Both,
-            (true, false) => Interest::Readable,
-            (false, true) => Interest::Writable,
-            (false, false) => {
-                if core::mem::take(&mut self.is_watched) {
-                    poller.remove(fd)?;
-                }
-                return Ok(());
-            }
+        let wanted = match (self.is_heard(), !self.output.is_empty()) {
+            (true, true) => Some(Interest::Both),
+            (true, false) => Some(Interest::Readable),
+            (false, true) => Some(Interest::Writable),
+            (false, false) => None,
         };
-        if !self.is_watched {
-            poller.add_for(fd, token, interest)?;
-        } else if output != self.is_watched_for_output || !input {
-            poller.change(fd, token, interest)?;
+        if wanted == self.watched {
+            return Ok(());
         }
-        self.is_watched = true;
-        self.is_watched_for_output = output;
+        let fd = self.stream.as_fd();
+        match (self.watched, wanted) {
+            (None, Some(interest)) => poller.add_for(fd, token, interest)?,
+            (Some(_), Some(interest)) => poller.change(fd, token, interest)?,
+            (_, None) => poller.remove(fd)?,
+        }
+        self.watched = wanted;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::api::show::ShowReply;
 use crate::api::{ApiError, Event, ReplyBody, RequestBody, Severity, ShowQuery};
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
-use crate::daemon::api_server::{ApiServer, Asked};
+use crate::daemon::api_server::{ApiServer, Asked, LINES_PER_TURN};
 use crate::daemon::carrier::CarrierWatch;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::lifeline::Lifeline;
@@ -141,6 +141,7 @@ impl<B: PacketBuf> Host<B> {
         if self.is_stopping {
             return;
         }
+        is_busy |= self.take_requests();
         let now = self.start.observer.now();
         self.refuse_late_questions(now);
         self.ask_drivers(now);
@@ -186,10 +187,7 @@ impl<B: PacketBuf> Host<B> {
                 }
                 self.must_stop |= stop;
             }
-            _ => {
-                let asked = self.start.server.serve(&self.start.poller, event);
-                self.take_requests(asked);
-            }
+            _ => self.start.server.serve(&self.start.poller, event),
         }
     }
 
@@ -266,20 +264,25 @@ impl<B: PacketBuf> Host<B> {
         }
     }
 
-    /// Carries out requests of a client until one has to wait.
-    fn take_requests(&mut self, mut asked: Option<Asked>) {
-        while let Some(Asked { client, body }) = asked {
+    /// Carries out some requests; says whether more may be there.
+    fn take_requests(&mut self) -> bool {
+        for _ in 0..LINES_PER_TURN {
+            let Some(Asked { client, body }) = self.start.server.take(&self.start.poller) else {
+                break;
+            };
             match body {
                 RequestBody::Show(query) => self.ask(client, query),
-                RequestBody::Monitor => self.start.server.make_monitor(client),
+                RequestBody::Monitor => {
+                    self.start.server.make_monitor(client, &self.start.poller);
+                }
                 RequestBody::ConfigApply { text } => {
                     if self.start.jobs.try_send(Job::Apply { client, text }).is_err() {
                         self.reply(client, ReplyBody::Error(ApiError::Busy));
                     }
                 }
             }
-            asked = self.start.server.next_request(client, &self.start.poller);
         }
+        self.start.server.has_requests()
     }
 
     fn reply(&mut self, client: u64, body: ReplyBody) {
@@ -306,8 +309,6 @@ impl<B: PacketBuf> Host<B> {
         let Some(Waiting { client, query, .. }) = self.questions.remove(&id) else { return };
         let reply = self.start.observer.complete(&query, reply);
         self.reply(client, ReplyBody::Show(Box::new(reply)));
-        let next = self.start.server.next_request(client, &self.start.poller);
-        self.take_requests(next);
     }
 
     fn refuse_late_questions(&mut self, now: Instant) {
@@ -320,8 +321,6 @@ impl<B: PacketBuf> Host<B> {
                 None => ReplyBody::Error(ApiError::Busy),
             };
             self.reply(client, body);
-            let next = self.start.server.next_request(client, &self.start.poller);
-            self.take_requests(next);
         }
     }
 
@@ -355,7 +354,5 @@ impl<B: PacketBuf> Host<B> {
         };
         events.iter().for_each(|event| self.tell(event));
         self.reply(client, body);
-        let next = self.start.server.next_request(client, &self.start.poller);
-        self.take_requests(next);
     }
 }

@@ -5,7 +5,7 @@
 //! descriptor), and the main thread in [`apply`] (configurations) over [`port_table`] and [`lost`].
 //! What they say to each other is [`messages`] through [`mailbox`].
 //!
-//! The host thread's parts: [`socket`] and [`api_server`], [`tun_bridge`], [`carrier`],
+//! The host thread's parts: [`socket`], [`lines`] and [`api_server`], [`tun_bridge`], [`carrier`],
 //! [`signals`], [`observe`]. Devices: [`inventory`] (which there are), [`kernel`] (their kernel
 //! side), [`devices`] (the border), `dpdk` (the only file that needs DPDK). Around them:
 //! [`options`], [`error`], [`files`], [`cpus`], [`clock`], [`log`], [`counters`], and [`lifeline`]
@@ -40,6 +40,7 @@ pub mod host;
 pub mod inventory;
 pub mod kernel;
 pub mod lifeline;
+pub mod lines;
 pub mod log;
 pub mod lost;
 pub mod mailbox;

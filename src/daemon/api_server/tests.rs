@@ -36,17 +36,24 @@ impl Bench {
         for _ in 0..100 {
             self.poller.wait(Some(Duration::ZERO), &mut self.events).unwrap();
             let ready: Vec<_> = self.events.iter().collect();
-            if ready.is_empty() {
+            if ready.is_empty() && !self.server.has_requests() {
                 return asked;
             }
             for event in ready {
                 match event.token {
                     LISTENER => self.server.accept(&self.poller),
-                    _ => asked.extend(self.server.serve(&self.poller, event)),
+                    _ => self.server.serve(&self.poller, event),
                 }
             }
+            asked.extend(core::iter::from_fn(|| self.server.take(&self.poller)));
         }
         panic!("the poller never rests");
+    }
+
+    /// What the server keeps of a client: input and output, in octets.
+    fn kept(&self, number: u64) -> (usize, usize) {
+        let client = &self.server.clients[&number];
+        (client.lines.len(), client.output.len())
     }
 
     fn count(&self, counter: DaemonCounter) -> u64 {
@@ -85,7 +92,7 @@ fn requests_are_answered_one_after_the_other() {
     assert_eq!(asked, [Asked { client: 100, body: RequestBody::Show(ShowQuery::Version) }]);
     bench.server.reply(100, &bench.poller, ReplyBody::Error(ApiError::Busy));
     assert_eq!(answer(&stream), ReplyBody::Error(ApiError::Busy));
-    let next = bench.server.next_request(100, &bench.poller);
+    let next = bench.server.take(&bench.poller);
     assert_eq!(next, Some(Asked { client: 100, body: RequestBody::Monitor }));
 }
 
@@ -110,8 +117,88 @@ fn who_has_said_all_still_gets_the_answer() {
     assert!(bench.turn().is_empty(), "an ended client does not keep the poller awake");
     bench.server.reply(100, &bench.poller, ReplyBody::Error(ApiError::Busy));
     assert_eq!(answer(&stream), ReplyBody::Error(ApiError::Busy));
-    bench.server.next_request(100, &bench.poller);
     assert!(bench.server.clients.is_empty());
+}
+
+#[test]
+fn who_does_not_read_its_answers_is_not_heard() {
+    let mut bench = Bench::new();
+    let mut stream = bench.connect();
+    stream.set_nonblocking(true).unwrap();
+    let question = line(RequestBody::Show(ShowQuery::Runtime));
+    let many = question.repeat(10_000);
+    let (mut written, mut asked) = (0, 0);
+    // As long as the kernel takes questions, and long after.
+    for _ in 0..200 {
+        let rest = &many.as_bytes()[written..];
+        written += stream.write(&rest[..rest.len().min(4096)]).unwrap_or(0);
+        for Asked { client, .. } in bench.turn() {
+            asked += 1;
+            let text = "x".repeat(100_000);
+            bench.server.reply(client, &bench.poller, ReplyBody::Error(ApiError::Syntax(text)));
+        }
+        if bench.server.clients.contains_key(&100) {
+            let (input, output) = bench.kept(100);
+            assert!(input <= READ_BYTES && output <= 110_000, "{input} and {output} are kept");
+        }
+    }
+    assert!((1..20).contains(&asked), "{asked} answers fit into the socket");
+    assert!(written < many.len(), "the kernel holds the rest back");
+    // Who reads again is heard again.
+    stream.set_nonblocking(false).unwrap();
+    let before = asked;
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    for _ in 0..before + 5 {
+        let mut text = String::new();
+        for Asked { client, .. } in bench.turn() {
+            bench.server.reply(client, &bench.poller, ReplyBody::Error(ApiError::Busy));
+        }
+        assert!(answers.read_line(&mut text).unwrap() > 0);
+    }
+}
+
+#[test]
+fn one_that_asks_without_end_lets_others_have_their_turn() {
+    let mut bench = Bench::new();
+    let (mut loud, mut quiet) = (bench.connect(), bench.connect());
+    loud.write_all(&b"nonsense\n".repeat(LINES_PER_TURN * 10)).unwrap();
+    quiet.write_all(line(RequestBody::Monitor).as_bytes()).unwrap();
+    bench.poller.wait(Some(Duration::ZERO), &mut bench.events).unwrap();
+    bench.server.accept(&bench.poller);
+    bench.poller.wait(Some(Duration::ZERO), &mut bench.events).unwrap();
+    for event in bench.events.iter() {
+        bench.server.serve(&bench.poller, event);
+    }
+    // The second client is asked for its line after one of the first.
+    let asked = bench.server.take(&bench.poller);
+    assert_eq!(asked, Some(Asked { client: 101, body: RequestBody::Monitor }));
+    for _ in 0..9 {
+        assert_eq!(bench.server.take(&bench.poller), None);
+        assert!(bench.server.has_requests(), "a turn ends before the lines do");
+    }
+}
+
+#[test]
+fn a_request_that_is_too_long_is_answered_and_not_kept() {
+    let mut bench = Bench::new();
+    let mut stream = bench.connect();
+    stream.set_nonblocking(true).unwrap();
+    let request = vec![b'x'; REQUEST_BYTES_MAX + 100_000];
+    let mut written = 0;
+    while written < request.len() {
+        written += stream.write(&request[written..]).unwrap_or(0);
+        assert!(bench.turn().is_empty());
+    }
+    assert_eq!(bench.kept(100), (0, 0));
+    stream.write_all(b"\n").unwrap();
+    stream.write_all(line(RequestBody::Monitor).as_bytes()).unwrap();
+    assert_eq!(bench.turn().len(), 1, "the next request is understood");
+    stream.set_nonblocking(false).unwrap();
+    let ReplyBody::Error(ApiError::Syntax(text)) = answer(&stream) else {
+        unreachable!("the request is refused")
+    };
+    assert!(text.contains("4194304 octets"), "{text}");
+    assert_eq!(bench.count(DaemonCounter::RequestTooLong), 1);
 }
 
 #[test]
@@ -119,7 +206,7 @@ fn monitors_get_events_and_a_slow_one_is_cut_off() {
     let mut bench = Bench::new();
     let stream = bench.connect();
     bench.turn();
-    bench.server.make_monitor(100);
+    bench.server.make_monitor(100, &bench.poller);
     bench.server.broadcast(&event(1), &bench.poller);
     assert_eq!(answer(&stream), ReplyBody::Event(event(1)));
     for _ in 0..40 {
