@@ -25,7 +25,7 @@ pub enum RequestBody {
         /// The whole file.
         text: String,
     },
-    /// Events from now on, one reply a line, until the client closes.
+    /// Events from now on, one reply a line, until the client closes, if only its own direction.
     Monitor,
 }
 

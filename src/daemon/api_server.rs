@@ -252,10 +252,15 @@ impl Client {
             }
     }
 
-    /// Whether it has ended and has all that it asked for.
+    /// Whether it has ended and has all that it asked for. A monitor never has: whether it reads on
+    /// is not known before the next event, so its end is taken at its word.
     fn is_done(&self) -> bool {
-        let has_all = self.output.is_empty() && !self.lines.has_line();
-        self.has_ended && self.stage == Stage::Asking && has_all
+        self.has_ended
+            && match self.stage {
+                Stage::Asking => self.output.is_empty() && !self.lines.has_line(),
+                Stage::Waiting => false,
+                Stage::Listening => true,
+            }
     }
 
     fn read(&mut self) -> io::Result<()> {

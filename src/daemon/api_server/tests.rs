@@ -217,6 +217,33 @@ fn monitors_get_events_and_a_slow_one_is_cut_off() {
 }
 
 #[test]
+fn monitors_that_are_gone_make_room_before_anything_happens() {
+    let mut bench = Bench::new();
+    let monitors: Vec<_> = (0..CLIENTS_MAX)
+        .map(|_| {
+            let mut stream = bench.connect();
+            stream.write_all(line(RequestBody::Monitor).as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for Asked { client, .. } in bench.turn() {
+        bench.server.make_monitor(client, &bench.poller);
+    }
+    assert_eq!(bench.server.clients.len(), CLIENTS_MAX);
+    for (number, stream) in monitors.into_iter().enumerate() {
+        match number % 2 {
+            0 => drop(stream),
+            _ => stream.shutdown(std::net::Shutdown::Write).unwrap(),
+        }
+    }
+    bench.turn();
+    assert!(bench.server.clients.is_empty());
+    let _stream = bench.connect();
+    bench.turn();
+    assert_eq!((bench.server.clients.len(), bench.count(DaemonCounter::ClientRefused)), (1, 0));
+}
+
+#[test]
 fn clients_beyond_the_limit_are_refused() {
     let mut bench = Bench::new();
     let streams: Vec<_> = (0..=CLIENTS_MAX).map(|_| bench.connect()).collect();
