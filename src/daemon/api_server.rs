@@ -10,6 +10,7 @@
 //! [`EVENT_BYTES_MAX`], then it is cut off and counted.
 
 use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody};
+use crate::base::time::{Duration, Instant};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::lines::{Line, Lines};
 use crate::daemon::socket::ControlSocket;
@@ -28,6 +29,8 @@ pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
 /// Lines taken before packets, messages and timers are looked at again.
 pub const LINES_PER_TURN: usize = 16;
+/// How long nobody is let in after the kernel could not give a descriptor.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Octets read from a client before others get their turn.
 const READ_BYTES: usize = 64 << 10;
 
@@ -77,47 +80,94 @@ pub struct ApiServer {
     /// Clients with a line to be taken, each once, the longest waiting first.
     ready: VecDeque<u64>,
     next_client: u64,
+    listener_token: u64,
+    /// When the listener is watched again, after a client could not be taken.
+    listens_at: Option<Instant>,
+    /// Nobody could be taken the last time, which was said.
+    is_starved: bool,
     counters: Arc<DaemonCounters>,
 }
 
 impl ApiServer {
-    /// Serves on `socket`; the numbers of clients, which are also their tokens in the poller, start
-    /// at `first_client`.
-    pub fn new(socket: ControlSocket, first_client: u64, counters: Arc<DaemonCounters>) -> Self {
-        let (clients, ready) = (BTreeMap::new(), VecDeque::new());
-        Self { socket, clients, ready, next_client: first_client, counters }
+    /// Serves on `socket`, whose token in the poller is `listener`; the numbers of clients, which
+    /// are also their tokens, follow.
+    pub fn new(socket: ControlSocket, listener: u64, counters: Arc<DaemonCounters>) -> Self {
+        Self {
+            socket,
+            clients: BTreeMap::new(),
+            ready: VecDeque::new(),
+            next_client: listener + 1,
+            listener_token: listener,
+            listens_at: None,
+            is_starved: false,
+            counters,
+        }
     }
 
     /// Has the listener watched.
-    pub fn watch(&self, poller: &Poller, token: u64) -> io::Result<()> {
-        poller.add(self.socket.listener().as_fd(), token)
+    pub fn watch(&self, poller: &Poller) -> io::Result<()> {
+        poller.add(self.socket.listener().as_fd(), self.listener_token)
+    }
+
+    /// When [`Self::listen_again`] has something to do.
+    pub fn listens_at(&self) -> Option<Instant> {
+        self.listens_at
+    }
+
+    /// Watches the listener again when the pause is over.
+    pub fn listen_again(&mut self, now: Instant, poller: &Poller) {
+        if self.listens_at.is_some_and(|at| at <= now) {
+            self.listens_at = self.watch(poller).err().map(|_| now + ACCEPT_PAUSE);
+        }
+    }
+
+    /// A client that cannot be taken knocks on: without a pause, every wait would end at once until
+    /// somebody gives a descriptor back.
+    fn pause(&mut self, now: Instant, poller: &Poller, error: &io::Error) {
+        self.counters.count(DaemonCounter::AcceptFailed);
+        if !core::mem::replace(&mut self.is_starved, true) {
+            tracing::warn!(topic = "daemon.socket", "cannot take clients: {error}");
+        }
+        let _ = poller.remove(self.socket.listener().as_fd());
+        self.listens_at = Some(now + ACCEPT_PAUSE);
     }
 
     /// Takes the clients that knocked.
-    pub fn accept(&mut self, poller: &Poller) {
+    pub fn accept(&mut self, now: Instant, poller: &Poller) {
         for _ in 0..CLIENTS_MAX {
-            let Ok((stream, _)) = self.socket.listener().accept() else { return };
-            let token = self.next_client;
-            let is_ready = self.clients.len() < CLIENTS_MAX
-                && stream.set_nonblocking(true).is_ok()
-                && poller.add(stream.as_fd(), token).is_ok();
-            if !is_ready {
-                self.counters.count(DaemonCounter::ClientRefused);
-                continue;
+            match self.socket.listener().accept() {
+                Ok((stream, _)) => self.admit(stream, poller),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return,
+                    // accept(2): the next one may be fine.
+                    io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
+                    _ => return self.pause(now, poller, &error),
+                },
             }
-            self.next_client += 1;
-            let client = Client {
-                stream,
-                stage: Stage::Asking,
-                lines: Lines::new(REQUEST_BYTES_MAX),
-                output: Vec::new(),
-                written: 0,
-                has_ended: false,
-                is_queued: false,
-                watched: Some(Interest::Readable),
-            };
-            self.clients.insert(token, client);
         }
+    }
+
+    fn admit(&mut self, stream: UnixStream, poller: &Poller) {
+        self.is_starved = false;
+        let token = self.next_client;
+        let is_ready = self.clients.len() < CLIENTS_MAX
+            && stream.set_nonblocking(true).is_ok()
+            && poller.add(stream.as_fd(), token).is_ok();
+        if !is_ready {
+            return self.counters.count(DaemonCounter::ClientRefused);
+        }
+        self.next_client += 1;
+        let client = Client {
+            stream,
+            stage: Stage::Asking,
+            lines: Lines::new(REQUEST_BYTES_MAX),
+            output: Vec::new(),
+            written: 0,
+            has_ended: false,
+            is_queued: false,
+            watched: Some(Interest::Readable),
+        };
+        self.clients.insert(token, client);
     }
 
     /// Reads from and writes to a client as far as it goes.

@@ -42,6 +42,8 @@ daemon_counters! {
     ReplyLost: "reply_lost", "Answers came faster than they could be handed on.";
     ClientSlow: "client_slow", "Clients that were cut off because they did not read.";
     ClientRefused: "client_refused", "Clients beyond the number that is served at a time.";
+    AcceptFailed: "accept_failed",
+        "Clients that the kernel had no descriptor for; raise the limit of open files.";
     RequestTooLong: "request_too_long", "Requests beyond the longest line that is read.";
     QueryUnanswered: "query_unanswered", "Questions that the control plane did not answer in time.";
     ReloadRefused: "reload_refused", "Configurations that were refused; the old one runs on.";

@@ -28,13 +28,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-/// Tokens of the poller; clients follow from [`FIRST_CLIENT`] on.
+/// Tokens of the poller; the numbers of clients follow that of their listener.
 const TUN: u64 = 0;
-const LISTENER: u64 = 1;
-const LINKS: u64 = 2;
-const SIGNALS: u64 = 3;
-/// The number, and token, of the first client.
-pub const FIRST_CLIENT: u64 = 16;
+const LINKS: u64 = 1;
+const SIGNALS: u64 = 2;
+/// That of the control socket.
+pub const LISTENER: u64 = 15;
 
 /// Packets of one worker that go to the kernel before others get their turn.
 const PACKETS_PER_SLICE: usize = 256;
@@ -127,7 +126,7 @@ pub fn run<B: PacketBuf>(mut start: HostStart<B>) {
 impl<B: PacketBuf> Host<B> {
     fn watch(&self) -> std::io::Result<()> {
         let poller = &self.start.poller;
-        self.start.server.watch(poller, LISTENER)?;
+        self.start.server.watch(poller)?;
         poller.add(self.start.signals.fd(), SIGNALS)?;
         if let Some(tun) = &self.start.tun {
             poller.add(tun.fd(), TUN)?;
@@ -145,6 +144,7 @@ impl<B: PacketBuf> Host<B> {
         let now = self.start.observer.now();
         self.refuse_late_questions(now);
         self.ask_drivers(now);
+        self.start.server.listen_again(now, &self.start.poller);
         if self.must_stop && self.start.jobs.try_send(Job::Stop).is_ok() {
             self.must_stop = false;
         }
@@ -167,7 +167,8 @@ impl<B: PacketBuf> Host<B> {
         let question = self.questions.values().map(|waiting| waiting.until).min();
         let drivers = self.carrier.due_at();
         let retry = (self.must_look || self.must_stop).then_some(now + RETRY_INTERVAL);
-        [question, drivers, retry].into_iter().flatten().min().map(|at| at - now)
+        let listener = self.start.server.listens_at();
+        [question, drivers, retry, listener].into_iter().flatten().min().map(|at| at - now)
     }
 
     fn answer(&mut self, event: poller::Event) {
@@ -178,7 +179,10 @@ impl<B: PacketBuf> Host<B> {
                     tun.take_from_host(self.alloc.as_mut(), worker);
                 }
             }
-            LISTENER => self.start.server.accept(&self.start.poller),
+            LISTENER => {
+                let now = self.start.observer.now();
+                self.start.server.accept(now, &self.start.poller);
+            }
             LINKS => self.with_carrier(|carrier, say| carrier.poll(say)),
             SIGNALS => {
                 let (reload, stop) = self.start.signals.take();

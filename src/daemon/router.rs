@@ -18,7 +18,7 @@ use crate::daemon::cpus::CpuPlan;
 use crate::daemon::devices::{DeviceOpener, PlannedPort};
 use crate::daemon::error::RunError;
 use crate::daemon::files::ConfigFile;
-use crate::daemon::host::{self, FIRST_CLIENT, HostStart};
+use crate::daemon::host::{self, HostStart, LISTENER};
 use crate::daemon::lifeline::Lifeline;
 use crate::daemon::mailbox::mailbox;
 use crate::daemon::messages::{JOBS_MAX, Job, TO_CONTROL_MAX, TO_HOST_MAX, ToControl, ToHost};
@@ -173,7 +173,7 @@ fn start<B: PacketBuf + 'static>(
         control: to_control.clone(),
         jobs: job_sender,
         workers: links.to_vec(),
-        server: ApiServer::new(rest.socket, FIRST_CLIENT, Arc::clone(&rest.counters)),
+        server: ApiServer::new(rest.socket, LISTENER, Arc::clone(&rest.counters)),
         tun: rest.tun,
         signals: rest.signals,
         observer,

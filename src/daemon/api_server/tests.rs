@@ -2,12 +2,10 @@
 
 use super::*;
 use crate::api::{Severity, ShowQuery};
-use crate::base::time::Instant;
 use crate::os::poller::Events;
 use std::io::{BufRead, BufReader};
-use std::time::Duration;
 
-const LISTENER: u64 = 1;
+const LISTENER: u64 = 99;
 
 struct Bench {
     server: ApiServer,
@@ -20,9 +18,9 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = ControlSocket::bind(&folder.path().join("s")).unwrap();
-        let server = ApiServer::new(socket, 100, Arc::default());
+        let server = ApiServer::new(socket, LISTENER, Arc::default());
         let poller = Poller::new().unwrap();
-        server.watch(&poller, LISTENER).unwrap();
+        server.watch(&poller).unwrap();
         Self { server, poller, events: Events::new(), folder }
     }
 
@@ -41,7 +39,7 @@ impl Bench {
             }
             for event in ready {
                 match event.token {
-                    LISTENER => self.server.accept(&self.poller),
+                    LISTENER => self.server.accept(Instant::ZERO, &self.poller),
                     _ => self.server.serve(&self.poller, event),
                 }
             }
@@ -164,7 +162,7 @@ fn one_that_asks_without_end_lets_others_have_their_turn() {
     loud.write_all(&b"nonsense\n".repeat(LINES_PER_TURN * 10)).unwrap();
     quiet.write_all(line(RequestBody::Monitor).as_bytes()).unwrap();
     bench.poller.wait(Some(Duration::ZERO), &mut bench.events).unwrap();
-    bench.server.accept(&bench.poller);
+    bench.server.accept(Instant::ZERO, &bench.poller);
     bench.poller.wait(Some(Duration::ZERO), &mut bench.events).unwrap();
     for event in bench.events.iter() {
         bench.server.serve(&bench.poller, event);
@@ -241,6 +239,24 @@ fn monitors_that_are_gone_make_room_before_anything_happens() {
     let _stream = bench.connect();
     bench.turn();
     assert_eq!((bench.server.clients.len(), bench.count(DaemonCounter::ClientRefused)), (1, 0));
+}
+
+#[test]
+fn a_client_that_cannot_be_taken_does_not_keep_the_poller_awake() {
+    let mut bench = Bench::new();
+    let _stream = bench.connect();
+    let (now, pause) = (Instant::from_millis(5), io::Error::from_raw_os_error(libc::EMFILE));
+    bench.server.pause(now, &bench.poller, &pause);
+    assert_eq!(bench.count(DaemonCounter::AcceptFailed), 1);
+    let at = bench.server.listens_at().expect("a pause with an end");
+    assert_eq!(at, now + ACCEPT_PAUSE);
+    bench.server.listen_again(now, &bench.poller);
+    bench.turn();
+    assert!(bench.server.clients.is_empty(), "nobody is let in before the pause is over");
+    bench.server.listen_again(at, &bench.poller);
+    assert_eq!(bench.server.listens_at(), None);
+    bench.turn();
+    assert_eq!(bench.server.clients.len(), 1);
 }
 
 #[test]
