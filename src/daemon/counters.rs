@@ -36,7 +36,7 @@ daemon_counters! {
     InjectNoBuffer: "inject_no_buffer", "No packet buffer was free for a frame of the router.";
     InjectTooLong: "inject_too_long", "A packet of the router or of the host fits no buffer.";
     TunWriteFull: "tun_write_full", "The kernel did not take a packet for the host.";
-    TunRead: "tun_read", "The TUN device could not be read.";
+    TunLost: "tun_lost", "The TUN device was taken away; it is made again.";
     TunAbsent: "tun_absent", "Packets for the host without a TUN device: see `[host] tun`.";
     EventLost: "event_lost", "Events came faster than they could be logged.";
     ReplyLost: "reply_lost", "Answers came faster than they could be handed on.";

@@ -128,8 +128,8 @@ impl<B: PacketBuf> Host<B> {
         let poller = &self.start.poller;
         self.start.server.watch(poller)?;
         poller.add(self.start.signals.fd(), SIGNALS)?;
-        if let Some(tun) = &self.start.tun {
-            poller.add(tun.fd(), TUN)?;
+        if let Some(fd) = self.start.tun.as_ref().and_then(TunBridge::fd) {
+            poller.add(fd, TUN)?;
         }
         self.carrier.fd().map_or(Ok(()), |fd| poller.add(fd, LINKS))
     }
@@ -145,6 +145,7 @@ impl<B: PacketBuf> Host<B> {
         self.refuse_late_questions(now);
         self.ask_drivers(now);
         self.start.server.listen_again(now, &self.start.poller);
+        self.reopen_tun(now);
         if self.must_stop && self.start.jobs.try_send(Job::Stop).is_ok() {
             self.must_stop = false;
         }
@@ -168,17 +169,13 @@ impl<B: PacketBuf> Host<B> {
         let drivers = self.carrier.due_at();
         let retry = (self.must_look || self.must_stop).then_some(now + RETRY_INTERVAL);
         let listener = self.start.server.listens_at();
-        [question, drivers, retry, listener].into_iter().flatten().min().map(|at| at - now)
+        let tun = self.start.tun.as_ref().and_then(TunBridge::reopens_at);
+        [question, drivers, retry, listener, tun].into_iter().flatten().min().map(|at| at - now)
     }
 
     fn answer(&mut self, event: poller::Event) {
         match event.token {
-            TUN => {
-                if let (Some(tun), Some(worker)) = (&mut self.start.tun, self.start.workers.first())
-                {
-                    tun.take_from_host(self.alloc.as_mut(), worker);
-                }
-            }
+            TUN => self.take_from_host(event),
             LISTENER => {
                 let now = self.start.observer.now();
                 self.start.server.accept(now, &self.start.poller);
@@ -193,6 +190,44 @@ impl<B: PacketBuf> Host<B> {
             }
             _ => self.start.server.serve(&self.start.poller, event),
         }
+    }
+
+    fn take_from_host(&mut self, event: poller::Event) {
+        let (Some(tun), Some(worker)) = (&mut self.start.tun, self.start.workers.first()) else {
+            return;
+        };
+        let problem = match tun.take_from_host(self.alloc.as_mut(), worker) {
+            Err(error) => error.to_string(),
+            Ok(()) if event.is_broken => "the kernel reports an error".to_owned(),
+            Ok(()) => return,
+        };
+        if let Some(fd) = tun.fd() {
+            let _ = self.start.poller.remove(fd);
+        }
+        tun.lose(self.start.observer.now());
+        let text = format!(
+            "the TUN device {} is gone ({problem}): the host is cut off until it is made again",
+            tun.name()
+        );
+        self.report(Severity::Error, "daemon.tun", text);
+    }
+
+    /// Makes a TUN device that was taken away again, when it is time.
+    fn reopen_tun(&mut self, now: Instant) {
+        let Some(tun) = &mut self.start.tun else { return };
+        if tun.reopens_at().is_none_or(|at| at > now) {
+            return;
+        }
+        if let Err(error) = tun.reopen(now) {
+            let name = tun.name();
+            return tracing::warn!(topic = "daemon.tun", "cannot make {name} again: {error}");
+        }
+        let watched = tun.fd().map_or(Ok(()), |fd| self.start.poller.add(fd, TUN));
+        if watched.is_err() {
+            return tun.lose(now);
+        }
+        let text = format!("the TUN device {} is there again", tun.name());
+        self.report(Severity::Info, "daemon.tun", text);
     }
 
     fn take_packets(&mut self) -> bool {
@@ -219,7 +254,7 @@ impl<B: PacketBuf> Host<B> {
             match message {
                 ToHost::Addresses(addresses) => {
                     if let Some(tun) = &mut self.start.tun {
-                        tun.set_addresses(&addresses);
+                        tun.set_addresses(addresses);
                     }
                 }
                 ToHost::Reply { id, reply } => self.finish_question(id, *reply),
@@ -234,6 +269,11 @@ impl<B: PacketBuf> Host<B> {
             }
         }
         true
+    }
+
+    fn report(&mut self, severity: Severity, topic: &str, text: String) {
+        let (at, topic) = (self.start.observer.now(), topic.to_owned());
+        self.tell(&Event { at, severity, topic, text, fields: Vec::new() });
     }
 
     fn tell(&mut self, event: &Event) {

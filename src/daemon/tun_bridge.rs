@@ -1,13 +1,17 @@
 //! The way between the kernel of the host and the workers, past the control thread.
 //!
 //! Owns the TUN device, its addresses and the routes into it. Which those are is the control
-//! plane's decision.
+//! plane's decision. The kernel's administrator may delete the device under the router; then it is
+//! made again, with what it carried.
 //!
 //! *Invariants*: nothing blocks; what the other side does not take is dropped and counted. The
-//! device carries exactly the addresses that were last said, once the kernel took them.
+//! device carries exactly the addresses that were last said, once the kernel took them. Who watches
+//! the descriptor stops when [`TunBridge::take_from_host`] or an error condition says that it is
+//! gone, and calls [`TunBridge::lose`].
 
 use crate::base::ids::LcoreId;
 use crate::base::prefix::Ipv6Prefix;
+use crate::base::time::{Duration, Instant};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::messages::HostAddresses;
 use crate::daemon::worker::WorkerLinks;
@@ -26,10 +30,27 @@ use std::sync::Arc;
 /// Packets that go one way before anything else gets its turn.
 const PACKETS_PER_SLICE: usize = 128;
 
+/// How long nothing is done about a device that is gone, at first, and at most, when it cannot be
+/// made.
+const REOPEN_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// The device.
+enum Device {
+    Open(Tun),
+    /// It was taken away.
+    Lost {
+        retry_at: Instant,
+        wait: Duration,
+    },
+}
+
 /// The bridge; at most one per router, owned by the host thread.
 pub struct TunBridge {
-    tun: Tun,
+    name: String,
+    device: Device,
     socket: RouteSocket,
+    /// What the control plane said last.
+    wanted: HostAddresses,
     addresses: BTreeSet<Ipv6Addr>,
     prefixes: BTreeSet<Ipv6Prefix>,
     source: Option<Ipv6Addr>,
@@ -41,33 +62,88 @@ impl TunBridge {
     /// Makes the device.
     pub fn open(name: &str, counters: Arc<DaemonCounters>) -> io::Result<Self> {
         let tun = Tun::open(name)?;
-        let socket = RouteSocket::open().map_err(|error| error.source)?;
-        let buffer = vec![0; usize::from(FRAME_OCTETS_MAX)];
-        let (addresses, prefixes) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { tun, socket, addresses, prefixes, source: None, buffer, counters })
+        Ok(Self {
+            // The kernel fills in a pattern such as `kumiki%d`; made again, it has the same name.
+            name: tun.name().to_owned(),
+            device: Device::Open(tun),
+            socket: RouteSocket::open().map_err(|error| error.source)?,
+            wanted: HostAddresses::default(),
+            addresses: BTreeSet::new(),
+            prefixes: BTreeSet::new(),
+            source: None,
+            buffer: vec![0; usize::from(FRAME_OCTETS_MAX)],
+            counters,
+        })
     }
 
-    /// What to wait for.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.tun.fd()
+    /// The name of the device.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What to wait for, while there is a device.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.device {
+            Device::Open(tun) => Some(tun.fd()),
+            Device::Lost { .. } => None,
+        }
+    }
+
+    /// The device is gone: its descriptor would end every wait at once, and is closed.
+    pub fn lose(&mut self, now: Instant) {
+        self.counters.count(DaemonCounter::TunLost);
+        self.device = Device::Lost { retry_at: now + REOPEN_WAIT.0, wait: REOPEN_WAIT.0 };
+        // They went with it.
+        self.addresses.clear();
+        self.prefixes.clear();
+        self.source = None;
+    }
+
+    /// When [`Self::reopen`] shall be called.
+    pub fn reopens_at(&self) -> Option<Instant> {
+        match self.device {
+            Device::Open(_) => None,
+            Device::Lost { retry_at, .. } => Some(retry_at),
+        }
+    }
+
+    /// Makes the device again, with its addresses and routes. Where that fails, the next try comes
+    /// later.
+    pub fn reopen(&mut self, now: Instant) -> io::Result<()> {
+        let Device::Lost { wait, .. } = self.device else { return Ok(()) };
+        match Tun::open(&self.name) {
+            Ok(tun) => self.device = Device::Open(tun),
+            Err(error) => {
+                let wait = (wait * 2).min(REOPEN_WAIT.1);
+                self.device = Device::Lost { retry_at: now + wait, wait };
+                return Err(error);
+            }
+        }
+        self.bring_up_to_date();
+        Ok(())
     }
 
     /// Gives packets of the host to the first worker. Level-triggered: what is left is reported
-    /// again.
+    /// again. An error means that the device is gone.
     pub fn take_from_host<B: PacketBuf>(
         &mut self,
         alloc: &mut dyn PacketAlloc<B>,
         worker: &WorkerLinks<B>,
-    ) {
+    ) -> io::Result<()> {
         debug_assert_eq!(worker.lcore, LcoreId(0), "one worker keeps the order of a flow");
+        let Device::Open(tun) = &self.device else { return Ok(()) };
+        let mut outcome = Ok(());
         for _ in 0..PACKETS_PER_SLICE {
-            let length = match self.tun.read_packet(&mut self.buffer) {
+            let length = match tun.read_packet(&mut self.buffer) {
                 Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => {
-                    self.counters.count(DaemonCounter::TunRead);
-                    break;
-                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => break,
+                    // EBADFD: the kernel's side of the descriptor is no more.
+                    _ => {
+                        outcome = Err(error);
+                        break;
+                    }
+                },
             };
             let Some(mut packet) = alloc.alloc() else {
                 self.counters.count(DaemonCounter::InjectNoBuffer);
@@ -80,17 +156,21 @@ impl TunBridge {
             }
         }
         worker.finish();
+        outcome
     }
 
     /// Hands the host a packet.
     pub fn give_to_host<B: PacketBuf>(&mut self, packet: &B) {
+        let Device::Open(tun) = &self.device else {
+            return self.counters.count(DaemonCounter::TunAbsent);
+        };
         let is_whole = usize::try_from(packet.len()).is_ok_and(|len| len == packet.data().len());
         let written = if is_whole {
-            self.tun.write_packet(packet.data())
+            tun.write_packet(packet.data())
         } else {
             let mut octets = Vec::new();
             packet.copy_to(&mut octets);
-            self.tun.write_packet(&octets)
+            tun.write_packet(&octets)
         };
         if written.is_err() {
             self.counters.count(DaemonCounter::TunWriteFull);
@@ -99,11 +179,17 @@ impl TunBridge {
 
     /// Gives the device these addresses and routes, and takes the others away. What the kernel
     /// refuses is tried again with the next change.
-    pub fn set_addresses(&mut self, wanted: &HostAddresses) {
+    pub fn set_addresses(&mut self, wanted: HostAddresses) {
+        self.wanted = wanted;
+        self.bring_up_to_date();
+    }
+
+    fn bring_up_to_date(&mut self) {
+        let Device::Open(tun) = &self.device else { return };
+        let (ifindex, wanted) = (tun.ifindex(), &self.wanted);
         let addresses: BTreeSet<_> = wanted.addresses.iter().copied().collect();
         let prefixes: BTreeSet<_> = wanted.prefixes.iter().copied().collect();
         let source = wanted.addresses.first().copied();
-        let ifindex = self.tun.ifindex();
         let gone: Vec<_> = self.prefixes.difference(&prefixes).copied().collect();
         for prefix in gone {
             let route = HostRoute::on_link(prefix, ifindex);
@@ -144,3 +230,6 @@ fn said(result: Result<(), NetlinkError>) -> bool {
     }
     result.is_ok()
 }
+
+#[cfg(test)]
+mod tests;
