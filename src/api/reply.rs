@@ -30,6 +30,13 @@ pub enum ReplyBody {
         #[serde(default)]
         failures: Vec<String>,
     },
+    /// What applying a configuration would do, in the same words.
+    Difference {
+        /// What would change at once.
+        changes: Vec<String>,
+        /// What only a restart could do.
+        needs_restart: Vec<String>,
+    },
     /// Something happened.
     Event(Event),
     /// It was not done.

@@ -24,6 +24,19 @@ pub enum RequestBody {
     ConfigApply {
         /// The whole file.
         text: String,
+        /// Where it stands: files that it names are read from there. `None`: in the place of the
+        /// router's own file.
+        #[serde(default)]
+        file: Option<String>,
+    },
+    /// What would change if this configuration were applied, answered with
+    /// [`crate::api::ReplyBody::Difference`]. Nothing is done.
+    ConfigDiff {
+        /// The whole file.
+        text: String,
+        /// As for [`Self::ConfigApply`].
+        #[serde(default)]
+        file: Option<String>,
     },
     /// Events from now on, one reply a line, until the client closes, if only its own direction.
     Monitor,

@@ -1,6 +1,7 @@
 //! `kumiki config`: check, diff, apply and schema.
 //!
-//! Owns the commands; what is right is decided by `config`, what runs by the router.
+//! Owns the commands; what is right is decided by `config`, what runs and what would change by the
+//! router: it alone knows the name and number that it was started with.
 
 use crate::api::show::ShowReply;
 use crate::api::{ReplyBody, RequestBody, ShowQuery};
@@ -10,7 +11,7 @@ use crate::cli::files::load_text;
 use crate::cli::output::emit;
 use crate::cli::run::IdentityArguments;
 use crate::cli::show::{ask, look::Look};
-use crate::config::{Config, ConfigErrors, Delta, Overrides, document};
+use crate::config::{Config, ConfigErrors, document};
 use clap::{Args, Subcommand};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -216,37 +217,20 @@ fn running(socket: &Path) -> Result<String, Failure> {
 }
 
 fn diff(arguments: &FileArguments) -> Result<String, Failure> {
-    let text = read(&arguments.file)?;
-    let old = running(&arguments.socket.socket)?;
-    let old = load_text(&arguments.file, &old, &Overrides::default())?;
-    // The router keeps the name and number it was started with, whatever the file says.
-    let overrides =
-        Overrides { name: None, number: None, host_name: Some(old.router.name.clone()) };
-    let new = load_for_running(&arguments.file, &text, overrides, &old)?;
-    let delta = Delta::between(&old, &new);
-    Ok(changes_text(delta.changes(), delta.needs_restart(), "would change"))
-}
-
-/// A file that leaves the number to the command line gets that of the running router.
-fn load_for_running(
-    file: &Path,
-    text: &str,
-    overrides: Overrides,
-    running: &Config,
-) -> Result<Config, ConfigErrors> {
-    match load_text(file, text, &overrides) {
-        Err(_) if running.cluster.is_some() => {
-            let number = running.cluster.as_ref().map(|cluster| cluster.number);
-            load_text(file, text, &Overrides { number, ..overrides })
+    let (text, file) = (read(&arguments.file)?, place(&arguments.file)?);
+    let mut client = Client::connect(&arguments.socket.socket)?;
+    match client.ask(RequestBody::ConfigDiff { text, file })? {
+        ReplyBody::Difference { changes, needs_restart } => {
+            Ok(changes_text(&changes, &needs_restart, "would change"))
         }
-        result => result,
+        _ => Err(ClientError::Unexpected.into()),
     }
 }
 
 fn apply(arguments: &FileArguments) -> Result<Exit, Failure> {
-    let text = read(&arguments.file)?;
+    let (text, file) = (read(&arguments.file)?, place(&arguments.file)?);
     let mut client = Client::connect(&arguments.socket.socket)?;
-    let reply = client.ask(RequestBody::ConfigApply { text })?;
+    let reply = client.ask(RequestBody::ConfigApply { text, file })?;
     let ReplyBody::Applied { changes, needs_restart, failures } = reply else {
         return Err(ClientError::Unexpected.into());
     };
@@ -257,6 +241,13 @@ fn apply(arguments: &FileArguments) -> Result<Exit, Failure> {
         (Ok(()), true) => Exit::Ok,
         (_, false) => Exit::Failed,
     })
+}
+
+/// Where a file stands, for a router with another working directory.
+fn place(file: &Path) -> Result<Option<String>, Failure> {
+    let absolute = std::path::absolute(file);
+    let absolute = absolute.map_err(|error| Failure::File(file.to_owned(), error))?;
+    Ok(Some(absolute.display().to_string()))
 }
 
 fn changes_text(changes: &[String], needs_restart: &[String], verb: &str) -> String {

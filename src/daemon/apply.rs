@@ -26,6 +26,7 @@ use crate::daemon::messages::{Applied, ToControl, ToHost};
 use crate::daemon::port_table::{LivePort, PortTable};
 use crate::packet::PacketBuf;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
@@ -163,9 +164,28 @@ impl<B: PacketBuf> Applier<B> {
     }
 
     /// Runs a text from the socket.
-    pub fn apply(&mut self, text: &str) -> Result<Applied, ApiError> {
-        let config = self.file.load(ORIGIN_SOCKET, text).map_err(refused)?;
+    pub fn apply(&mut self, text: &str, file: Option<&str>) -> Result<Applied, ApiError> {
+        let config = self.load(text, file)?;
         self.run(config)
+    }
+
+    /// What [`Self::apply`] would do.
+    pub fn compare(&self, text: &str, file: Option<&str>) -> Result<Applied, ApiError> {
+        let delta = Delta::between(&self.running, &self.load(text, file)?);
+        Ok(Applied {
+            changes: delta.changes().to_vec(),
+            needs_restart: delta.needs_restart().to_vec(),
+            failures: Vec::new(),
+        })
+    }
+
+    /// Reads a text from the socket; files that it names are found from where it stands.
+    fn load(&self, text: &str, file: Option<&str>) -> Result<Config, ApiError> {
+        let loaded = match file {
+            Some(file) => self.file.load_as(Path::new(file), text),
+            None => self.file.load(ORIGIN_SOCKET, text),
+        };
+        loaded.map_err(refused)
     }
 
     fn run(&mut self, mut config: Config) -> Result<Applied, ApiError> {

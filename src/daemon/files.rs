@@ -28,6 +28,11 @@ impl ConfigFile {
         Ok(self.load(&self.path.display().to_string(), &text)?)
     }
 
+    /// Loads a text as if it stood in `file`, with the same name and number from elsewhere.
+    pub fn load_as(&self, file: &Path, text: &str) -> Result<Config, ConfigErrors> {
+        Self::new(file, self.overrides.clone()).load(&file.display().to_string(), text)
+    }
+
     /// Loads a text as if it stood in the file's place; `origin` is its name in messages.
     pub fn load(&self, origin: &str, text: &str) -> Result<Config, ConfigErrors> {
         load(&Source { origin, text, overrides: &self.overrides, files: self })

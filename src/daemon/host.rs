@@ -265,6 +265,15 @@ impl<B: PacketBuf> Host<B> {
                 }
                 ToHost::Unwatch(port) => self.carrier.unwatch(port),
                 ToHost::Applied { client, outcome } => self.finish_apply(client, outcome),
+                ToHost::Compared { client, outcome } => {
+                    let body = match outcome {
+                        Ok(Applied { changes, needs_restart, .. }) => {
+                            ReplyBody::Difference { changes, needs_restart }
+                        }
+                        Err(error) => ReplyBody::Error(error),
+                    };
+                    self.reply(client, body);
+                }
                 ToHost::Stop => self.is_stopping = true,
             }
         }
@@ -319,14 +328,22 @@ impl<B: PacketBuf> Host<B> {
                 RequestBody::Monitor => {
                     self.start.server.make_monitor(client, &self.start.poller);
                 }
-                RequestBody::ConfigApply { text } => {
-                    if self.start.jobs.try_send(Job::Apply { client, text }).is_err() {
-                        self.reply(client, ReplyBody::Error(ApiError::Busy));
-                    }
+                RequestBody::ConfigApply { text, file } => {
+                    self.demand(client, Job::Apply { client, text, file });
+                }
+                RequestBody::ConfigDiff { text, file } => {
+                    self.demand(client, Job::Compare { client, text, file });
                 }
             }
         }
         self.start.server.has_requests()
+    }
+
+    /// Hands a wish of a client to the main thread.
+    fn demand(&mut self, client: u64, job: Job) {
+        if self.start.jobs.try_send(job).is_err() {
+            self.reply(client, ReplyBody::Error(ApiError::Busy));
+        }
     }
 
     fn reply(&mut self, client: u64, body: ReplyBody) {

@@ -78,6 +78,13 @@ pub enum ToHost {
         /// What came of it.
         outcome: Result<Applied, ApiError>,
     },
+    /// A configuration was compared with the one that runs.
+    Compared {
+        /// Who asked.
+        client: u64,
+        /// What came of it.
+        outcome: Result<Applied, ApiError>,
+    },
     /// End.
     Stop,
 }
@@ -145,6 +152,17 @@ pub enum Job {
         client: u64,
         /// The whole file.
         text: String,
+        /// Where it stands, if not in the place of the router's own.
+        file: Option<String>,
+    },
+    /// Say what applying this configuration would do.
+    Compare {
+        /// Who asks.
+        client: u64,
+        /// The whole file.
+        text: String,
+        /// As for [`Self::Apply`].
+        file: Option<String>,
     },
     /// The kernel interface of a port is no more.
     InterfaceGone(PortId),

@@ -243,10 +243,15 @@ fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) -> Result<(),
             Some(idle_time) => running.jobs.recv_timeout(idle_time),
             None => running.jobs.recv().map_err(RecvTimeoutError::from),
         };
-        let (client, outcome) = match job {
+        let message = match job {
             // Nobody has the number 0: the outcome goes to the log only.
-            Ok(Job::Reload) => (0, applier.reload()),
-            Ok(Job::Apply { client, text }) => (client, applier.apply(&text)),
+            Ok(Job::Reload) => ToHost::Applied { client: 0, outcome: applier.reload() },
+            Ok(Job::Apply { client, text, file }) => {
+                ToHost::Applied { client, outcome: applier.apply(&text, file.as_deref()) }
+            }
+            Ok(Job::Compare { client, text, file }) => {
+                ToHost::Compared { client, outcome: applier.compare(&text, file.as_deref()) }
+            }
             Ok(Job::InterfaceGone(port)) => {
                 applier.lose(port);
                 continue;
@@ -256,7 +261,7 @@ fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) -> Result<(),
             Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Ok(Job::Failed { thread, reason }) => return Err(RunError::Thread { thread, reason }),
         };
-        running.listeners.tell_host(ToHost::Applied { client, outcome });
+        running.listeners.tell_host(message);
     }
 }
 

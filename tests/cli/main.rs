@@ -171,7 +171,7 @@ fn apply_sends_the_file_and_tells_what_needs_a_restart() {
     let file = data("smallest");
     let (output, asked) = StandIn::start(vec![applied]).asked_by(&["config", "apply", &file]);
     let sent = std::fs::read_to_string(&file).expect("the case");
-    assert_eq!(asked, RequestBody::ConfigApply { text: sent });
+    assert_eq!(asked, RequestBody::ConfigApply { text: sent, file: Some(file) });
     assert_eq!(
         text(&output.stdout),
         "port p1 mtu: 9000 → 1500\nneeds a restart: [dpdk] lcores: [] → [1]\n",
@@ -202,14 +202,15 @@ fn a_refused_configuration_is_exit_78_with_the_text_of_the_router() {
 }
 
 #[test]
-fn diff_compares_with_the_configuration_that_runs() {
-    let running = "[router]\nname = \"s07\"\n[cluster]\nula = \"fd4b:756d:696b::/48\"\nnumber = 1\n\
-                   [ospf]\ncost = 20\n[[port]]\nmatch = \"driver=*\"\nrole = \"fabric\"\n";
-    let row = kumiki::api::show::ConfigRow { text: running.to_owned(), inactive: Vec::new() };
-    let reply = ReplyBody::Show(Box::new(ShowReply::Config(row)));
+fn diff_lets_the_router_compare_and_says_where_the_file_stands() {
+    let reply = ReplyBody::Difference {
+        changes: vec!["[ospf] cost: 20 → 10".to_owned()],
+        needs_restart: Vec::new(),
+    };
     let file = data("smallest");
     let (output, asked) = StandIn::start(vec![reply]).asked_by(&["config", "diff", &file]);
-    assert_eq!(asked, RequestBody::Show(ShowQuery::Config));
+    let sent = std::fs::read_to_string(&file).expect("the case");
+    assert_eq!(asked, RequestBody::ConfigDiff { text: sent, file: Some(file) });
     assert_eq!(text(&output.stdout), "[ospf] cost: 20 → 10\n", "{}", text(&output.stderr));
 }
 

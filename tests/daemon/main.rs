@@ -1,3 +1,5 @@
 //! The threads of a router, over buffers and ports in memory.
 
+mod bench;
+mod config;
 mod threads;

@@ -116,7 +116,7 @@ impl Bench {
     fn apply(&mut self, ports: &str) -> Result<Applied, ApiError> {
         while self.control.take().is_some() {}
         self.devices.with(|host| host.log.clear());
-        self.applier.apply(&text(ports))
+        self.applier.apply(&text(ports), None)
     }
 
     /// Lets time pass until every port that is not open was tried once more.
@@ -255,7 +255,7 @@ fn a_message_that_nobody_takes_is_counted_and_answered() {
     for _ in 0..TO_CONTROL_MAX - 1 {
         bench.applier.listeners.tell_control(ToControl::Shutdown);
     }
-    let applied = bench.applier.apply(&text(&format!("{PORT}cost = 7\n"))).unwrap();
+    let applied = bench.applier.apply(&text(&format!("{PORT}cost = 7\n")), None).unwrap();
     assert_eq!(applied.failures, ["port p is open and not all of the router knows"]);
     let counters = &bench.applier.listeners.counters;
     assert_eq!(counters.get(DaemonCounter::MessageDropped), 1);
