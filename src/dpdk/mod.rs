@@ -2,7 +2,8 @@
 //!
 //! Read [`eal`] (started once, and the threads that may use it), [`mempool`] (where buffers live),
 //! [`mbuf`] (a packet), [`port`] (a device from probe to removal), [`queue`] (its two halves, one
-//! worker each), [`failure`] (what DPDK says when it refuses).
+//! worker each), `gate` and [`redial`] (a device whose other end comes and goes), [`failure`] (what
+//! DPDK says when it refuses).
 //!
 //! One of the four rooms with `unsafe`. *Invariants*: whoever holds an [`Eal`] proves that EAL
 //! runs; buffers return to their pool on drop, pools live as long as the process; a device is
@@ -14,10 +15,12 @@
 
 pub mod eal;
 pub mod failure;
+mod gate;
 pub mod mbuf;
 pub mod mempool;
 pub mod port;
 pub mod queue;
+pub mod redial;
 
 pub use eal::{Eal, EalError, EalOptions, EalThread};
 pub use failure::Failure;
@@ -25,3 +28,4 @@ pub use mbuf::{Mbuf, free_burst};
 pub use mempool::{MbufAlloc, Mempool};
 pub use port::{Link, Port, PortCounters, PortError, PortMonitor, PortOptions, Started, Stopped};
 pub use queue::{RxInterrupt, RxQueue, TxQueue};
+pub use redial::Redial;

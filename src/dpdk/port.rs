@@ -19,12 +19,18 @@
 
 use super::eal::Eal;
 use super::failure::Failure;
+use super::gate::Gate;
 use super::mempool::Mempool;
 use super::queue::{RxQueue, TxQueue};
+use super::redial::Redial;
 use crate::base::ids::MacAddress;
 use core::marker::PhantomData;
 use std::ffi::{CStr, CString};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the end of a port waits for an attempt to start its device.
+const REDIAL_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// Why a device cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -82,9 +88,20 @@ struct Device {
 #[derive(Debug)]
 pub(super) struct Lease {
     device: Arc<Device>,
+    /// Held while the device is being started again.
+    pub(super) redialling: Mutex<()>,
 }
 
 impl Lease {
+    /// Waits a little for a `Redial` at work, which holds the lease for some microseconds; one
+    /// whose other end does not answer keeps it longer, and then closes the device itself.
+    fn wait_for_redial(&self) {
+        let deadline = Instant::now() + REDIAL_TIME_MAX;
+        while self.redialling.try_lock().is_err() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     #[inline]
     pub(super) fn port(&self) -> u16 {
         self.device.port
@@ -144,6 +161,9 @@ pub struct PortOptions {
     pub is_promiscuous: bool,
     /// Try to have an interrupt for each receive queue.
     pub wants_interrupts: bool,
+    /// The other end may be missing: the port is there all the same, without link, until
+    /// [`StartedPort::redial`] finds it.
+    pub may_lack_peer: bool,
 }
 
 /// State of a link.
@@ -186,6 +206,8 @@ pub struct StartedPort {
     pub rx: Vec<RxQueue>,
     /// Transmit queues.
     pub tx: Vec<TxQueue>,
+    /// Where the other end may come and go.
+    pub redial: Option<Redial>,
 }
 
 impl<State> Port<State> {
@@ -240,7 +262,7 @@ impl Port<Stopped> {
             return Err(PortError::NoPort { device: device(), log });
         }
         let device = Device { port, name: name.to_owned(), is_open: Mutex::new(true) };
-        let lease = Arc::new(Lease { device: Arc::new(device) });
+        let lease = Arc::new(Lease { device: Arc::new(device), redialling: Mutex::default() });
         let info = PortInfo {
             driver: String::new(),
             rx_queues_max: 0,
@@ -292,13 +314,19 @@ impl Port<Stopped> {
             self.set_up(options, pool, false)?;
         }
         self.set_filters(options)?;
+        let gate = options.may_lack_peer.then(|| Arc::new(Gate::new(options.queues)));
+        let redial = gate.as_ref().map(|gate| Redial::new(&self.lease, Arc::clone(gate)));
+        if let Some(redial) = &redial {
+            redial.attempt();
+        }
+        let lease = || Arc::clone(&self.lease);
         let queues = 0..options.queues;
-        let rx = queues.clone().map(|queue| RxQueue::new(Arc::clone(&self.lease), queue)).collect();
-        let tx = queues.map(|queue| TxQueue::new(Arc::clone(&self.lease), queue)).collect();
+        let rx = queues.clone().map(|queue| RxQueue::new(lease(), queue, gate.clone())).collect();
+        let tx = queues.map(|queue| TxQueue::new(lease(), queue, gate.clone())).collect();
         if let Some(mac) = options.mac {
             self.info.mac = mac;
         }
-        Ok(StartedPort { port: self.into_state(), rx, tx })
+        Ok(StartedPort { port: self.into_state(), rx, tx, redial })
     }
 
     fn set_up(
@@ -324,6 +352,10 @@ impl Port<Stopped> {
             // SAFETY: DPDK copies the address.
             let result = unsafe { dpdk_sys::rte_eth_dev_default_mac_addr_set(port, &raw mut mac) };
             self.check("set the MAC address of", result)?;
+        }
+        if options.may_lack_peer {
+            // `Redial` starts it, now and whenever the other end has been away.
+            return Ok(());
         }
         // SAFETY: a plain number; all queues are set up.
         let result = unsafe { dpdk_sys::rte_eth_dev_start(port) };
@@ -363,6 +395,7 @@ impl Port<Started> {
         debug_assert!(rx.iter().all(|queue| is_ours(queue.lease())), "queues of another port");
         debug_assert!(tx.iter().all(|queue| is_ours(queue.lease())), "queues of another port");
         drop((rx, tx));
+        self.lease.wait_for_redial();
         if Arc::strong_count(&self.lease) != 1 {
             return Err(PortError::QueuesOut { device: self.name().to_owned() });
         }

@@ -7,6 +7,7 @@
 //! one segment with its VLAN tag in the frame, whatever the driver did to it.
 
 use super::failure::Failure;
+use super::gate::{Gate, Side};
 use super::mbuf::Mbuf;
 use super::port::Lease;
 use crate::packet::{BURST_MAX, Burst, PacketBuf, PortRx, PortTx};
@@ -28,6 +29,8 @@ type Pointers = [*mut kumiki_mbuf; BURST_MAX];
 pub struct RxQueue {
     lease: Arc<Lease>,
     queue: u16,
+    /// Where the device may have to be started again.
+    gate: Option<Arc<Gate>>,
     pointers: Pointers,
     single_thread: PhantomData<Cell<()>>,
 }
@@ -37,10 +40,11 @@ pub struct RxQueue {
 unsafe impl Send for RxQueue {}
 
 impl RxQueue {
-    pub(super) fn new(lease: Arc<Lease>, queue: u16) -> Self {
+    pub(super) fn new(lease: Arc<Lease>, queue: u16, gate: Option<Arc<Gate>>) -> Self {
         Self {
             lease,
             queue,
+            gate,
             pointers: [core::ptr::null_mut(); BURST_MAX],
             single_thread: PhantomData,
         }
@@ -72,10 +76,15 @@ impl RxQueue {
 impl PortRx<Mbuf> for RxQueue {
     #[inline]
     fn receive(&mut self, burst: &mut Burst<Mbuf>) -> usize {
+        let gate = self.gate.as_deref();
+        let inside = gate.map(|gate| gate.enter(self.queue, Side::Rx));
+        if matches!(inside, Some(None)) {
+            return 0;
+        }
         // A burst holds 64: the number fits.
         let wanted = u16::try_from(burst.room()).unwrap_or(0);
-        // SAFETY: the port is started as long as this queue exists, the queue is ours alone, and
-        // there is room for `wanted` pointers.
+        // SAFETY: the port is started as long as this queue exists and its gate let us in, the
+        // queue is ours alone, and there is room for `wanted` pointers.
         let count = usize::from(unsafe {
             dpdk_sys::kumiki_rx_burst(
                 self.lease.port(),
@@ -84,6 +93,7 @@ impl PortRx<Mbuf> for RxQueue {
                 wanted,
             )
         });
+        drop(inside);
         for raw in self.pointers.iter().take(count) {
             // SAFETY: the driver handed these buffers over to us.
             let Some(mut packet) = (unsafe { Mbuf::from_raw(*raw) }) else { continue };
@@ -131,6 +141,8 @@ fn straighten(packet: &mut Mbuf) {
 pub struct TxQueue {
     lease: Arc<Lease>,
     queue: u16,
+    /// Where the device may have to be started again.
+    gate: Option<Arc<Gate>>,
     pointers: Pointers,
     single_thread: PhantomData<Cell<()>>,
 }
@@ -139,10 +151,11 @@ pub struct TxQueue {
 unsafe impl Send for TxQueue {}
 
 impl TxQueue {
-    pub(super) fn new(lease: Arc<Lease>, queue: u16) -> Self {
+    pub(super) fn new(lease: Arc<Lease>, queue: u16, gate: Option<Arc<Gate>>) -> Self {
         Self {
             lease,
             queue,
+            gate,
             pointers: [core::ptr::null_mut(); BURST_MAX],
             single_thread: PhantomData,
         }
@@ -166,12 +179,14 @@ impl PortTx<Mbuf> for TxQueue {
             *place = packet.as_ptr();
             count += 1;
         }
-        if count == 0 {
+        let gate = self.gate.as_deref();
+        let inside = gate.map(|gate| gate.enter(self.queue, Side::Tx));
+        if count == 0 || matches!(inside, Some(None)) {
             return 0;
         }
-        // SAFETY: the port is started as long as this queue exists, the queue is ours alone, and
-        // the first `count` pointers are packets of the burst. Those the driver takes are forgotten
-        // below and those it leaves stay untouched.
+        // SAFETY: the port is started as long as this queue exists and its gate let us in, the
+        // queue is ours alone, and the first `count` pointers are packets of the burst. Those the
+        // driver takes are forgotten below and those it leaves stay untouched.
         let taken = usize::from(unsafe {
             dpdk_sys::kumiki_tx_burst(
                 self.lease.port(),
@@ -180,6 +195,7 @@ impl PortTx<Mbuf> for TxQueue {
                 count,
             )
         });
+        drop(inside);
         if taken == burst.len() {
             burst.drain().for_each(core::mem::forget);
         } else {

@@ -8,6 +8,8 @@
 //! the caller hands out.
 //! *Standards*: DPDK NIC guide, "AF_PACKET", "AF_XDP", "Tun|Tap" and "Memif" poll mode drivers.
 
+use std::path::Path;
+
 /// Octets of a slot in an AF_PACKET ring; a buffer must have room for it.
 pub const RING_FRAME_OCTETS: u16 = 10_240;
 
@@ -108,6 +110,21 @@ impl DeviceSpec {
         matches!(self, Self::Pci(_) | Self::Vmbus(_))
     }
 
+    /// Whether the device connects to another process, which may come later and go: a client of
+    /// memif, the driver's default role.
+    pub fn may_lack_peer(&self) -> bool {
+        let is_server = |pair: &str| matches!(pair, "role=server" | "role=master");
+        matches!(self, Self::Memif(rest) if !rest.split(',').any(is_server))
+    }
+
+    /// The socket on which the device waits for another process, where that is a file.
+    pub fn listens_at(&self) -> Option<&Path> {
+        let Self::Memif(rest) = self else { return None };
+        let socket = rest.split(',').next().filter(|socket| socket.starts_with('/'))?;
+        let is_abstract = rest.split(',').any(|pair| pair == "socket-abstract=yes");
+        (!self.may_lack_peer() && !is_abstract).then(|| Path::new(socket))
+    }
+
     /// Whether EAL must look at its buses for this device.
     pub const fn needs_bus(&self) -> bool {
         matches!(self, Self::Pci(_) | Self::Vmbus(_))
@@ -162,6 +179,19 @@ mod tests {
             devargs(&DeviceSpec::Memif("name,bsize=2048".into())),
             "net_memif3,socket=name,bsize=2048"
         );
+    }
+
+    #[test]
+    fn only_the_client_of_a_memif_looks_for_its_peer() {
+        let memif = |words: &str| DeviceSpec::Memif(words.into());
+        assert!(memif("/run/m.sock,role=client").may_lack_peer());
+        assert!(memif("/run/m.sock").may_lack_peer(), "the driver's default is client");
+        assert!(!memif("/run/m.sock,role=server").may_lack_peer());
+        assert!(!DeviceSpec::AfPacket("eth0".into()).may_lack_peer());
+        let server = memif("/run/m.sock,role=server");
+        assert_eq!(server.listens_at(), Some(Path::new("/run/m.sock")));
+        assert_eq!(memif("/run/m.sock,role=client").listens_at(), None);
+        assert_eq!(memif("name,role=server").listens_at(), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //! interface's `rx_dropped` in sysfs does not have it, as the taps come after that counter.
 
 use super::device::{DeviceShape, DeviceSpec, RING_FRAMES};
+use super::redial;
 use super::wakeup::Wakeup;
 use crate::base::ids::MacAddress;
 use crate::dpdk::mempool::MempoolError;
@@ -65,6 +66,9 @@ pub enum OpenError {
     /// The pool of AF_XDP ports.
     #[error("{0}; AF_XDP ports need {PAGED_MEMORY_MIB} MiB more")]
     Pool(#[from] MempoolError),
+    /// The thread that looks for the other end.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
 }
 
 /// What one worker owns of a port.
@@ -103,12 +107,15 @@ pub fn open(
     pool: Mempool,
 ) -> Result<OpenPort, OpenError> {
     let pool = if matches!(spec, DeviceSpec::AfXdp(_)) { paged_pool(eal)? } else { pool };
+    if let Some(socket) = spec.listens_at() {
+        redial::remove_stale(socket);
+    }
     // Without /proc the worker looks by itself, which costs a little; nothing else is lost.
     let before = Descriptors::now().ok();
     let stopped = probe(eal, spec, options.workers)?;
     let driver = stopped.info().driver.clone();
     let mtu_wanted = Some(options.mtu).filter(|_| spec.sets_mtu());
-    let StartedPort { port, rx, tx } = stopped.start(
+    let StartedPort { port, rx, tx, redial } = stopped.start(
         &PortOptions {
             queues: options.workers,
             descriptors: options.descriptors,
@@ -116,9 +123,13 @@ pub fn open(
             mac: options.mac,
             is_promiscuous: options.is_promiscuous,
             wants_interrupts: spec.needs_bus(),
+            may_lack_peer: spec.may_lack_peer(),
         },
         pool,
     )?;
+    if let Some(redial) = redial {
+        redial::look_after(redial).map_err(OpenError::Thread)?;
+    }
     let companions = before.map_or_else(Vec::new, |before| companions(spec, &before, rx.len()));
     let drops = companions.iter().filter_map(|found| found.ring_drops().ok().flatten()).collect();
     let mut companions = companions.into_iter();

@@ -1,8 +1,9 @@
 //! Ports as the data plane sees them: `PortRx` and `PortTx` over what is really there.
 //!
 //! Read [`device`] (what a port may be, and DPDK's word for it), `dpdk` (opening one; only where
-//! DPDK is there), [`wakeup`] (how an idle worker waits for it), and the ports without DPDK:
-//! [`memory`] (a cable in memory, for tests) and [`pcap`] (captures).
+//! DPDK is there) with `redial` (one whose other end comes and goes), [`wakeup`] (how an idle
+//! worker waits for it), and the ports without DPDK: [`memory`] (a cable in memory, for tests) and
+//! [`pcap`] (captures).
 //!
 //! Absent on purpose: a TAP device without DPDK (`tap:NAME` goes through DPDK), what a port is for,
 //! and its number in the router. That is configuration.
@@ -13,6 +14,8 @@ pub mod device;
 pub mod dpdk;
 pub mod memory;
 pub mod pcap;
+#[cfg(dpdk)]
+mod redial;
 pub mod wakeup;
 
 pub use device::DeviceSpec;

@@ -1,4 +1,4 @@
-//! Ports over DPDK's AF_PACKET driver, on veth pairs in network namespaces of their own.
+//! Ports over DPDK's virtual drivers, on veth pairs in network namespaces of their own.
 //!
 //! Owns the way into such a namespace: each test starts this binary again inside one, with only
 //! that test to run, because EAL starts once per process. Skipped with a printed reason where that
@@ -6,6 +6,7 @@
 #![cfg(dpdk)]
 #![forbid(unsafe_code)]
 
+mod memif;
 mod traffic;
 
 use kumiki::dpdk::{Eal, EalOptions, EalThread, MbufAlloc, Mempool};
