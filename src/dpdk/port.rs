@@ -182,7 +182,7 @@ crate::counters! {
         tx_packets: "packets", "Packets sent.";
         rx_octets: "octets", "Octets received.";
         tx_octets: "octets", "Octets sent.";
-        rx_missed: "packets", "Packets dropped because the receive ring was full.";
+        rx_missed: "packets", "Packets for which the receive ring had no room.";
         rx_errors: "packets", "Packets received with errors.";
         tx_errors: "packets", "Packets the device failed to send.";
         rx_no_buffer: "packets", "Receptions that found the buffer pool empty.";

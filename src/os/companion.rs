@@ -139,8 +139,8 @@ impl Companion {
     }
 }
 
-/// The frames that the kernel dropped because a ring was full; read by the control and telemetry
-/// threads.
+/// The frames that the kernel dropped because a ring was full, and that the driver does not count;
+/// read by the control and telemetry threads.
 #[derive(Debug)]
 pub struct RingDrops {
     fd: OwnedFd,
@@ -153,12 +153,13 @@ impl RingDrops {
     /// Frames dropped since the port was opened.
     pub fn count(&self) -> u64 {
         if self.is_xdp {
+            // `rx_dropped` is in the driver's own count of missed packets.
             let statistics = option::<libc::xdp_statistics>(
                 self.fd.as_fd(),
                 libc::SOL_XDP,
                 libc::XDP_STATISTICS,
             );
-            return statistics.map_or(0, |s| s.rx_dropped + s.rx_ring_full);
+            return statistics.map_or(0, |s| s.rx_ring_full);
         }
         let fresh = option::<libc::tpacket_stats>(
             self.fd.as_fd(),
