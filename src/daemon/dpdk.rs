@@ -122,12 +122,11 @@ impl DeviceOpener<Mbuf> for DpdkOpener {
         };
         let opened = open(self.eal, &port.spec, &options, self.pool)
             .map_err(|error| problem(port, &error))?;
-        let OpenPort { port: device, mac, driver, speed_mbps, queues, stats } = opened;
+        let OpenPort { port: device, mac, driver, mtu_max, speed_mbps, queues, stats } = opened;
         let queues = queues.into_iter().map(|pair| {
             let QueuePair { rx, tx, wakeup } = pair;
             DeviceQueues { rx: Box::new(rx), tx: Box::new(tx), wakeup }
         });
-        let mtu_max = device.info().mtu_max;
         let queues = queues.collect();
         let rings = stats.clone();
         let close =

@@ -24,6 +24,12 @@ pub const DATA_ROOM_OCTETS: u16 = RING_FRAME_OCTETS + 256;
 /// the kernel refuses to share it (`XDP_UMEM_REG`).
 pub const PAGE_ROOM_OCTETS: u16 = 4096 - 64 - 128 - PRIVATE_OCTETS - 64;
 
+/// Octets of such a buffer that the kernel may fill, its own headroom included.
+pub const PAGE_FILL_OCTETS: u16 = PAGE_ROOM_OCTETS - PAGE_HEADROOM_OCTETS;
+
+/// `RTE_PKTMBUF_HEADROOM`, as the assertion below sees to.
+const PAGE_HEADROOM_OCTETS: u16 = 128;
+
 /// Octets of the private area, in multiples of eight.
 const PRIVATE_OCTETS: u16 = 32;
 
@@ -40,6 +46,7 @@ const _: () = {
     assert!(size_of::<PacketMeta>() <= PRIVATE_OCTETS as usize && PRIVATE_OCTETS.is_multiple_of(8));
     assert!(align_of::<PacketMeta>() <= 8);
     assert!(HEADROOM_OCTETS as u32 <= dpdk_sys::RTE_PKTMBUF_HEADROOM);
+    assert!(PAGE_HEADROOM_OCTETS as u32 == dpdk_sys::RTE_PKTMBUF_HEADROOM);
     assert!(FRAME_OCTETS_MAX <= RING_FRAME_OCTETS - 128);
     assert!(CACHE_COUNT <= dpdk_sys::RTE_MEMPOOL_CACHE_MAX_SIZE);
     assert!(CACHE_COUNT < BUFFERS_MIN / 2);

@@ -40,6 +40,8 @@ const SETTLE: Duration = Duration::from_millis(1000);
 const FLOWING_WITHIN: Duration = Duration::from_millis(100);
 /// Data octets of the small ping.
 pub const SMALL_PING_OCTETS: usize = 64;
+/// Octets of the headers of an echo: IPv6 and ICMPv6.
+const ECHO_HEADER_OCTETS: usize = 40 + 8;
 /// Data octets of the large ping, with an MTU of 9000.
 const LARGE_PING_OCTETS: usize = 8900;
 
@@ -157,7 +159,7 @@ pub fn wait_ready(session: &Session, lab: &Lab, report: &mut TestReport) -> Resu
 
 /// The largest ping that the driver's MTU passes, at most 8900.
 pub fn large_ping_octets(lab: &Lab) -> usize {
-    LARGE_PING_OCTETS.min(usize::from(lab.state.driver.mtu_bytes()) - 100)
+    LARGE_PING_OCTETS.min(usize::from(lab.state.driver.mtu_bytes()) - ECHO_HEADER_OCTETS)
 }
 
 fn wait_pings(

@@ -12,6 +12,7 @@ use crate::lab::error::LabError;
 use crate::lab::layout::CABLE_MTU_BYTES;
 use crate::lab::lock::is_free;
 use crate::lab::process::ProcessRecord;
+use crate::os::xdp;
 use crate::planner::server_name;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -58,8 +59,10 @@ impl Driver {
     /// its headroom: 3542 octets at most, less Ethernet and VLAN.
     pub fn mtu_bytes(self) -> u16 {
         match self {
-            Self::AfXdp => 3500,
-            Self::AfPacket | Self::Memif | Self::Tap => 9000,
+            Self::AfXdp => xdp::MTU_BYTES_MAX,
+            // The driver sends nothing longer.
+            Self::Tap => 1500,
+            Self::AfPacket | Self::Memif => 9000,
         }
     }
 

@@ -30,7 +30,7 @@ pub enum DeviceSpec {
     Vmbus(String),
     /// A kernel interface through AF_PACKET, by name.
     AfPacket(String),
-    /// A kernel interface through AF_XDP, by name; at most 3542 octets a frame.
+    /// A kernel interface through AF_XDP, by name; no jumbo frames (`os::xdp`).
     AfXdp(String),
     /// A TAP device, made under this name.
     Tap(String),

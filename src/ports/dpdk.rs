@@ -16,7 +16,7 @@ use super::device::{DeviceShape, DeviceSpec, RING_FRAMES};
 use super::redial;
 use super::wakeup::Wakeup;
 use crate::base::ids::MacAddress;
-use crate::dpdk::mempool::MempoolError;
+use crate::dpdk::mempool::{MempoolError, PAGE_FILL_OCTETS};
 use crate::dpdk::port::StartedPort;
 use crate::dpdk::{
     Eal, Link, Mempool, Port, PortCounters, PortError, PortMonitor, PortOptions, RxQueue, Started,
@@ -24,6 +24,7 @@ use crate::dpdk::{
 };
 use crate::os::companion::{Companion, Descriptors, Kind, RingDrops};
 use crate::os::netlink::link_index;
+use crate::os::xdp;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -47,6 +48,9 @@ pub struct OpenOptions {
     /// Receive frames for any MAC address (bridged ports).
     pub is_promiscuous: bool,
 }
+
+/// The MTU that AF_XDP ports announce is what their buffers hold.
+const _: () = assert!(xdp::FRAME_OCTETS_MAX + xdp::KERNEL_HEADROOM_OCTETS == PAGE_FILL_OCTETS);
 
 /// Buffers of the pool that AF_XDP ports share: two ports with full rings, and what is under way.
 const PAGED_BUFFERS: u32 = 16_384;
@@ -91,6 +95,8 @@ pub struct OpenPort {
     pub mac: MacAddress,
     /// The driver's name.
     pub driver: String,
+    /// Largest IPv6 packet, in octets; 0 where the driver does not say.
+    pub mtu_max: u16,
     /// Speed in Mbit/s, where known.
     pub speed_mbps: Option<u32>,
     /// One for each worker.
@@ -148,7 +154,11 @@ pub fn open(
     let stats = PortStats { monitor: port.monitor(), drops: Arc::new(Mutex::new(drops)) };
     let speed_mbps = stats.link().and_then(|link| link.speed_mbps);
     let mac = port.info().mac;
-    Ok(OpenPort { port, mac, driver, speed_mbps, queues, stats })
+    let mtu_max = match spec {
+        DeviceSpec::AfXdp(_) => xdp::MTU_BYTES_MAX.min(port.info().mtu_max),
+        _ => port.info().mtu_max,
+    };
+    Ok(OpenPort { port, mac, driver, mtu_max, speed_mbps, queues, stats })
 }
 
 impl OpenPort {

@@ -4,6 +4,7 @@ use crate::{Bench, add_cable, close, inside, options};
 use kumiki::dpdk::{Mbuf, PortError};
 use kumiki::os::companion::Companion;
 use kumiki::os::poller::{Events, Poller};
+use kumiki::os::xdp;
 use kumiki::packet::{Burst, PacketAlloc, PacketBuf, PortRx, PortTx};
 use kumiki::ports::dpdk::{OpenPort, QueuePair};
 use kumiki::ports::{DeviceSpec, Wakeup};
@@ -326,7 +327,7 @@ fn a_socket_beside_the_drivers_wakes_once_a_frame_and_hears_no_own_frames() {
 fn af_xdp_wakes_its_worker_and_shares_a_router_with_jumbo_ports() {
     inside("traffic::af_xdp_wakes_its_worker_and_shares_a_router_with_jumbo_ports", || {
         let mut bench = Bench::new();
-        // The driver's limit is 3542; it attaches to no interface with a larger MTU.
+        // The kernel attaches a program to no interface with a larger MTU than a page holds.
         crate::ip("link set veth1 mtu 1500");
         crate::ip("link set veth2 mtu 1500");
         let mut left = bench.open("veth1", 1);
@@ -356,5 +357,34 @@ fn af_xdp_wakes_its_worker_and_shares_a_router_with_jumbo_ports() {
         // A buffer of the other pool may leave by either port.
         assert_eq!(send(&mut bench, pair(&mut right), &[frame(1000, 2)]), 1);
         assert!(receive(pair(&mut left), 1) == [frame(1000, 2)], "lost or changed");
+    });
+}
+
+#[test]
+fn af_xdp_carries_what_it_announces_and_counts_once_what_is_longer() {
+    inside("traffic::af_xdp_carries_what_it_announces_and_counts_once_what_is_longer", || {
+        let mut bench = Bench::new();
+        let longest = usize::from(xdp::FRAME_OCTETS_MAX);
+        for name in ["veth1", "veth2"] {
+            crate::ip(&format!("link set {name} mtu {}", longest + 1 - 14));
+        }
+        let mut left = bench.open("veth1", 1);
+        let spec = DeviceSpec::AfXdp("veth2".into());
+        let mut right = match kumiki::ports::dpdk::open(&bench.eal, &spec, &options(), bench.pool) {
+            Ok(port) => port,
+            Err(error) => {
+                // Not rootless, and not on every kernel.
+                println!("skipped: {error}");
+                return;
+            }
+        };
+        assert_eq!(usize::from(right.mtu_max), longest - 14 - 4);
+        pair(&mut right).rx.receive(&mut Burst::<Mbuf>::new());
+        let frames = [frame(longest, 1), frame(longest + 1, 2), frame(longest, 3)];
+        assert_eq!(send(&mut bench, pair(&mut left), &frames), 3);
+        let [first, _, last] = frames;
+        assert!(receive(pair(&mut right), 2) == [first, last], "lost or changed");
+        assert_eq!(right.stats.counters().unwrap().rx_missed, 1);
+        close(right);
     });
 }
