@@ -82,7 +82,9 @@ impl<B: PacketBuf> PortTable<B> {
         let OpenDevice { mac, driver, mtu_max, speed_mbps, queues, stats, close } = device;
         let driver_mtu = if mtu_max == 0 { MTU_MAX } else { mtu_max.min(MTU_MAX) };
         let (mtu_max, is_up) = match (side, &planned.spec) {
-            (Some(side), DeviceSpec::AfXdp(_)) => (side.mtu.min(driver_mtu), side.is_up),
+            (Some(side), DeviceSpec::AfXdp(_) | DeviceSpec::Tap(_)) => {
+                (side.mtu.min(driver_mtu), side.is_up)
+            }
             (Some(side), _) => (side.mtu, side.is_up),
             (None, _) => (driver_mtu, stats.is_up().unwrap_or(false)),
         };
@@ -143,7 +145,7 @@ impl<B: PacketBuf> PortTable<B> {
             let name = planned.settings.name.clone();
             let side = kernel::prepare(interface, &planned.settings, &mut port.original)
                 .map_err(|problem| RunError::Port { port: name, problem })?;
-            if !matches!(planned.spec, DeviceSpec::AfXdp(_)) {
+            if !matches!(planned.spec, DeviceSpec::AfXdp(_) | DeviceSpec::Tap(_)) {
                 port.attached.mtu_max = side.mtu;
             }
             port.attached.is_up = side.is_up;

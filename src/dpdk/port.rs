@@ -14,8 +14,8 @@
 //! reads another device that got the same number later.
 //!
 //! *Standards*: DPDK programmer's guide, "Poll Mode Driver". `net_af_packet` and `net_tap` refuse
-//! an MTU above 1500 and carry larger frames all the same; for them `mtu` is `None` and the
-//! kernel's device is set by netlink.
+//! an MTU above 1500; for them `mtu` is `None` and the kernel's device is set by netlink. The first
+//! carries larger frames all the same, the second does not send them.
 
 use super::eal::Eal;
 use super::failure::Failure;
@@ -140,6 +140,8 @@ pub struct PortInfo {
     pub tx_queues_max: u16,
     /// Largest MTU, in octets; 0 where the driver does not say.
     pub mtu_max: u16,
+    /// MTU that the device has before it is set up, in octets.
+    pub mtu: u16,
     /// The device's own MAC address.
     pub mac: MacAddress,
     /// NUMA node; `None` where it has none.
@@ -268,6 +270,7 @@ impl Port<Stopped> {
             rx_queues_max: 0,
             tx_queues_max: 0,
             mtu_max: 0,
+            mtu: 0,
             mac: MacAddress::default(),
             numa_node: None,
         };
@@ -293,6 +296,7 @@ impl Port<Stopped> {
             rx_queues_max: info.rx_queues_max,
             tx_queues_max: info.tx_queues_max,
             mtu_max: info.mtu_max,
+            mtu: info.mtu,
             mac: MacAddress(mac.addr_bytes),
             numa_node: u16::try_from(info.socket).ok(),
         })

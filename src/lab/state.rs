@@ -40,7 +40,7 @@ pub enum Driver {
     AfXdp,
     /// Shared memory between the routers: no kernel on the cable, so no way to cut it.
     Memif,
-    /// DPDK's TAP device, bridged to the veth.
+    /// DPDK's TAP device, bridged to the veth; no jumbo frames.
     Tap,
 }
 
@@ -55,8 +55,7 @@ impl Driver {
         }
     }
 
-    /// MTU of fabric and LAN with this driver, in octets. An AF_XDP frame must fit one page with
-    /// its headroom: 3542 octets at most, less Ethernet and VLAN.
+    /// MTU of fabric and LAN with this driver, in octets.
     pub fn mtu_bytes(self) -> u16 {
         match self {
             Self::AfXdp => xdp::MTU_BYTES_MAX,

@@ -8,7 +8,10 @@
 //! ```
 //!
 //! *Invariants*: the kernel has no IPv6 on any of them; the bridge stays when the router is killed
-//! and takes the next router's device.
+//! and takes the next router's device. The device has the MAC of the kernel's side before it joins
+//! the bridge, for good: a bridge keeps to itself what is sent to the MAC of one of its ports, and
+//! the driver sets that of the router's port when it makes the device and once more when it starts
+//! it.
 
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
@@ -67,17 +70,49 @@ impl Lab {
         let deadline = Instant::now() + DEVICE_WAIT;
         loop {
             match socket.link_by_name(name) {
-                Ok(link) => return Ok(link),
+                Ok(link) if has_router_finished(&link) => return Ok(link),
                 Err(error) if !error.is_missing() => return Err(error.into()),
-                Err(_) if !self.is_running(server) => {
+                _ if !self.is_running(server) => {
                     return Err(self.router_error(server, "its router ended".to_owned()));
                 }
-                Err(_) if Instant::now() > deadline => {
+                _ if Instant::now() > deadline => {
                     let what = format!("its router does not make the device {name}");
                     return Err(self.router_error(server, what));
                 }
-                Err(_) => session.sleep(Duration::from_millis(20))?,
+                _ => session.sleep(Duration::from_millis(20))?,
             }
         }
+    }
+}
+
+/// Whether the driver has set the MAC address for the last time: a router asks for all groups when
+/// its port has started (`dpdk::port`).
+fn has_router_finished(link: &Link) -> bool {
+    link.is_enabled && link.is_all_groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::MacAddress;
+
+    #[test]
+    fn a_device_that_the_driver_has_just_made_is_not_joined_yet() {
+        let mut link = Link {
+            ifindex: 7,
+            name: "t-s02".to_owned(),
+            mac: MacAddress::default(),
+            mtu: 1500,
+            is_enabled: false,
+            has_carrier: false,
+            is_all_groups: false,
+            controller: None,
+            kind: "tun".to_owned(),
+        };
+        assert!(!has_router_finished(&link));
+        link.is_enabled = true;
+        assert!(!has_router_finished(&link), "the driver may still set its MAC");
+        link.is_all_groups = true;
+        assert!(has_router_finished(&link));
     }
 }

@@ -156,6 +156,8 @@ pub fn open(
     let mac = port.info().mac;
     let mtu_max = match spec {
         DeviceSpec::AfXdp(_) => xdp::MTU_BYTES_MAX.min(port.info().mtu_max),
+        // The driver keeps the MTU it began with and sends nothing longer.
+        DeviceSpec::Tap(_) => port.info().mtu,
         _ => port.info().mtu_max,
     };
     Ok(OpenPort { port, mac, driver, mtu_max, speed_mbps, queues, stats })
