@@ -98,7 +98,7 @@ impl Lab {
         Ok(known)
     }
 
-    fn ask(&self, server: usize, query: ShowQuery) -> Result<ShowReply, LabError> {
+    pub(super) fn ask(&self, server: usize, query: ShowQuery) -> Result<ShowReply, LabError> {
         client::show(&self.directory.socket(server), query).map_err(|error| LabError::Answer {
             server: server_name(server),
             reason: error.to_string(),

@@ -169,6 +169,25 @@ mod tests {
     }
 
     #[test]
+    fn a_process_lives_as_long_as_one_of_its_threads() {
+        // Python ends the main thread alone by the system call itself.
+        let code = "import ctypes, threading, time\n\
+                    threading.Thread(target=time.sleep, args=(60,)).start()\n\
+                    ctypes.CDLL(None).syscall(60, 0)";
+        let program = std::process::Command::new("python3").args(["-c", code]).spawn();
+        let Ok(mut child) = program else { return println!("skipped: there is no python3") };
+        let record = ProcessRecord::of_pid(child.id()).unwrap();
+        let stat = || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        while !stat().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert!(record.is_alive(), "a thread still sleeps");
+        end_all(&[record]);
+        assert!(!record.is_alive());
+        child.wait().unwrap();
+    }
+
+    #[test]
     fn a_child_that_ended_is_not_alive_even_before_it_is_waited_for() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let record = ProcessRecord::of_pid(child.id()).unwrap();

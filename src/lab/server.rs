@@ -7,13 +7,15 @@
 //! log, in a session of its own, so that ctrl-C reaches the lab only, which then ends them. It is
 //! in the state file before the next one starts, so that nothing that fails later can hide it.
 
+use crate::api::ShowQuery;
+use crate::api::show::ShowReply;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::layout::{self, LAN_PORT, fabric_port};
 use crate::lab::peer;
 use crate::lab::process::{ProcessRecord, end_all};
 use crate::lab::router_file::{FilePort, RouterFile};
-use crate::lab::session::Session;
+use crate::lab::session::{Progress, Session};
 use crate::lab::state::{Driver, ServerKind};
 use crate::os::namespace::{die_with_parent, mount_over, start_detached};
 use crate::os::netlink::RouteSocket;
@@ -24,8 +26,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long SIGKILL may take.
-const KILL_WAIT: Duration = Duration::from_secs(2);
+/// How long SIGKILL may take; the memory of a router is freed within it.
+const KILL_WAIT: Duration = Duration::from_secs(10);
+/// How long a router may take to open its ports.
+const START_WAIT: Duration = Duration::from_secs(20);
 /// Lines of a log that are shown when its router failed.
 const LOG_TAIL_LINES: usize = 15;
 
@@ -51,7 +55,32 @@ impl Lab {
     /// Starts a server that does not run.
     pub fn start(&mut self, session: &Session, server: usize) -> Result<(), LabError> {
         self.start_process(session, server)?;
-        self.attach_taps(session, server)
+        self.attach_taps(session, server)?;
+        self.wait_for_ports(session, server)
+    }
+
+    /// Waits until a Kumiki router has opened its ports: after that it stays, before that it may
+    /// end for want of something.
+    fn wait_for_ports(&self, session: &Session, server: usize) -> Result<(), LabError> {
+        if self.state.servers[server].kind != ServerKind::Kumiki {
+            return Ok(());
+        }
+        let wanted = self.cables_of(server).len() + 1;
+        let what = format!("{} has not opened its ports", server_name(server));
+        let opened = session.wait(&what, START_WAIT, || {
+            let opened = match self.ask(server, ShowQuery::Port) {
+                Ok(ShowReply::Port(rows)) => rows.len(),
+                _ if !self.is_running(server) => {
+                    return Err(self.router_error(server, "its router ended".to_owned()));
+                }
+                _ => 0,
+            };
+            Ok(match opened >= wanted {
+                true => Progress::Done,
+                false => Progress::Waiting(format!("  {opened} of {wanted} are open\n")),
+            })
+        });
+        opened.map(drop)
     }
 
     fn start_process(&mut self, session: &Session, server: usize) -> Result<(), LabError> {
@@ -84,7 +113,12 @@ impl Lab {
         while processes.iter().any(ProcessRecord::is_alive) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.forget_ended(server)
+        let is_gone = !processes.iter().any(ProcessRecord::is_alive);
+        self.forget_ended(server)?;
+        match is_gone {
+            true => Ok(()),
+            false => Err(self.router_error(server, "it does not end, also by SIGKILL".to_owned())),
+        }
     }
 
     /// Ends the router of a server in order.
