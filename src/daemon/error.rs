@@ -62,8 +62,9 @@ pub enum RunError {
     },
     /// The TUN device cannot be made.
     #[error(
-        "cannot make the TUN device {name}: {source}; run as root (or with CAP_NET_ADMIN) and \
-         `modprobe tun`, or set `[host] tun = \"\"` to do without"
+        "cannot make the TUN device {name}: {source}; {advice}, or set `[host] tun = \"\"` to do \
+         without",
+        advice = tun_advice(source)
     )]
     Tun {
         /// Its name.
@@ -155,6 +156,18 @@ pub enum PortProblem {
     Denied(String),
 }
 
+/// What helps against a refusal of the TUN device.
+fn tun_advice(source: &io::Error) -> &'static str {
+    match source.raw_os_error() {
+        Some(libc::EBUSY) => {
+            "another router or program has it: stop that one, or name another device with \
+             `[host] tun`"
+        }
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => "`modprobe tun`",
+        _ => "run as root (or with CAP_NET_ADMIN)",
+    }
+}
+
 impl PortProblem {
     /// What the kernel's refusal means for a port.
     pub fn of_kernel(error: NetlinkError) -> Self {
@@ -228,5 +241,23 @@ mod tests {
         for (error, code) in cases {
             assert_eq!(error.exit().code(), code, "{error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_fits_what_the_kernel_said_of_the_tun_device() {
+        let text = |code| {
+            let source = io::Error::from_raw_os_error(code);
+            RunError::Tun { name: "kumiki0".to_owned(), source }.to_string()
+        };
+        assert!(
+            text(libc::EBUSY).contains("another router") && !text(libc::EBUSY).contains("root")
+        );
+        assert!(text(libc::ENOENT).contains("modprobe"));
+        assert!(text(libc::EPERM).contains("root") && !text(libc::EPERM).contains("modprobe"));
     }
 }
