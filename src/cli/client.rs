@@ -3,8 +3,8 @@
 //! Owns [`Client`]: one request a line out, one reply a line in, and the sentence for everything
 //! that can go wrong on the way. What is asked and answered is `api`'s.
 //!
-//! *Invariants*: an answer to `ask` arrives within [`ANSWER_TIME_MAX`] or is an error; `events`
-//! wait for ever.
+//! *Invariants*: an answer to `ask` arrives within the time its question may take, or is an error;
+//! `events` wait for ever.
 
 use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody};
 use crate::base::exit::Exit;
@@ -16,8 +16,11 @@ use std::time::Duration;
 /// Where the router listens unless told otherwise.
 pub const SOCKET_DEFAULT: &str = "/run/kumiki/control.sock";
 
-/// How long a router may think: applying a configuration opens devices.
-pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a router may take to show something: it says that it is busy after five seconds.
+pub const SHOW_TIME_MAX: Duration = Duration::from_secs(7);
+
+/// How long it may take to apply a configuration, which opens devices.
+pub const APPLY_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,17 @@ pub enum ClientError {
         /// The socket.
         socket: PathBuf,
     },
+    /// Somebody listens, but says nothing.
+    #[error(
+        "the router on {socket} does not answer within {seconds} s: it is stopped, or very busy",
+        socket = socket.display()
+    )]
+    Silent {
+        /// The socket.
+        socket: PathBuf,
+        /// How long was waited.
+        seconds: u64,
+    },
     /// The connection broke.
     #[error("the connection to the router broke: {0}")]
     Broken(#[from] io::Error),
@@ -66,7 +80,7 @@ impl ClientError {
     /// What the shell gets back.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Unreachable { .. } => Exit::Unreachable,
+            Self::Unreachable { .. } | Self::Silent { .. } => Exit::Unreachable,
             Self::Permission { .. } => Exit::Permission,
             Self::Refused(ApiError::Configuration(_)) => Exit::Configuration,
             _ => Exit::Failed,
@@ -84,6 +98,7 @@ impl ClientError {
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
+    socket: PathBuf,
 }
 
 impl Client {
@@ -99,9 +114,8 @@ impl Client {
             io::ErrorKind::InvalidInput => unreachable("the path is too long for a socket"),
             _ => ClientError::Broken(error),
         })?;
-        stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
-        stream.set_write_timeout(Some(ANSWER_TIME_MAX))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        stream.set_write_timeout(Some(SHOW_TIME_MAX))?;
+        Ok(Self { stream: BufReader::new(stream), socket: socket.to_owned() })
     }
 
     fn send(&mut self, body: RequestBody) -> Result<(), ClientError> {
@@ -125,8 +139,24 @@ impl Client {
 
     /// Asks once.
     pub fn ask(&mut self, body: RequestBody) -> Result<ReplyBody, ClientError> {
-        self.send(body)?;
-        self.receive()
+        let limit = match body {
+            RequestBody::ConfigApply { .. } => APPLY_TIME_MAX,
+            RequestBody::Show(_) | RequestBody::Monitor => SHOW_TIME_MAX,
+        };
+        self.ask_within(body, limit)
+    }
+
+    fn ask_within(&mut self, body: RequestBody, limit: Duration) -> Result<ReplyBody, ClientError> {
+        self.stream.get_ref().set_read_timeout(Some(limit))?;
+        self.send(body).and_then(|()| self.receive()).map_err(|error| match error {
+            // What a socket's time limit is called depends on the system.
+            ClientError::Broken(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
+                ClientError::Silent { socket: self.socket.clone(), seconds: limit.as_secs() }
+            }
+            other => other,
+        })
     }
 
     /// Asks for events and hands each to `consume` until that says stop or the router ends.
@@ -148,6 +178,22 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_router_that_stands_still_is_not_waited_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("control.sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let mut client = Client::connect(&socket).unwrap();
+        let error = client
+            .ask_within(
+                RequestBody::Show(crate::api::ShowQuery::Version),
+                Duration::from_millis(10),
+            )
+            .unwrap_err();
+        assert_eq!(error.exit().code(), 69);
+        assert!(error.to_string().contains("does not answer within"), "{error}");
+    }
 
     #[test]
     fn a_router_that_does_not_run_is_said_with_path_and_remedy() {
