@@ -140,7 +140,7 @@ impl Client {
     /// Asks once.
     pub fn ask(&mut self, body: RequestBody) -> Result<ReplyBody, ClientError> {
         let limit = match body {
-            RequestBody::ConfigApply { .. } => APPLY_TIME_MAX,
+            RequestBody::ConfigApply { .. } | RequestBody::ConfigDiff { .. } => APPLY_TIME_MAX,
             RequestBody::Show(_) | RequestBody::Monitor => SHOW_TIME_MAX,
         };
         self.ask_within(body, limit)

@@ -5,10 +5,11 @@
 //! any of it means is `control`'s.
 //!
 //! *Invariants*: never blocks but in its poller; between two looks at its messages it takes at most
-//! [`PUNTS_PER_SLICE`] packets of each ring of each worker, OSPF of all workers first. A panic
-//! inside the control plane starts a new one that inherits all this (`control::inherit`); until its
-//! first publication workers forward on with the last snapshot. Numbers that an older control plane
-//! gave out are reclaimed before the new one hears of any.
+//! [`PUNTS_PER_SLICE`] packets of each ring of each worker, OSPF of all workers first, but all that
+//! wait before a timer expires, which one of them may be about (`punctuality`). A panic inside the
+//! control plane starts a new one that inherits all this (`control::inherit`); until its first
+//! publication workers forward on with the last snapshot. Numbers that an older control plane gave
+//! out are reclaimed before the new one hears of any.
 
 use crate::api::show::ShowReply;
 use crate::api::{Event, Severity};
@@ -22,6 +23,7 @@ use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::lifeline::Lifeline;
 use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{HostAddresses, ToControl, ToHost};
+use crate::daemon::punctuality::{Punctuality, Verdict};
 use crate::daemon::worker::{Admission, WorkerLinks};
 use crate::dataplane::punt::CONTROL_RING_COUNT;
 use crate::dataplane::{Injected, PuntClass, Punted, Ring};
@@ -35,6 +37,10 @@ use std::sync::mpsc::SyncSender;
 
 /// Packets taken from each ring of each worker before messages and timers are looked at again.
 pub const PUNTS_PER_SLICE: usize = 64;
+/// Slices taken before a timer expires: what a full ring holds.
+const SLICES_BEFORE_TIMERS_MAX: usize = 64;
+/// How often workers are looked at while timers wait for them.
+const HOLD_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 /// Messages taken before packets and timers are looked at again.
 const MESSAGES_PER_SLICE: usize = 64;
 /// How often the use of next hops is told to neighbour discovery: a third of the shortest time
@@ -95,6 +101,7 @@ struct Estate<B> {
     /// How long the last step with an SPF run took.
     calculation: Duration,
     ending_at: Option<Instant>,
+    punctuality: Punctuality,
 }
 
 /// A message of which the estate has kept its part.
@@ -168,6 +175,7 @@ impl<B: PacketBuf> Estate<B> {
             flush_at: now,
             calculation: Duration::ZERO,
             ending_at: None,
+            punctuality: Punctuality::default(),
         }
     }
 
@@ -179,11 +187,8 @@ impl<B: PacketBuf> Estate<B> {
         loop {
             let mut is_busy = self.take_messages(&mut plane);
             is_busy |= self.take_punts(&mut plane);
+            self.expire_timers(&mut plane);
             let now = self.start.clock.now();
-            if plane.next_deadline().is_some_and(|deadline| deadline <= now) {
-                self.timed(&mut plane, |plane| plane.handle_timeout(now));
-                self.carry_out(&mut plane);
-            }
             self.report_use(now, &mut plane);
             self.reclaim(now, &mut plane);
             self.flush(now, &mut plane);
@@ -341,6 +346,31 @@ impl<B: PacketBuf> Estate<B> {
         true
     }
 
+    /// Lets timers expire that are due, after everything that had come before: a hello that waits
+    /// in a ring says more of a neighbour than a clock that this thread read too late.
+    fn expire_timers<P: Plane>(&mut self, plane: &mut P) {
+        let now = self.start.clock.now();
+        let loops = self.start.workers.iter().map(|worker| worker.counters.loops.get());
+        self.punctuality.look(now, loops);
+        let Some(due) = plane.next_deadline().filter(|due| *due <= now) else { return };
+        match self.punctuality.judge(now, due) {
+            Verdict::Judge => {}
+            Verdict::Hold => {
+                self.start.counters.count(DaemonCounter::TimersHeld);
+                return self.start.workers.iter().for_each(WorkerLinks::wake);
+            }
+            Verdict::Wait => return,
+        }
+        for _ in 0..SLICES_BEFORE_TIMERS_MAX {
+            if !self.take_punts(plane) {
+                break;
+            }
+        }
+        let now = self.start.clock.now();
+        self.timed(plane, |plane| plane.handle_timeout(now));
+        self.carry_out(plane);
+    }
+
     /// Lets the control plane work, and notes how long a step took in which routes were calculated:
     /// the control plane itself has no clock.
     fn timed<P: Plane>(&mut self, plane: &mut P, work: impl FnOnce(&mut P)) {
@@ -485,8 +515,12 @@ impl<B: PacketBuf> Estate<B> {
     fn sleep<P: Plane>(&self, plane: &P, events: &mut Events) {
         let now = self.start.clock.now();
         let pending = self.start.publisher.pending() > 0;
+        let timers = match self.punctuality.is_holding() {
+            true => Some(now + HOLD_LOOK_INTERVAL),
+            false => plane.next_deadline(),
+        };
         let deadline = [
-            plane.next_deadline(),
+            timers,
             plane.is_dirty().then_some(self.flush_at),
             pending.then_some(self.reclaim_at),
             self.ending_at,

@@ -242,11 +242,6 @@ mod tests {
             assert_eq!(error.exit().code(), code, "{error}");
         }
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn the_advice_fits_what_the_kernel_said_of_the_tun_device() {

@@ -1,9 +1,9 @@
 //! Everything impure: threads, sockets, the clock, signals, devices.
 //!
 //! Read [`run`] below and [`router`] (the threads and their order), then the threads: [`worker`]
-//! (the packet path), [`control`] (drives the control plane), [`host`] (everything with a
-//! descriptor), and the main thread in [`apply`] (configurations) over [`port_table`] and [`lost`].
-//! What they say to each other is [`messages`] through [`mailbox`].
+//! (the packet path), [`control`] (drives the control plane, with [`punctuality`]), [`host`]
+//! (everything with a descriptor), and the main thread in [`apply`] (configurations) over
+//! [`port_table`] and [`lost`]. What they say to each other is [`messages`] through [`mailbox`].
 //!
 //! The host thread's parts: [`socket`], [`lines`] and [`api_server`], [`tun_bridge`], [`carrier`],
 //! [`signals`], [`observe`]. Devices: [`inventory`] (which there are), [`kernel`] (their kernel
@@ -48,6 +48,7 @@ pub mod messages;
 pub mod observe;
 pub mod options;
 pub mod port_table;
+pub mod punctuality;
 pub mod router;
 pub mod signals;
 pub mod socket;

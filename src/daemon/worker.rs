@@ -196,6 +196,11 @@ impl<B> WorkerLinks<B> {
         }
     }
 
+    /// Wakes the worker where it sleeps.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// Asks something of the worker; `false` when it has not done what was asked before.
     pub fn command(&self, command: WorkerCommand<B>) -> bool {
         let is_taken = self.rings.commands.push(command).is_ok();

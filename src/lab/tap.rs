@@ -105,6 +105,7 @@ mod tests {
             mtu: 1500,
             is_enabled: false,
             has_carrier: false,
+            is_promiscuous: false,
             is_all_groups: false,
             controller: None,
             kind: "tun".to_owned(),
