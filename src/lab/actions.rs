@@ -13,7 +13,7 @@ use crate::lab::lock::{LabLock, say_and_wait};
 use crate::lab::ping::{Pinger, pairs_of};
 use crate::lab::report::PingReport;
 use crate::lab::scenario;
-use crate::lab::session::{Narration, Session};
+use crate::lab::session::{Narration, Session, say};
 use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState};
 use crate::os::namespace::{Namespace, join_user_namespace};
 use crate::planner::{Topology, server_name};
@@ -64,7 +64,7 @@ pub fn down(name: &str) -> Result<u8, LabError> {
         return Err(LabError::NotRunning(name.to_owned()));
     }
     cleanup::end_from_outside(&directory, &mut say_and_wait(name))?;
-    println!("lab {name} ended");
+    say(format_args!("lab {name} ended"));
     Ok(0)
 }
 
@@ -178,10 +178,10 @@ pub fn ping(name: &str, pair: Option<(String, String)>, sizes: &[usize]) -> Resu
     let mut is_complete = true;
     for &octets in sizes {
         let round = pinger.round(&pairs, octets, ECHO_WAIT);
-        println!("{}", PingReport::new(octets, pairs.len(), &round).sentence());
+        say(PingReport::new(octets, pairs.len(), &round).sentence());
         for (from, to) in &round.missing {
             let (from, to) = (layout::host_name(*from), layout::host_name(*to));
-            println!("  {from} gets no answer from {to}");
+            say(format_args!("  {from} gets no answer from {to}"));
         }
         is_complete &= round.is_complete();
     }

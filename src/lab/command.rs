@@ -8,6 +8,7 @@
 use crate::lab::error::LabError;
 use crate::lab::fault::parse_server;
 use crate::lab::scenario::LabOptions;
+use crate::lab::session::complain;
 use crate::lab::state::{CableStatus, Driver, LabDirectory, ServerKind};
 use crate::lab::{actions, demo, status, test};
 use crate::os::namespace::{enter_user_namespace, may_create_namespaces};
@@ -140,7 +141,7 @@ pub fn run(command: LabCommand) -> u8 {
     match dispatch(command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("kumiki lab: {error}");
+            complain(format_args!("kumiki lab: {error}"));
             error.exit_code()
         }
     }

@@ -8,7 +8,7 @@
 //! for each other; every wait can be interrupted.
 
 use crate::lab::error::LabError;
-use crate::lab::session::Session;
+use crate::lab::session::{Session, complain};
 use crate::lab::state::LabDirectory;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
@@ -27,7 +27,9 @@ pub fn say_and_wait(lab: &str) -> impl FnMut() -> Result<(), LabError> {
     let mut is_said = false;
     move || {
         if !is_said {
-            eprintln!("kumiki lab: another command changes lab `{lab}`; waiting for it");
+            complain(format_args!(
+                "kumiki lab: another command changes lab `{lab}`; waiting for it"
+            ));
             is_said = true;
         }
         std::thread::sleep(TRY_INTERVAL);

@@ -19,6 +19,17 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Column at which the time of a step starts.
 const TIME_COLUMN: usize = 80;
 
+/// A line on standard output. A closed pipe is no reason to stop: who reads no further may still
+/// want to know whether it went well.
+pub fn say(text: impl core::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A line on standard error, the same.
+pub fn complain(text: impl core::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Where finished steps are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Narration {

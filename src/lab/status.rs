@@ -7,6 +7,7 @@ use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
 use crate::lab::layout;
 use crate::lab::report::TABLE_STYLE;
+use crate::lab::session::say;
 use crate::lab::state::CableStatus;
 use crate::planner::server_name;
 use comfy_table::Table;
@@ -54,7 +55,7 @@ pub fn print(lab: &Lab, json: bool) -> Result<u8, LabError> {
     if json {
         let text = serde_json::to_string_pretty(&status)
             .map_err(|e| LabError::file("write", "standard output", std::io::Error::other(e)))?;
-        println!("{text}");
+        say(&text);
     } else {
         print_table(lab, &status);
     }
@@ -98,9 +99,9 @@ fn row(lab: &Lab, server: usize) -> ServerRow {
 }
 
 fn print_table(lab: &Lab, status: &Status<'_>) {
-    println!("lab {}: {}, {}", status.lab, status.topology, status.driver);
+    say(format_args!("lab {}: {}, {}", status.lab, status.topology, status.driver));
     for line in draw::cluster(lab.server_count(), &lab.state.cables) {
-        println!("{line}");
+        say(&line);
     }
     let mut table = Table::new();
     table.load_style(TABLE_STYLE);
@@ -125,10 +126,10 @@ fn print_table(lab: &Lab, status: &Status<'_>) {
             &row.host_address,
         ]);
     }
-    println!("{table}");
+    say(&table);
     for cable in status.cables.iter().filter(|cable| cable.status != CableStatus::Connected) {
         let word = if cable.status == CableStatus::Cut { "cut" } else { "silent" };
-        println!("cable {} is {word}", cable.name);
+        say(format_args!("cable {} is {word}", cable.name));
     }
-    println!("logs and configurations: {}", status.directory);
+    say(format_args!("logs and configurations: {}", status.directory));
 }

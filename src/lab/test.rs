@@ -10,7 +10,7 @@ use crate::lab::fabric::Lab;
 use crate::lab::fault::{Fault, FaultPart};
 use crate::lab::report::{TEST_SCHEMA, TestReport, fault_table};
 use crate::lab::scenario::{self, LabOptions};
-use crate::lab::session::{Narration, Session};
+use crate::lab::session::{Narration, Session, say};
 use std::time::Instant;
 
 /// Starts a lab that stays.
@@ -70,7 +70,7 @@ pub fn test(options: &LabOptions, faults: &[Fault], json: bool) -> Result<u8, La
     if json {
         let text = serde_json::to_string_pretty(&report)
             .map_err(|e| LabError::file("write", "standard output", std::io::Error::other(e)))?;
-        println!("{text}");
+        say(&text);
     } else {
         print_report(&report);
     }
@@ -118,12 +118,12 @@ fn run_faults(
 
 fn print_report(report: &TestReport) {
     if !report.faults.is_empty() {
-        println!("{}", fault_table(&report.faults));
+        say(fault_table(&report.faults));
     }
-    println!(
+    say(format_args!(
         "{}: {} of {} adjacencies Full",
         if report.is_passed { "passed" } else { "FAILED" },
         report.adjacencies_full,
         report.adjacencies_expected
-    );
+    ));
 }
