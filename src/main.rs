@@ -38,7 +38,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse_from(cli::accept_habits(std::env::args_os()));
+    let words = cli::accept_habits(std::env::args_os());
+    if let Some(what) = cli::asks_for_later(&words) {
+        eprintln!("kumiki: {what} is not part of this version");
+        return cli::Exit::Unknown.code().into();
+    }
+    let arguments = Arguments::parse_from(words);
     let code = match arguments.command {
         Command::Run(arguments) => run(arguments),
         Command::Show(arguments) => cli::show::show(&arguments).code(),

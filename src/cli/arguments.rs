@@ -22,11 +22,53 @@ pub fn accept_habits(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStr
         match argument.to_str() {
             Some("json") if is_word => accepted.push("--json".into()),
             Some("detail") if is_word => accepted.push("--detail".into()),
-            Some("brief" | "tree" | "for") if is_word => {}
+            Some("for") if is_word => {}
+            Some(word) if is_word && is_beginning(word) => {}
+            // Whoever types this knows it from other routers; `show runtime` has `runt`.
+            Some("run") if place == 2 => accepted.push("config".into()),
             _ => accepted.push(argument),
         }
     }
     accepted
+}
+
+/// Commands that a later version will have, and what they are about. They stand beside the grammar,
+/// so that they take no beginnings of words from the commands there are.
+const LATER_COMMANDS: &[(&str, &str)] = &[
+    ("plan", "planning"),
+    ("verify", "holding a cluster against its plan"),
+    ("doctor", "looking at this host"),
+    ("bgp", "BGP"),
+    ("overlay", "the tenant overlay"),
+    ("redistribute", "redistribution"),
+    ("drain", "draining a server"),
+    ("undrain", "draining a server"),
+    ("capture", "capturing packets"),
+    ("trace", "tracing packets"),
+];
+
+/// The same after `show`.
+const LATER_SHOWN: &[(&str, &str)] = &[
+    ("plan", "planning"),
+    ("overlay", "the tenant overlay"),
+    ("tenant", "the tenant overlay"),
+    ("redistribute", "redistribution"),
+    ("redistribution", "redistribution"),
+];
+
+/// What the arguments ask for that this version does not have.
+pub fn asks_for_later(arguments: &[OsString]) -> Option<&'static str> {
+    let word = |place: usize| arguments.get(place).and_then(|word| word.to_str()).unwrap_or("");
+    let (list, asked) = match word(1) {
+        "show" => (LATER_SHOWN, word(2)),
+        other => (LATER_COMMANDS, other),
+    };
+    list.iter().find(|(name, _)| *name == asked).map(|(_, what)| *what)
+}
+
+/// Whether the word begins one that says nothing here.
+fn is_beginning(word: &str) -> bool {
+    word.len() > 1 && ["brief", "tree"].iter().any(|whole| whole.starts_with(word))
 }
 
 /// The host name of the system: the router's name where nothing else says one.
@@ -51,10 +93,27 @@ mod tests {
         assert_eq!(habits("kumiki show route for fd00::1"), "kumiki show route fd00::1");
         assert_eq!(habits("kumiki sh ipv6 ospf6 spf tree json"), "kumiki sh ipv6 ospf6 spf --json");
         assert_eq!(habits("kumiki show interface brief"), "kumiki show interface");
+        assert_eq!(habits("kumiki sh int br"), "kumiki sh int");
+        assert_eq!(habits("kumiki show run"), "kumiki show config");
         assert_eq!(
             habits("kumiki show port json --socket json"),
             "kumiki show port --json --socket json"
         );
+    }
+
+    #[test]
+    fn what_later_versions_have_is_known_by_whole_words() {
+        let asks = |line: &str| {
+            let words: Vec<_> = line.split(' ').map(OsString::from).collect();
+            asks_for_later(&words)
+        };
+        assert_eq!(asks("kumiki plan --servers 8"), Some("planning"));
+        assert_eq!(asks("kumiki bgp summary"), Some("BGP"));
+        assert_eq!(asks("kumiki show overlay"), Some("the tenant overlay"));
+        assert_eq!(asks("kumiki show redistribute json"), Some("redistribution"));
+        assert_eq!(asks("kumiki show p"), None);
+        assert_eq!(asks("kumiki lab plan"), None);
+        assert_eq!(asks("kumiki"), None);
     }
 
     #[test]

@@ -18,4 +18,5 @@ pub mod output;
 pub mod run;
 pub mod show;
 
-pub use arguments::{accept_habits, host_name};
+pub use crate::base::exit::Exit;
+pub use arguments::{accept_habits, asks_for_later, host_name};
