@@ -88,27 +88,48 @@ impl Fault {
         })
     }
 
-    /// Streams whose way crosses what fails, both ends of which stay reachable.
-    pub fn streams(&self, topology: &Topology) -> Vec<HostPair> {
+    /// Streams whose way crosses what fails, both ends of which stay reachable; each part gets its
+    /// first before any gets its second.
+    pub fn probes(&self, topology: &Topology) -> Probes {
         let reachable: BTreeSet<HostPair> = self.reachable_pairs(topology).into_iter().collect();
-        let mut streams = Vec::new();
-        for part in &self.parts {
-            let wanted = match *part {
+        let crossing = self.parts.iter().map(|part| {
+            let mut wanted = match *part {
                 FaultPart::Cable(cable, _) => {
                     let (a, b) = topology.cables()[cable];
                     vec![(a, b), (b, a)]
                 }
                 FaultPart::Kill(server) => streams_through(server, topology, &reachable),
             };
-            streams.extend(wanted.into_iter().filter(|pair| reachable.contains(pair)));
+            wanted.retain(|pair| reachable.contains(pair));
+            wanted
+        });
+        let crossing: Vec<Vec<HostPair>> = crossing.collect();
+        let longest = crossing.iter().map(Vec::len).max().unwrap_or(0);
+        let in_turns = (0..longest).flat_map(|turn| {
+            crossing
+                .iter()
+                .enumerate()
+                .filter_map(move |(part, pairs)| pairs.get(turn).map(|pair| (part, *pair)))
+        });
+        let chosen: Vec<(usize, HostPair)> = in_turns.take(STREAM_MAX).collect();
+        let texts = self.text.split('+').map(str::trim).enumerate();
+        Probes {
+            not_measured: texts
+                .filter(|(part, _)| !chosen.iter().any(|(of, _)| of == part))
+                .map(|(_, text)| text.to_owned())
+                .collect(),
+            streams: chosen.into_iter().map(|(_, pair)| pair).collect(),
         }
-        if streams.is_empty() {
-            // Nothing that stays reachable crosses it: then nobody else may notice.
-            streams.extend(reachable.first());
-        }
-        streams.truncate(STREAM_MAX);
-        streams
     }
+}
+
+/// What can be measured of a fault.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probes {
+    /// Source and sink of each stream; the same pair twice is two flows.
+    pub streams: Vec<HostPair>,
+    /// Parts that nothing crosses which stays reachable, as they were given.
+    pub not_measured: Vec<String>,
 }
 
 /// Flows between the two neighbours of `server` that have the fewest other ways of two hops.
@@ -130,7 +151,7 @@ fn streams_through(
     let best = pairs_of(neighbors.len(), |a, b| a < b)
         .into_iter()
         .map(|(a, b)| (neighbors[a], neighbors[b]))
-        .filter(|pair| reachable.contains(pair))
+        .filter(|pair| reachable.contains(pair) && ways(pair.0, pair.1) < usize::MAX)
         .min_by_key(|&(a, b)| (ways(a, b), a, b));
     let Some((a, b)) = best else { return Vec::new() };
     let flows = ways(a, b).clamp(1, FLOWS_PER_KILL_MAX / 2);
@@ -198,7 +219,7 @@ mod tests {
     fn a_cut_is_probed_by_the_hosts_at_its_ends_in_both_directions() {
         let ring = topology("ring", 4);
         let fault = Fault::parse("cut:s01-s02", &ring).unwrap();
-        assert_eq!(fault.streams(&ring), [(0, 1), (1, 0)]);
+        assert_eq!(fault.probes(&ring).streams, [(0, 1), (1, 0)]);
         assert_eq!(fault.reachable_pairs(&ring).len(), 12);
     }
 
@@ -206,7 +227,7 @@ mod tests {
     fn a_kill_is_probed_through_the_killed_router() {
         let ring = topology("ring", 6);
         let fault = Fault::parse("kill:s03", &ring).unwrap();
-        assert_eq!(fault.streams(&ring), [(1, 3), (3, 1)]);
+        assert_eq!(fault.probes(&ring).streams, [(1, 3), (3, 1)]);
         assert_eq!(fault.reachable_pairs(&ring).len(), 20);
     }
 
@@ -214,7 +235,8 @@ mod tests {
     fn a_kill_among_equal_ways_is_probed_by_several_flows() {
         let circulant = topology("circulant:1,3", 8);
         let fault = Fault::parse("kill:s05", &circulant).unwrap();
-        let streams = fault.streams(&circulant);
+        let Probes { streams, not_measured } = fault.probes(&circulant);
+        assert!(not_measured.is_empty());
         assert_eq!(streams.len(), 4);
         assert!(streams.iter().all(|(a, b)| circulant.neighbors(4).any(|n| n == *a)
             && circulant.neighbors(4).any(|n| n == *b)));
@@ -225,6 +247,31 @@ mod tests {
         let ring = topology("ring", 4);
         let fault = Fault::parse("cut:s01-s02+cut:s03-s04", &ring).unwrap();
         assert_eq!(fault.reachable_pairs(&ring), [(0, 3), (1, 2), (2, 1), (3, 0)]);
-        assert_eq!(fault.streams(&ring), [(0, 3)]);
+        assert_eq!(fault.probes(&ring).streams, []);
+    }
+
+    #[test]
+    fn a_part_that_nothing_crosses_is_not_measured() {
+        let ring = topology("ring", 6);
+        let text = "cut:s01-s02+silent:s03-s04+kill:s06";
+        let probes = Fault::parse(text, &ring).unwrap().probes(&ring);
+        assert_eq!(probes.streams, []);
+        assert_eq!(probes.not_measured, ["cut:s01-s02", "silent:s03-s04", "kill:s06"]);
+        // In a mesh everybody has a cable of its own to everybody.
+        let mesh = topology("mesh", 4);
+        let probes = Fault::parse("kill:s02+cut:s01-s03", &mesh).unwrap().probes(&mesh);
+        assert_eq!(probes.streams, [(0, 2), (2, 0)]);
+        assert_eq!(probes.not_measured, ["kill:s02"]);
+    }
+
+    #[test]
+    fn every_part_of_a_fault_gets_a_stream_before_any_gets_two() {
+        let circulant = topology("circulant:1,3", 8);
+        let text = "kill:s05+cut:s01-s02+cut:s02-s03";
+        let Probes { streams, not_measured } =
+            Fault::parse(text, &circulant).unwrap().probes(&circulant);
+        assert_eq!(streams.len(), STREAM_MAX);
+        assert_eq!(streams.get(1..3), Some([(0, 1), (1, 2)].as_slice()));
+        assert!(not_measured.is_empty());
     }
 }

@@ -83,6 +83,8 @@ pub struct FaultReport {
     pub restored: bool,
     /// The streams that probed it, source and sink.
     pub streams: Vec<String>,
+    /// Parts of the fault that no stream crosses; the counts say nothing about them.
+    pub not_measured: Vec<String>,
     /// Packets sent from the fault to the repair.
     pub sent_packets: u64,
     /// Of these, those that never arrived.
@@ -104,7 +106,7 @@ pub struct FaultReport {
 impl FaultReport {
     /// From the figures of fault and repair.
     pub fn new(
-        (fault, streams): (&str, Vec<String>),
+        (fault, streams, not_measured): (&str, Vec<String>, Vec<String>),
         (recovered, restored): (bool, bool),
         broken: Figures,
         mended: Figures,
@@ -114,6 +116,7 @@ impl FaultReport {
             recovered,
             restored,
             streams,
+            not_measured,
             sent_packets: broken.sent_packets,
             lost_packets: broken.lost_packets,
             outage_ms: milliseconds(broken.outage_ns),
@@ -123,6 +126,32 @@ impl FaultReport {
             duplicates: broken.duplicates + mended.duplicates,
             reordered: broken.reordered + mended.reordered,
         }
+    }
+}
+
+impl FaultReport {
+    /// What was measured, in words.
+    pub fn sentence(&self) -> String {
+        let mut text = match self.streams.is_empty() {
+            true => "not measured, nothing crosses it".to_owned(),
+            false => format!(
+                "{} lost, outage {:.1} ms; at restore {} lost",
+                self.lost_packets, self.outage_ms, self.restore_lost_packets
+            ),
+        };
+        if !self.streams.is_empty() && !self.not_measured.is_empty() {
+            text.push_str(&format!("; not measured: {}", self.not_measured.join(", ")));
+        }
+        text
+    }
+
+    /// The streams, each once, as the table has them.
+    fn probed(&self) -> String {
+        let mut names = self.streams.clone();
+        names.sort();
+        names.dedup();
+        let missing = self.not_measured.iter().map(|part| format!("not {part}"));
+        names.into_iter().chain(missing).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -144,21 +173,27 @@ pub fn fault_table(faults: &[FaultReport]) -> Table {
         "restored",
         "lost then",
         "twice",
-        "reordered",
+        "late",
+        "measured",
     ]);
     for fault in faults {
         let word = |is_true| Cell::new(if is_true { "yes" } else { "NO" });
-        let number = |count: u64| Cell::new(count).set_alignment(CellAlignment::Right);
-        let outage = format!("{:.1} ms", fault.outage_ms);
+        // Zero would be a result.
+        let measured = |text: String| match fault.streams.is_empty() {
+            true => Cell::new("-").set_alignment(CellAlignment::Right),
+            false => Cell::new(text).set_alignment(CellAlignment::Right),
+        };
+        let number = |count: u64| measured(count.to_string());
         table.add_row([
-            Cell::new(&fault.fault),
+            Cell::new(fault.fault.replace('+', "\n+")),
             word(fault.recovered),
             number(fault.lost_packets),
-            Cell::new(outage).set_alignment(CellAlignment::Right),
+            measured(format!("{:.1} ms", fault.outage_ms)),
             word(fault.restored),
             number(fault.restore_lost_packets),
             number(fault.duplicates),
             number(fault.reordered),
+            Cell::new(fault.probed()),
         ]);
     }
     table
@@ -172,7 +207,8 @@ mod tests {
     fn json_has_the_promised_fields() {
         let broken = Figures { lost_packets: 3, outage_ns: 3_140_000, ..Figures::default() };
         let mended = Figures { lost_packets: 1, duplicates: 2, ..Figures::default() };
-        let fault = FaultReport::new(("cut:s01-s02", Vec::new()), (true, true), broken, mended);
+        let fault =
+            FaultReport::new(("cut:s01-s02", Vec::new(), Vec::new()), (true, true), broken, mended);
         let report = TestReport {
             schema: TEST_SCHEMA,
             adjacencies_full: 8,
@@ -198,12 +234,28 @@ mod tests {
     #[test]
     fn the_table_fits_the_terminal() {
         let fault = FaultReport::new(
-            ("cut:s01-s02+kill:s05", Vec::new()),
+            ("cut:s01-s02+kill:s05", vec!["h01-h02".to_owned()], vec!["kill:s05".to_owned()]),
             (true, false),
             Figures { lost_packets: 30_000, outage_ns: 30_000_000_000, ..Figures::default() },
             Figures::default(),
         );
         let text = fault_table(&[fault]).to_string();
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.contains("30000") && text.contains("h01-h02"), "{text}");
+        assert!(text.contains("not kill:s05"), "{text}");
+    }
+
+    #[test]
+    fn what_no_stream_crosses_is_not_measured_instead_of_zero() {
+        let fault = FaultReport::new(
+            ("kill:s02", Vec::new(), vec!["kill:s02".to_owned()]),
+            (true, true),
+            Figures::default(),
+            Figures::default(),
+        );
+        assert_eq!(fault.sentence(), "not measured, nothing crosses it");
+        let text = fault_table(&[fault]).to_string();
+        let row = text.lines().find(|line| line.contains("not kill:s02")).unwrap();
+        assert!(row.contains(" - ") && !row.contains(" 0"), "{text}");
     }
 }

@@ -9,7 +9,7 @@
 use crate::lab::cleanup;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::fault::{Fault, FaultPart};
+use crate::lab::fault::{Fault, FaultPart, Probes};
 use crate::lab::holder;
 use crate::lab::layout;
 use crate::lab::lock::{LabLock, wait_in};
@@ -261,7 +261,7 @@ pub fn run_fault(
     mut on_recovery: impl FnMut(&Lab),
 ) -> Result<FaultReport, LabError> {
     let mut pinger = Pinger::open(lab)?;
-    let streams = fault.streams(topology);
+    let Probes { streams, not_measured } = fault.probes(topology);
     let probe = Probe::start(lab, &streams)?;
     let course = (|| -> Result<_, LabError> {
         session.sleep(BASELINE)?;
@@ -293,7 +293,7 @@ pub fn run_fault(
         .map(|&(from, to)| format!("{}-{}", layout::host_name(from), layout::host_name(to)))
         .collect();
     Ok(FaultReport::new(
-        (&fault.text, names),
+        (&fault.text, names, not_measured),
         (is_recovered, is_restored),
         sum(broken_ns, mended_ns),
         sum(mended_ns, end_ns),

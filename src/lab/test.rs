@@ -97,10 +97,7 @@ fn run_faults(
         session.doing(&format!("fault {}", fault.text));
         let start = Instant::now();
         let found = scenario::run_fault(session, lab, &options.topology, fault, |_| {})?;
-        let text = format!(
-            "{}: {} lost, outage {:.1} ms; at restore {} lost",
-            found.fault, found.lost_packets, found.outage_ms, found.restore_lost_packets
-        );
+        let text = format!("{}: {}", found.fault, found.sentence());
         if found.recovered && found.restored {
             session.step(&text, start.elapsed());
         } else {
