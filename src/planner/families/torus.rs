@@ -38,7 +38,8 @@ fn sides(arguments: &str) -> Result<Vec<usize>, TopologyError> {
         .collect::<Result<Vec<usize>, _>>()?;
     let product = sides.iter().try_fold(1_usize, |all, side| all.checked_mul(*side));
     match product {
-        Some(count) if count <= SERVER_COUNT_MAX => Ok(sides),
+        // One side alone is a ring, which has a name of its own.
+        Some(count) if count <= SERVER_COUNT_MAX && sides.len() > 1 => Ok(sides),
         _ => Err(refused()),
     }
 }
