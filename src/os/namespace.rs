@@ -185,6 +185,24 @@ pub fn mount_over(command: &mut Command, pairs: &[(PathBuf, PathBuf)]) -> io::Re
     Ok(())
 }
 
+/// Makes `command` see the devices of its own network namespace in /sys, in a mount namespace of
+/// its own, as `ip netns exec` does. Where the kernel does not allow it, /sys stays as it is.
+pub fn mount_own_sys(command: &mut Command) {
+    let (root, kind, target) = (c"/", c"sysfs", c"/sys");
+    // SAFETY: between fork and exec, or right before exec, the hook calls unshare(2) and mount(2)
+    // only, which are async-signal-safe, with terminated strings of the program itself; sysfs reads
+    // no data, so null is allowed for it.
+    unsafe {
+        command.pre_exec(move || {
+            unshare(libc::CLONE_NEWNS)?;
+            mount_text(root, root, libc::MS_REC | libc::MS_PRIVATE)?;
+            let data = std::ptr::null();
+            libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, data);
+            Ok(())
+        });
+    }
+}
+
 /// Whether this process may make network namespaces as it is.
 pub fn may_create_namespaces() -> bool {
     on_a_thread(|| unshare(libc::CLONE_NEWNET)).is_ok()
