@@ -10,12 +10,12 @@ use crate::lab::fabric::Lab;
 use crate::lab::fault::{parse_cable, parse_server};
 use crate::lab::layout;
 use crate::lab::lock::{LabLock, say_and_wait};
-use crate::lab::ping::{Pinger, pairs_of};
+use crate::lab::ping::{HostPair, Pinger, pairs_of};
 use crate::lab::report::PingReport;
 use crate::lab::scenario;
-use crate::lab::session::{Narration, Session, say};
+use crate::lab::session::{Narration, Session, complain, say};
 use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState};
-use crate::os::namespace::{Namespace, join_user_namespace};
+use crate::os::namespace::{Namespace, join_user_namespace, mount_own_sys};
 use crate::planner::{Topology, server_name};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -75,7 +75,21 @@ pub fn set_cables(name: &str, cables: &[String], status: CableStatus) -> Result<
     let cables =
         cables.iter().map(|cable| parse_cable(cable, &topology)).collect::<Result<Vec<_>, _>>()?;
     check_breakable(lab.state.driver)?;
-    change_each(&mut lab, cables, |lab, _, cable| lab.set_cable(cable, status))
+    set_each(&mut lab, cables, status)
+}
+
+fn set_each(lab: &mut Lab, cables: Vec<usize>, status: CableStatus) -> Result<u8, LabError> {
+    let word = match status {
+        CableStatus::Connected => "connected",
+        CableStatus::Cut => "cut",
+        CableStatus::Silent => "silent",
+    };
+    change_each(lab, cables, |lab, _, cable| {
+        lab.set_cable(cable, status)?;
+        let name = layout::cable_name(lab.state.cables[cable].ends);
+        say(format_args!("cable {name} is {word}"));
+        Ok(())
+    })
 }
 
 /// Changes one thing after the other, unless ctrl-C comes in between.
@@ -113,8 +127,11 @@ pub fn heal(name: &str, cables: &[String]) -> Result<u8, LabError> {
     let mut lab = open_to_change(name)?;
     let cables = lab.state.cables.iter().enumerate();
     let broken = cables.filter(|(_, cable)| cable.status != CableStatus::Connected);
-    let broken = broken.map(|(number, _)| number).collect();
-    change_each(&mut lab, broken, |lab, _, cable| lab.set_cable(cable, CableStatus::Connected))
+    let broken: Vec<usize> = broken.map(|(number, _)| number).collect();
+    if broken.is_empty() {
+        say("no cable is broken");
+    }
+    set_each(&mut lab, broken, CableStatus::Connected)
 }
 
 /// Kills the named routers.
@@ -123,20 +140,37 @@ pub fn kill(name: &str, servers: &[String]) -> Result<u8, LabError> {
     let count = lab.server_count();
     let servers =
         servers.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?;
-    change_each(&mut lab, servers, |lab, _, server| lab.kill(server))
+    let (running, dead): (Vec<usize>, _) =
+        servers.into_iter().partition(|server| lab.is_running(*server));
+    for server in &dead {
+        complain(format_args!("kumiki lab: {} does not run", server_name(*server)));
+    }
+    let code = change_each(&mut lab, running, |lab, _, server| {
+        lab.kill(server)?;
+        say(format_args!("{} is killed", server_name(server)));
+        Ok(())
+    })?;
+    Ok(code.max(u8::from(!dead.is_empty())))
 }
 
 /// Starts the named routers, or all that do not run.
 pub fn start(name: &str, servers: &[String]) -> Result<u8, LabError> {
     let mut lab = open_to_change(name)?;
     let count = lab.server_count();
-    let servers = match servers {
+    let servers: Vec<usize> = match servers {
         [] => (0..count).filter(|server| !lab.is_running(*server)).collect(),
         named => {
             named.iter().map(|server| parse_server(server, count)).collect::<Result<Vec<_>, _>>()?
         }
     };
-    change_each(&mut lab, servers, |lab, session, server| lab.start(session, server))
+    if servers.is_empty() {
+        say("every router runs");
+    }
+    change_each(&mut lab, servers, |lab, session, server| {
+        lab.start(session, server)?;
+        say(format_args!("{} runs", server_name(server)));
+        Ok(())
+    })
 }
 
 /// Becomes a program in a namespace of the lab: a shell that runs there has the terminal, with
@@ -156,6 +190,7 @@ pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     let mut command = Command::new(program);
     command.args(arguments);
     namespace.start_inside(&mut command);
+    mount_own_sys(&mut command);
     if let Ok(server) = parse_server(place, lab.server_count()) {
         command.env("KUMIKI_SOCKET", lab.directory.socket(server));
     }
@@ -164,14 +199,31 @@ pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     Err(LabError::Start { program: program.into(), source, hint: "" })
 }
 
-/// All pairs of hosts, or one; returns 0 when everybody answered.
-pub fn ping(name: &str, pair: Option<(String, String)>, sizes: &[usize]) -> Result<u8, LabError> {
+/// Who asks and who answers: all hosts, where none is named.
+#[derive(Clone, Debug, Default)]
+pub struct Pinged {
+    /// Host that asks.
+    pub from: Option<String>,
+    /// Host that answers.
+    pub to: Option<String>,
+}
+
+impl Pinged {
+    fn pairs(&self, count: usize) -> Result<Vec<HostPair>, LabError> {
+        let host =
+            |name: &Option<String>| name.as_deref().map(|name| parse_host(name, count)).transpose();
+        let (from, to) = (host(&self.from)?, host(&self.to)?);
+        if let (Some(from), Some(to)) = (from, to) {
+            return Ok(vec![(from, to)]);
+        }
+        Ok(pairs_of(count, |asks, _| from.is_none_or(|from| from == asks)))
+    }
+}
+
+/// Echoes between hosts; returns 0 when everybody answered.
+pub fn ping(name: &str, pinged: &Pinged, sizes: &[usize]) -> Result<u8, LabError> {
     let lab = open(name)?;
-    let count = lab.server_count();
-    let pairs = match pair {
-        None => pairs_of(count, |_, _| true),
-        Some((from, to)) => vec![(parse_host(&from, count)?, parse_host(&to, count)?)],
-    };
+    let pairs = pinged.pairs(lab.server_count())?;
     let defaults = [scenario::SMALL_PING_OCTETS, scenario::large_ping_octets(&lab)];
     let sizes = if sizes.is_empty() { &defaults } else { sizes };
     let mut pinger = Pinger::open(&lab)?;
@@ -205,4 +257,20 @@ pub fn down_all() -> Result<u8, LabError> {
         result = result.and(ended.map(|()| 0));
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_named_alone_asks_all_others() {
+        let pairs = |from: Option<&str>, to: Option<&str>| {
+            Pinged { from: from.map(str::to_owned), to: to.map(str::to_owned) }.pairs(3)
+        };
+        assert_eq!(pairs(None, None).unwrap().len(), 6);
+        assert_eq!(pairs(Some("h02"), None).unwrap(), [(1, 0), (1, 2)]);
+        assert_eq!(pairs(Some("h02"), Some("s01")).unwrap(), [(1, 0)]);
+        assert!(pairs(Some("h04"), None).is_err());
+    }
 }

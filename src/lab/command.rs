@@ -5,6 +5,7 @@
 //! *Invariants*: everything that can be refused is refused before the first process starts; the
 //! user namespace, where one is needed, is entered before the first thread starts.
 
+use crate::lab::actions::Pinged;
 use crate::lab::error::LabError;
 use crate::lab::fault::parse_server;
 use crate::lab::scenario::LabOptions;
@@ -81,7 +82,7 @@ enum LabAction {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
-    /// Every host pings every other, or one host another.
+    /// Every host pings every other, one host all others, or one another.
     Ping {
         /// Host that asks, such as h01.
         from: Option<String>,
@@ -164,7 +165,7 @@ fn dispatch(command: LabCommand) -> Result<u8, LabError> {
         LabAction::Kill { servers } => actions::kill(&kept, &servers),
         LabAction::Start { servers } => actions::start(&kept, &servers),
         LabAction::Exec { place, command } => actions::exec(&kept, &place, &command),
-        LabAction::Ping { from, to, size } => actions::ping(&kept, from.zip(to), &size),
+        LabAction::Ping { from, to, size } => actions::ping(&kept, &Pinged { from, to }, &size),
         LabAction::Down { all: false } => actions::down(&kept),
         LabAction::Down { all: true } => actions::down_all(),
         LabAction::Test { shape, faults, json, keep } => {
