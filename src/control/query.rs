@@ -21,6 +21,7 @@ use crate::fib::NextHopGroup;
 use crate::proto::nd::NdCounters;
 use crate::proto::ospf::{NeighborState, OspfCounters};
 use crate::rib::{RibCounters, RibRoute, Way};
+use core::net::Ipv6Addr;
 
 fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
@@ -79,13 +80,18 @@ impl ControlPlane {
         rows.collect()
     }
 
+    /// Who speaks OSPF with us is a router, also one that never said so in an advertisement.
     fn neighbor_rows(&self) -> Vec<NeighborRow> {
+        let adjacent = self.ospf.neighbors();
+        let is_adjacent = |port: PortId, address: Ipv6Addr| {
+            adjacent.iter().any(|router| router.port == port && router.address == address)
+        };
         let rows = self.nd.entries().into_iter().map(|entry| NeighborRow {
             address: entry.address,
             port: self.name(entry.port),
             mac: entry.mac,
             state: entry.state.to_string(),
-            is_router: entry.is_router,
+            is_router: entry.is_router || is_adjacent(entry.port, entry.address),
             queued_packets: entry.queued_packets,
         });
         rows.collect()
