@@ -10,6 +10,8 @@ use clap::Args;
 use core::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 /// `kumiki monitor`.
 #[derive(Clone, Debug, Args)]
@@ -29,7 +31,7 @@ pub fn monitor(arguments: &MonitorArguments) -> Exit {
         client.events(|event| {
             let line = match arguments.json {
                 true => json(event)?,
-                false => text(event, look),
+                false => text(&wall_time(), event, look),
             };
             let mut output = io::stdout().lock();
             writeln!(output, "{line}")?;
@@ -57,8 +59,17 @@ pub fn json(event: &Event) -> serde_json::Result<String> {
     serde_json::to_string(&value)
 }
 
+/// The time of day as the log has it. An event is printed when it happens, and its own time is that
+/// since the start of the router, which nobody can compare with anything.
+fn wall_time() -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
+
 /// An event as one line.
-pub fn text(event: &Event, look: Look) -> String {
+pub fn text(time: &str, event: &Event, look: Look) -> String {
     let (word, colour) = match event.severity {
         Severity::Error => ("error", "31"),
         Severity::Warning => ("warning", "33"),
@@ -69,7 +80,7 @@ pub fn text(event: &Event, look: Look) -> String {
         true => format!("\u{1b}[{colour}m{padded}\u{1b}[0m"),
         false => padded,
     };
-    let mut line = format!("{} {severity} {}: {}", event.at, event.topic, event.text);
+    let mut line = format!("{time} {severity} {}: {}", event.topic, event.text);
     for (key, value) in &event.fields {
         // Writing to a string cannot fail.
         let _ = match value.is_empty() || value.contains(char::is_whitespace) {
@@ -101,8 +112,8 @@ mod tests {
     #[test]
     fn an_event_is_a_line_of_keys_and_values() {
         assert_eq!(
-            text(&event(), Look::PLAIN),
-            "1.500000s warning ospf.neighbor: neighbour s02 on p1 is down port=p1 \
+            text("2026-11-25T14:59:44Z", &event(), Look::PLAIN),
+            "2026-11-25T14:59:44Z warning ospf.neighbor: neighbour s02 on p1 is down port=p1 \
              reason=\"dead timer\"",
         );
     }
