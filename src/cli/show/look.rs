@@ -4,9 +4,12 @@
 //! business of the file of that table.
 //!
 //! *Invariants*: without colour the text has no escape codes; columns are separated by two spaces
-//! or more.
+//! or more. Only sentences are broken to fit a terminal: of an address that stands in two lines
+//! neither can be copied, so a line rather runs over.
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Width, presets,
+};
 use std::io::IsTerminal;
 
 /// How to print.
@@ -54,7 +57,12 @@ pub enum Mood {
 pub struct Table {
     table: comfy_table::Table,
     look: Look,
+    /// The column of sentences.
+    prose: Option<usize>,
 }
+
+/// Columns of the terminal that sentences get at least.
+const PROSE_COLUMNS_MIN: u16 = 24;
 
 impl Table {
     /// A table with these headings.
@@ -73,7 +81,7 @@ impl Table {
         };
         table
             .set_header(headings.iter().map(|text| Cell::new(text).add_attribute(Attribute::Bold)));
-        Self { table, look }
+        Self { table, look, prose: None }
     }
 
     /// Aligns these columns to the right: numbers.
@@ -87,6 +95,13 @@ impl Table {
         self
     }
 
+    /// Lets the sentences of a column be broken into lines.
+    #[must_use]
+    pub const fn prose_in(mut self, column: usize) -> Self {
+        self.prose = Some(column);
+        self
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: Vec<Cell>) {
         self.table.add_row(cells);
@@ -97,8 +112,12 @@ impl Table {
         if self.table.is_empty() {
             return format!("{empty}\n");
         }
-        for column in self.table.column_iter_mut() {
+        for (place, column) in self.table.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
+            column.set_constraint(match self.prose == Some(place) {
+                true => ColumnConstraint::LowerBoundary(Width::Fixed(PROSE_COLUMNS_MIN)),
+                false => ColumnConstraint::ContentWidth,
+            });
         }
         let mut text = String::new();
         for line in self.table.lines() {
@@ -165,6 +184,20 @@ mod tests {
     fn ages_have_two_units_at_most() {
         let ages = [0, 350, 12_345, 302_000, 11_040_000, 190_000_000].map(age);
         assert_eq!(ages, ["0ms", "350ms", "12.3s", "5m02s", "3h04m", "2d04h"]);
+    }
+
+    #[test]
+    fn sentences_are_broken_and_addresses_are_not() {
+        let look = Look { width: Some(40), ..Look::PLAIN };
+        let address = "fe80::f88b:cfff:fe08:7ff6 on p-s02";
+        let mut table = Table::new(look, &["ADDRESS", "MEANING"]).prose_in(1);
+        table.row(vec![cell(address), cell("a sentence of several words that is long")]);
+        let text = table.finish("none");
+        assert!(text.lines().count() > 2 && text.contains(address), "{text}");
+        let mut table = Table::new(look, &["ADDRESS", "AND", "ANOTHER"]);
+        table.row(vec![cell(address), cell("with"), cell(address)]);
+        let text = table.finish("none");
+        assert_eq!(text.lines().count(), 2, "{text}");
     }
 
     #[test]
