@@ -2,7 +2,7 @@
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
 //! [`ospf`], [`route`] (RIB and FIB), [`runtime`], [`errors`], [`config`]. [`look`] has columns and
-//! colours, [`json`] the form for programs.
+//! colours, [`narrow`] picks one port or route, [`json`] is the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 
@@ -10,6 +10,7 @@ pub mod config;
 pub mod errors;
 pub mod json;
 pub mod look;
+pub mod narrow;
 pub mod neighbor;
 pub mod ospf;
 pub mod port;
@@ -61,11 +62,17 @@ pub fn show(arguments: &ShowArguments) -> Exit {
             return Exit::Unknown;
         }
     };
+    let narrow = arguments.words.narrow();
     let look = Look { has_detail: arguments.detail, ..Look::of_terminal() };
     loop {
-        let text = match ask(&arguments.socket, query.clone()) {
+        let answer = ask(&arguments.socket, query.clone()).map(|mut reply| {
+            narrow.pick(&mut reply);
+            reply
+        });
+        let missing = answer.as_ref().ok().and_then(|reply| narrow.missing(reply));
+        let text = match answer {
             Ok(reply) if arguments.json => json::text(&reply, arguments.watch.is_none()),
-            Ok(reply) => table(&reply, look),
+            Ok(reply) => missing.as_ref().map_or_else(|| table(&reply, look), |_| String::new()),
             // Who watches a router wants to see it come back.
             Err(error @ ClientError::Unreachable { .. })
                 if arguments.watch.is_some() && !arguments.json =>
@@ -79,7 +86,12 @@ pub fn show(arguments: &ShowArguments) -> Exit {
         if let Err(exit) = emit(&text) {
             return exit;
         }
-        let Some(seconds) = arguments.watch else { return Exit::Ok };
+        if let Some(sentence) = &missing {
+            eprintln!("kumiki: {sentence}");
+        }
+        let Some(seconds) = arguments.watch else {
+            return if missing.is_some() { Exit::Failed } else { Exit::Ok };
+        };
         std::thread::sleep(Duration::from_secs(u64::from(seconds)));
     }
 }

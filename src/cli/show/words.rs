@@ -8,6 +8,7 @@
 use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::base::prefix::{Ipv6Prefix, ParsePrefixError};
+use crate::cli::show::narrow::Narrow;
 use clap::{Args, Subcommand};
 use core::net::Ipv6Addr;
 use core::str::FromStr;
@@ -63,6 +64,24 @@ impl RouteWords {
             }
         }
     }
+
+    fn narrow(&self) -> Narrow {
+        Narrow { port: None, destination: self.destination }
+    }
+}
+
+/// Which port.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PortWords {
+    /// Only this port
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl PortWords {
+    fn narrow(&self) -> Narrow {
+        Narrow { port: self.name.clone(), destination: None }
+    }
 }
 
 /// Words that a later version will answer; the rest of the line is not looked at.
@@ -78,7 +97,7 @@ pub struct LaterWords {
 pub enum ShowWords {
     /// Ports with state, addresses and counters
     #[command(aliases = ["ports", "interface", "interfaces"])]
-    Port,
+    Port(PortWords),
     /// Neighbours of the links: address, MAC, state
     #[command(aliases = ["neighbors", "neighbour", "neighbours", "nd"])]
     Neighbor,
@@ -130,7 +149,7 @@ pub enum ShowWords {
 }
 
 /// What to show of OSPF.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 #[command(infer_subcommands = true)]
 pub enum OspfWords {
     /// Neighbours and what hinders them
@@ -138,13 +157,13 @@ pub enum OspfWords {
     Neighbor,
     /// Interfaces with cost and timers
     #[command(aliases = ["interfaces", "port"])]
-    Interface,
+    Interface(PortWords),
     /// The link-state database
     #[command(aliases = ["lsadb", "lsdb"])]
     Database,
     /// Routes that OSPF computed
     #[command(aliases = ["routes"])]
-    Route,
+    Route(RouteWords),
     /// SPF runs and delays
     Spf,
 }
@@ -167,7 +186,7 @@ pub enum Ipv6Words {
     Neighbor,
     /// Ports
     #[command(alias = "interfaces")]
-    Interface,
+    Interface(PortWords),
     /// The FIB
     Fib(RouteWords),
     /// BGP
@@ -184,13 +203,21 @@ pub enum Question {
 }
 
 impl OspfWords {
-    fn query(self) -> ShowQuery {
+    fn query(&self) -> ShowQuery {
         match self {
             Self::Neighbor => ShowQuery::OspfNeighbor,
-            Self::Interface => ShowQuery::OspfInterface,
+            Self::Interface(_) => ShowQuery::OspfInterface,
             Self::Database => ShowQuery::OspfDatabase,
-            Self::Route => ShowQuery::OspfRoute,
+            Self::Route(_) => ShowQuery::OspfRoute,
             Self::Spf => ShowQuery::OspfSpf,
+        }
+    }
+
+    fn narrow(&self) -> Narrow {
+        match self {
+            Self::Interface(words) => words.narrow(),
+            Self::Route(words) => words.narrow(),
+            Self::Neighbor | Self::Database | Self::Spf => Narrow::default(),
         }
     }
 }
@@ -199,7 +226,7 @@ impl ShowWords {
     /// What is asked.
     pub fn question(&self) -> Question {
         Question::Ask(match self {
-            Self::Port => ShowQuery::Port,
+            Self::Port(_) => ShowQuery::Port,
             Self::Neighbor => ShowQuery::Neighbor,
             Self::Ospf { words } => words.query(),
             Self::Route(words) => ShowQuery::Route(words.filter()),
@@ -213,7 +240,7 @@ impl ShowWords {
                 Ipv6Words::Fib(words) => ShowQuery::Fib(words.filter()),
                 Ipv6Words::Ospf6 { words } => words.query(),
                 Ipv6Words::Neighbor => ShowQuery::Neighbor,
-                Ipv6Words::Interface => ShowQuery::Port,
+                Ipv6Words::Interface(_) => ShowQuery::Port,
                 Ipv6Words::Bgp(_) => return Question::Later("BGP"),
             },
             Self::Bgp(_) => return Question::Later("BGP"),
@@ -221,6 +248,22 @@ impl ShowWords {
             Self::BridgeDomain(_) => return Question::Later("the tenant overlay"),
             Self::L2tpv3(_) => return Question::Later("L2TPv3"),
         })
+    }
+
+    /// What of the answer is wanted.
+    pub fn narrow(&self) -> Narrow {
+        match self {
+            Self::Port(words) => words.narrow(),
+            Self::Ospf { words } => words.narrow(),
+            Self::Route(words) | Self::Fib(words) => words.narrow(),
+            Self::Ipv6 { words } => match words {
+                Ipv6Words::Route(words) | Ipv6Words::Fib(words) => words.narrow(),
+                Ipv6Words::Ospf6 { words } => words.narrow(),
+                Ipv6Words::Interface(words) => words.narrow(),
+                Ipv6Words::Neighbor | Ipv6Words::Bgp(_) => Narrow::default(),
+            },
+            _ => Narrow::default(),
+        }
     }
 }
 
@@ -262,6 +305,21 @@ mod tests {
         for (theirs, ours) in pairs {
             assert_eq!(question(theirs), question(ours), "{theirs}");
         }
+    }
+
+    #[test]
+    fn one_port_or_one_route_can_be_asked_for() {
+        let narrow = |line: &str| {
+            let words = core::iter::once("show").chain(line.split(' '));
+            Line::try_parse_from(words).unwrap().words.narrow()
+        };
+        assert_eq!(narrow("port p1").port.as_deref(), Some("p1"));
+        assert_eq!(narrow("int p1").port.as_deref(), Some("p1"));
+        assert_eq!(narrow("ospf interface p1").port.as_deref(), Some("p1"));
+        let address = Some(Destination::Address("fd00::1".parse().unwrap()));
+        assert_eq!(narrow("ospf route fd00::1").destination, address);
+        assert_eq!(narrow("ipv6 ospf6 route fd00::1").destination, address);
+        assert_eq!(narrow("port"), Narrow::default());
     }
 
     #[test]

@@ -1,0 +1,97 @@
+//! One port or one route instead of all of them.
+//!
+//! Owns [`Narrow`]: the router answers with all ports and with all routes of OSPF; what was asked
+//! for is picked here.
+
+use crate::api::show::ShowReply;
+use crate::cli::show::words::Destination;
+
+/// What of an answer is wanted; everything where nothing is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Narrow {
+    /// Only this port.
+    pub port: Option<String>,
+    /// Only this prefix, or the longest match for this address.
+    pub destination: Option<Destination>,
+}
+
+impl Narrow {
+    /// Leaves in the answer what is wanted.
+    pub fn pick(&self, reply: &mut ShowReply) {
+        let is_port = |name: &str| self.port.as_deref().is_none_or(|port| port == name);
+        match reply {
+            ShowReply::Port(rows) => rows.retain(|row| is_port(&row.name)),
+            ShowReply::OspfInterface(rows) => rows.retain(|row| is_port(&row.port)),
+            ShowReply::OspfRoute(rows) => match self.destination {
+                None => {}
+                Some(Destination::Prefix(prefix)) => rows.retain(|row| row.prefix == prefix),
+                Some(Destination::Address(address)) => {
+                    rows.retain(|row| row.prefix.contains(address));
+                    let longest = rows.iter().map(|row| row.prefix.length()).max();
+                    rows.retain(|row| Some(row.prefix.length()) == longest);
+                }
+            },
+            _ => {}
+        }
+    }
+
+    /// What is not there, as a sentence, where something was named and the answer is empty.
+    pub fn missing(&self, reply: &ShowReply) -> Option<String> {
+        let is_empty = match reply {
+            ShowReply::Port(rows) => rows.is_empty(),
+            ShowReply::OspfInterface(rows) => rows.is_empty(),
+            ShowReply::OspfRoute(rows) => rows.is_empty(),
+            ShowReply::Route(rows) => rows.is_empty(),
+            ShowReply::Fib(rows) => rows.is_empty(),
+            _ => false,
+        };
+        if !is_empty {
+            return None;
+        }
+        if let Some(port) = &self.port {
+            return Some(format!("there is no port `{port}` here"));
+        }
+        self.destination.map(|destination| match destination {
+            Destination::Prefix(prefix) => format!("there is no route for {prefix}"),
+            Destination::Address(address) => format!("no route leads to {address}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::show::OspfRouteRow;
+
+    fn routes(prefixes: &[&str]) -> ShowReply {
+        let row = |prefix: &&str| OspfRouteRow {
+            prefix: prefix.parse().unwrap(),
+            cost: 1,
+            kind: "intra-area".to_owned(),
+            next_hops: Vec::new(),
+        };
+        ShowReply::OspfRoute(prefixes.iter().map(row).collect())
+    }
+
+    #[test]
+    fn an_address_picks_its_longest_match() {
+        let address = "fd00::1".parse().unwrap();
+        let narrow = Narrow { destination: Some(Destination::Address(address)), port: None };
+        let mut reply = routes(&["fd00::/16", "fd00::/64", "fd01::/64"]);
+        narrow.pick(&mut reply);
+        assert_eq!(reply, routes(&["fd00::/64"]));
+        assert_eq!(narrow.missing(&reply), None);
+        narrow.pick(&mut reply);
+        let mut reply = routes(&["fd01::/64"]);
+        narrow.pick(&mut reply);
+        assert_eq!(narrow.missing(&reply).unwrap(), "no route leads to fd00::1");
+        assert_eq!(Narrow::default().missing(&reply), None, "nothing was named");
+    }
+
+    #[test]
+    fn a_port_that_is_not_there_is_said() {
+        let narrow = Narrow { port: Some("p9".to_owned()), destination: None };
+        let reply = ShowReply::Port(Vec::new());
+        assert_eq!(narrow.missing(&reply).unwrap(), "there is no port `p9` here");
+    }
+}
