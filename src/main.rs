@@ -4,7 +4,7 @@
 //! `base::exit`.
 #![forbid(unsafe_code)]
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use kumiki::cli;
 use kumiki::cli::config::{CheckArguments, ConfigCommand};
 use kumiki::cli::monitor::MonitorArguments;
@@ -43,7 +43,8 @@ fn main() -> ExitCode {
         eprintln!("kumiki: {what} is not part of this version");
         return cli::Exit::Unknown.code().into();
     }
-    let arguments = Arguments::parse_from(words);
+    let arguments = Arguments::try_parse_from(words)
+        .unwrap_or_else(|error| cli::without_aliases(error, &Arguments::command()).exit());
     let code = match arguments.command {
         Command::Run(arguments) => run(arguments),
         Command::Show(arguments) => cli::show::show(&arguments).code(),

@@ -4,6 +4,8 @@
 //! sees them. Other spellings of whole commands are aliases where the command is declared
 //! (`show::words`).
 
+use clap::error::{ContextKind, ContextValue};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 /// Rewrites the arguments after `show`: `json` is `--json`, `detail` is `--detail`, `brief` and
@@ -55,6 +57,31 @@ const LATER_SHOWN: &[(&str, &str)] = &[
     ("redistribute", "redistribution"),
     ("redistribution", "redistribution"),
 ];
+
+/// The error without spellings of other routers in its suggestions: those are accepted, not taught.
+pub fn without_aliases(mut error: clap::Error, grammar: &clap::Command) -> clap::Error {
+    let Some(ContextValue::Strings(suggested)) = error.get(ContextKind::SuggestedSubcommand) else {
+        return error;
+    };
+    let own: BTreeSet<String> =
+        suggested.iter().filter_map(|word| own_word(grammar, word)).collect();
+    match own.is_empty() {
+        true => error.remove(ContextKind::SuggestedSubcommand),
+        false => error.insert(
+            ContextKind::SuggestedSubcommand,
+            ContextValue::Strings(own.into_iter().collect()),
+        ),
+    };
+    error
+}
+
+/// Our word for one of the grammar; `None` for one that is hidden.
+fn own_word(grammar: &clap::Command, word: &str) -> Option<String> {
+    grammar.get_subcommands().filter(|command| !command.is_hide_set()).find_map(|command| {
+        let is_it = command.get_name() == word || command.get_all_aliases().any(|a| a == word);
+        if is_it { Some(command.get_name().to_owned()) } else { own_word(command, word) }
+    })
+}
 
 /// What the arguments ask for that this version does not have.
 pub fn asks_for_later(arguments: &[OsString]) -> Option<&'static str> {
@@ -114,6 +141,21 @@ mod tests {
         assert_eq!(asks("kumiki show p"), None);
         assert_eq!(asks("kumiki lab plan"), None);
         assert_eq!(asks("kumiki"), None);
+    }
+
+    #[test]
+    fn suggestions_are_in_our_own_words() {
+        let grammar = clap::Command::new("kumiki").subcommand(
+            clap::Command::new("show")
+                .subcommand(clap::Command::new("port").aliases(["interface", "interfaces"]))
+                .subcommand(clap::Command::new("ipv6").hide(true)),
+        );
+        let tried = grammar.clone().try_get_matches_from(["kumiki", "show", "interfac1"]);
+        let text = without_aliases(tried.unwrap_err(), &grammar).to_string();
+        assert!(text.contains("'port'") && !text.contains("'interface'"), "{text}");
+        let tried = grammar.clone().try_get_matches_from(["kumiki", "show", "ipv7"]);
+        let text = without_aliases(tried.unwrap_err(), &grammar).to_string();
+        assert!(!text.contains("'ipv6'"), "{text}");
     }
 
     #[test]

@@ -19,4 +19,4 @@ pub mod run;
 pub mod show;
 
 pub use crate::base::exit::Exit;
-pub use arguments::{accept_habits, asks_for_later, host_name};
+pub use arguments::{accept_habits, asks_for_later, host_name, without_aliases};
