@@ -10,8 +10,8 @@
 //!    calculated since, or
 //! 2. the grace period is over ([`GRACE_MARGIN`]), whatever is missing then.
 //!
-//! A neighbour whose port loses carrier, that OSPF finds and loses again, or that says nothing for a
-//! RouterDeadInterval is not waited for, and what leads through it is given up at once.
+//! A neighbour whose port loses carrier, that OSPF finds and loses again, or that says nothing for
+//! a RouterDeadInterval is not waited for, and what leads through it is given up at once.
 //!
 //! Owns [`Testament`] (what a control plane says while it lives), [`Legacy`] (what the driver makes
 //! of it when it does not) and the end of the inheritance.

@@ -14,6 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A lab command with a directory of its own, so that no test meets another's lab.
 fn lab(directory: &tempfile::TempDir, arguments: &str) -> Command {
@@ -43,12 +44,31 @@ fn without_root(directory: &tempfile::TempDir, arguments: &str) -> Option<Comman
     is_possible.then_some(command)
 }
 
-fn directory() -> tempfile::TempDir {
+/// A directory for the labs of one test, whose turn it is while it has it.
+struct Place {
+    directory: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Place {
+    type Target = tempfile::TempDir;
+
+    fn deref(&self) -> &Self::Target {
+        &self.directory
+    }
+}
+
+fn directory() -> Place {
+    // Tests run on as many threads as there are processors. Eight routers that share two of them
+    // with another lab may starve beyond their dead interval, which is no defect of theirs.
+    static TURN: Mutex<()> = Mutex::new(());
+    // A test that failed has had its turn.
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().unwrap();
     // Daemons that drop their privileges have to reach their sockets.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(directory.path(), permissions).unwrap();
-    directory
+    Place { directory, _turn: turn }
 }
 
 fn skip(reason: &str) -> bool {

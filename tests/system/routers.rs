@@ -1,11 +1,10 @@
 //! Kumiki in the lab: alone, beside FRR and BIRD, and as the way for real traffic.
 
-use crate::{BIRD, FRR, cannot_run, directory, lab, leftovers, report, skip};
+use crate::{BIRD, FRR, Place, cannot_run, directory, lab, leftovers, report, skip};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 const IPERF: &str = "/usr/bin/iperf3";
 
@@ -15,7 +14,7 @@ fn needs_router() -> bool {
 
 /// A lab that stays until it is dropped.
 struct Kept {
-    directory: TempDir,
+    directory: Place,
 }
 
 impl Kept {
