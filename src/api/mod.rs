@@ -1,14 +1,15 @@
 //! The control API: what can be asked of a running router, and what it answers.
 //!
 //! Read [`request`] and [`reply`], then the rows each `show` answers with in [`show`], and
-//! [`event`] for what `monitor` streams. One JSON object a line over a Unix socket; both ends are
-//! this crate's types.
+//! [`event`] for what `monitor` streams; [`pages`] makes one line of a long answer. One JSON object
+//! a line over a Unix socket; both ends are this crate's types.
 //!
 //! *Invariants*: [`API_VERSION`] grows with every incompatible change; fields are only ever added
 //! within one version. Absent on purpose: the socket (it lives in `daemon` and `cli`).
 #![forbid(unsafe_code)]
 
 pub mod event;
+pub mod pages;
 pub mod reply;
 pub mod request;
 pub mod show;

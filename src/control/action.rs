@@ -42,8 +42,10 @@ pub enum Action {
     Reply {
         /// Number of the question.
         id: u64,
-        /// The answer.
+        /// The answer, or a page of it.
         reply: Box<ShowReply>,
+        /// The next page is behind this prefix; `None` where there is none.
+        rest: Option<Ipv6Prefix>,
     },
     /// Something worth a line in the log.
     Event(Event),

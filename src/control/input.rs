@@ -2,6 +2,7 @@
 
 use crate::api::ShowQuery;
 use crate::base::ids::{MacAddress, PortId};
+use crate::base::prefix::Ipv6Prefix;
 use crate::config::{Config, PortSettings};
 use crate::control::inherit::Legacy;
 use serde::Serialize;
@@ -67,6 +68,8 @@ pub enum Input {
         id: u64,
         /// The question.
         query: ShowQuery,
+        /// Of a long answer only the page behind this prefix.
+        after: Option<Ipv6Prefix>,
     },
 }
 

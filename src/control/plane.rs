@@ -239,11 +239,14 @@ impl ControlPlane {
                 self.ospf.handle(now, ospf::Input::Shutdown);
                 self.nd.handle(now, nd::Input::Shutdown);
             }
-            Input::Query { id, query } => {
+            Input::Query { id, query, after } => {
                 // Which routes are selected is known once they are compiled.
-                self.publish();
-                let reply = Box::new(self.answer(now, &query));
-                self.actions.push_back(Action::Reply { id, reply });
+                if after.is_none() {
+                    self.publish();
+                }
+                let (reply, rest) = self.answer(now, &query, after);
+                let reply = Box::new(reply);
+                self.actions.push_back(Action::Reply { id, reply, rest });
             }
         }
     }

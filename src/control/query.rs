@@ -2,6 +2,13 @@
 //!
 //! Owns the rows of protocols, routes and forwarding. Of ports, errors, version and configuration
 //! it gives its part; counters of devices and workers, process and uptime are added by the driver.
+//!
+//! *Invariants*: tables of routes are answered a page at a time, [`PAGE_PREFIXES_MAX`] prefixes
+//! each, in order. A page is of one moment; when routes change meanwhile, the next one is of a
+//! later one, and no prefix appears twice.
+//!
+//! Gap: the link-state database and the ND cache are answered in one step; they have limits, but
+//! high ones.
 
 use super::plane::{ControlCounters, ControlPlane};
 use super::report::port_name;
@@ -23,14 +30,32 @@ use crate::proto::ospf::{NeighborState, OspfCounters};
 use crate::rib::{RibCounters, RibRoute, Way};
 use core::net::Ipv6Addr;
 
+/// Prefixes that one page of an answer is about: built and sent within a millisecond or two, so
+/// that no hello waits for somebody who looks at a full table.
+pub(super) const PAGE_PREFIXES_MAX: usize = 256;
+
 fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl ControlPlane {
-    /// The answer to one question.
-    pub(super) fn answer(&self, now: Instant, query: &ShowQuery) -> ShowReply {
-        match query {
+    /// The answer to one question; of a long one the page behind `after`, and where the next page
+    /// begins.
+    pub(super) fn answer(
+        &self,
+        now: Instant,
+        query: &ShowQuery,
+        after: Option<Ipv6Prefix>,
+    ) -> (ShowReply, Option<Ipv6Prefix>) {
+        let whole = match query {
+            ShowQuery::Route(filter) => {
+                let (rows, rest) = self.route_page(filter, after);
+                return (ShowReply::Route(rows), rest);
+            }
+            ShowQuery::Fib(filter) => {
+                let (rows, rest) = self.fib_page(filter, after);
+                return (ShowReply::Fib(rows), rest);
+            }
             ShowQuery::Version => ShowReply::Version(VersionRow {
                 name: self.config.router.name.clone(),
                 router_id: self.identity.router_id,
@@ -44,15 +69,14 @@ impl ControlPlane {
             ShowQuery::OspfDatabase => ShowReply::OspfDatabase(self.lsa_rows(now)),
             ShowQuery::OspfRoute => ShowReply::OspfRoute(self.ospf_route_rows()),
             ShowQuery::OspfSpf => ShowReply::OspfSpf(self.spf_row(now)),
-            ShowQuery::Route(filter) => ShowReply::Route(self.route_rows(filter)),
-            ShowQuery::Fib(filter) => ShowReply::Fib(self.fib_rows(filter)),
             ShowQuery::Runtime => ShowReply::Runtime(Vec::new()),
             ShowQuery::Errors { all } => ShowReply::Errors(self.error_rows(*all)),
             ShowQuery::Config => ShowReply::Config(ConfigRow {
                 text: render(&self.config),
                 inactive: self.inactive_blocks(),
             }),
-        }
+        };
+        (whole, None)
     }
 
     fn name(&self, port: PortId) -> String {
@@ -185,26 +209,32 @@ impl ControlPlane {
 
     /// The liveness flag; a next hop that no group uses is judged by its port.
     fn is_alive(&self, way: RouteNextHop) -> bool {
-        let place = self
-            .world
-            .next_hops
-            .iter()
-            .position(|next_hop| next_hop.port == way.port && next_hop.address == way.address);
-        match place.and_then(|place| u16::try_from(place).ok()) {
-            Some(place) => self.world.liveness.is_alive(crate::base::ids::NextHopId(place)),
-            None => self.ports.get(&way.port).is_some_and(|state| state.is_up),
-        }
+        let flag = self.rib.is_alive(way);
+        flag.unwrap_or_else(|| self.ports.get(&way.port).is_some_and(|state| state.is_up))
     }
 
-    fn route_rows(&self, filter: &RouteFilter) -> Vec<RouteRow> {
-        let is_wanted = |prefix: Ipv6Prefix| filter.prefix.is_none_or(|only| only == prefix);
-        match filter.address {
-            Some(address) => self.rib.lookup(address).map(|route| self.route_row(&route)).collect(),
-            None => {
-                let routes = self.rib.routes().filter(|route| is_wanted(route.prefix));
-                routes.map(|route| self.route_row(&route)).collect()
-            }
+    /// The prefixes of one page, and where the next one begins.
+    fn page(&self, after: Option<Ipv6Prefix>) -> (Vec<Ipv6Prefix>, Option<Ipv6Prefix>) {
+        let mut behind = self.rib.prefixes_after(after);
+        let page: Vec<Ipv6Prefix> = behind.by_ref().take(PAGE_PREFIXES_MAX).collect();
+        let rest = page.last().copied().filter(|_| behind.next().is_some());
+        (page, rest)
+    }
+
+    fn route_page(
+        &self,
+        filter: &RouteFilter,
+        after: Option<Ipv6Prefix>,
+    ) -> (Vec<RouteRow>, Option<Ipv6Prefix>) {
+        if let Some(address) = filter.address {
+            return (self.rib.lookup(address).map(|route| self.route_row(&route)).collect(), None);
         }
+        let (page, rest) = match filter.prefix {
+            Some(prefix) => (vec![prefix], None),
+            None => self.page(after),
+        };
+        let routes = page.into_iter().flat_map(|prefix| self.rib.routes_of(prefix));
+        (routes.map(|route| self.route_row(&route)).collect(), rest)
     }
 
     fn route_row(&self, route: &RibRoute<'_>) -> RouteRow {
@@ -248,20 +278,23 @@ impl ControlPlane {
         NextHopRow { port: self.name(port), address: None, mac: None, is_alive }
     }
 
-    fn fib_rows(&self, filter: &RouteFilter) -> Vec<FibRow> {
-        let row = |(prefix, group)| self.fib_row(prefix, group);
+    fn fib_page(
+        &self,
+        filter: &RouteFilter,
+        after: Option<Ipv6Prefix>,
+    ) -> (Vec<FibRow>, Option<Ipv6Prefix>) {
+        let row = |prefix| Some(self.fib_row(prefix, self.world.table.get(prefix)?));
         if let Some(address) = filter.address {
-            let longest = (0..=128).rev().find_map(|length| {
-                let prefix = Ipv6Prefix::containing(address, length);
-                Some((prefix, self.world.table.get(prefix)?))
-            });
-            return longest.into_iter().map(row).collect();
+            let mut shorter = (0..=128).rev().map(|length| Ipv6Prefix::containing(address, length));
+            return (shorter.find_map(row).into_iter().collect(), None);
         }
-        if let Some(prefix) = filter.prefix {
-            let found = self.world.table.get(prefix).map(|group| (prefix, group));
-            return found.into_iter().map(row).collect();
-        }
-        self.world.table.iter().map(row).collect()
+        // Every prefix of the world stands in the RIB (`rib::compile`), which can be entered
+        // anywhere.
+        let (page, rest) = match filter.prefix {
+            Some(prefix) => (vec![prefix], None),
+            None => self.page(after),
+        };
+        (page.into_iter().filter_map(row).collect(), rest)
     }
 
     fn fib_row(&self, prefix: Ipv6Prefix, group: GroupId) -> FibRow {

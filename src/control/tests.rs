@@ -59,6 +59,7 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
 }
 
 mod inherit;
+mod pages;
 
 struct Bench {
     plane: ControlPlane,
@@ -130,7 +131,7 @@ impl Bench {
 
     fn routes(&mut self) -> Vec<RouteRow> {
         let query = ShowQuery::Route(RouteFilter::default());
-        match self.input(Input::Query { id: 1, query }).pop() {
+        match self.input(Input::Query { id: 1, query, after: None }).pop() {
             Some(ShowReply::Route(rows)) => rows,
             other => unreachable!("an answer about routes: {other:?}"),
         }
@@ -272,7 +273,7 @@ fn a_block_whose_port_is_not_open_is_inactive() {
                  [[port]]\nmatch = \"driver=*\"\nrole = \"fabric\"\n";
     let mut bench = Bench::new(ports);
     let inactive = |bench: &mut Bench| -> Vec<String> {
-        match bench.input(Input::Query { id: 1, query: ShowQuery::Config }).pop() {
+        match bench.input(Input::Query { id: 1, query: ShowQuery::Config, after: None }).pop() {
             Some(ShowReply::Config(row)) => row.inactive,
             other => unreachable!("an answer about the configuration: {other:?}"),
         }
@@ -353,7 +354,7 @@ fn a_duplicate_address_is_shown_and_tried_again_with_the_next_carrier() {
     assert_eq!(bench.events, ["nd.duplicate_address"]);
     let refused = |bench: &mut Bench| {
         let query = ShowQuery::Port;
-        match bench.input(Input::Query { id: 1, query }).pop() {
+        match bench.input(Input::Query { id: 1, query, after: None }).pop() {
             Some(ShowReply::Port(rows)) => rows[0].refused_addresses.clone(),
             other => unreachable!("an answer about ports: {other:?}"),
         }

@@ -6,10 +6,13 @@
 //! [`LINES_PER_TURN`] at most before something else is done. A client has at most one request under
 //! way, and none is taken, nor read from the socket, while an answer is not written out: who does
 //! not read is not heard. So it costs the longest line ([`REQUEST_BYTES_MAX`]; what is longer is
-//! answered with an error), and one answer. Of events a client may owe at most
-//! [`EVENT_BYTES_MAX`], then it is cut off and counted.
+//! answered with an error), and one answer, or one page of a long one. Of events a client may owe
+//! at most [`EVENT_BYTES_MAX`], then it is cut off and counted.
 
-use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody};
+use crate::api::pages::Pages;
+use crate::api::show::ShowReply;
+use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody, ShowQuery};
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::lines::{Line, Lines};
@@ -47,6 +50,15 @@ pub struct Asked {
     pub body: RequestBody,
 }
 
+/// What is left of a long answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// The question.
+    pub query: ShowQuery,
+    /// The next page is behind this prefix.
+    pub after: Ipv6Prefix,
+}
+
 /// What a client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -65,6 +77,10 @@ struct Client {
     lines: Lines,
     output: Vec<u8>,
     written: usize,
+    /// The answer under way, where it has pages.
+    pages: Pages,
+    /// What is asked for when the page before it is written out.
+    rest: Option<Rest>,
     /// It will send no more.
     has_ended: bool,
     /// It stands among those whose lines are to be taken.
@@ -79,6 +95,8 @@ pub struct ApiServer {
     clients: BTreeMap<u64, Client>,
     /// Clients with a line to be taken, each once, the longest waiting first.
     ready: VecDeque<u64>,
+    /// Clients to which a page is written that is not the last.
+    hungry: VecDeque<u64>,
     next_client: u64,
     listener_token: u64,
     /// When the listener is watched again, after a client could not be taken.
@@ -96,6 +114,7 @@ impl ApiServer {
             socket,
             clients: BTreeMap::new(),
             ready: VecDeque::new(),
+            hungry: VecDeque::new(),
             next_client: listener + 1,
             listener_token: listener,
             listens_at: None,
@@ -163,6 +182,8 @@ impl ApiServer {
             lines: Lines::new(REQUEST_BYTES_MAX),
             output: Vec::new(),
             written: 0,
+            pages: Pages::default(),
+            rest: None,
             has_ended: false,
             is_queued: false,
             watched: Some(Interest::Readable),
@@ -180,9 +201,48 @@ impl ApiServer {
         self.flush(number, poller);
     }
 
-    /// Whether [`Self::take`] may have a request.
+    /// Whether [`Self::take`] may have a request, or [`Self::take_rest`] something.
     pub fn has_requests(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() || !self.hungry.is_empty()
+    }
+
+    /// A client to which all pages so far are written, and what is left of its answer; answered by
+    /// [`Self::reply_page`] or [`Self::abandon`].
+    pub fn take_rest(&mut self) -> Option<(u64, Rest)> {
+        loop {
+            let number = self.hungry.pop_front()?;
+            let client = self.clients.get_mut(&number);
+            if let Some(rest) = client.and_then(|client| client.rest.take()) {
+                return Some((number, rest));
+            }
+        }
+    }
+
+    /// Answers the request of a client with a page; `rest` is what follows.
+    pub fn reply_page(
+        &mut self,
+        number: u64,
+        poller: &Poller,
+        page: ShowReply,
+        rest: Option<Rest>,
+    ) {
+        let Some(client) = self.clients.get_mut(&number) else { return };
+        match client.pages.add(page, rest.is_none()) {
+            Ok(octets) => client.output.extend(octets),
+            Err(_) => return self.cut(number, poller),
+        }
+        client.rest = rest;
+        if client.rest.is_none() {
+            client.pages = Pages::default();
+            client.stage = Stage::Asking;
+        }
+        self.flush(number, poller);
+    }
+
+    /// An answer that has begun cannot be ended as it should: the client is cut off, which it
+    /// cannot take for the end.
+    pub fn abandon(&mut self, number: u64, poller: &Poller) {
+        self.cut(number, poller);
     }
 
     /// The request of the client whose turn it is. Lines that are no requests are answered here.
@@ -265,6 +325,9 @@ impl ApiServer {
         let Some(client) = self.clients.get_mut(&number) else { return };
         if client.write().is_err() || client.is_done() {
             return self.cut(number, poller);
+        }
+        if client.rest.is_some() && client.output.is_empty() {
+            self.hungry.push_back(number);
         }
         if client.may_ask() && !client.is_queued {
             client.is_queued = true;

@@ -299,7 +299,7 @@ impl<B: PacketBuf> Estate<B> {
                 self.ports.get_mut(&port)?.is_up = is_up;
                 Input::Carrier { port, is_up }
             }
-            ToControl::Query { id, query } => Input::Query { id, query },
+            ToControl::Query { id, query, after } => Input::Query { id, query, after },
             ToControl::Shutdown => {
                 self.ending_at = Some(self.start.clock.now() + SHUTDOWN_LINGER);
                 Input::Shutdown
@@ -406,12 +406,12 @@ impl<B: PacketBuf> Estate<B> {
                 }
                 // Ports receive every group (`dpdk::port` turns the filter off when it opens one).
                 Action::JoinMulticast { .. } => {}
-                Action::Reply { id, mut reply } => {
+                Action::Reply { id, mut reply, rest } => {
                     if let ShowReply::OspfSpf(row) = &mut *reply {
                         row.last_duration_us =
                             u64::try_from(self.calculation.as_micros()).unwrap_or(u64::MAX);
                     }
-                    if self.start.host.send(ToHost::Reply { id, reply }).is_err() {
+                    if self.start.host.send(ToHost::Reply { id, reply, rest }).is_err() {
                         self.start.counters.count(DaemonCounter::ReplyLost);
                     }
                 }

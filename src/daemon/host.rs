@@ -10,8 +10,9 @@
 use crate::api::show::ShowReply;
 use crate::api::{ApiError, Event, ReplyBody, RequestBody, Severity, ShowQuery};
 use crate::base::ids::PortId;
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
-use crate::daemon::api_server::{ApiServer, Asked, LINES_PER_TURN};
+use crate::daemon::api_server::{ApiServer, Asked, LINES_PER_TURN, Rest};
 use crate::daemon::carrier::CarrierWatch;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::lifeline::Lifeline;
@@ -75,6 +76,8 @@ pub struct HostStart<B> {
 struct Waiting {
     client: u64,
     query: ShowQuery,
+    /// It is for a page that is not the first.
+    has_begun: bool,
     until: Instant,
 }
 
@@ -257,7 +260,7 @@ impl<B: PacketBuf> Host<B> {
                         tun.set_addresses(addresses);
                     }
                 }
-                ToHost::Reply { id, reply } => self.finish_question(id, *reply),
+                ToHost::Reply { id, reply, rest } => self.finish_question(id, *reply, rest),
                 ToHost::Event(event) => self.tell(&event),
                 ToHost::Watch(port) => {
                     self.carrier.watch(*port);
@@ -320,6 +323,12 @@ impl<B: PacketBuf> Host<B> {
     /// Carries out some requests; says whether more may be there.
     fn take_requests(&mut self) -> bool {
         for _ in 0..LINES_PER_TURN {
+            let Some((client, Rest { query, after })) = self.start.server.take_rest() else {
+                break;
+            };
+            self.ask_control(client, query, Some(after));
+        }
+        for _ in 0..LINES_PER_TURN {
             let Some(Asked { client, body }) = self.start.server.take(&self.start.poller) else {
                 break;
             };
@@ -356,27 +365,48 @@ impl<B: PacketBuf> Host<B> {
         {
             return self.reply(client, ReplyBody::Show(Box::new(reply)));
         }
-        let id = self.next_question;
-        self.next_question += 1;
-        if self.start.control.send(ToControl::Query { id, query: query.clone() }).is_err() {
-            return self.reply(client, ReplyBody::Error(ApiError::Busy));
-        }
-        let until = self.start.observer.now() + ANSWER_TIME_MAX;
-        self.questions.insert(id, Waiting { client, query, until });
+        self.ask_control(client, query, None);
     }
 
-    fn finish_question(&mut self, id: u64, reply: ShowReply) {
+    fn ask_control(&mut self, client: u64, query: ShowQuery, after: Option<Ipv6Prefix>) {
+        let id = self.next_question;
+        self.next_question += 1;
+        let has_begun = after.is_some();
+        let question = ToControl::Query { id, query: query.clone(), after };
+        match (self.start.control.send(question), has_begun) {
+            (Ok(()), _) => {
+                let until = self.start.observer.now() + ANSWER_TIME_MAX;
+                self.questions.insert(id, Waiting { client, query, has_begun, until });
+            }
+            (Err(_), false) => self.reply(client, ReplyBody::Error(ApiError::Busy)),
+            (Err(_), true) => self.start.server.abandon(client, &self.start.poller),
+        }
+    }
+
+    fn finish_question(&mut self, id: u64, reply: ShowReply, rest: Option<Ipv6Prefix>) {
         // Answers that come too late have been answered with "busy".
-        let Some(Waiting { client, query, .. }) = self.questions.remove(&id) else { return };
+        let Some(Waiting { client, query, has_begun, .. }) = self.questions.remove(&id) else {
+            return;
+        };
         let reply = self.start.observer.complete(&query, reply);
-        self.reply(client, ReplyBody::Show(Box::new(reply)));
+        if !has_begun && rest.is_none() {
+            return self.reply(client, ReplyBody::Show(Box::new(reply)));
+        }
+        let rest = rest.map(|after| Rest { query, after });
+        self.start.server.reply_page(client, &self.start.poller, reply, rest);
     }
 
     fn refuse_late_questions(&mut self, now: Instant) {
         while let Some((id, _)) = self.questions.iter().find(|(_, waiting)| waiting.until <= now) {
             let id = *id;
-            let Some(Waiting { client, query, .. }) = self.questions.remove(&id) else { return };
+            let Some(Waiting { client, query, has_begun, .. }) = self.questions.remove(&id) else {
+                return;
+            };
             self.start.counters.count(DaemonCounter::QueryUnanswered);
+            if has_begun {
+                self.start.server.abandon(client, &self.start.poller);
+                continue;
+            }
             let body = match self.start.observer.alone(&query) {
                 Some(reply) => ReplyBody::Show(Box::new(reply)),
                 None => ReplyBody::Error(ApiError::Busy),

@@ -48,6 +48,8 @@ pub enum ToControl {
         id: u64,
         /// The question.
         query: ShowQuery,
+        /// Of a long answer only the page behind this prefix.
+        after: Option<Ipv6Prefix>,
     },
     /// Say good-bye to the neighbours and end.
     Shutdown,
@@ -62,8 +64,10 @@ pub enum ToHost {
     Reply {
         /// Number of the question.
         id: u64,
-        /// The answer.
+        /// The answer, or a page of it.
         reply: Box<ShowReply>,
+        /// The next page is behind this prefix; `None` where there is none.
+        rest: Option<Ipv6Prefix>,
     },
     /// For the log and the monitors.
     Event(Box<Event>),

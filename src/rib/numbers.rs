@@ -72,6 +72,11 @@ impl NextHops {
         self.numbers.len()
     }
 
+    /// Whether packets go to a neighbour; `None` where it has no number, because no group uses it.
+    pub(super) fn is_alive(&self, key: RouteNextHop) -> Option<bool> {
+        self.numbers.get(&key).map(|number| self.liveness.is_alive(*number))
+    }
+
     /// Sets or forgets the MAC addresses towards a neighbour: its own and ours. Yields whether
     /// there was room.
     pub(super) fn set_rewrite(

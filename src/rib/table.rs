@@ -15,6 +15,7 @@ use crate::rib::numbers::{Groups, NextHops};
 use crate::rib::resolve::{Gateway, Way, covering, way};
 use crate::rib::select::{Candidate, select};
 use core::net::Ipv6Addr;
+use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -328,6 +329,26 @@ impl Rib {
     /// The winner of an entry, with its way.
     pub(super) fn winner<'rib>(&self, entry: &'rib RibEntry) -> Option<(&'rib Candidate, Way)> {
         select(&entry.candidates, |candidate| self.way(candidate))
+    }
+
+    /// The routes of exactly this prefix, the preferred first.
+    pub fn routes_of(&self, prefix: Ipv6Prefix) -> impl Iterator<Item = RibRoute<'_>> + '_ {
+        let entry = self.entries.get(&prefix);
+        entry.into_iter().flat_map(move |entry| self.rows(prefix, entry))
+    }
+
+    /// The prefixes behind this one, or all, in order.
+    pub fn prefixes_after(
+        &self,
+        after: Option<Ipv6Prefix>,
+    ) -> impl Iterator<Item = Ipv6Prefix> + '_ {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((start, Bound::Unbounded)).map(|(prefix, _)| *prefix)
+    }
+
+    /// Whether packets go to a neighbour; `None` where no route uses it.
+    pub fn is_alive(&self, way: RouteNextHop) -> Option<bool> {
+        self.next_hops.is_alive(way)
     }
 
     /// Whether anybody announces exactly this prefix.

@@ -2,4 +2,5 @@
 
 mod bench;
 mod config;
+mod pages;
 mod threads;

@@ -156,6 +156,43 @@ fn who_does_not_read_its_answers_is_not_heard() {
 }
 
 #[test]
+fn the_next_page_is_asked_for_when_the_last_is_written_out() {
+    let mut bench = Bench::new();
+    let mut stream = bench.connect();
+    let query = ShowQuery::Fib(crate::api::request::RouteFilter::default());
+    stream.write_all(line(RequestBody::Show(query.clone())).as_bytes()).unwrap();
+    assert_eq!(bench.turn().len(), 1);
+    let row = |text: &str| crate::api::show::FibRow {
+        prefix: Ipv6Prefix::DEFAULT,
+        group: 1,
+        target: text.to_owned(),
+        next_hops: Vec::new(),
+    };
+    let rest = Rest { query, after: Ipv6Prefix::DEFAULT };
+    let page = ShowReply::Fib(vec![row(&"x".repeat(1_000_000))]);
+    bench.server.reply_page(100, &bench.poller, page, Some(rest.clone()));
+    assert_eq!(bench.server.take_rest(), None, "the kernel does not hold a page of this size");
+    assert!(bench.kept(100).1 > 0);
+    let reader = std::thread::spawn(move || answer(&stream));
+    let next = loop {
+        bench.poller.wait(Some(Duration::from_secs(20)), &mut bench.events).unwrap();
+        assert!(!bench.events.is_empty(), "the reader reads");
+        bench.events.iter().for_each(|event| bench.server.serve(&bench.poller, event));
+        if let Some(next) = bench.server.take_rest() {
+            break next;
+        }
+    };
+    assert_eq!(next, (100, rest));
+    bench.server.reply_page(100, &bench.poller, ShowReply::Fib(vec![row("y")]), None);
+    let ReplyBody::Show(reply) = reader.join().unwrap() else { unreachable!("rows") };
+    let ShowReply::Fib(rows) = *reply else { unreachable!("rows of the FIB") };
+    assert_eq!((rows.len(), rows[1].target.as_str()), (2, "y"));
+    assert_eq!(bench.server.take_rest(), None);
+    bench.turn();
+    assert!(bench.server.clients.is_empty(), "the reader has gone");
+}
+
+#[test]
 fn one_that_asks_without_end_lets_others_have_their_turn() {
     let mut bench = Bench::new();
     let (mut loud, mut quiet) = (bench.connect(), bench.connect());

@@ -174,7 +174,7 @@ fn a_control_plane_that_fails_leaves_its_routes_to_the_next() {
         lifeline: Lifeline::new("control", &jobs),
     };
     let thread = std::thread::spawn(move || run::<HeapBuf, Mortal>(start));
-    let question = |id| ToControl::Query { id, query: ShowQuery::Version };
+    let question = |id| ToControl::Query { id, query: ShowQuery::Version, after: None };
     let mut messages = vec![ToControl::Configure(Box::new(config()))];
     messages.extend(PORTS.map(|port| ToControl::Attach(Box::new(attached(port)))));
     messages.extend([question(1), ToControl::Carrier { port: PORTS[1], is_up: false }]);
