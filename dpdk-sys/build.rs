@@ -16,8 +16,19 @@ const VERSION_MIN: &str = "22.11";
 
 /// Libraries whose symbols the shim or the bindings use; releases without one simply lack it
 /// (`rte_log` left `rte_eal` in 23.11).
-const LIBRARIES: &[&str] =
-    &["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal", "rte_log"];
+const LIBRARIES: &[&str] = &[
+    "rte_ethdev",
+    "rte_fib",
+    "rte_lpm",
+    "rte_mbuf",
+    "rte_mempool",
+    "rte_ring",
+    "rte_eal",
+    "rte_log",
+];
+
+/// The shim: what the router needs, and the tables that ours is measured against.
+const SHIM: &[&str] = &["shim/shim.h", "shim/shim.c", "shim/tables.h", "shim/tables.c"];
 
 /// Functions bound; everything inline goes through `shim.c`.
 const FUNCTIONS: &[&str] = &[
@@ -62,7 +73,7 @@ enum Mode {
 fn main() {
     println!("cargo:rerun-if-env-changed=DPDK");
     println!("cargo:rerun-if-env-changed=PKG_CONFIG_PATH");
-    for file in ["build.rs", "shim/shim.h", "shim/shim.c", "shim/bindings.h"] {
+    for file in ["build.rs", "shim/bindings.h"].iter().chain(SHIM) {
         println!("cargo:rerun-if-changed={file}");
     }
     let mode = match env::var("DPDK").as_deref() {
@@ -161,7 +172,7 @@ fn write_bindings(cflags: &[String], out: &Path) -> Result<(), String> {
 /// Compiles the C shim into a static library.
 fn compile_shim(cflags: &[String]) -> Result<(), String> {
     let mut shim = cc::Build::new();
-    shim.file("shim/shim.c").opt_level(3).warnings(true);
+    shim.files(SHIM.iter().filter(|file| file.ends_with(".c"))).opt_level(3).warnings(true);
     for flag in cflags {
         shim.flag(flag);
     }

@@ -9,3 +9,4 @@
 #include <rte_version.h>
 
 #include "shim.h"
+#include "tables.h"

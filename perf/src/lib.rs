@@ -1,8 +1,18 @@
-//! Measuring: the home of the packet generator, of the searches for limits, and of the benches.
+//! Measuring: what the router is compared with, in one run on one machine.
 //!
-//! What belongs here drives the router from outside and reports ratios against a baseline of the
-//! same run, latency as histograms.
+//! Read [`rib`] (tables of prefixes: from a file, or made up), [`trace`] (destinations to be looked
+//! up), [`measure`] (interleaved rounds, medians), [`table`] (the bench of the FIB), [`report`]
+//! (the machine, JSON, the table for people).
 //!
-// Gap: the packet generator, the throughput search (RFC 2544, RFC 9004, RFC 5180) and the benches;
-// until they are here, `kumiki lab test` is what measures: loss and outage of real packets.
+//! What belongs here drives the router's parts from outside and reports ratios against a baseline
+//! of the same run, with the spread.
+//!
+// Gap: the packet generator and the throughput searches (RFC 2544, RFC 5180, RFC 8219, RFC 9004)
+// and the bench of the whole data path.
 #![forbid(unsafe_code)]
+
+pub mod measure;
+pub mod report;
+pub mod rib;
+pub mod table;
+pub mod trace;

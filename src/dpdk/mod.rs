@@ -3,7 +3,7 @@
 //! Read [`eal`] (started once, and the threads that may use it), [`mempool`] (where buffers live),
 //! [`mbuf`] (a packet), [`port`] (a device from probe to removal), [`queue`] (its two halves, one
 //! worker each), `gate` and [`redial`] (a device whose other end comes and goes), [`failure`] (what
-//! DPDK says when it refuses).
+//! DPDK says when it refuses). [`tables`] are DPDK's own tables of prefixes, for comparisons.
 //!
 //! One of the four rooms with `unsafe`. *Invariants*: whoever holds an [`Eal`] proves that EAL
 //! runs; buffers return to their pool on drop, pools live as long as the process; a device is
@@ -21,6 +21,7 @@ pub mod mempool;
 pub mod port;
 pub mod queue;
 pub mod redial;
+pub mod tables;
 
 pub use eal::{Eal, EalError, EalOptions, EalThread};
 pub use failure::Failure;
@@ -29,3 +30,4 @@ pub use mempool::{MbufAlloc, Mempool};
 pub use port::{Link, Port, PortCounters, PortError, PortMonitor, PortOptions, Started, Stopped};
 pub use queue::{RxInterrupt, RxQueue, TxQueue};
 pub use redial::Redial;
+pub use tables::{Fib6, Lpm6};

@@ -6,13 +6,15 @@
 //!
 //! Absent on purpose: who wrote it and why. Routes with their sources live in `rib`.
 
-#![forbid(unsafe_code)]
-
+mod arena;
+mod build;
 pub mod forwarding;
 pub mod interface_table;
 mod lookup;
 pub mod next_hop;
 pub mod oracle;
+mod routes;
+pub mod simd;
 pub mod table;
 mod update;
 

@@ -1,25 +1,26 @@
-//! Changes to the table: routes merged in, covers painted, blocks rebuilt.
+//! Changes to the table: which blocks they touch, and their new lines.
 //!
-//! Owns [`apply`]. A change costs a copy of the root and of each touched page, and for each touched
-//! block a sweep over its routes; the largest block of the full table of 2026 has some thousands.
+//! Owns [`apply`]. A change costs the sweep over the routes of each touched block, a copy of its
+//! page and of the top. Changes to many blocks at once, and to a table that is not the newest of
+//! its arena, build everything anew.
 //!
-//! Gap: a block is rebuilt whole, so a change costs 0.1 ms where one /24 holds 5,000 routes longer
-//! than /24, and 2 ms where it holds 100,000; blocks of that size need a finer unit of sharing.
-//!
-//! *Invariants*: what is shared with another table is copied before it is written
-//! (`Arc::make_mut`).
+//! *Invariants*: lines that a published version reaches are never written (`arena.rs`).
 
-use crate::base::ids::GroupId;
 use crate::base::prefix::Ipv6Prefix;
-use crate::fib::lookup::{Border, Search};
-use crate::fib::table::{
-    Block, Entry, FAN, Fib, GROUP_MAX, NO_MATCH, PAGE_BITS, Page, ROOT_BITS, Root, Route,
-    page_index, root_index,
-};
+use crate::fib::arena::{Arena, Entry, Extent, KIND_TABLE, LINE_WORDS, Record};
+use crate::fib::build::Image;
+use crate::fib::next_hop::GROUP_NO_ROUTE;
+use crate::fib::routes::{Change, Root, sorted};
+use crate::fib::table::{BLOCK_BITS, FAN, Fib, GROUP_MAX, Index, NO_MATCH, TOP_BITS};
+use core::net::Ipv6Addr;
+use core::ops::RangeInclusive;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A prefix and its new group, `None` for a removal.
-type Change = (Ipv6Prefix, Option<GroupId>);
+/// Blocks beyond which building everything is less work than changing each.
+const BLOCKS_AT_ONCE_MAX: usize = 1000;
+/// Lines of a page.
+const PAGE_LINES: usize = FAN / LINE_WORDS;
 
 /// Carries out `changes`; of several to one prefix the last counts.
 pub(super) fn apply(fib: &mut Fib, changes: &[Change]) {
@@ -27,157 +28,264 @@ pub(super) fn apply(fib: &mut Fib, changes: &[Change]) {
         changes.iter().all(|(_, group)| group.is_none_or(|group| group.index() < GROUP_MAX)),
         "group numbers below GROUP_MAX"
     );
-    let changes = sorted(changes);
+    let mut changes = sorted(changes);
+    changes.retain(|(prefix, group)| fib.routes.route(*prefix) != *group);
     if changes.is_empty() {
         return;
     }
-    let mut added = 0;
-    let root = Arc::make_mut(&mut fib.root);
-    let (short, long) = split(&changes, ROOT_BITS);
-    if !short.is_empty() {
-        added += replace(&mut root.routes, &short);
-        let covers = paint(&root.routes, root_index);
-        for (slot, cover) in root.slots.iter_mut().zip(covers) {
-            slot.cover = cover;
+    let routes = Arc::make_mut(&mut fib.routes);
+    let old_blocks = Touched::by(&changes);
+    // What vanishes is known before the change only.
+    let vanishing = old_blocks.extents(routes);
+    fib.length = fib.length.saturating_add_signed(routes.apply(&changes));
+    let index = change(&fib.index, routes, &old_blocks, vanishing)
+        .unwrap_or_else(|| rebuild(&fib.index, routes));
+    fib.index = Arc::new(index);
+}
+
+/// What changes touch.
+struct Touched {
+    /// Blocks whose own routes change.
+    blocks: BTreeSet<u32>,
+    /// Blocks whose cover may change.
+    ranges: Vec<RangeInclusive<u32>>,
+}
+
+impl Touched {
+    fn by(changes: &[Change]) -> Self {
+        let mut touched = Self { blocks: BTreeSet::new(), ranges: Vec::new() };
+        for (prefix, _) in changes {
+            let first = block_of(prefix.bits());
+            match prefix.length() {
+                // The default route is a word beside the top.
+                0 => {}
+                length if length < BLOCK_BITS => {
+                    touched.ranges.push(first..=block_of(prefix.last_bits()));
+                }
+                _ => {
+                    touched.blocks.insert(first);
+                }
+            }
         }
+        touched
     }
-    for part in long.chunk_by(|a, b| root_index(a.0.bits()) == root_index(b.0.bits())) {
-        added += change_slot(root, part);
+
+    /// The touched blocks that exist.
+    fn existing(&self, routes: &Root) -> BTreeSet<u32> {
+        let own = self.blocks.iter().copied().filter(|block| routes.block(*block).is_some());
+        let covered = self.ranges.iter().flat_map(|range| routes.blocks_in(range.clone()));
+        own.chain(covered.map(|(number, _)| number)).collect()
     }
-    fib.length = fib.length.saturating_add_signed(added);
+
+    /// The lines of the touched blocks.
+    fn extents(&self, routes: &Root) -> Vec<Extent> {
+        let extent = |number| routes.block(number).map(|block| block.extent);
+        self.existing(routes).into_iter().filter_map(extent).collect()
+    }
+
+    /// The touched slots of the top.
+    fn slots(&self) -> BTreeSet<usize> {
+        let of = |block: u32| (block >> (BLOCK_BITS - TOP_BITS)) as usize;
+        let covered = self.ranges.iter().flat_map(|range| of(*range.start())..=of(*range.end()));
+        self.blocks.iter().map(|block| of(*block)).chain(covered).collect()
+    }
+
+    /// Whether a cover in this slot of the top may have changed.
+    fn has_cover_in(&self, slot: usize) -> bool {
+        let blocks = blocks_of(slot);
+        self.ranges
+            .iter()
+            .any(|range| range.start() <= blocks.end() && range.end() >= blocks.start())
+    }
 }
 
-/// Changes routes of /13 and longer that share one slot; yields how many more there are now.
-fn change_slot(root: &mut Root, changes: &[Change]) -> isize {
-    let Some((first, _)) = changes.first() else { return 0 };
-    let slot = &mut root.slots[root_index(first.bits())];
-    let page = Arc::make_mut(slot.page.get_or_insert_with(|| Arc::new(Page::empty())));
-    let (short, long) = split(changes, PAGE_BITS);
-    let mut added = 0;
-    if !short.is_empty() {
-        added += replace(&mut page.routes, &short);
-        for (entry, cover) in page.entries.iter_mut().zip(paint(&page.routes, page_index)) {
-            entry.cover = cover;
+/// The next version in the same arena; `None` when everything has to be built anew.
+fn change(
+    old: &Index,
+    routes: &mut Root,
+    touched: &Touched,
+    mut vanishing: Vec<Extent>,
+) -> Option<Index> {
+    let blocks = touched.existing(routes);
+    let arena = Arc::clone(&old.arena);
+    let mut record = arena.record();
+    if blocks.len() > BLOCKS_AT_ONCE_MAX || record.version != old.version {
+        return None;
+    }
+    record.reclaim();
+    let mut image = Image::default();
+    let mut entries = BTreeMap::new();
+    for number in blocks {
+        let (entry, extent) = write_block(&arena, &mut record, &mut image, routes, number)?;
+        routes.set_extent(number, extent);
+        entries.insert(number, entry);
+    }
+    let mut top = old.top.clone();
+    let pages = Pages { arena: &arena, routes, touched, entries };
+    for slot in touched.slots() {
+        let before = Entry(old.top[slot]);
+        let words = pages.words(slot, before);
+        if before.kind() == KIND_TABLE {
+            vanishing.push(Extent { start: before.line(), length: PAGE_LINES });
         }
+        top[slot] = write_page(&arena, &mut record, &words)?.0;
     }
-    for part in long.chunk_by(|a, b| page_index(a.0.bits()) == page_index(b.0.bits())) {
-        added += change_entry(page, part);
-    }
-    if page.routes.is_empty() && page.block_count == 0 {
-        slot.page = None;
-    }
-    added
+    record.retire(&old.token, vanishing);
+    record.version += 1;
+    Some(Index {
+        top,
+        default: default_of(routes),
+        version: record.version,
+        arena: Arc::clone(&arena),
+        token: Arc::default(),
+        level: old.level,
+    })
 }
 
-/// Changes routes of /25 and longer that share one entry; yields how many more there are now.
-fn change_entry(page: &mut Page, changes: &[Change]) -> isize {
-    let Some((first, _)) = changes.first() else { return 0 };
-    let entry = &mut page.entries[page_index(first.bits())];
-    let old = entry.block.as_ref().map_or(&[][..], |block| &block.routes);
-    let routes = merge(old, changes);
-    let added = difference(&routes, old);
-    page.block_count -= usize::from(entry.block.is_some());
-    page.block_count += usize::from(!routes.is_empty());
-    let region = Ipv6Prefix::containing(first.address(), PAGE_BITS);
-    entry.block = (!routes.is_empty()).then(|| {
-        let search = Search::new(&borders(region, &routes));
-        Arc::new(Block { search, routes: routes.into_boxed_slice() })
-    });
-    added
+/// Writes the lines of a block; `None` where the arena is full.
+fn write_block(
+    arena: &Arena,
+    record: &mut Record,
+    image: &mut Image,
+    routes: &Root,
+    number: u32,
+) -> Option<(Entry, Extent)> {
+    let entry = build_block(image, routes, number);
+    let extent = record.take(image.line_count(), arena.lines().len())?;
+    let (words, entry) = image.place(entry, u32::try_from(extent.start).ok()?);
+    arena.write(extent, words);
+    Some((entry, extent))
 }
 
-impl Page {
-    fn empty() -> Self {
-        let entries = vec![Entry { cover: NO_MATCH, block: None }; FAN];
-        Self { entries: entries.into_boxed_slice(), routes: Box::default(), block_count: 0 }
-    }
+fn build_block(image: &mut Image, routes: &Root, number: u32) -> Entry {
+    let address = Ipv6Addr::from_bits(u128::from(number) << (128 - BLOCK_BITS));
+    let region = Ipv6Prefix::containing(address, BLOCK_BITS);
+    let own = routes.block(number).map(|block| Arc::clone(&block.routes)).unwrap_or_default();
+    image.build(region, cover_of(routes, number), &own)
 }
 
-/// The changes by prefix, the last one for each.
-fn sorted(changes: &[Change]) -> Vec<Change> {
-    let mut sorted = changes.to_vec();
-    sorted.sort_by_key(|change| change.0);
-    let last_of_run = |run: &[Change]| run.last().copied();
-    sorted.chunk_by(|a, b| a.0 == b.0).filter_map(last_of_run).collect()
+/// What the pages of a changed table are made of.
+struct Pages<'a> {
+    arena: &'a Arena,
+    routes: &'a Root,
+    touched: &'a Touched,
+    /// The blocks that were built anew.
+    entries: BTreeMap<u32, Entry>,
 }
 
-/// The changes up to a prefix length, and the longer ones.
-fn split(changes: &[Change], length: u8) -> (Vec<Change>, Vec<Change>) {
-    changes.iter().partition(|(prefix, _)| prefix.length() <= length)
-}
-
-/// Merges sorted `changes` into `routes`; yields how many more there are now.
-fn replace(routes: &mut Box<[Route]>, changes: &[Change]) -> isize {
-    let merged = merge(routes, changes);
-    let added = difference(&merged, routes);
-    *routes = merged.into_boxed_slice();
-    added
-}
-
-fn difference(new: &[Route], old: &[Route]) -> isize {
-    new.len().cast_signed() - old.len().cast_signed()
-}
-
-/// Sorted `routes` after sorted `changes`.
-fn merge(routes: &[Route], changes: &[Change]) -> Vec<Route> {
-    let mut merged = Vec::with_capacity(routes.len() + changes.len());
-    let mut rest = routes;
-    for (prefix, group) in changes {
-        let (before, after) = rest.split_at(rest.partition_point(|route| route.0 < *prefix));
-        merged.extend_from_slice(before);
-        merged.extend(group.map(|group| (*prefix, group)));
-        rest = match after {
-            [same, after @ ..] if same.0 == *prefix => after,
-            after => after,
+impl Pages<'_> {
+    /// The words of a page whose entry in the top was `before`.
+    fn words(&self, slot: usize, before: Entry) -> Vec<u32> {
+        let old = |place: usize| match before.kind() {
+            KIND_TABLE => self.arena.word(before.line() * LINE_WORDS + place),
+            _ => before.0,
         };
+        let numbers = blocks_of(slot);
+        let place = |number: u32| (number - numbers.start()) as usize;
+        let mut words: Vec<u32>;
+        if self.touched.has_cover_in(slot) {
+            words = covers(self.routes, slot);
+            for (number, _) in self.routes.blocks_in(numbers.clone()) {
+                words[place(number)] = old(place(number));
+            }
+        } else {
+            words = (0..FAN).map(old).collect();
+            for number in self.touched.blocks.range(numbers.clone()) {
+                words[place(*number)] = Entry::result(cover_of(self.routes, *number)).0;
+            }
+        }
+        for (number, entry) in self.entries.range(numbers.clone()) {
+            words[place(*number)] = entry.0;
+        }
+        words
     }
-    merged.extend_from_slice(rest);
-    merged
 }
 
-/// For each index of a level the group of the longest of `routes`, which are sorted.
-fn paint(routes: &[Route], index: fn(u128) -> usize) -> Vec<u16> {
-    let mut covers = vec![NO_MATCH; FAN];
-    // A covering prefix sorts before its parts, so the longer one paints last.
-    for (prefix, group) in routes {
-        covers[index(prefix.bits())..=index(prefix.last_bits())].fill(group.0);
+/// Writes a page, or yields its one value where all are alike; `None` where the arena is full.
+fn write_page(arena: &Arena, record: &mut Record, words: &[u32]) -> Option<Entry> {
+    if let Some(entry) = one_result(words) {
+        return Some(entry);
+    }
+    let extent = record.take(PAGE_LINES, arena.lines().len())?;
+    arena.write(extent, words);
+    Some(Entry::table(u32::try_from(extent.start).ok()?, TOP_BITS))
+}
+
+/// The entry that stands for a whole page.
+fn one_result(words: &[u32]) -> Option<Entry> {
+    let first = *words.first()?;
+    (first <= u32::from(NO_MATCH) && words.iter().all(|word| *word == first))
+        .then_some(Entry(first))
+}
+
+/// All lines anew, in an arena of their own.
+fn rebuild(old: &Index, routes: &mut Root) -> Index {
+    // Line 0 is the dummy.
+    let mut words = vec![0; LINE_WORDS];
+    let mut image = Image::default();
+    let mut pages: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    let numbers: Vec<u32> = routes.blocks().map(|(number, _)| number).collect();
+    for number in numbers {
+        let entry = build_block(&mut image, routes, number);
+        let extent = Extent { start: words.len() / LINE_WORDS, length: image.line_count() };
+        let base = u32::try_from(extent.start).unwrap_or(u32::MAX);
+        let (block, entry) = image.place(entry, base);
+        words.extend_from_slice(block);
+        words.resize((extent.start + extent.length) * LINE_WORDS, 0);
+        routes.set_extent(number, extent);
+        let slot = (number >> (BLOCK_BITS - TOP_BITS)) as usize;
+        let page = pages.entry(slot).or_insert_with(|| covers(routes, slot));
+        page[number as usize % FAN] = entry.0;
+    }
+    let top: Vec<u32> = (0..FAN)
+        .map(|slot| {
+            let page = pages.remove(&slot).unwrap_or_else(|| covers(routes, slot));
+            one_result(&page).unwrap_or_else(|| {
+                let line = u32::try_from(words.len() / LINE_WORDS).unwrap_or(u32::MAX);
+                words.extend_from_slice(&page);
+                Entry::table(line, TOP_BITS)
+            })
+        })
+        .map(|entry| entry.0)
+        .collect();
+    let arena = Arena::holding(&words);
+    Index {
+        top: top.into_boxed_slice(),
+        default: default_of(routes),
+        arena: Arc::new(arena),
+        version: 0,
+        token: Arc::default(),
+        level: old.level,
+    }
+}
+
+/// For each block of a slot of the top the group of the longest route shorter than /24.
+fn covers(routes: &Root, slot: usize) -> Vec<u32> {
+    let mut covers = vec![u32::from(NO_MATCH); FAN];
+    let numbers = blocks_of(slot);
+    for route in routes.short_routes(slot) {
+        let first = block_of(route.bits()).max(*numbers.start()) - numbers.start();
+        let last = block_of(route.last_bits()).min(*numbers.end()) - numbers.start();
+        covers[first as usize..=last as usize].fill(u32::from(route.group.0));
     }
     covers
 }
 
-/// The borders at which the longest match among sorted `routes` changes, from the start of `region`
-/// on.
-fn borders(region: Ipv6Prefix, routes: &[Route]) -> Vec<Border> {
-    let mut borders = vec![Border { start: region.bits(), value: NO_MATCH }];
-    // The prefixes that contain the point we are at, the longest on top: last address and group.
-    let mut open: Vec<(u128, u16)> = Vec::new();
-    for (prefix, group) in routes {
-        close(&mut borders, &mut open, Some(prefix.bits()));
-        add(&mut borders, Border { start: prefix.bits(), value: group.0 });
-        open.push((prefix.last_bits(), group.0));
-    }
-    close(&mut borders, &mut open, None);
-    // Behind the region nothing is looked up here.
-    while borders.last().is_some_and(|border| border.start > region.last_bits()) {
-        borders.pop();
-    }
-    borders
+fn cover_of(routes: &Root, number: u32) -> u16 {
+    routes.cover(number).map_or(NO_MATCH, |group| group.0)
 }
 
-/// Ends the open prefixes that end before `point` (`None`: all of them), the longest first.
-fn close(borders: &mut Vec<Border>, open: &mut Vec<(u128, u16)>, point: Option<u128>) {
-    while let Some((last, _)) = open.pop_if(|(last, _)| point.is_none_or(|point| *last < point)) {
-        let value = open.last().map_or(NO_MATCH, |(_, group)| *group);
-        if let Some(start) = last.checked_add(1) {
-            add(borders, Border { start, value });
-        }
-    }
+fn default_of(routes: &Root) -> u16 {
+    routes.route(Ipv6Prefix::DEFAULT).unwrap_or(GROUP_NO_ROUTE).0
 }
 
-/// Appends a border; at one address the last word counts, and equal neighbours merge.
-fn add(borders: &mut Vec<Border>, border: Border) {
-    borders.pop_if(|last| last.start == border.start);
-    if borders.last().is_none_or(|last| last.value != border.value) {
-        borders.push(border);
-    }
+/// The number of the block that an address lies in.
+const fn block_of(address: u128) -> u32 {
+    (address >> (128 - BLOCK_BITS)) as u32
+}
+
+/// The numbers of the blocks below a slot of the top.
+fn blocks_of(slot: usize) -> RangeInclusive<u32> {
+    let number = |block: usize| u32::try_from(block).unwrap_or(0);
+    number(slot * FAN)..=number(slot * FAN + FAN - 1)
 }

@@ -1,0 +1,290 @@
+//! The memory of the search structure: cache lines that snapshots share.
+//!
+//! Owns [`Arena`], the lines and their life, and the code of an [`Entry`]. What stands in the lines
+//! is `build.rs`'s, who reads them `lookup.rs`'s.
+//!
+//! A table is changed by writing new lines and by publishing a root that leads to them; a line that
+//! a snapshot can reach is never written. So every line is written by one thread while nobody reads
+//! it, and read by many while nobody writes it: plain loads and stores do, which is what relaxed
+//! atomics are on every processor we know. What makes the lines visible is the publication of the
+//! snapshot (`base::rcu`).
+//!
+//! *Invariants*: lines are given out again only when every snapshot that could reach them has been
+//! dropped: extents are retired in the order of the versions, with a token that the version before
+//! holds, and taken back from the front while the tokens are gone. Line 0 is a dummy that is never
+//! given out: lanes of a burst that need no line read it.
+
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// Words of a line.
+pub(super) const LINE_WORDS: usize = 16;
+/// Lines an entry can name.
+const LINES_MAX: usize = 1 << 26;
+
+/// One cache line.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(super) struct Line(pub(super) [AtomicU32; LINE_WORDS]);
+
+const _: () = assert!(size_of::<Line>() == 64 && align_of::<Line>() == 64);
+
+/// Neighbouring lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// The first line.
+    pub(super) start: usize,
+    /// How many.
+    pub(super) length: usize,
+}
+
+/// Lines and the record of who may still read them; one for each chain of versions of a table.
+#[derive(Debug)]
+pub(super) struct Arena {
+    lines: Box<[Line]>,
+    record: Mutex<Record>,
+}
+
+/// What the writer knows of the lines.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// Number of the newest version; only that one may be changed here.
+    pub(super) version: u64,
+    /// The first line that was never given out.
+    fresh: usize,
+    /// Starts of free extents by their length.
+    free: BTreeMap<usize, Vec<usize>>,
+    /// Extents that only versions up to the one with this token reach, the oldest first.
+    retired: VecDeque<(Weak<()>, Vec<Extent>)>,
+}
+
+impl Arena {
+    /// An arena whose first lines hold `words`, with room for as many again.
+    pub(super) fn holding(words: &[u32]) -> Self {
+        let used = words.len().div_ceil(LINE_WORDS).max(1);
+        let capacity = (used + used / 2 + SPARE_LINES).min(LINES_MAX);
+        let mut lines: Box<[Line]> = (0..capacity).map(|_| Line::default()).collect();
+        for (line, words) in lines.iter_mut().zip(words.chunks(LINE_WORDS)) {
+            for (cell, word) in line.0.iter_mut().zip(words) {
+                *cell.get_mut() = *word;
+            }
+        }
+        Self { lines, record: Mutex::new(Record { fresh: used, ..Record::default() }) }
+    }
+
+    /// The lines, for readers.
+    #[inline(always)]
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// The word at a position counted from the first line.
+    #[inline(always)]
+    pub(super) fn word(&self, position: usize) -> u32 {
+        self.lines[position / LINE_WORDS].0[position % LINE_WORDS].load(Ordering::Relaxed)
+    }
+
+    /// The record; taken by whoever changes a table, never by readers.
+    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+        // A panic in between can only have lost extents, which the next rebuild brings back.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes `words` into an extent that nobody reads yet.
+    pub(super) fn write(&self, extent: Extent, words: &[u32]) {
+        let lines = &self.lines[extent.start..extent.start + extent.length];
+        for (line, words) in lines.iter().zip(words.chunks(LINE_WORDS)) {
+            for (cell, word) in line.0.iter().zip(words) {
+                cell.store(*word, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Lines beyond the half again that a new arena has room for: a small table's first changes.
+const SPARE_LINES: usize = 512;
+
+impl Record {
+    /// Takes back what no version can reach any more.
+    pub(super) fn reclaim(&mut self) {
+        while let Some((token, _)) = self.retired.front() {
+            if token.strong_count() > 0 {
+                break;
+            }
+            // Whoever dropped the last snapshot had read it before; the drop was a release.
+            fence(Ordering::Acquire);
+            let Some((_, extents)) = self.retired.pop_front() else { break };
+            for extent in extents {
+                self.give_back(extent);
+            }
+        }
+    }
+
+    /// Gives out `length` lines of an arena of `capacity`.
+    pub(super) fn take(&mut self, length: usize, capacity: usize) -> Option<Extent> {
+        let found = self.free.range_mut(length..).find_map(|(size, starts)| {
+            let start = starts.pop()?;
+            Some((*size, start, starts.is_empty()))
+        });
+        if let Some((size, start, is_last)) = found {
+            if is_last {
+                self.free.remove(&size);
+            }
+            self.give_back(Extent { start: start + length, length: size - length });
+            return Some(Extent { start, length });
+        }
+        let start = self.fresh;
+        (start + length <= capacity).then(|| {
+            self.fresh = start + length;
+            Extent { start, length }
+        })
+    }
+
+    /// Makes an extent free at once: nobody ever read it.
+    pub(super) fn give_back(&mut self, extent: Extent) {
+        if extent.length > 0 {
+            self.free.entry(extent.length).or_default().push(extent.start);
+        }
+    }
+
+    /// Notes extents that the next version does not reach; `token` is what the present one holds.
+    pub(super) fn retire(&mut self, token: &Arc<()>, extents: Vec<Extent>) {
+        self.retired.push_back((Arc::downgrade(token), extents));
+    }
+}
+
+/// What a slot of a table says, in 32 bits: the kind in the upper two, then what it leads to.
+///
+/// ```text
+/// 0  result   group number, or NO_MATCH
+/// 1  leaf     line number
+/// 2  table    4 bits of width, line number of the first of 2^width entries
+/// 2  shelf    a width of 0, line number
+/// 3  node     number of the half line
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry(pub(super) u32);
+
+/// The kinds of entry, in the upper two bits.
+pub(super) const KIND_SHIFT: u32 = 30;
+/// The kind of a leaf.
+pub(super) const KIND_LEAF: u32 = 1;
+/// The kind of a table.
+pub(super) const KIND_TABLE: u32 = 2;
+/// The kind of a node.
+pub(super) const KIND_NODE: u32 = 3;
+/// Where the width of a table stands.
+pub(super) const WIDTH_SHIFT: u32 = 26;
+/// The line number of a leaf or a table.
+pub(super) const LINE_MASK: u32 = (1 << WIDTH_SHIFT) - 1;
+/// The widest table an entry can describe.
+pub(super) const WIDTH_MAX: u8 = 15;
+
+impl Entry {
+    /// A group number or `NO_MATCH`.
+    pub(super) const fn result(value: u16) -> Self {
+        Self(value as u32)
+    }
+
+    /// A leaf.
+    pub(super) const fn leaf(line: u32) -> Self {
+        Self(KIND_LEAF << KIND_SHIFT | line)
+    }
+
+    /// A table of `2^width` entries.
+    pub(super) const fn table(line: u32, width: u8) -> Self {
+        Self(KIND_TABLE << KIND_SHIFT | (width as u32) << WIDTH_SHIFT | line)
+    }
+
+    /// A shelf.
+    pub(super) const fn shelf(line: u32) -> Self {
+        Self::table(line, 0)
+    }
+
+    /// A node.
+    pub(super) const fn node(half_line: u32) -> Self {
+        Self(KIND_NODE << KIND_SHIFT | half_line)
+    }
+
+    /// The kind.
+    #[inline(always)]
+    pub(super) const fn kind(self) -> u32 {
+        self.0 >> KIND_SHIFT
+    }
+
+    /// The line of a leaf or table.
+    #[inline(always)]
+    pub(super) const fn line(self) -> usize {
+        (self.0 & LINE_MASK) as usize
+    }
+
+    /// The width of a table.
+    #[inline(always)]
+    pub(super) const fn width(self) -> u32 {
+        self.0 >> WIDTH_SHIFT & 15
+    }
+
+    /// The half line of a node.
+    #[inline(always)]
+    pub(super) const fn half_line(self) -> usize {
+        (self.0 & ((1 << KIND_SHIFT) - 1)) as usize
+    }
+
+    /// The same entry in an image that begins at line `base`.
+    pub(super) const fn moved(self, base: u32) -> Self {
+        match self.kind() {
+            KIND_LEAF | KIND_TABLE => Self(self.0 + base),
+            KIND_NODE => Self(self.0 + 2 * base),
+            _ => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_back_when_the_last_reader_has_gone() {
+        let arena = Arena::holding(&[0; 16]);
+        let mut record = arena.record();
+        let capacity = arena.lines().len();
+        let extent = record.take(3, capacity).unwrap();
+        assert_eq!(extent, Extent { start: 1, length: 3 });
+        let (old, new) = (Arc::new(()), Arc::new(()));
+        record.retire(&old, vec![extent]);
+        record.retire(&new, vec![]);
+        record.reclaim();
+        assert_eq!(record.take(3, capacity).unwrap().start, 4, "the old version still reads it");
+        drop(old);
+        record.reclaim();
+        assert_eq!(record.take(2, capacity).unwrap().start, 1);
+        assert_eq!(record.take(1, capacity).unwrap().start, 3, "the rest of the extent");
+    }
+
+    #[test]
+    fn a_later_version_does_not_free_what_an_earlier_one_reads() {
+        let arena = Arena::holding(&[0; 16]);
+        let mut record = arena.record();
+        let (old, new) = (Arc::new(()), Arc::new(()));
+        let extent = record.take(1, 8).unwrap();
+        record.retire(&old, vec![]);
+        record.retire(&new, vec![extent]);
+        drop(new);
+        record.reclaim();
+        assert!(record.free.is_empty(), "the old version reaches it as well");
+        drop(old);
+        record.reclaim();
+        assert_eq!(record.take(1, 0), Some(extent));
+    }
+
+    #[test]
+    fn entries_say_what_they_were_made_of() {
+        let table = Entry::table(77, 15).moved(3);
+        assert_eq!((table.kind(), table.line(), table.width()), (KIND_TABLE, 80, 15));
+        assert_eq!(Entry::leaf(5).moved(3), Entry::leaf(8));
+        assert_eq!(Entry::node(9).moved(3).half_line(), 15);
+        assert_eq!(Entry::result(9).moved(3), Entry::result(9));
+    }
+}
