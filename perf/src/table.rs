@@ -224,7 +224,7 @@ mod dpdk {
         /// afterwards, so that there is plenty.
         pub fn build(eal: &Eal, rib: &Rib) -> Result<Self, Failure> {
             let routes = u32::try_from(rib.prefixes.len()).unwrap_or(u32::MAX).max(1 << 12) * 2;
-            let groups = routes.max(1 << 14);
+            let groups = (routes / 2).max(1 << 16);
             let mut scalar = Fib6::create(eal, "fib6-scalar", routes, groups)?;
             let mut vector = Fib6::create(eal, "fib6-vector", routes, groups)?;
             let mut lpm = Lpm6::create(eal, "lpm6", routes, groups)?;

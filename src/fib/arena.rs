@@ -60,10 +60,12 @@ pub(super) struct Record {
 }
 
 impl Arena {
-    /// An arena whose first lines hold `words`, with room for as many again.
-    pub(super) fn holding(words: &[u32]) -> Self {
+    /// An arena whose first lines hold `words`, with room for half as many again and for some
+    /// changes of the longest extent, which has `longest` lines.
+    pub(super) fn holding(words: &[u32], longest: usize) -> Self {
         let used = words.len().div_ceil(LINE_WORDS).max(1);
-        let capacity = (used + used / 2 + SPARE_LINES).min(LINES_MAX);
+        let spare = (used / 2).max(SPARE_EXTENTS * longest) + SPARE_LINES;
+        let capacity = (used + spare).min(LINES_MAX);
         let mut lines: Box<[Line]> = (0..capacity).map(|_| Line::default()).collect();
         for (line, words) in lines.iter_mut().zip(words.chunks(LINE_WORDS)) {
             for (cell, word) in line.0.iter_mut().zip(words) {
@@ -102,7 +104,9 @@ impl Arena {
     }
 }
 
-/// Lines beyond the half again that a new arena has room for: a small table's first changes.
+/// Copies of the longest extent that a new arena has room for: those that snapshots still hold.
+const SPARE_EXTENTS: usize = 4;
+/// Lines beyond that: a small table's first changes.
 const SPARE_LINES: usize = 512;
 
 impl Record {
@@ -154,31 +158,51 @@ impl Record {
     }
 }
 
-/// What a slot of a table says, in 32 bits: the kind in the upper two, then what it leads to.
+/// What a slot of a table says, in 32 bits: a code in the upper six, then what it leads to.
 ///
 /// ```text
-/// 0  result   group number, or NO_MATCH
-/// 1  leaf     line number
-/// 2  table    4 bits of width, line number of the first of 2^width entries
-/// 2  shelf    a width of 0, line number
-/// 3  node     number of the half line
+/// 0       result   group number, or NO_MATCH
+/// 1       leaf     line number
+/// 2       node     line number
+/// 8..=28  table    line number of the first entry
 /// ```
+///
+/// The code of a table says which bits index it: of the bits 24 to 47 of the address, left-aligned
+/// in a word, those that no table before it has consumed, shifted right by the code. So a step
+/// needs one shift and no subtraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry(pub(super) u32);
 
-/// The kinds of entry, in the upper two bits.
-pub(super) const KIND_SHIFT: u32 = 30;
-/// The kind of a leaf.
-pub(super) const KIND_LEAF: u32 = 1;
-/// The kind of a table.
-pub(super) const KIND_TABLE: u32 = 2;
-/// The kind of a node.
-pub(super) const KIND_NODE: u32 = 3;
-/// Where the width of a table stands.
-pub(super) const WIDTH_SHIFT: u32 = 26;
-/// The line number of a leaf or a table.
-pub(super) const LINE_MASK: u32 = (1 << WIDTH_SHIFT) - 1;
-/// The widest table an entry can describe.
+/// What an entry leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nothing further: it is the group, or the mark for none.
+    Result,
+    /// A line of keys and values.
+    Leaf,
+    /// A line of what to compare, and where to go on.
+    Node,
+    /// A table of entries.
+    Table,
+}
+
+/// Where the code of an entry stands.
+pub(super) const CODE_SHIFT: u32 = 26;
+/// The line number.
+pub(super) const LINE_MASK: u32 = (1 << CODE_SHIFT) - 1;
+/// The code of a leaf.
+const CODE_LEAF: u32 = 1;
+/// The code of a node.
+const CODE_NODE: u32 = 2;
+/// The lowest code of a table.
+const CODE_TABLE_MIN: u32 = 8;
+/// The lowest table; whatever is less is none.
+pub(super) const TABLE_MIN: u32 = CODE_TABLE_MIN << CODE_SHIFT;
+/// The lowest node and the lowest leaf.
+pub(super) const NODE_MIN: u32 = CODE_NODE << CODE_SHIFT;
+/// The lowest leaf; whatever is less is a result.
+pub(super) const LEAF_MIN: u32 = CODE_LEAF << CODE_SHIFT;
+/// The widest table.
 pub(super) const WIDTH_MAX: u8 = 15;
 
 impl Entry {
@@ -189,54 +213,48 @@ impl Entry {
 
     /// A leaf.
     pub(super) const fn leaf(line: u32) -> Self {
-        Self(KIND_LEAF << KIND_SHIFT | line)
+        Self(LEAF_MIN | line)
     }
 
-    /// A table of `2^width` entries.
-    pub(super) const fn table(line: u32, width: u8) -> Self {
-        Self(KIND_TABLE << KIND_SHIFT | (width as u32) << WIDTH_SHIFT | line)
-    }
-
-    /// A shelf.
-    pub(super) const fn shelf(line: u32) -> Self {
-        Self::table(line, 0)
+    /// A table that is indexed by what a shift by `code` leaves.
+    pub(super) const fn table(line: u32, code: u8) -> Self {
+        debug_assert!(code as u32 >= CODE_TABLE_MIN && code < 32);
+        Self((code as u32) << CODE_SHIFT | line)
     }
 
     /// A node.
-    pub(super) const fn node(half_line: u32) -> Self {
-        Self(KIND_NODE << KIND_SHIFT | half_line)
+    pub(super) const fn node(line: u32) -> Self {
+        Self(NODE_MIN | line)
     }
 
     /// The kind.
     #[inline(always)]
-    pub(super) const fn kind(self) -> u32 {
-        self.0 >> KIND_SHIFT
+    pub(super) const fn kind(self) -> Kind {
+        match self.0 {
+            0..LEAF_MIN => Kind::Result,
+            LEAF_MIN..NODE_MIN => Kind::Leaf,
+            NODE_MIN..TABLE_MIN => Kind::Node,
+            TABLE_MIN.. => Kind::Table,
+        }
     }
 
-    /// The line of a leaf or table.
+    /// The line of a leaf, a node or a table.
     #[inline(always)]
     pub(super) const fn line(self) -> usize {
         (self.0 & LINE_MASK) as usize
     }
 
-    /// The width of a table.
+    /// The shift of a table.
     #[inline(always)]
-    pub(super) const fn width(self) -> u32 {
-        self.0 >> WIDTH_SHIFT & 15
-    }
-
-    /// The half line of a node.
-    #[inline(always)]
-    pub(super) const fn half_line(self) -> usize {
-        (self.0 & ((1 << KIND_SHIFT) - 1)) as usize
+    pub(super) const fn code(self) -> u32 {
+        self.0 >> CODE_SHIFT
     }
 
     /// The same entry in an image that begins at line `base`.
     pub(super) const fn moved(self, base: u32) -> Self {
         match self.kind() {
-            KIND_LEAF | KIND_TABLE => Self(self.0 + base),
-            KIND_NODE => Self(self.0 + 2 * base),
-            _ => self,
+            Kind::Result => self,
+            Kind::Leaf | Kind::Node | Kind::Table => Self(self.0 + base),
         }
     }
 }
@@ -247,7 +265,7 @@ mod tests {
 
     #[test]
     fn lines_come_back_when_the_last_reader_has_gone() {
-        let arena = Arena::holding(&[0; 16]);
+        let arena = Arena::holding(&[0; 16], 0);
         let mut record = arena.record();
         let capacity = arena.lines().len();
         let extent = record.take(3, capacity).unwrap();
@@ -265,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_later_version_does_not_free_what_an_earlier_one_reads() {
-        let arena = Arena::holding(&[0; 16]);
+        let arena = Arena::holding(&[0; 16], 0);
         let mut record = arena.record();
         let (old, new) = (Arc::new(()), Arc::new(()));
         let extent = record.take(1, 8).unwrap();
@@ -282,9 +300,9 @@ mod tests {
     #[test]
     fn entries_say_what_they_were_made_of() {
         let table = Entry::table(77, 15).moved(3);
-        assert_eq!((table.kind(), table.line(), table.width()), (KIND_TABLE, 80, 15));
+        assert_eq!((table.kind(), table.line(), table.code()), (Kind::Table, 80, 15));
         assert_eq!(Entry::leaf(5).moved(3), Entry::leaf(8));
-        assert_eq!(Entry::node(9).moved(3).half_line(), 15);
+        assert_eq!(Entry::node(9).moved(3).line(), 12);
         assert_eq!(Entry::result(9).moved(3), Entry::result(9));
     }
 }

@@ -3,16 +3,22 @@
 //! Owns [`Image`], the lines of all routes that share 24 bits. Nothing here is shared or published;
 //! the image is moved to its place by [`Image::place`].
 //!
-//! Four shapes carry the routes:
+//! Three shapes carry the routes:
 //!
 //! - A **leaf** is one line: up to ten borders between intervals, as keys of 32 bits (bits 16 to 47
 //!   of the address), and the eleven values between them. A leaf serves as many neighbouring slots
 //!   of a table as fit.
-//! - A **shelf** is a line of fifteen borders and the sixteen leaves between them.
-//! - A **table** has `2^width` entries. The width is chosen for each block: more entries leave
-//!   fewer crowded slots, which need a shelf, or a table of their own, and so one more step.
+//! - A **table** has `2^width` entries. A block has one, and where too many borders for a leaf lie
+//!   in one slot, another below it, which is so wide that they fit. So two tables and a leaf are
+//!   all that a route up to /48 takes. Of the widths of the first the one that makes both smallest
+//!   is chosen.
 //! - A **node** stands where routes longer than /48 are: it compares the bits that all of them
-//!   share and indexes a table with the next few. Whoever differs has the value of the cover.
+//!   share and indexes entries with the next few. Whoever differs has the value of the cover.
+//!
+//! Tried and lost (real table, Zen 5, burst of 64): a line of fifteen borders between sixteen
+//! leaves instead of the second table took a branch or a dummy line and 6.6 ns where the second
+//! table takes 3.7; most lookups needed it, since the crowds are dense runs of /48, for which a
+//! table is smaller as well. A third table for few blocks cost 1.4 ns on average, walked alone.
 //!
 //! *Invariants*: every key of a leaf is the address of a border less one, so that a key counts when
 //! it is less than that of the address, and padding of all ones never counts. A leaf's first value
@@ -28,27 +34,31 @@ use core::net::Ipv6Addr;
 pub(super) const LEAF_KEYS: usize = 10;
 /// The word of a leaf where its values begin.
 pub(super) const LEAF_VALUES_WORD: usize = LEAF_KEYS;
-/// Borders between leaves that a shelf holds.
-pub(super) const SHELF_KEYS: usize = 15;
-/// The word of a shelf with the line of its first leaf.
-pub(super) const SHELF_LEAVES_WORD: usize = SHELF_KEYS;
-/// Borders that a shelf and its leaves hold together.
-const SHELF_BORDERS_MAX: usize = SHELF_KEYS + (SHELF_KEYS + 1) * LEAF_KEYS;
 /// The first bit of a leaf's keys.
 pub(super) const KEY_START: u8 = 16;
 /// The bit behind a leaf's keys; longer routes need nodes.
 pub(super) const KEY_END: u8 = 48;
-/// Words of a node.
-pub(super) const NODE_WORDS: usize = 8;
-/// Bits that a node indexes at most.
-const NODE_WIDTH_MAX: u8 = 12;
-/// Bits that a node sees: those it compares and those it indexes.
-const NODE_WINDOW_BITS: u8 = 64;
-/// What a border behind a shelf costs, in entries of a table that would spare it: one line more to
-/// read.
-const SHELF_COST: u32 = 16;
-/// What a border in a table below the table costs: the lanes of a burst take that step alone.
-const NESTED_COST: u32 = 4096;
+/// Words of a node: a line.
+pub(super) const NODE_WORDS: usize = LINE_WORDS;
+/// Bits that a node indexes at most: a /48 and the /64 in it.
+const NODE_WIDTH_MAX: u8 = 16;
+/// A node sees one half of the address.
+const HALF_BITS: u8 = 64;
+/// Routes of a node from which on it may be wide: a cluster, whose every lookup goes that way.
+const WIDE_ROUTES_MIN: usize = 256;
+/// Entries that a wide node may have for each of its routes, so that it is hardly ever followed by
+/// another one; …
+const WIDE_ENTRIES: usize = 80;
+/// … and those of the others.
+const NARROW_ENTRIES: usize = 4;
+/// The narrowest table: a line.
+const WIDTH_MIN: u8 = 4;
+/// What a border in a leaf costs, in entries of a table that would spare it: its share of a line.
+const BORDER_COST: u32 = 4;
+/// What a second table costs beyond its entries: the line more to read.
+const NESTED_COST: u32 = 16;
+/// What stands for "does not fit".
+const COST_MAX: u32 = u32::MAX / 2;
 
 /// From this key on, up to the next border, this value holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +103,6 @@ pub(super) struct Image {
     entries: Vec<u32>,
     /// Positions of words that are positions of words in the image.
     positions: Vec<u32>,
-    /// Positions of words that are numbers of lines in the image.
-    lines: Vec<u32>,
     /// The borders of the block.
     borders: Vec<Border>,
 }
@@ -120,7 +128,6 @@ impl Image {
         self.words.clear();
         self.entries.clear();
         self.positions.clear();
-        self.lines.clear();
         let mut borders = core::mem::take(&mut self.borders);
         let above = region.bits() & mask(KEY_START);
         let region = Region { key: key_of(region.bits()), length: BLOCK_BITS };
@@ -148,9 +155,6 @@ impl Image {
         for position in &self.positions {
             self.words[*position as usize] += base * number(LINE_WORDS);
         }
-        for position in &self.lines {
-            self.words[*position as usize] += base;
-        }
         (&self.words, entry.moved(base))
     }
 
@@ -164,7 +168,7 @@ impl Image {
         source: Source<'_>,
     ) -> Entry {
         if !source.long.is_empty() {
-            if inner.len() <= 2 * LEAF_KEYS || region.length >= KEY_END {
+            if inner.len() <= 2 * LEAF_KEYS || region.length > BLOCK_BITS {
                 return self.node_of(region, source);
             }
         } else if inner.is_empty() {
@@ -173,36 +177,8 @@ impl Image {
             let mut leaf = Leaf::default();
             leaf.add(region.key, first, inner);
             return Entry::leaf(self.leaf(&leaf));
-        } else if inner.len() <= SHELF_BORDERS_MAX {
-            return self.shelf(first, inner);
         }
         self.table(region, first, inner, source)
-    }
-
-    /// A line of borders between leaves, and the leaves behind it.
-    fn shelf(&mut self, first: u16, inner: &[Border]) -> Entry {
-        let shelf = self.reserve(LINE_WORDS, LINE_WORDS);
-        self.words[shelf..shelf + SHELF_KEYS].fill(u32::MAX);
-        // Each border between two leaves stands in the shelf.
-        let leaf_count = (inner.len() + 1).div_ceil(LEAF_KEYS + 1);
-        let bound = |place: usize| place * (inner.len() + 1) / leaf_count;
-        let mut value = first;
-        for place in 0..leaf_count {
-            let mut leaf = Leaf::default();
-            leaf.begin(value);
-            let own = &inner[bound(place)..bound(place + 1) - 1];
-            own.iter().for_each(|border| leaf.push(border.key, border.value));
-            let line = self.leaf(&leaf);
-            if place == 0 {
-                self.words[shelf + SHELF_LEAVES_WORD] = line;
-                self.lines.push(number(shelf + SHELF_LEAVES_WORD));
-            }
-            if let Some(border) = inner.get(bound(place + 1) - 1) {
-                self.words[shelf + place] = border.key.wrapping_sub(1);
-                value = border.value;
-            }
-        }
-        Entry::shelf(line_of(shelf))
     }
 
     /// A table over the next bits of the region.
@@ -252,7 +228,7 @@ impl Image {
             slot += 1;
         }
         self.close(&mut leaf, start, &mut served);
-        Entry::table(line_of(start), width)
+        Entry::table(line_of(start), BLOCK_BITS + 32 - region.length - width)
     }
 
     /// Writes a leaf, and its entry into the slots it serves.
@@ -296,59 +272,25 @@ impl Image {
     fn node(&mut self, region: Ipv6Prefix, cover: u16, routes: &[Route]) -> Entry {
         let (cover, routes) = own_route(region, cover, routes);
         let Some(shared) = shared_prefix(routes) else { return Entry::result(cover) };
+        let shared = within_half(region, shared);
         let (inner, below) = own_route(shared, cover, routes);
-        let width = node_width(shared, below);
-        let compared = shared.length() - region.length();
-        if compared + width > NODE_WINDOW_BITS {
-            // Too much for one window: a node that only compares, and one below it.
-            let half = Ipv6Prefix::containing(shared.address(), region.length() + compared / 2);
-            return self.write_node(region, half, 0, cover, |image, start| {
-                let entry = image.node(half, cover, routes);
-                image.set(start, entry);
-            });
-        }
-        self.write_node(region, shared, width, cover, |image, start| {
-            let slots = Slots::new(shared, inner, below, width);
-            for (slot, value) in slots.covers.iter().enumerate() {
-                image.words[start + slot] = Entry::result(*value).0;
-            }
-            for (slot, routes) in slots.crowds() {
-                let entry = image.node(slots.region(slot), slots.covers[slot], routes);
-                image.set(start + slot, entry);
-            }
-        })
-    }
-
-    /// A node that compares what `shared` has beyond `region` and indexes `width` bits; `fill`
-    /// writes the entries.
-    fn write_node(
-        &mut self,
-        region: Ipv6Prefix,
-        shared: Ipv6Prefix,
-        width: u8,
-        cover: u16,
-        fill: impl FnOnce(&mut Self, usize),
-    ) -> Entry {
+        let width = node_width(region, shared, below);
         let node = self.reserve(NODE_WORDS, NODE_WORDS);
         let start = self.reserve(1 << width, 1);
-        let shift = 128 - shared.length() - width;
-        let compared = shared.length() - region.length();
-        let mask = ones(compared + width) & !ones(width);
-        let expected = (shared.bits() >> shift) & mask;
-        let words = [
-            lowest(expected),
-            lowest(expected >> 32),
-            lowest(mask),
-            lowest(mask >> 32),
-            number(start),
-            Entry::result(cover).0,
-            u32::from(shift),
-            (1 << width) - 1,
-        ];
+        let words = node_words(region, shared, width);
         self.words[node..node + NODE_WORDS].copy_from_slice(&words);
+        self.words[node + NODE_COVER_WORD] = Entry::result(cover).0;
+        self.words[node + NODE_BASE_WORD] = number(start);
         self.positions.push(number(node + NODE_BASE_WORD));
-        fill(self, start);
-        Entry::node(number(node / NODE_WORDS))
+        let slots = Slots::new(shared, inner, below, width);
+        for (slot, value) in slots.covers.iter().enumerate() {
+            self.words[start + slot] = Entry::result(*value).0;
+        }
+        for (slot, routes) in slots.crowds() {
+            let entry = self.node(slots.region(slot), slots.covers[slot], routes);
+            self.set(start + slot, entry);
+        }
+        Entry::node(line_of(node))
     }
 
     /// Writes an entry that leads to another place of the image.
@@ -365,7 +307,7 @@ impl Image {
     }
 }
 
-/// Where a node keeps: what it expects, which bits it compares, …
+/// Where a node keeps what it expects of its half of the address, two words, …
 pub(super) const NODE_EXPECTED_WORD: usize = 0;
 /// … which bits it compares, …
 pub(super) const NODE_MASK_WORD: usize = 2;
@@ -373,10 +315,40 @@ pub(super) const NODE_MASK_WORD: usize = 2;
 pub(super) const NODE_BASE_WORD: usize = 4;
 /// … the entry of whoever differs, …
 pub(super) const NODE_COVER_WORD: usize = 5;
-/// … the bits below its window, …
+/// … the bits below the index, …
 pub(super) const NODE_SHIFT_WORD: usize = 6;
-/// … and the mask of the index.
+/// … the mask of the index, …
 pub(super) const NODE_INDEX_WORD: usize = 7;
+/// … and which half it sees: 0 the upper, 1 the lower.
+pub(super) const NODE_HALF_WORD: usize = 8;
+
+/// The words of a node that compares what `shared` has beyond `region` and indexes `width` bits,
+/// without the position and the cover.
+fn node_words(region: Ipv6Prefix, shared: Ipv6Prefix, width: u8) -> [u32; NODE_WORDS] {
+    let end = half_end(region);
+    let half = |bits: u128| bits >> (128 - end);
+    let compared = half(mask(shared.length()) & !mask(region.length()));
+    let expected = half(shared.bits()) & compared;
+    let mut words = [0; NODE_WORDS];
+    for (place, shift) in [(0, 0), (1, 32)] {
+        words[NODE_EXPECTED_WORD + place] = lowest(expected >> shift);
+        words[NODE_MASK_WORD + place] = lowest(compared >> shift);
+    }
+    words[NODE_SHIFT_WORD] = u32::from(end - shared.length() - width) % u32::from(HALF_BITS);
+    words[NODE_INDEX_WORD] = (1 << width) - 1;
+    words[NODE_HALF_WORD] = u32::from(end / HALF_BITS - 1);
+    words
+}
+
+/// The end of the half of the address that the next node of a region sees.
+fn half_end(region: Ipv6Prefix) -> u8 {
+    if region.length() < HALF_BITS { HALF_BITS } else { 2 * HALF_BITS }
+}
+
+/// As much of `shared` as the next node of a region can compare.
+fn within_half(region: Ipv6Prefix, shared: Ipv6Prefix) -> Ipv6Prefix {
+    Ipv6Prefix::containing(shared.address(), shared.length().min(half_end(region)))
+}
 
 /// A leaf that still takes slots.
 #[derive(Debug)]
@@ -490,38 +462,80 @@ fn shared_prefix(routes: &[Route]) -> Option<Ipv6Prefix> {
     Some(Ipv6Prefix::containing(Ipv6Addr::from_bits(first.bits()), length))
 }
 
-/// How many bits a node indexes: about two entries a route.
-fn node_width(shared: Ipv6Prefix, below: &[Route]) -> u8 {
+/// How many bits a node indexes.
+fn node_width(region: Ipv6Prefix, shared: Ipv6Prefix, below: &[Route]) -> u8 {
     let Some(longest) = below.iter().map(|route| route.length).max() else { return 0 };
-    let wanted = u8::try_from((2 * below.len()).ilog2()).unwrap_or(NODE_WIDTH_MAX);
-    wanted.clamp(1, NODE_WIDTH_MAX.min(longest - shared.length()))
+    let entries = if below.len() < WIDE_ROUTES_MIN { NARROW_ENTRIES } else { WIDE_ENTRIES };
+    let wanted = u8::try_from((entries * below.len()).ilog2()).unwrap_or(NODE_WIDTH_MAX);
+    let room = longest.min(half_end(region)) - shared.length();
+    wanted.min(room).min(NODE_WIDTH_MAX)
 }
 
-/// How many bits a table of the region indexes: the fewest entries for the steps that they save.
+/// How many bits a table of the region indexes: what makes it and the tables below it smallest.
 fn table_width(region: Region, inner: &[Border]) -> u8 {
-    let room = (KEY_END - region.length).min(WIDTH_MAX);
-    let shelved = crowded(region, inner, LEAF_KEYS + 1);
-    let nested = crowded(region, inner, SHELF_BORDERS_MAX + 1);
-    let cost = |width: u8| {
-        let (shelved, nested) = (shelved[usize::from(width)], nested[usize::from(width)]);
-        (1 << width) + shelved * SHELF_COST + nested * NESTED_COST
+    let room = KEY_END - region.length;
+    let alike = alike(inner);
+    let widths = WIDTH_MIN.min(room)..=room.min(WIDTH_MAX);
+    let is_block = region.length == BLOCK_BITS;
+    let cost = |width: u8| match is_block {
+        true => nested_cost(region.length + width, inner, &alike),
+        false if alike.iter().all(|bits| *bits < region.length + width) => {
+            aligned_cost(region.length + width, inner)
+        }
+        false => COST_MAX,
     };
-    (4.min(room)..=room).min_by_key(|width| cost(*width)).unwrap_or(room)
+    widths.min_by_key(|width| (1 << width) + cost(*width)).unwrap_or(WIDTH_MAX)
 }
 
-/// For each width how many runs of `count` borders lie in one slot of a table that wide.
-fn crowded(region: Region, inner: &[Border], count: usize) -> [u32; KEY_END as usize + 1] {
-    let mut crowded = [0_u32; KEY_END as usize + 1];
-    let shared = region.length - KEY_START;
-    for (first, last) in inner.iter().zip(inner.iter().skip(count - 1)) {
-        // Neighbours share a slot up to the width of the bits they share.
-        let alike = (first.key ^ last.key).leading_zeros() as usize;
-        crowded[alike.saturating_sub(usize::from(shared))] += 1;
+/// How many bits each border shares with the one that would be too many with it in a leaf; zero
+/// where there is none.
+fn alike(inner: &[Border]) -> Vec<u8> {
+    let pairs = inner.iter().zip(inner.iter().skip(LEAF_KEYS));
+    let bits = |(first, last): (&Border, &Border)| {
+        KEY_START + u8::try_from((first.key ^ last.key).leading_zeros()).unwrap_or(0)
+    };
+    let mut alike: Vec<u8> = pairs.map(bits).collect();
+    alike.resize(inner.len(), 0);
+    alike
+}
+
+/// What borders cost in slots that share `length` bits: those at the start of a slot nothing.
+fn aligned_cost(length: u8, inner: &[Border]) -> u32 {
+    let below = below(length);
+    let inside = inner.iter().filter(|border| border.key & below != 0).count();
+    number(inside) * BORDER_COST
+}
+
+/// What borders cost in slots that share `length` bits and have tables where there are too many.
+fn nested_cost(length: u8, inner: &[Border], alike: &[u8]) -> u32 {
+    let below = below(length);
+    let (mut cost, mut slot, mut deepest) = (0, u32::MAX, 0);
+    let mut inside = 0;
+    let mut end = |deepest: u8, inside: u32| match deepest.saturating_sub(length) + 1 {
+        _ if deepest < length => cost += inside * BORDER_COST,
+        width if width > WIDTH_MAX => cost = COST_MAX,
+        width => cost = (cost + (1 << width.max(WIDTH_MIN)) + NESTED_COST).min(COST_MAX),
+    };
+    for (border, alike) in inner.iter().zip(alike) {
+        if border.key & !below != slot {
+            end(deepest, inside);
+            (slot, deepest, inside) = (border.key & !below, 0, 0);
+        }
+        if border.key & below != 0 {
+            deepest = deepest.max(*alike);
+            inside += 1;
+        }
     }
-    for width in (0..usize::from(KEY_END)).rev() {
-        crowded[width] += crowded[width + 1];
+    end(deepest, inside);
+    cost
+}
+
+/// The bits of a key behind the first `length` of the address.
+const fn below(length: u8) -> u32 {
+    match KEY_END - length {
+        32.. => u32::MAX,
+        bits => (1 << bits) - 1,
     }
-    crowded
 }
 
 /// Writes the borders inside of a block at which the longest match among sorted `routes` changes;

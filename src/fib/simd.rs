@@ -1,356 +1,494 @@
-//! The burst lookup with vector instructions.
+//! The burst lookup: 64 addresses go through the table together, a step at a time.
 //!
-//! Owns [`Level`], which of them a processor has, and the same walk as `lookup.rs` for 64 addresses
-//! at once: the entries of 16 addresses are gathered together, then each address compares its key
-//! with a whole line. Steps that an address does not need are taken in a dummy line, since a branch
-//! that is taken half of the time costs more than a line that is always there. What is rare, a
-//! table below a table, walks alone.
+//! Owns [`Level`], which instructions a processor has, and the walk of `lookup.rs` for a burst.
+//! Each step is a loop over the lanes without a branch, so that the processor has the loads of
+//! dozens of lanes under way at once. A lane that needs no table in a step reads the dummy line and
+//! keeps what it had: a branch that is taken half of the time costs more than a line that is always
+//! there. Steps that no lane of the burst needs are left out. The walk is written once and compiled
+//! for each level; what differs is how the keys of a leaf are compared, all ten of them by one
+//! vector instruction at best.
+//!
+//! Tried and lost (real table, Zen 5, ns an address, this one 3.9): gathers of 16 lanes with lists
+//! of the lanes that need more (6.6); gathers of 8 lanes through all steps in one loop (11), since
+//! a gather that waits for another stops what is behind it, and a loop for each step (5.9); the
+//! steps left to the compiler for AVX-512, which makes gathers of them (4.2); a shift computed by a
+//! subtraction, for which the compiler takes 8-bit registers and so chains all lanes (11); a
+//! prefetch in each step (5.2); loops unrolled by four (5.7).
 //!
 //! This is a room for unsafe code (STYLE §11). What it needs from elsewhere:
 //!
 //! - instructions: a [`Level`] is made by [`Level::detect`] or checked by `Fib::with_level`;
 //! - positions: `build.rs` and `update.rs` place entries that lead into the arena, `arena.rs` never
-//!   makes an arena smaller;
+//!   makes an arena smaller; line 0 is a dummy;
 //! - loads that are no atomics: lines that a version reaches are not written while it lives.
 
 use crate::base::ids::GroupId;
-use crate::fib::table::Index;
+use crate::base::prefetch::prefetch_pointer;
+use crate::fib::arena::{CODE_SHIFT, LEAF_MIN, LINE_MASK, LINE_WORDS, NODE_MIN, TABLE_MIN};
+use crate::fib::build::{
+    KEY_START, LEAF_KEYS, LEAF_VALUES_WORD, NODE_BASE_WORD, NODE_COVER_WORD, NODE_EXPECTED_WORD,
+    NODE_HALF_WORD, NODE_INDEX_WORD, NODE_MASK_WORD, NODE_SHIFT_WORD,
+};
+use crate::fib::table::{BLOCK_BITS, FAN, Index, LOOKUP_BURST_MAX, NO_MATCH};
+use core::hint::select_unpredictable as select;
+
+const _: () = assert!(COVER_WORD as usize == NODE_COVER_WORD);
 
 /// Which instructions lookups use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// None that every processor has not.
     Portable,
+    /// AVX2 with BMI2.
+    Avx2,
     /// AVX-512 (F, BW, DQ, VL).
     Avx512,
 }
 
 impl Level {
+    /// All of them, the best first.
+    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+
     /// The best that this processor has.
     pub fn detect() -> Self {
-        [Self::Avx512].into_iter().find(|level| level.is_available()).unwrap_or(Self::Portable)
+        Self::ALL.into_iter().find(|level| level.is_available()).unwrap_or(Self::Portable)
     }
 
     /// Whether this processor has it.
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
-            Self::Avx512 => has_avx512(),
+            Self::Avx2 => x86::has_avx2(),
+            Self::Avx512 => x86::has_avx512(),
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn has_avx512() -> bool {
-    std::arch::is_x86_feature_detected!("avx512f")
-        && std::arch::is_x86_feature_detected!("avx512bw")
-        && std::arch::is_x86_feature_detected!("avx512dq")
-        && std::arch::is_x86_feature_detected!("avx512vl")
-        && std::arch::is_x86_feature_detected!("bmi2")
-        && std::arch::is_x86_feature_detected!("popcnt")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_avx512() -> bool {
-    false
-}
-
-/// Looks up to 64 addresses up; `level` is one of this processor.
+/// The groups for up to 64 addresses, with the instructions of the table's level.
 #[inline]
-pub(super) fn find_burst(index: &Index, level: Level, addresses: &[u128], groups: &mut [GroupId]) {
-    debug_assert!(level == Level::Avx512 && level.is_available());
-    #[cfg(target_arch = "x86_64")]
-    {
-        let count = addresses.len().min(groups.len()).min(super::table::LOOKUP_BURST_MAX);
-        // SAFETY: the processor has the instructions (see the text above); both slices hold
-        // `count` elements.
-        unsafe { avx512::find_burst(index, &addresses[..count], &mut groups[..count]) };
+pub(super) fn find_burst(index: &Index, addresses: &[u128], groups: &mut [GroupId]) {
+    let count = addresses.len().min(groups.len()).min(LOOKUP_BURST_MAX);
+    let (addresses, groups) = (&addresses[..count], &mut groups[..count]);
+    debug_assert!(index.level.is_available());
+    // SAFETY: the processor has the instructions (see the text above); both slices hold the same
+    // number of elements, at most 64.
+    unsafe {
+        match index.level {
+            Level::Portable => portable(index, addresses, groups),
+            Level::Avx2 => x86::avx2(index, addresses, groups),
+            Level::Avx512 => x86::avx512(index, addresses, groups),
+        }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod avx512 {
-    use super::{GroupId, Index};
-    use crate::fib::arena::{KIND_SHIFT, LINE_MASK, WIDTH_SHIFT};
-    use crate::fib::build::{
-        KEY_START, LEAF_KEYS, LEAF_VALUES_WORD, SHELF_KEYS, SHELF_LEAVES_WORD,
-    };
-    use crate::fib::table::{BLOCK_BITS, LOOKUP_BURST_MAX, NO_MATCH};
-    use core::arch::x86_64::{
-        __m256i, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_epi32, _mm512_and_si512,
-        _mm512_castsi256_si512, _mm512_cmpeq_epi16_mask, _mm512_cmpeq_epi32_mask,
-        _mm512_cmpge_epu32_mask, _mm512_cmplt_epu32_mask, _mm512_cvtepi32_epi16,
-        _mm512_cvtepi64_epi32, _mm512_i32gather_epi32, _mm512_inserti64x4, _mm512_load_si512,
-        _mm512_loadu_si512, _mm512_mask_blend_epi16, _mm512_mask_i32gather_epi32,
-        _mm512_maskz_and_epi32, _mm512_permutex2var_epi64, _mm512_set_epi64, _mm512_set1_epi16,
-        _mm512_set1_epi32, _mm512_slli_epi32, _mm512_sllv_epi32, _mm512_srli_epi32,
-        _mm512_srli_epi64, _mm512_srlv_epi32, _mm512_store_si512, _mm512_storeu_si512,
-        _mm512_sub_epi32, _mm512_test_epi32_mask,
-    };
+/// # Safety
+/// As many groups as addresses, at most 64.
+unsafe fn portable(index: &Index, addresses: &[u128], groups: &mut [GroupId]) {
+    // SAFETY: as the caller says; the line is one of the arena.
+    unsafe {
+        let mut found = Found::new();
+        found.descend(index, addresses);
+        found.finish(index, groups, |line, key| {
+            let keys = line.cast::<[u32; LEAF_KEYS]>().read();
+            keys.into_iter().map(|word| u32::from(word < key)).sum()
+        });
+    }
+}
 
-    /// Addresses that are gathered together.
-    const LANES: usize = 16;
-    /// Tables below the page that are gone through together; a third one is rare.
-    const TABLE_STEPS: usize = 1;
+/// A word for each lane of a burst.
+type Lanes = [u32; LOOKUP_BURST_MAX];
 
-    /// Something aligned like a line.
-    #[repr(align(64))]
-    struct Lines<T, const N: usize>([T; N]);
+/// Leaves that are asked for ahead of the one that is read.
+const AHEAD: usize = 8;
+/// Bits of a key that lead to the page.
+const REST_SHIFT: u8 = BLOCK_BITS - KEY_START;
+/// The codes of leaves, of nodes and the lowest of tables.
+const LEAF_CODE: u32 = LEAF_MIN >> CODE_SHIFT;
+const NODE_CODE: u32 = NODE_MIN >> CODE_SHIFT;
+const TABLE_CODE: u32 = TABLE_MIN >> CODE_SHIFT;
+/// The word of a node with the entry of whoever differs.
+const COVER_WORD: u32 = 5;
+/// The bits of an address that index a page, when they are the lowest.
+const PAGE_MASK: u64 = FAN as u64 - 1;
+/// A line's first word is its number shifted so.
+const LINE_SHIFT: u32 = LINE_WORDS.trailing_zeros();
+/// Tables below a page.
+const TABLES_MAX: usize = 2;
 
-    /// What the gathers of 16 addresses found.
-    struct Found {
-        entries: __m512i,
-        keys: __m512i,
+/// What the steps through tables and nodes found.
+struct Found {
+    /// Bits 16 to 47 of each address.
+    keys: Lanes,
+    /// A result or a leaf.
+    entries: Lanes,
+    /// Where the line of the leaf begins, or the dummy; beyond the burst the dummy.
+    leaves: [u32; LOOKUP_BURST_MAX + AHEAD],
+    /// Whether there is any leaf.
+    has_leaves: bool,
+}
+
+impl Found {
+    #[inline(always)]
+    const fn new() -> Self {
+        Self {
+            keys: [0; LOOKUP_BURST_MAX],
+            entries: [0; LOOKUP_BURST_MAX],
+            leaves: [0; LOOKUP_BURST_MAX + AHEAD],
+            has_leaves: false,
+        }
     }
 
-    /// A burst on its way.
-    struct Lanes {
-        /// Bits 16 to 47 of each address.
-        keys: Lines<u32, LOOKUP_BURST_MAX>,
-        /// The line that each lane reads next; the dummy where it needs none.
-        places: Lines<u32, LOOKUP_BURST_MAX>,
-        /// What stands in the entry itself.
-        direct: Lines<u16, LOOKUP_BURST_MAX>,
-        /// Lanes whose value is in a leaf, …
-        leaves: u64,
-        /// … those of them that reach it by a shelf, …
-        shelves: u64,
-        /// … and those that walk alone.
-        rare: u64,
-    }
-
+    /// Goes through tables and nodes.
+    ///
     /// # Safety
-    /// The processor has AVX-512 F, BW, DQ and VL, BMI2 and POPCNT; at most 64 addresses, and as
-    /// many groups.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
-    pub(super) unsafe fn find_burst(index: &Index, addresses: &[u128], groups: &mut [GroupId]) {
+    /// At most 64 addresses.
+    #[inline(always)]
+    unsafe fn descend(&mut self, index: &Index, addresses: &[u128]) {
         let count = addresses.len();
-        let lines = index.arena.lines().as_ptr().cast::<u8>();
-        let mut lanes = Lanes {
-            keys: Lines([0; LOOKUP_BURST_MAX]),
-            places: Lines([0; LOOKUP_BURST_MAX]),
-            direct: Lines([0; LOOKUP_BURST_MAX]),
-            leaves: 0,
-            shelves: 0,
-            rare: 0,
-        };
-        for start in (0..count).step_by(LANES) {
-            let mut rest = Lines([0_u128; LANES]);
-            let first = match addresses.get(start..start + LANES) {
-                Some(full) => full.as_ptr(),
-                None => {
-                    let part = &addresses[start..];
-                    rest.0[..part.len()].copy_from_slice(part);
-                    rest.0.as_ptr()
+        let words = index.arena.lines().as_ptr().cast::<u32>();
+        let (keys, entries) = (&mut self.keys, &mut self.entries);
+        // Bits 24 to 47, left-aligned, without those that tables have consumed.
+        let mut rests = [0; LOOKUP_BURST_MAX];
+        // SAFETY: entries lead into the arena, and there are as many lanes as `count` says.
+        unsafe {
+            enter(index, addresses, entries, keys);
+            for lane in 0..count {
+                rests[lane] = keys[lane] << REST_SHIFT;
+            }
+            for _ in 0..TABLES_MAX {
+                if codes(entries) < 1 << TABLE_CODE {
+                    break;
                 }
-            };
-            // SAFETY: 16 addresses stand at `first`, and `start` is at most 48.
-            unsafe { lanes.begin(start, &entries_of(index, first), lines) };
-        }
-        // SAFETY: places are shelves of the arena where `shelves` says so.
-        unsafe { lanes.leave_shelves(lines) };
-        let mut found = Lines([0_u16; LOOKUP_BURST_MAX]);
-        for lane in 0..count.next_multiple_of(8) {
-            // SAFETY: places are lines of the arena.
-            found.0[lane] = unsafe { leaf_value(lines, lanes.places.0[lane], lanes.keys.0[lane]) };
-        }
-        // SAFETY: only the instructions are needed.
-        unsafe { settle(index.default, &lanes.direct, &mut found, lanes.leaves) };
-        for (group, value) in groups.iter_mut().zip(&found.0) {
-            *group = GroupId(*value);
-        }
-        if lanes.rare != 0 {
-            let known = if count == LOOKUP_BURST_MAX { u64::MAX } else { (1 << count) - 1 };
-            walk_alone(index, addresses, groups, lanes.rare & known);
-        }
-    }
-
-    impl Lanes {
-        /// Sorts 16 lanes from `start` on by what their entries say.
-        ///
-        /// # Safety
-        /// `start` is at most 48.
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
-        #[inline]
-        unsafe fn begin(&mut self, start: usize, found: &Found, lines: *const u8) {
-            let Found { entries, keys } = *found;
-            let kinds = _mm512_srli_epi32::<{ KIND_SHIFT }>(entries);
-            let is_leaf = _mm512_cmpeq_epi32_mask(kinds, _mm512_set1_epi32(1));
-            // A shelf is a table of width 0.
-            let is_shelf = _mm512_cmpeq_epi32_mask(
-                _mm512_srli_epi32::<{ WIDTH_SHIFT }>(entries),
-                _mm512_set1_epi32(2 << 4),
-            );
-            let is_rare = _mm512_cmpge_epu32_mask(kinds, _mm512_set1_epi32(2)) & !is_shelf;
-            let mask = _mm512_set1_epi32(LINE_MASK as i32);
-            let places = _mm512_maskz_and_epi32(is_leaf | is_shelf, entries, mask);
-            // SAFETY: the arrays hold 64 aligned elements, 16 of them from `start` on.
-            unsafe {
-                _mm512_store_si512(self.keys.0.as_mut_ptr().add(start).cast(), keys);
-                _mm512_store_si512(self.places.0.as_mut_ptr().add(start).cast(), places);
-                let halves = _mm512_cvtepi32_epi16(entries);
-                self.direct.0.as_mut_ptr().add(start).cast::<__m256i>().write_unaligned(halves);
+                step(words, entries, &mut rests, count);
             }
-            for place in &self.places.0[start..start + LANES] {
-                _mm_prefetch::<_MM_HINT_T0>(lines.wrapping_add(*place as usize * 64).cast());
-            }
-            self.leaves |= u64::from(is_leaf | is_shelf) << start;
-            self.shelves |= u64::from(is_shelf) << start;
-            self.rare |= u64::from(is_rare) << start;
-        }
-
-        /// Takes the lanes at a shelf to their leaves.
-        ///
-        /// # Safety
-        /// The places of these lanes are shelves behind `lines`.
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
-        #[inline]
-        unsafe fn leave_shelves(&mut self, lines: *const u8) {
-            let mut left = self.shelves;
-            while left != 0 {
-                let lane = left.trailing_zeros() as usize;
-                left &= left - 1;
-                // SAFETY: the place is a shelf; the hint does not fault.
-                unsafe {
-                    let leaf = leaf_of_shelf(lines, self.places.0[lane], self.keys.0[lane]);
-                    self.places.0[lane] = leaf;
-                    _mm_prefetch::<_MM_HINT_T0>(lines.wrapping_add(leaf as usize * 64).cast());
+            if codes(entries) & 1 << NODE_CODE != 0 {
+                leave_first_nodes(words, addresses, entries);
+                while codes(entries) & 1 << NODE_CODE != 0 {
+                    leave_nodes(words, addresses, entries);
                 }
             }
         }
-    }
-
-    /// The entries that page and table hold for 16 addresses, and their keys.
-    ///
-    /// # Safety
-    /// 16 addresses stand at `first`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
-    #[inline]
-    unsafe fn entries_of(index: &Index, first: *const u128) -> Found {
-        let upper = _mm512_set_epi64(15, 13, 11, 9, 7, 5, 3, 1);
-        let words = first.cast::<i64>();
-        // SAFETY: 32 words stand there.
-        let pairs = unsafe {
-            [0, 8, 16, 24].map(|place| _mm512_loadu_si512(words.add(place).cast::<__m512i>()))
-        };
-        let low = _mm512_permutex2var_epi64(pairs[0], upper, pairs[1]);
-        let high = _mm512_permutex2var_epi64(pairs[2], upper, pairs[3]);
-        let narrow = |low: __m512i, high: __m512i| {
-            let (low, high) = (_mm512_cvtepi64_epi32(low), _mm512_cvtepi64_epi32(high));
-            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
-        };
-        let tops = narrow(_mm512_srli_epi64::<52>(low), _mm512_srli_epi64::<52>(high));
-        let keys = narrow(_mm512_srli_epi64::<16>(low), _mm512_srli_epi64::<16>(high));
-        let pages = narrow(_mm512_srli_epi64::<40>(low), _mm512_srli_epi64::<40>(high));
-        let pages = _mm512_and_si512(pages, _mm512_set1_epi32(0xfff));
-        let arena = index.arena.lines().as_ptr().cast::<i32>();
-        // SAFETY: the top has an entry for each value of 12 bits.
-        let top = unsafe { _mm512_i32gather_epi32::<4>(tops, index.top.as_ptr().cast()) };
-        // SAFETY: a table lies within the arena with all its entries.
-        let page = unsafe { step(arena, top, pages) };
-        let mut entries = page;
-        // What no table has consumed yet, from the upper end on.
-        let mut rest = _mm512_slli_epi32::<{ (BLOCK_BITS - KEY_START) as u32 }>(keys);
-        for _ in 0..TABLE_STEPS {
-            let widths = _mm512_and_si512(
-                _mm512_srli_epi32::<{ WIDTH_SHIFT }>(entries),
-                _mm512_set1_epi32(15),
-            );
-            let slots = _mm512_srlv_epi32(rest, _mm512_sub_epi32(_mm512_set1_epi32(32), widths));
-            rest = _mm512_sllv_epi32(rest, widths);
-            // SAFETY: as above.
-            entries = unsafe { step(arena, entries, slots) };
-        }
-        Found { entries, keys }
-    }
-
-    /// Replaces the entries that are tables by those in their slots.
-    ///
-    /// # Safety
-    /// Tables lie within the arena, with these slots.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
-    #[inline]
-    unsafe fn step(arena: *const i32, entries: __m512i, slots: __m512i) -> __m512i {
-        let kinds = _mm512_srli_epi32::<{ KIND_SHIFT }>(entries);
-        let is_table = _mm512_cmpeq_epi32_mask(kinds, _mm512_set1_epi32(2))
-            & _mm512_test_epi32_mask(entries, _mm512_set1_epi32(15 << WIDTH_SHIFT));
-        let lines = _mm512_and_si512(entries, _mm512_set1_epi32(LINE_MASK as i32));
-        let places = _mm512_add_epi32(_mm512_slli_epi32::<4>(lines), slots);
-        // SAFETY: lanes that are no table are not read.
-        unsafe { _mm512_mask_i32gather_epi32::<4>(entries, is_table, places, arena) }
-    }
-
-    /// The leaf of a shelf for a key.
-    ///
-    /// # Safety
-    /// `place` is a line behind `lines`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
-    #[inline]
-    unsafe fn leaf_of_shelf(lines: *const u8, place: u32, key: u32) -> u32 {
-        // SAFETY: the line is there, and as long and aligned as a vector.
-        unsafe {
-            let line = lines.add(place as usize * 64);
-            let words = _mm512_load_si512(line.cast());
-            let less = _mm512_cmplt_epu32_mask(words, _mm512_set1_epi32(key as i32));
-            let count = (u32::from(less) & ((1 << SHELF_KEYS) - 1)).count_ones();
-            line.cast::<u32>().add(SHELF_LEAVES_WORD).read() + count
+        self.has_leaves = codes(entries) & 1 << LEAF_CODE != 0;
+        if self.has_leaves {
+            for (leaf, entry) in self.leaves.iter_mut().zip(entries.iter()).take(count) {
+                *leaf = select(is_leaf(*entry), first_word(*entry), 0);
+            }
         }
     }
 
-    /// The value of a leaf for a key.
+    /// Reads the leaves; `count_less` counts the keys of a leaf that are less than a key.
     ///
     /// # Safety
-    /// `place` is a line behind `lines`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
-    #[inline]
-    unsafe fn leaf_value(lines: *const u8, place: u32, key: u32) -> u16 {
-        // SAFETY: the line is there, and as long and aligned as a vector.
-        unsafe {
-            let line = lines.add(place as usize * 64);
-            let words = _mm512_load_si512(line.cast());
-            let less = _mm512_cmplt_epu32_mask(words, _mm512_set1_epi32(key as i32));
-            let count = (u32::from(less) & ((1 << LEAF_KEYS) - 1)).count_ones();
-            line.cast::<u16>().add(2 * LEAF_VALUES_WORD + count as usize).read()
-        }
-    }
-
-    /// Takes the direct answers where there is no leaf, and the default route where there is none.
-    ///
-    /// # Safety
-    /// None but the instructions.
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
-    #[inline]
-    unsafe fn settle(
-        default: u16,
-        direct: &Lines<u16, LOOKUP_BURST_MAX>,
-        found: &mut Lines<u16, LOOKUP_BURST_MAX>,
-        leaf_lanes: u64,
+    /// At most 64 groups; the leaves are lines of the arena.
+    #[inline(always)]
+    unsafe fn finish(
+        &self,
+        index: &Index,
+        groups: &mut [GroupId],
+        count_less: impl Fn(*const u32, u32) -> u32,
     ) {
-        let halves = [leaf_lanes & u64::from(u32::MAX), leaf_lanes >> 32];
-        for (start, lanes) in [0, 32].into_iter().zip(halves) {
-            let lanes = u32::try_from(lanes).unwrap_or(0);
-            // SAFETY: 32 of 64 elements from 0 or 32 on.
+        let count = groups.len();
+        let words = index.arena.lines().as_ptr().cast::<u32>();
+        let mut values = [0_u16; LOOKUP_BURST_MAX];
+        let lanes = if self.has_leaves { count } else { 0 };
+        for (lane, value) in values.iter_mut().enumerate().take(lanes) {
+            prefetch_pointer(words.wrapping_add(self.leaves[lane + AHEAD] as usize));
+            // SAFETY: the leaf is a line of the arena, and has one value more than keys.
             unsafe {
-                let direct = _mm512_loadu_si512(direct.0.as_ptr().add(start).cast());
-                let leaf = _mm512_loadu_si512(found.0.as_ptr().add(start).cast());
-                let both = _mm512_mask_blend_epi16(lanes, direct, leaf);
-                let none = _mm512_cmpeq_epi16_mask(both, _mm512_set1_epi16(NO_MATCH as i16));
-                let both = _mm512_mask_blend_epi16(none, both, _mm512_set1_epi16(default as i16));
-                _mm512_storeu_si512(found.0.as_mut_ptr().add(start).cast(), both);
+                let line = words.add(self.leaves[lane] as usize);
+                let less = count_less(line, self.keys[lane]) as usize;
+                *value = line.add(LEAF_VALUES_WORD).cast::<u16>().add(less).read();
+            }
+        }
+        for lane in 0..count {
+            let entry = self.entries[lane];
+            let value = select(is_leaf(entry), values[lane], lowest(entry));
+            groups[lane].0 = select(value == NO_MATCH, index.default, value);
+        }
+    }
+}
+
+/// The entries of the top and of the pages.
+///
+/// # Safety
+/// At most 64 addresses.
+#[inline(always)]
+unsafe fn enter(index: &Index, addresses: &[u128], entries: &mut Lanes, keys: &mut Lanes) {
+    let words = index.arena.lines().as_ptr().cast::<u32>();
+    let top = index.top.as_ptr();
+    let halves = addresses.as_ptr().cast::<u64>();
+    for lane in 0..addresses.len() {
+        // SAFETY: an address is two halves, the upper one behind the lower one or before it. The
+        // top has an entry for each value of 12 bits, and so has a page, which lies in the arena; a
+        // place of 0 is the dummy's.
+        unsafe {
+            let upper = halves.add(2 * lane + UPPER_HALF).read();
+            let entry = top.add((upper >> 52) as usize).read();
+            let page = lowest_word(upper >> 40 & PAGE_MASK);
+            let place = select(is_table(entry), first_word(entry).wrapping_add(page), 0);
+            let found = words.add(place as usize).read();
+            entries[lane] = select(is_table(entry), found, entry);
+            keys[lane] = lowest_word(upper >> KEY_START);
+        }
+    }
+}
+
+/// Replaces the entries that are tables by those in their slots.
+///
+/// # Safety
+/// At most 64 lanes; `words` are those of the arena that the entries lead into.
+#[inline(always)]
+unsafe fn step(words: *const u32, entries: &mut Lanes, rests: &mut Lanes, count: usize) {
+    for lane in 0..count {
+        let (entry, rest) = (entries[lane], rests[lane]);
+        let code = entry >> CODE_SHIFT & 31;
+        let place = select(is_table(entry), first_word(entry).wrapping_add(rest >> code), 0);
+        // SAFETY: a table lies in the arena with all its slots, a place of 0 is the dummy's.
+        let found = unsafe { words.add(place as usize).read() };
+        entries[lane] = select(is_table(entry), found, entry);
+        rests[lane] = rest & ((1 << code) - 1);
+    }
+}
+
+/// Replaces the entries that are nodes by what is behind them. In a cluster neighbours are nearly
+/// always at the same node, that of its /48: its words are read once for all of them.
+///
+/// # Safety
+/// At most 64 addresses; `words` are those of the arena that the entries lead into.
+#[inline(always)]
+unsafe fn leave_first_nodes(words: *const u32, addresses: &[u128], entries: &mut Lanes) {
+    for (entries, addresses) in entries.chunks_mut(NEIGHBOURS).zip(addresses.chunks(NEIGHBOURS)) {
+        let first = entries[0];
+        let others = entries.iter().fold(0, |others, entry| others | (*entry ^ first));
+        // SAFETY: as the caller says; a node is a line of the arena, and so are its entries.
+        unsafe {
+            if others == 0 && is_node(first) {
+                let node = Node::read(words, first_word(first));
+                for (entry, address) in entries.iter_mut().zip(addresses) {
+                    *entry = words.add(node.place(address) as usize).read();
+                }
+            } else {
+                leave_nodes(words, addresses, entries);
+            }
+        }
+    }
+}
+
+/// Replaces the entries that are nodes by what is behind them; lanes that are at none go through
+/// the dummy, which leads to nothing.
+///
+/// # Safety
+/// At least as many entries as addresses; `words` are those of the arena that they lead into.
+#[inline(always)]
+unsafe fn leave_nodes(words: *const u32, addresses: &[u128], entries: &mut [u32]) {
+    for (entry, address) in entries.iter_mut().zip(addresses) {
+        let line = select(is_node(*entry), first_word(*entry), 0);
+        // SAFETY: a node is a line of the arena, and so are its entries; the dummy as a node
+        // expects nothing and leads to itself.
+        let found = unsafe { words.add(Node::read(words, line).place(address) as usize).read() };
+        *entry = select(is_node(*entry), found, *entry);
+    }
+}
+
+/// Lanes that go through one node together.
+const NEIGHBOURS: usize = 8;
+
+/// What a node says.
+struct Node {
+    expected: u64,
+    mask: u64,
+    base: u32,
+    cover: u32,
+    shift: u32,
+    index: u32,
+    half: usize,
+}
+
+impl Node {
+    /// Reads the node that begins at a word.
+    ///
+    /// # Safety
+    /// The line at `first` is one behind `words`.
+    #[inline(always)]
+    unsafe fn read(words: *const u32, first: u32) -> Self {
+        // SAFETY: a line has these words, and is aligned for longer ones.
+        unsafe {
+            let line = words.add(first as usize);
+            Self {
+                expected: line.add(NODE_EXPECTED_WORD).cast::<u64>().read(),
+                mask: line.add(NODE_MASK_WORD).cast::<u64>().read(),
+                base: line.add(NODE_BASE_WORD).read(),
+                cover: first | COVER_WORD,
+                shift: line.add(NODE_SHIFT_WORD).read(),
+                index: line.add(NODE_INDEX_WORD).read(),
+                half: line.add(NODE_HALF_WORD).read() as usize,
             }
         }
     }
 
-    /// The lanes that need more steps.
-    #[cold]
+    /// Where the entry of an address stands.
+    ///
+    /// # Safety
+    /// The node was one, or the dummy.
+    #[inline(always)]
+    unsafe fn place(&self, address: &u128) -> u32 {
+        let halves = core::ptr::from_ref(address).cast::<u64>();
+        // SAFETY: an address is two halves.
+        let bits = unsafe { halves.add(self.half ^ UPPER_HALF).read() };
+        let slot = lowest_word(bits >> (self.shift & 63)) & self.index;
+        select((bits ^ self.expected) & self.mask == 0, self.base.wrapping_add(slot), self.cover)
+    }
+}
+
+/// The codes that occur, as bits: one for each of the 32.
+#[inline(always)]
+fn codes(entries: &Lanes) -> u32 {
+    entries.iter().fold(0, |codes, entry| codes | 1 << (entry >> CODE_SHIFT & 31))
+}
+
+#[inline(always)]
+const fn is_table(entry: u32) -> bool {
+    entry >= TABLE_MIN
+}
+
+#[inline(always)]
+const fn is_node(entry: u32) -> bool {
+    entry >> CODE_SHIFT == NODE_CODE
+}
+
+#[inline(always)]
+const fn is_leaf(entry: u32) -> bool {
+    entry >> CODE_SHIFT == LEAF_CODE
+}
+
+/// Which of the halves of an address in memory is the upper one.
+const UPPER_HALF: usize = if cfg!(target_endian = "little") { 1 } else { 0 };
+
+/// Where the line of an entry begins.
+#[inline(always)]
+const fn first_word(entry: u32) -> u32 {
+    (entry & LINE_MASK) << LINE_SHIFT
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the others are not wanted")]
+const fn lowest_word(bits: u64) -> u32 {
+    bits as u32
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a result has 16 bits")]
+const fn lowest(entry: u32) -> u16 {
+    entry as u16
+}
+
+/// The levels of x86-64.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Found, GroupId, Index, LEAF_KEYS};
+    use core::arch::x86_64::{
+        _mm256_castsi256_ps, _mm256_cmpgt_epi32, _mm256_load_si256, _mm256_movemask_ps,
+        _mm256_set1_epi32, _mm256_xor_si256, _mm512_load_si512, _mm512_mask_cmplt_epu32_mask,
+        _mm512_set1_epi32,
+    };
+    use std::arch::is_x86_feature_detected;
+
+    /// The words of a leaf that are keys.
+    const KEY_WORDS: u16 = (1 << LEAF_KEYS) - 1;
+    /// Those of them in its second half.
+    const KEY_WORDS_BEHIND: u32 = KEY_WORDS as u32 >> 8;
+
+    pub(super) fn has_avx2() -> bool {
+        is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt")
+    }
+
+    pub(super) fn has_avx512() -> bool {
+        has_avx2()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+    }
+
+    /// The steps are the same for both levels: with AVX-512 the compiler would make gathers of
+    /// them.
+    ///
+    /// # Safety
+    /// The processor has these instructions; at most 64 addresses.
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
     #[inline(never)]
-    fn walk_alone(index: &Index, addresses: &[u128], groups: &mut [GroupId], mut lanes: u64) {
-        while lanes != 0 {
-            let lane = lanes.trailing_zeros() as usize;
-            lanes &= lanes - 1;
-            groups[lane] = GroupId(index.find(addresses[lane]));
+    unsafe fn descend(found: &mut Found, index: &Index, addresses: &[u128]) {
+        // SAFETY: as the caller says.
+        unsafe { found.descend(index, addresses) };
+    }
+
+    /// # Safety
+    /// The processor has these instructions; as many groups as addresses, at most 64.
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    pub(super) unsafe fn avx2(index: &Index, addresses: &[u128], groups: &mut [GroupId]) {
+        // SAFETY: as the caller says; the line is one of the arena, aligned and as long as two
+        // vectors.
+        unsafe {
+            let mut found = Found::new();
+            descend(&mut found, index, addresses);
+            found.finish(index, groups, |line, key| {
+                // There are comparisons of signed numbers only.
+                let bias = _mm256_set1_epi32(i32::MIN);
+                let key = _mm256_set1_epi32(key.cast_signed() ^ i32::MIN);
+                let less = |words: *const u32| {
+                    let words = _mm256_xor_si256(_mm256_load_si256(words.cast()), bias);
+                    _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(key, words)))
+                        .cast_unsigned()
+                };
+                let less = less(line) | (less(line.add(8)) & KEY_WORDS_BEHIND) << 8;
+                less.count_ones()
+            });
         }
     }
 
-    const _: () = assert!(LOOKUP_BURST_MAX.is_multiple_of(LANES));
+    /// # Safety
+    /// The processor has these instructions; as many groups as addresses, at most 64.
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,popcnt")]
+    pub(super) unsafe fn avx512(index: &Index, addresses: &[u128], groups: &mut [GroupId]) {
+        // SAFETY: as the caller says; the line is one of the arena, aligned and as long as a
+        // vector.
+        unsafe {
+            let mut found = Found::new();
+            descend(&mut found, index, addresses);
+            found.finish(index, groups, |line, key| {
+                let words = _mm512_load_si512(line.cast());
+                let key = _mm512_set1_epi32(key.cast_signed());
+                u32::from(_mm512_mask_cmplt_epu32_mask(KEY_WORDS, words, key)).count_ones()
+            });
+        }
+    }
+}
+
+/// Processors that have none of the levels but the portable one.
+#[cfg(not(target_arch = "x86_64"))]
+mod x86 {
+    use super::{GroupId, Index};
+
+    pub(super) const fn has_avx2() -> bool {
+        false
+    }
+
+    pub(super) const fn has_avx512() -> bool {
+        false
+    }
+
+    /// # Safety
+    /// Never called: there is no such level here.
+    pub(super) unsafe fn avx2(_: &Index, _: &[u128], _: &mut [GroupId]) {
+        unreachable!("not available")
+    }
+
+    /// # Safety
+    /// Never called: there is no such level here.
+    pub(super) unsafe fn avx512(_: &Index, _: &[u128], _: &mut [GroupId]) {
+        unreachable!("not available")
+    }
 }

@@ -7,7 +7,7 @@
 //! ```text
 //! top, 4,096 entries (bits 0..12)     in each version of its own
 //!   page, 4,096 entries (12..24)      a table in the arena
-//!     block (24..128)                 a result, a leaf, a table of leaves, a node
+//!     block (24..128)                 a result, a leaf, a table, a node
 //! ```
 //!
 //! Most addresses of a full table are answered by one entry of the top, one of a page, one of a
@@ -26,7 +26,7 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::fib::arena::Arena;
 use crate::fib::next_hop::GROUP_NO_ROUTE;
 use crate::fib::routes::Root;
-use crate::fib::simd::Level;
+use crate::fib::simd::{self, Level};
 use std::sync::Arc;
 
 /// Addresses that one burst lookup takes.
@@ -76,7 +76,7 @@ impl Default for Fib {
         let index = Index {
             top: vec![u32::from(NO_MATCH); FAN].into_boxed_slice(),
             default: GROUP_NO_ROUTE.0,
-            arena: Arc::new(Arena::holding(&[])),
+            arena: Arc::new(Arena::holding(&[], 0)),
             version: 0,
             token: Arc::default(),
             level: Level::detect(),
@@ -96,7 +96,7 @@ impl Fib {
     #[inline]
     pub fn lookup_burst(&self, addresses: &[u128], groups: &mut [GroupId]) {
         debug_assert!(addresses.len() <= LOOKUP_BURST_MAX && groups.len() >= addresses.len());
-        self.index.find_burst(addresses, groups);
+        simd::find_burst(&self.index, addresses, groups);
     }
 
     /// The same table, looked up with other instructions: for comparisons. What the processor does

@@ -7,7 +7,7 @@
 //! *Invariants*: lines that a published version reaches are never written (`arena.rs`).
 
 use crate::base::prefix::Ipv6Prefix;
-use crate::fib::arena::{Arena, Entry, Extent, KIND_TABLE, LINE_WORDS, Record};
+use crate::fib::arena::{Arena, Entry, Extent, Kind, LINE_WORDS, Record};
 use crate::fib::build::Image;
 use crate::fib::next_hop::GROUP_NO_ROUTE;
 use crate::fib::routes::{Change, Root, sorted};
@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// Blocks beyond which building everything is less work than changing each.
 const BLOCKS_AT_ONCE_MAX: usize = 1000;
+/// What stands for a shift in the entry of a page, whose index the lookup knows.
+const PAGE_CODE: u8 = 8;
 /// Lines of a page.
 const PAGE_LINES: usize = FAN / LINE_WORDS;
 
@@ -125,7 +127,7 @@ fn change(
     for slot in touched.slots() {
         let before = Entry(old.top[slot]);
         let words = pages.words(slot, before);
-        if before.kind() == KIND_TABLE {
+        if before.kind() == Kind::Table {
             vanishing.push(Extent { start: before.line(), length: PAGE_LINES });
         }
         top[slot] = write_page(&arena, &mut record, &words)?.0;
@@ -177,7 +179,7 @@ impl Pages<'_> {
     /// The words of a page whose entry in the top was `before`.
     fn words(&self, slot: usize, before: Entry) -> Vec<u32> {
         let old = |place: usize| match before.kind() {
-            KIND_TABLE => self.arena.word(before.line() * LINE_WORDS + place),
+            Kind::Table => self.arena.word(before.line() * LINE_WORDS + place),
             _ => before.0,
         };
         let numbers = blocks_of(slot);
@@ -208,7 +210,7 @@ fn write_page(arena: &Arena, record: &mut Record, words: &[u32]) -> Option<Entry
     }
     let extent = record.take(PAGE_LINES, arena.lines().len())?;
     arena.write(extent, words);
-    Some(Entry::table(u32::try_from(extent.start).ok()?, TOP_BITS))
+    Some(Entry::table(u32::try_from(extent.start).ok()?, PAGE_CODE))
 }
 
 /// The entry that stands for a whole page.
@@ -224,6 +226,7 @@ fn rebuild(old: &Index, routes: &mut Root) -> Index {
     let mut words = vec![0; LINE_WORDS];
     let mut image = Image::default();
     let mut pages: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    let mut longest = PAGE_LINES;
     let numbers: Vec<u32> = routes.blocks().map(|(number, _)| number).collect();
     for number in numbers {
         let entry = build_block(&mut image, routes, number);
@@ -233,22 +236,27 @@ fn rebuild(old: &Index, routes: &mut Root) -> Index {
         words.extend_from_slice(block);
         words.resize((extent.start + extent.length) * LINE_WORDS, 0);
         routes.set_extent(number, extent);
+        longest = longest.max(extent.length);
         let slot = (number >> (BLOCK_BITS - TOP_BITS)) as usize;
         let page = pages.entry(slot).or_insert_with(|| covers(routes, slot));
         page[number as usize % FAN] = entry.0;
     }
     let top: Vec<u32> = (0..FAN)
         .map(|slot| {
-            let page = pages.remove(&slot).unwrap_or_else(|| covers(routes, slot));
+            let page = match pages.remove(&slot) {
+                Some(page) => page,
+                None if routes.short_routes(slot).next().is_none() => vec![u32::from(NO_MATCH)],
+                None => covers(routes, slot),
+            };
             one_result(&page).unwrap_or_else(|| {
                 let line = u32::try_from(words.len() / LINE_WORDS).unwrap_or(u32::MAX);
                 words.extend_from_slice(&page);
-                Entry::table(line, TOP_BITS)
+                Entry::table(line, PAGE_CODE)
             })
         })
         .map(|entry| entry.0)
         .collect();
-    let arena = Arena::holding(&words);
+    let arena = Arena::holding(&words, longest);
     Index {
         top: top.into_boxed_slice(),
         default: default_of(routes),

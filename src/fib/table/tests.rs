@@ -51,7 +51,7 @@ fn burst(fib: &Fib, addresses: &[u128]) -> Vec<GroupId> {
 
 /// The table at each level that this processor has.
 fn at_all_levels(fib: &Fib) -> impl Iterator<Item = Fib> {
-    [Level::Portable, Level::Avx512].into_iter().filter_map(|level| fib.with_level(level))
+    Level::ALL.into_iter().filter_map(|level| fib.with_level(level))
 }
 
 /// Lookups one by one and in bursts, contents and length agree with the oracle.
