@@ -2,7 +2,8 @@
 //!
 //! Read [`rib`] (tables of prefixes: from a file, or made up), [`trace`] (destinations to be looked
 //! up), [`measure`] (interleaved rounds, medians), [`table`] (the bench of the FIB), [`report`]
-//! (the machine, JSON, the table for people).
+//! (the machine, JSON), [`command`]
+//! (the words of the program, one file a command).
 //!
 //! What belongs here drives the router's parts from outside and reports ratios against a baseline
 //! of the same run, with the spread.
@@ -11,6 +12,7 @@
 // and the bench of the whole data path.
 #![forbid(unsafe_code)]
 
+pub mod command;
 pub mod measure;
 pub mod report;
 pub mod rib;

@@ -1,0 +1,51 @@
+//! The words of `kumiki-perf`, one file a command.
+//!
+//! Each command has its arguments as a type and a function `run`; a new one is a file here, a
+//! variant of [`Command`] and an arm of [`Command::run`].
+//!
+//! *Invariants*: what cannot be done is a sentence on standard error and exit code 2.
+
+pub mod fib;
+
+use clap::{Parser, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+
+/// How a command ends: what could not be done is said in a sentence.
+pub type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Measures Kumiki against others, in one run on one machine.
+#[derive(Debug, Parser)]
+#[command(name = "kumiki-perf", version)]
+pub struct Arguments {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What there is to measure.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The table of prefixes beside rte_fib6 and rte_lpm6
+    Fib(fib::FibArguments),
+}
+
+impl Command {
+    /// Runs it.
+    pub fn run(&self) -> Outcome {
+        match self {
+            Self::Fib(arguments) => fib::run(arguments),
+        }
+    }
+}
+
+/// A table for people: the first column is of words, the others are of numbers.
+pub fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY).set_header(header.to_vec());
+    for column in 1..header.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
