@@ -13,7 +13,11 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod comparison;
+pub mod document;
+pub mod html;
 pub mod measure;
+pub mod plot;
 pub mod report;
 pub mod rib;
 pub mod table;

@@ -3,11 +3,11 @@
 //! Owns [`Spread`] and [`rounds`]. A shared machine changes its speed from minute to minute, so
 //! figures are medians over rounds, and ratios are those of medians of the same run.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// A median and the tenth and ninetieth percentile around it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Spread {
     /// A tenth of the values are below.
     pub p10: f64,

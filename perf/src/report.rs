@@ -1,10 +1,11 @@
 //! What a run was made on, and how results are shown.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The machine and the versions.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
 pub struct Environment {
     /// The processor's name.
     pub cpu: String,
@@ -13,7 +14,7 @@ pub struct Environment {
     /// DPDK's version, or `none`.
     pub dpdk: String,
     /// Version of the program.
-    pub version: &'static str,
+    pub version: String,
     /// The commit of the sources, where git knows it.
     pub commit: String,
     /// The command line.
@@ -30,7 +31,7 @@ impl Environment {
             cpu: cpu.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned()),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             dpdk: dpdk_version(),
-            version: env!("CARGO_PKG_VERSION"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
             commit: commit().unwrap_or_else(|| "unknown".to_owned()),
             command: std::env::args().skip(1).collect(),
         }

@@ -3,14 +3,16 @@
 //! Owns the words of the command, which tables are compared, and the JSON form. The bench itself is
 //! [`crate::table`].
 
+use crate::command::output::OutputArguments;
 use crate::command::{Outcome, table};
-use crate::report::Environment;
+use crate::document::{Bar, Better, Document, Figure, Series};
+use crate::measure::Spread;
 use crate::rib::{BrokenLines, Rib};
 use crate::table::{Cost, Effort, Line, Nobody, Others, compare, cost};
 use crate::trace::Kind;
 use clap::Args;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The table of prefixes beside rte_fib6 and rte_lpm6
 #[derive(Args, Debug)]
@@ -21,9 +23,8 @@ pub struct FibArguments {
     /// Load a table in which lines are broken, without them
     #[arg(long)]
     lenient: bool,
-    /// Write the results there
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArguments,
     /// Rounds of each comparison
     #[arg(long, default_value_t = 31)]
     rounds: usize,
@@ -35,15 +36,11 @@ pub struct FibArguments {
     quick: bool,
 }
 
-/// Version of the JSON form.
-const SCHEMA: &str = "kumiki.perf.fib/1";
 /// Passes that warm the caches, in a warm and in a cold comparison.
 const WARM_PASSES: [usize; 2] = [8, 1];
 
 #[derive(Serialize)]
 struct FibReport {
-    schema: &'static str,
-    environment: Environment,
     lookups: Vec<Line>,
     costs: Vec<Cost>,
     ratio_vs_rte_fib6_avx512: Option<f64>,
@@ -79,10 +76,18 @@ pub fn run(arguments: &FibArguments) -> Outcome {
         }
     }
     bench.print_costs();
-    if let Some(path) = &arguments.json {
-        bench.write(path, &full)?;
+    let mut document = bench.document(&full);
+    if arguments.rib.is_none() {
+        document.notes.push(format!(
+            "The full table is made up in the shape of the public one ({} routes); --rib FILE \
+             takes a real one.",
+            full.prefixes.len()
+        ));
     }
-    Ok(())
+    for note in &document.notes {
+        println!("{note}");
+    }
+    arguments.output.write(&document)
 }
 
 struct Bench {
@@ -155,7 +160,7 @@ impl Bench {
         println!("{table}\n");
     }
 
-    fn write(self, path: &Path, full: &Rib) -> std::io::Result<()> {
+    fn document(self, full: &Rib) -> Document {
         let ratio = |trace: Kind, name: &str| {
             let is_it = |line: &&Line| {
                 line.rib == full.name
@@ -166,9 +171,10 @@ impl Bench {
             self.lookups.iter().find(is_it).map(|line| line.ratio)
         };
         let own = self.costs.first();
-        let report = FibReport {
-            schema: SCHEMA,
-            environment: Environment::of_this_run(),
+        let mut document = Document::of_this_run("fib", "The table of prefixes");
+        document.series = self.series();
+        document.figures = self.figures();
+        document.add_details(&FibReport {
             ratio_vs_rte_fib6_avx512: ratio(Kind::Uniform, "rte_fib6, avx512"),
             ratio_vs_rte_fib6_avx512_zipf: ratio(Kind::Zipf, "rte_fib6, avx512"),
             ratio_vs_rte_lpm6: ratio(Kind::Uniform, "rte_lpm6"),
@@ -178,9 +184,53 @@ impl Bench {
             bytes_per_prefix: own.map_or(0.0, |cost| cost.bytes_per_prefix),
             lookups: self.lookups,
             costs: self.costs,
-        };
-        std::fs::write(path, serde_json::to_string_pretty(&report)? + "\n")
+        });
+        document
     }
+
+    fn series(&self) -> Vec<Series> {
+        let lookups = self.lookups.iter().map(|line| {
+            let name = format!("{}, {}", title(line), line.name);
+            Series::new(name, "M lookups/s", Better::Higher, line.mega_lookups_per_second)
+        });
+        let costs = self.costs.iter().flat_map(|cost| {
+            let name = |what: &str| format!("{}: {what}", cost.rib);
+            let lower = Better::Lower;
+            let change = Spread {
+                p10: cost.update_us_p50,
+                p50: cost.update_us_p50,
+                p90: cost.update_us_p99,
+            };
+            [
+                Series::new(name("build"), "ms", lower, cost.build_ms),
+                Series::new(name("one change, median to p99"), "µs", lower, change),
+                Series::single(name("memory"), "B/prefix", lower, cost.bytes_per_prefix),
+            ]
+        });
+        lookups.chain(costs).collect()
+    }
+
+    fn figures(&self) -> Vec<Figure> {
+        let mut figures: Vec<Figure> = Vec::new();
+        for line in &self.lookups {
+            let title = title(line);
+            let bar = Bar { name: line.name.clone(), spread: line.mega_lookups_per_second };
+            match figures.last_mut() {
+                Some(Figure::Bars { title: last, bars, .. }) if *last == title => bars.push(bar),
+                _ => {
+                    let unit = "M lookups/s".to_owned();
+                    figures.push(Figure::Bars { title, unit, bars: vec![bar] });
+                }
+            }
+        }
+        figures
+    }
+}
+
+/// What a line is about, its contestant left out.
+fn title(line: &Line) -> String {
+    let kind = format!("{:?}", line.trace).to_lowercase();
+    format!("{}, {kind}, {} warm passes", line.rib, line.warm_passes)
 }
 
 fn print_lines(lines: &[Line]) {

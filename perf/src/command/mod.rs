@@ -5,7 +5,10 @@
 //!
 //! *Invariants*: what cannot be done is a sentence on standard error and exit code 2.
 
+pub mod compare;
 pub mod fib;
+pub mod output;
+pub mod report;
 
 use clap::{Parser, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
@@ -27,6 +30,10 @@ pub struct Arguments {
 pub enum Command {
     /// The table of prefixes beside rte_fib6 and rte_lpm6
     Fib(fib::FibArguments),
+    /// Two results of the same command, figure by figure
+    Compare(compare::CompareArguments),
+    /// Several results on one page with plots
+    Report(report::ReportArguments),
 }
 
 impl Command {
@@ -34,6 +41,8 @@ impl Command {
     pub fn run(&self) -> Outcome {
         match self {
             Self::Fib(arguments) => fib::run(arguments),
+            Self::Compare(arguments) => compare::run(arguments),
+            Self::Report(arguments) => report::run(arguments),
         }
     }
 }
