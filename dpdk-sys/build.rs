@@ -27,8 +27,18 @@ const LIBRARIES: &[&str] = &[
     "rte_log",
 ];
 
-/// The shim: what the router needs, and the tables that ours is measured against.
-const SHIM: &[&str] = &["shim/shim.h", "shim/shim.c", "shim/tables.h", "shim/tables.c"];
+/// The shim: what the router needs, the tables that ours is measured against, and the meter.
+const SHIM: &[&str] = &[
+    "shim/shim.h",
+    "shim/shim.c",
+    "shim/tables.h",
+    "shim/tables.c",
+    "shim/meter.h",
+    "shim/meter.c",
+];
+
+/// The meter as a library that is loaded before somebody else's router.
+const PRELOAD: &[&str] = &["shim/meter.c", "shim/preload.c"];
 
 /// Functions bound; everything inline goes through `shim.c`.
 const FUNCTIONS: &[&str] = &[
@@ -73,7 +83,7 @@ enum Mode {
 fn main() {
     println!("cargo:rerun-if-env-changed=DPDK");
     println!("cargo:rerun-if-env-changed=PKG_CONFIG_PATH");
-    for file in ["build.rs", "shim/bindings.h"].iter().chain(SHIM) {
+    for file in ["build.rs", "shim/bindings.h"].iter().chain(SHIM).chain(PRELOAD) {
         println!("cargo:rerun-if-changed={file}");
     }
     let mode = match env::var("DPDK").as_deref() {
@@ -120,6 +130,8 @@ fn build() -> Result<String, String> {
     write_bindings(&cflags, &out)?;
     // DPDK is there: a shim that does not fit it is our defect and must not pass for its absence.
     compile_shim(&cflags).unwrap_or_else(|error| fail(&error));
+    let preload = compile_preload(&cflags, &out).unwrap_or_else(|error| fail(&error));
+    println!("cargo:meter={}", preload.display());
     for path in &library.link_paths {
         println!("cargo:rustc-link-search=native={}", path.display());
     }
@@ -177,4 +189,17 @@ fn compile_shim(cflags: &[String]) -> Result<(), String> {
         shim.flag(flag);
     }
     shim.try_compile("kumiki_dpdk_shim").map_err(|error| format!("the shim fails: {error}"))
+}
+
+/// Compiles the meter into a shared library, with the symbols of DPDK left to who loads it.
+fn compile_preload(cflags: &[String], out: &Path) -> Result<PathBuf, String> {
+    let library = out.join("libkumiki_meter.so");
+    let compiler = cc::Build::new().opt_level(3).try_get_compiler();
+    let mut command = compiler.map_err(|error| error.to_string())?.to_command();
+    command.args(["-shared", "-fPIC", "-o"]).arg(&library).args(cflags).args(PRELOAD).arg("-ldl");
+    match command.status() {
+        Ok(status) if status.success() => Ok(library),
+        Ok(status) => Err(format!("the meter fails: {status}")),
+        Err(error) => Err(format!("the compiler does not run: {error}")),
+    }
 }

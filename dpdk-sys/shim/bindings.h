@@ -10,3 +10,4 @@
 
 #include "shim.h"
 #include "tables.h"
+#include "meter.h"

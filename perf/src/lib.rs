@@ -15,10 +15,14 @@
 pub mod command;
 pub mod comparison;
 pub mod document;
+#[cfg(dpdk)]
+pub mod forward;
 pub mod html;
 pub mod measure;
 pub mod plot;
 pub mod report;
 pub mod rib;
 pub mod table;
+#[cfg(dpdk)]
+pub mod testpmd;
 pub mod trace;

@@ -99,6 +99,14 @@ impl Rib {
         )
     }
 
+    /// `count` of the prefixes, taken at equal distances: a smaller table of the same shape.
+    pub fn thinned(&self, count: usize) -> Self {
+        let count = count.clamp(1, self.prefixes.len().max(1));
+        let places = (0..count).map(|place| place * self.prefixes.len() / count);
+        let prefixes = places.filter_map(|place| self.prefixes.get(place).copied()).collect();
+        Self::new(&format!("{count} routes of the {}", self.name), prefixes)
+    }
+
     /// A table in the shape of the public one of 2026: lengths, nesting, and a few networks that
     /// announce thousands of /48.
     pub fn public_shape(count: usize) -> Self {

@@ -33,6 +33,11 @@ impl Failure {
         if result < 0 { Err(Self::from_result(result)) } else { Ok(()) }
     }
 
+    /// Of an argument that makes no sense.
+    pub(crate) const fn invalid() -> Self {
+        Self { errno: libc::EINVAL, log: String::new() }
+    }
+
     /// Whether the driver does not know how.
     pub const fn is_unsupported(&self) -> bool {
         self.errno == libc::ENOTSUP || self.errno == libc::ENOSYS

@@ -3,7 +3,8 @@
 //! Read [`eal`] (started once, and the threads that may use it), [`mempool`] (where buffers live),
 //! [`mbuf`] (a packet), [`port`] (a device from probe to removal), [`queue`] (its two halves, one
 //! worker each), `gate` and [`redial`] (a device whose other end comes and goes), [`failure`] (what
-//! DPDK says when it refuses). [`tables`] are DPDK's own tables of prefixes, for comparisons.
+//! DPDK says when it refuses). [`tables`] are DPDK's own tables of prefixes and
+//! [`meter`] is a stopwatch in place of a driver: both for comparisons.
 //!
 //! One of the four rooms with `unsafe`. *Invariants*: whoever holds an [`Eal`] proves that EAL
 //! runs; buffers return to their pool on drop, pools live as long as the process; a device is
@@ -18,6 +19,7 @@ pub mod failure;
 mod gate;
 pub mod mbuf;
 pub mod mempool;
+pub mod meter;
 pub mod port;
 pub mod queue;
 pub mod redial;
@@ -27,6 +29,7 @@ pub use eal::{Eal, EalError, EalOptions, EalThread};
 pub use failure::Failure;
 pub use mbuf::{Mbuf, free_burst};
 pub use mempool::{MbufAlloc, Mempool};
+pub use meter::{Meter, MeterFrames, MeterWindow};
 pub use port::{Link, Port, PortCounters, PortError, PortMonitor, PortOptions, Started, Stopped};
 pub use queue::{RxInterrupt, RxQueue, TxQueue};
 pub use redial::Redial;

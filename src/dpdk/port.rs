@@ -223,6 +223,10 @@ impl<State> Port<State> {
         &self.lease.device.name
     }
 
+    pub(super) const fn lease(&self) -> &Arc<Lease> {
+        &self.lease
+    }
+
     /// For other threads.
     pub fn monitor(&self) -> PortMonitor {
         PortMonitor { device: Arc::clone(&self.lease.device) }

@@ -7,6 +7,8 @@
 
 pub mod compare;
 pub mod fib;
+#[cfg(dpdk)]
+pub mod forward;
 pub mod output;
 pub mod report;
 
@@ -30,6 +32,9 @@ pub struct Arguments {
 pub enum Command {
     /// The table of prefixes beside rte_fib6 and rte_lpm6
     Fib(fib::FibArguments),
+    /// Cycles a packet of the whole data path, beside testpmd
+    #[cfg(dpdk)]
+    Forward(forward::ForwardArguments),
     /// Two results of the same command, figure by figure
     Compare(compare::CompareArguments),
     /// Several results on one page with plots
@@ -41,6 +46,8 @@ impl Command {
     pub fn run(&self) -> Outcome {
         match self {
             Self::Fib(arguments) => fib::run(arguments),
+            #[cfg(dpdk)]
+            Self::Forward(arguments) => forward::run(arguments),
             Self::Compare(arguments) => compare::run(arguments),
             Self::Report(arguments) => report::run(arguments),
         }

@@ -1,0 +1,288 @@
+//! The whole data path in one process: a real worker, real buffers, a meter in place of the driver.
+//!
+//! Owns the world that is forwarded in and [`measure`]. What is measured is everything a worker does
+//! with a packet between taking it from one port and giving it to another: checks, lookup, ECMP,
+//! liveness, hop limit, MTU, neighbour, counters. The meter is `kumiki::dpdk::Meter`.
+//!
+//! *Invariants*: every frame that went in came out with its hop limit one less, or the run fails.
+
+use crate::measure::Spread;
+use crate::rib::Rib;
+use crate::trace::{Kind, Trace};
+use kumiki::base::ids::{GroupId, LcoreId, MacAddress, NextHopId, PortId};
+use kumiki::base::rcu::Publisher;
+use kumiki::base::route::PortRole;
+use kumiki::base::time::{Duration, Instant};
+use kumiki::dataplane::lcore::WorkerRings;
+use kumiki::dataplane::{
+    LcoreCounters, LcoreSnapshot, NodeId, PuntRings, PuntSender, Worker, WorkerPort, WorkerSetup,
+};
+use kumiki::dpdk::{
+    Eal, EalThread, Failure, Mbuf, Mempool, Meter, MeterFrames, Port, PortError, PortOptions,
+    Started, eal,
+};
+use kumiki::fib::{
+    Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
+};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Octets of a frame before its payload: Ethernet, IPv6, UDP.
+pub const HEADER_OCTETS: u16 = 14 + 40 + 8;
+/// Where the destination address stands.
+const DESTINATION_OFFSET: u16 = 14 + 24;
+/// Buffers under way in each direction, as many as descriptors of a usual device.
+const IN_FLIGHT: u16 = 1024;
+/// Buffers of the pool: both directions, bursts and caches.
+const BUFFERS: u32 = 8192;
+/// Neighbours that packets leave to.
+const NEIGHBORS: u16 = 16;
+/// Hop limit of the frames.
+const HOP_LIMIT: u8 = 64;
+/// Packets that warm the caches before the windows count.
+const WARM_PACKETS: usize = 1 << 21;
+/// Packets of a loop.
+const BURST: usize = 64;
+
+/// Why a run gave no figure.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// A port.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// DPDK.
+    #[error("the meter does not start: {0}")]
+    Meter(#[from] Failure),
+    /// Memory.
+    #[error(transparent)]
+    Pool(#[from] kumiki::dpdk::mempool::MempoolError),
+    /// Frames were lost or came out wrong.
+    #[error("of {out} frames {back} came back, {odd} of them wrong: {drops}")]
+    Wrong {
+        /// Handed out.
+        out: u64,
+        /// Came back.
+        back: u64,
+        /// With another hop limit than one less.
+        odd: u64,
+        /// What the worker counted.
+        drops: String,
+    },
+}
+
+/// What one run found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// Routes of the table.
+    pub routes: usize,
+    /// Octets of a frame, without its checksum.
+    pub frame_octets: u16,
+    /// TSC cycles a packet: everything but the generator.
+    pub cycles: Spread,
+    /// Those of them spent on allocating and freeing buffers.
+    pub pool_cycles: Spread,
+    /// Cycles by node of the graph, its own.
+    pub stages: Vec<(String, f64)>,
+}
+
+/// Two ports on nothing, the first of which will be the source.
+pub struct Bench {
+    eal: Eal,
+    _thread: EalThread,
+    pool: Mempool,
+    instance: u32,
+}
+
+impl Bench {
+    /// A bench on the thread that calls.
+    pub fn new(eal: Eal, thread: EalThread) -> Result<Self, ForwardError> {
+        let pool = Mempool::create(&eal, "forward", BUFFERS)?;
+        Ok(Self { eal, _thread: thread, pool, instance: 0 })
+    }
+
+    /// Forwards `packets` frames of so many octets along the routes of `rib`.
+    pub fn measure(
+        &mut self,
+        rib: &Rib,
+        frame_octets: u16,
+        packets: usize,
+    ) -> Result<Figures, ForwardError> {
+        let (input, in_rx, in_tx) = self.open()?;
+        let (output, out_rx, out_tx) = self.open()?;
+        let mut publisher = Publisher::new(world(rib));
+        let counters = Arc::new(LcoreCounters::new(usize::from(NEIGHBORS)));
+        let mut worker = Worker::new(WorkerSetup {
+            lcore: LcoreId(0),
+            reader: publisher.reader().unwrap_or_else(|_| unreachable!("the first reader")),
+            ports: vec![
+                WorkerPort::new(PortId(0), Some(Box::new(in_rx)), Box::new(in_tx)),
+                WorkerPort::new(PortId(1), Some(Box::new(out_rx)), Box::new(out_tx)),
+            ],
+            punts: PuntSender::<Mbuf>::new(PuntRings::new(), Box::new(|| {}), Box::new(|| {})),
+            rings: WorkerRings::new(),
+            counters: Arc::clone(&counters),
+            hash_seed: 1,
+            cycles: eal::cycles,
+        });
+        let frames = frames(rib, frame_octets);
+        let meter = Meter::attach(&[&input, &output], self.pool, frames)?;
+        let start = Instant::ZERO;
+        for loops in 0..WARM_PACKETS / BURST {
+            worker.run_once(start + Duration::from_nanos(loops as u64));
+        }
+        let (before, warm_windows) = (counters.snapshot(), meter.windows().len());
+        for loops in 0..packets / BURST {
+            worker.run_once(start + Duration::from_nanos(loops as u64));
+        }
+        let after = counters.snapshot();
+        let windows = meter.windows();
+        let [out, back, odd] = meter.counts();
+        drop(worker);
+        drop(meter);
+        if out != back || odd != 0 {
+            return Err(ForwardError::Wrong { out, back, odd, drops: drops_of(&after) });
+        }
+        let counted = windows.get(warm_windows..).unwrap_or(&windows);
+        let of = |figure: fn(&kumiki::dpdk::MeterWindow) -> f32| {
+            Spread::of(counted.iter().map(|window| f64::from(figure(window))).collect())
+        };
+        Ok(Figures {
+            routes: rib.prefixes.len(),
+            frame_octets,
+            cycles: of(|window| window.router + window.pool),
+            pool_cycles: of(|window| window.pool),
+            stages: stages(&before, &after),
+        })
+    }
+
+    fn open(
+        &mut self,
+    ) -> Result<(Port<Started>, kumiki::dpdk::RxQueue, kumiki::dpdk::TxQueue), ForwardError> {
+        let name = format!("net_null{}", self.instance);
+        self.instance += 1;
+        let options = PortOptions {
+            queues: 1,
+            descriptors: 512,
+            mtu: None,
+            mac: None,
+            is_promiscuous: false,
+            wants_interrupts: false,
+            may_lack_peer: false,
+        };
+        let mut started = Port::probe(&self.eal, &name, &name)?.start(&options, self.pool)?;
+        let queues = started.rx.pop().zip(started.tx.pop());
+        let (rx, tx) = queues.unwrap_or_else(|| unreachable!("one queue was asked for"));
+        Ok((started.port, rx, tx))
+    }
+}
+
+/// The frames for a table: to addresses inside of its prefixes, drawn uniformly.
+pub fn frames(rib: &Rib, frame_octets: u16) -> MeterFrames {
+    let destinations = match rib.prefixes.as_slice() {
+        [only] => vec![(only.bits() | 1).to_be_bytes()],
+        several => Trace::new(Kind::Uniform, several).octets,
+    };
+    MeterFrames {
+        header: header(frame_octets),
+        destination_offset: DESTINATION_OFFSET,
+        frame_octets,
+        in_flight: IN_FLIGHT,
+        destinations,
+    }
+}
+
+/// Ethernet, IPv6 and UDP of a frame; the destination is the meter's.
+fn header(frame_octets: u16) -> Vec<u8> {
+    let payload = frame_octets - 54;
+    let mut header = own_mac(0).0.to_vec();
+    header.extend_from_slice(&[2, 0, 0, 0, 9, 9, 0x86, 0xdd]);
+    header.extend_from_slice(&[0x60, 0, 0x12, 0x34]);
+    header.extend_from_slice(&payload.to_be_bytes());
+    header.extend_from_slice(&[17, HOP_LIMIT]);
+    header.extend_from_slice(&0x2001_0db8_0000_0000_0000_0000_0000_0007_u128.to_be_bytes());
+    header.extend_from_slice(&[0; 16]);
+    header.extend_from_slice(&4000_u16.to_be_bytes());
+    header.extend_from_slice(&5000_u16.to_be_bytes());
+    header.extend_from_slice(&payload.to_be_bytes());
+    header.extend_from_slice(&[0, 1]);
+    header
+}
+
+const fn own_mac(port: u8) -> MacAddress {
+    MacAddress([2, 0, 0, 0, 0, port])
+}
+
+/// Two ports, sixteen neighbours behind the second, and the routes: three of four to one neighbour
+/// each, the others to two.
+fn world(rib: &Rib) -> Forwarding {
+    let mut interfaces = InterfaceTable::default();
+    for port in 0..2_u8 {
+        let is_set = interfaces.set(Interface {
+            port: PortId(u16::from(port)),
+            role: PortRole::Fabric,
+            mac: own_mac(port),
+            vlan: None,
+            mtu: 9000,
+            link_local: own_mac(port).link_local(),
+            icmp_source: own_mac(port).link_local(),
+            is_up: true,
+        });
+        assert!(is_set, "two ports fit");
+    }
+    let next_hops = (0..NEIGHBORS).map(|number| {
+        let [high, low] = number.to_be_bytes();
+        let mac = MacAddress([2, 0, 0, 1, high, low]);
+        NextHop {
+            port: PortId(1),
+            address: mac.link_local(),
+            adjacency: Some(Adjacency::ipv6(mac, own_mac(1))),
+        }
+    });
+    let pairs = (0..NEIGHBORS).map(|number| vec![number, (number + 1) % NEIGHBORS]);
+    let singles = (0..NEIGHBORS).map(|number| vec![number]);
+    let members = singles.chain(pairs).map(|members| members.into_iter().map(NextHopId).collect());
+    let groups: Vec<NextHopGroup> = core::iter::once(NextHopGroup::Unreachable)
+        .chain(members.map(NextHopGroup::forward))
+        .collect();
+    let mut table = Fib::default();
+    let changes: Vec<_> = rib
+        .prefixes
+        .iter()
+        .enumerate()
+        .map(|(number, prefix)| (*prefix, Some(group_of(number))))
+        .collect();
+    table.apply(&changes);
+    Forwarding {
+        table,
+        groups: Arc::new(groups),
+        next_hops: Arc::new(next_hops.collect()),
+        interfaces: Arc::new(interfaces),
+        ..Forwarding::empty(Arc::new(Liveness::new(usize::from(NEIGHBORS))))
+    }
+}
+
+fn group_of(number: usize) -> GroupId {
+    let neighbors = usize::from(NEIGHBORS);
+    let hash = number.wrapping_mul(7919) >> 3;
+    let pair = if number % 4 == 3 { neighbors } else { 0 };
+    GroupId(u16::try_from(1 + pair + hash % neighbors).unwrap_or(1))
+}
+
+/// Cycles a packet that the nodes counted between two snapshots.
+fn stages(before: &LcoreSnapshot, after: &LcoreSnapshot) -> Vec<(String, f64)> {
+    let packets = after.node(NodeId::PortInput).packets - before.node(NodeId::PortInput).packets;
+    NodeId::ALL
+        .iter()
+        .map(|node| (node, after.node(*node).cycles - before.node(*node).cycles))
+        .filter(|(_, cycles)| *cycles > 0)
+        .map(|(node, cycles)| (node.name().to_owned(), cycles as f64 / packets.max(1) as f64))
+        .collect()
+}
+
+fn drops_of(snapshot: &LcoreSnapshot) -> String {
+    let reasons = kumiki::dataplane::DropReason::ALL.iter().filter_map(|reason| {
+        let count = snapshot.dropped(*reason);
+        (count > 0).then(|| format!("{count} {}", reason.name()))
+    });
+    reasons.collect::<Vec<_>>().join(", ")
+}
