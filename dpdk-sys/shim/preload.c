@@ -1,9 +1,10 @@
 /*
  * The meter in somebody else's router: a library to be loaded before it.
  *
- * Takes the place of rte_eth_rx_queue_setup, to learn the pool, and of rte_eth_dev_start. The ports that start get the meter that the file named by
- * KUMIKI_METER_FRAMES describes, the first as source and the others as sinks; at the end the
- * windows are written to the file named by KUMIKI_METER_RESULT, a line "router pool" each.
+ * Takes the place of rte_eth_rx_queue_setup, to learn the pool, and of rte_eth_dev_start. The
+ * ports that start get the meter that the file named by KUMIKI_METER_FRAMES describes, the first
+ * as source and the others as sinks; at the end the windows are written to the file named by
+ * KUMIKI_METER_RESULT, a line "router pool" each.
  *
  * The file: struct kumiki_meter_frames, then the destinations.
  */

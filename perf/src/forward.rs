@@ -1,8 +1,8 @@
 //! The whole data path in one process: a real worker, real buffers, a meter in place of the driver.
 //!
-//! Owns the world that is forwarded in and [`measure`]. What is measured is everything a worker does
-//! with a packet between taking it from one port and giving it to another: checks, lookup, ECMP,
-//! liveness, hop limit, MTU, neighbour, counters. The meter is `kumiki::dpdk::Meter`.
+//! Owns the world that is forwarded in and [`Bench`]. What is measured is everything that a worker
+//! does with a packet between taking it from one port and giving it to another: checks, lookup,
+//! ECMP, liveness, hop limit, MTU, neighbour, counters. The meter is `kumiki::dpdk::Meter`.
 //!
 //! *Invariants*: every frame that went in came out with its hop limit one less, or the run fails.
 
@@ -22,7 +22,8 @@ use kumiki::dpdk::{
     Started, eal,
 };
 use kumiki::fib::{
-    Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
+    Adjacency, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness, NextHop,
+    NextHopGroup,
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -254,7 +255,7 @@ fn world(rib: &Rib) -> Forwarding {
     table.apply(&changes);
     Forwarding {
         table,
-        groups: Arc::new(groups),
+        groups: Arc::new(GroupTable::new(groups)),
         next_hops: Arc::new(next_hops.collect()),
         interfaces: Arc::new(interfaces),
         ..Forwarding::empty(Arc::new(Liveness::new(usize::from(NEIGHBORS))))

@@ -14,6 +14,8 @@ use std::time::Duration;
 const METER: &str = env!("KUMIKI_METER");
 /// The program.
 const PROGRAM: &str = "dpdk-testpmd";
+/// Its memory; in hugepages where there are so many, as ours is.
+const MEMORY_MIB: u64 = 512;
 /// The share of the windows that warm the caches.
 const WARM_SHARE: usize = 4;
 
@@ -85,7 +87,11 @@ fn run(
     let Place { cpu, other_cpu } = place;
     let mut child = Command::new(PROGRAM)
         .args(["-l", &format!("{other_cpu},{cpu}"), "--main-lcore", &other_cpu.to_string()])
-        .args(["--no-shconf", "--no-huge", "-m", "512", "--no-pci", "--log-level=error"])
+        .args(match kumiki::dpdk::eal::free_hugepages_mib() {
+            0..MEMORY_MIB => ["--no-shconf", "--no-huge"],
+            MEMORY_MIB.. => ["--no-shconf", "--huge-unlink"],
+        })
+        .args(["-m", &MEMORY_MIB.to_string(), "--no-pci", "--log-level=error"])
         .args(["--vdev", "net_null0", "--vdev", "net_null1", "--"])
         .args([&format!("--forward-mode={}", mode.name()), "--total-num-mbufs=16384"])
         .env("LD_PRELOAD", METER)

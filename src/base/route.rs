@@ -13,7 +13,7 @@ use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 
 /// Next hops one route may have: a torus node has four fabric links, a dense circulant sixteen.
-pub const ECMP_WIDTH_MAX: usize = 16;
+pub const ECMP_WIDTH_MAX: usize = 64;
 
 /// What a port is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

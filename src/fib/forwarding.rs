@@ -7,8 +7,9 @@
 //! indexes `next_hops`; both hold by construction in `rib::compile` and are asserted there.
 
 use crate::base::ids::{GroupId, NextHopId};
+use crate::fib::group_table::{Choice, GroupTable};
 use crate::fib::interface_table::InterfaceTable;
-use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup, pick};
+use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup};
 use crate::fib::table::Fib;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub struct Forwarding {
     /// Prefix to group.
     pub table: Fib,
     /// Group number to group; index 0 is [`NextHopGroup::Unreachable`].
-    pub groups: Arc<Vec<NextHopGroup>>,
+    pub groups: Arc<GroupTable>,
     /// Next-hop number to next hop.
     pub next_hops: Arc<Vec<NextHop>>,
     /// Ports.
@@ -35,7 +36,7 @@ impl Forwarding {
         Self {
             epoch: 0,
             table: Fib::default(),
-            groups: Arc::new(vec![NextHopGroup::Unreachable]),
+            groups: Arc::default(),
             next_hops: Arc::default(),
             interfaces: Arc::default(),
             liveness,
@@ -54,11 +55,25 @@ impl Forwarding {
         self.next_hops.get(id.index())
     }
 
-    /// The member for a flow: that of its bucket when alive, else of the next bucket with a living
-    /// one; `None` when no member lives. When one dies, the flows of the others stay where they
-    /// are.
+    /// The living member of a group for a flow, which `flow_hash` yields when it is needed; `None`
+    /// when no member lives and for groups that do not forward. When one dies, the flows of the
+    /// others stay where they are.
     #[inline]
-    pub fn choose(&self, buckets: &[NextHopId], flow_hash: u32) -> Option<NextHopId> {
-        pick(buckets, flow_hash, |member| self.liveness.is_alive(member))
+    pub fn choose(&self, id: GroupId, flow_hash: impl FnOnce() -> u32) -> Option<NextHopId> {
+        let (member, hash) = match self.groups.choice(id) {
+            Choice::Single(member) => (member, 0),
+            Choice::Hashed(buckets) => {
+                let hash = flow_hash();
+                (self.groups.member(buckets, hash)?, hash)
+            }
+            Choice::Other => return None,
+        };
+        if self.liveness.is_alive(member) { Some(member) } else { self.replacement(id, hash) }
+    }
+
+    /// Who takes the flows of a dead member.
+    #[cold]
+    fn replacement(&self, id: GroupId, flow_hash: u32) -> Option<NextHopId> {
+        self.group(id).member(flow_hash, |member| self.liveness.is_alive(member))
     }
 }

@@ -1,14 +1,15 @@
 //! All that an lcore reads: prefixes, next hops, ports, in one immutable snapshot.
 //!
 //! Read [`forwarding`] (the snapshot), [`table`] (longest-prefix match: its shape), then `lookup`
-//! (the search in a block) and `update` (changes), [`next_hop`] (groups, rewrites, liveness),
-//! [`interface_table`]. [`oracle`] is what the table is compared with.
+//! (the search in a block) and `update` (changes), [`next_hop`] (groups, rewrites, liveness)
+//! with [`group_table`], [`interface_table`]. [`oracle`] is what the table is compared with.
 //!
 //! Absent on purpose: who wrote it and why. Routes with their sources live in `rib`.
 
 mod arena;
 mod build;
 pub mod forwarding;
+pub mod group_table;
 pub mod interface_table;
 mod lookup;
 pub mod next_hop;
@@ -19,6 +20,7 @@ pub mod table;
 mod update;
 
 pub use forwarding::Forwarding;
+pub use group_table::GroupTable;
 pub use interface_table::{Interface, InterfaceTable};
 pub use next_hop::{Adjacency, GROUP_NO_ROUTE, Liveness, NextHop, NextHopGroup};
 pub use table::Fib;

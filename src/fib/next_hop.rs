@@ -5,17 +5,22 @@
 //!
 //! *Invariants*: group 0 is "no route"; a group's buckets hold only members of the group; a bucket
 //! count is a power of two, so that choosing needs no division. A flow moves only when its member
-//! dies or leaves, or to a member that joins.
+//! dies or leaves, or to a member that joins or whose weight grew.
 //! *Standards*: RFC 2992 (hash-threshold ECMP), RFC 6438 (flow label in the hash).
 
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
 use crate::base::prng::Prng;
+use crate::base::route::ECMP_WIDTH_MAX;
 use core::net::Ipv6Addr;
 use core::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 
-/// Buckets of a group with more than one member.
-pub const BUCKET_COUNT: usize = 64;
+/// Buckets of a group with more than one member, at least …
+pub const BUCKETS_MIN: usize = 64;
+/// … and at most.
+pub const BUCKETS_MAX: usize = 1024;
+/// Buckets for each part of the sum of the weights, so that shares are right within a sixteenth.
+const BUCKETS_PER_WEIGHT: usize = 16;
 
 /// Ethernet header that precedes the packet on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +54,17 @@ pub struct NextHop {
 /// What happens to a packet whose lookup ended here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextHopGroup {
-    /// Send to the member that the flow hash chooses. The array has one slot for one member, else
-    /// [`BUCKET_COUNT`] slots.
+    /// Send to the member that the flow hash chooses. There is one bucket for one member, else a
+    /// power of two from [`BUCKETS_MIN`] to [`BUCKETS_MAX`].
     Forward {
         /// The members, sorted, without repeats.
         members: Arc<[NextHopId]>,
+        /// What each member's share is a multiple of, in the same order.
+        weights: Arc<[u8]>,
         /// Hash bucket to member.
         buckets: Arc<[NextHopId]>,
+        /// Where packets go while no member lives, computed before it happens.
+        backup: Option<NextHopId>,
     },
     /// The destination is a neighbour on this link whose address is not resolved: punt for ND.
     OnLink(PortId),
@@ -73,7 +82,11 @@ pub const GROUP_NO_ROUTE: GroupId = GroupId(0);
 /// Seed of the fixed order in which members are dealt to buckets.
 const DEAL_SEED: u64 = 0x6b75_6d69_6b69;
 
-const _: () = assert!(BUCKET_COUNT.is_power_of_two());
+const _: () = assert!(BUCKETS_MIN.is_power_of_two() && BUCKETS_MAX.is_power_of_two());
+const _: () = assert!(BUCKETS_MAX >= BUCKETS_PER_WEIGHT * ECMP_WIDTH_MAX);
+
+/// A member and its weight, from 1 on.
+type Share = (NextHopId, u8);
 
 impl NextHopGroup {
     /// A group that shares flows equally between `members`; `Unreachable` when there are none.
@@ -84,20 +97,52 @@ impl NextHopGroup {
     /// A group for `members` that takes the place of `old`: flows of members that stay keep them,
     /// those of members that left go where [`pick`] sent them while their member was dead, and
     /// members that joined take their share from those that have most.
-    pub fn forward_after(mut members: Vec<NextHopId>, old: &Self) -> Self {
-        members.sort_unstable();
-        members.dedup();
-        let buckets: Vec<NextHopId> = match (members.as_slice(), old) {
+    pub fn forward_after(members: Vec<NextHopId>, old: &Self) -> Self {
+        Self::weighted_after(members.into_iter().map(|member| (member, 1)).collect(), old)
+    }
+
+    /// The same with a weight for each member, from 1 on: of two members with weights 3 and 1 the
+    /// first has three flows of four.
+    pub fn weighted_after(mut shares: Vec<Share>, old: &Self) -> Self {
+        shares.sort_unstable();
+        shares.dedup_by_key(|(member, _)| *member);
+        shares.iter_mut().for_each(|(_, weight)| *weight = (*weight).max(1));
+        let buckets: Vec<NextHopId> = match (shares.as_slice(), old) {
             ([], _) => return Self::Unreachable,
-            ([only], _) => vec![*only],
-            (several, Self::Forward { buckets: old, .. })
-                if old.iter().any(|member| several.contains(member)) =>
+            ([(only, _)], _) => vec![*only],
+            (several, Self::Forward { members, weights, buckets: old, .. })
+                if old.iter().any(|member| several.iter().any(|(other, _)| other == member)) =>
             {
-                inherit(several, old)
+                inherit(several, &Old { members, weights, buckets: old })
             }
             (several, _) => deal(several),
         };
-        Self::Forward { members: members.into(), buckets: buckets.into() }
+        let (members, weights): (Vec<_>, Vec<_>) = shares.into_iter().unzip();
+        Self::Forward {
+            members: members.into(),
+            weights: weights.into(),
+            buckets: buckets.into(),
+            backup: None,
+        }
+    }
+
+    /// The same group with a backup; groups that do not forward have none.
+    pub fn with_backup(mut self, next_hop: Option<NextHopId>) -> Self {
+        if let Self::Forward { backup, .. } = &mut self {
+            *backup = next_hop;
+        }
+        self
+    }
+
+    /// The member for a flow: that of its bucket when usable, else of the next bucket with a usable
+    /// one, else the backup; `None` when nobody is usable, and for groups that do not forward.
+    pub fn member(
+        &self,
+        flow_hash: u32,
+        is_usable: impl Fn(NextHopId) -> bool,
+    ) -> Option<NextHopId> {
+        let Self::Forward { buckets, backup, .. } = self else { return None };
+        pick(buckets, flow_hash, &is_usable).or(backup.filter(|backup| is_usable(*backup)))
     }
 }
 
@@ -120,31 +165,72 @@ pub fn pick(
         .find(|member| is_usable(*member))
 }
 
-/// Equal shares, within one bucket, in a shuffled order: the buckets behind those of one member
-/// belong to different others, which share its flows when it dies.
-fn deal(members: &[NextHopId]) -> Vec<NextHopId> {
-    let mut buckets: Vec<NextHopId> = members.iter().copied().cycle().take(BUCKET_COUNT).collect();
+/// The group that another one comes after.
+struct Old<'a> {
+    members: &'a [NextHopId],
+    weights: &'a [u8],
+    buckets: &'a [NextHopId],
+}
+
+/// How many buckets groups with these weights have.
+fn bucket_count(shares: &[Share]) -> usize {
+    let weight: usize = shares.iter().map(|(_, weight)| usize::from(*weight)).sum();
+    (weight * BUCKETS_PER_WEIGHT).next_power_of_two().clamp(BUCKETS_MIN, BUCKETS_MAX)
+}
+
+/// How many of `count` buckets each member gets: at least one, and the rest by weight, what is left
+/// of the division one each from the first on.
+fn targets(shares: &[Share], count: usize) -> Vec<usize> {
+    let weight: usize = shares.iter().map(|(_, weight)| usize::from(*weight)).sum();
+    let spare = count.saturating_sub(shares.len());
+    let mut targets: Vec<usize> =
+        shares.iter().map(|(_, own)| 1 + spare * usize::from(*own) / weight).collect();
+    let left = count.saturating_sub(targets.iter().sum());
+    targets.iter_mut().take(left).for_each(|target| *target += 1);
+    targets
+}
+
+/// Shares by weight in a shuffled order: the buckets behind those of one member belong to different
+/// others, which share its flows when it dies.
+fn deal(shares: &[Share]) -> Vec<NextHopId> {
+    let targets = targets(shares, bucket_count(shares));
+    let runs = shares.iter().zip(targets);
+    let mut buckets: Vec<NextHopId> =
+        runs.flat_map(|((member, _), target)| core::iter::repeat_n(*member, target)).collect();
     let mut order = Prng::new(DEAL_SEED);
-    for last in (1..BUCKET_COUNT).rev() {
+    for last in (1..buckets.len()).rev() {
         let other = usize::try_from(order.below(last as u64 + 1)).unwrap_or(last);
         buckets.swap(last, other);
     }
     buckets
 }
 
-/// The buckets of an older group, changed as little as `members` need; at least one is in both.
-fn inherit(members: &[NextHopId], old: &[NextHopId]) -> Vec<NextHopId> {
-    let stays = |member: NextHopId| members.binary_search(&member).is_ok();
+/// The buckets of an older group, changed as little as `shares` need; at least one member is in
+/// both. A group never has fewer buckets than the one before it: halving them would move flows.
+fn inherit(shares: &[Share], old: &Old<'_>) -> Vec<NextHopId> {
+    let place = |member: NextHopId| shares.binary_search_by_key(&member, |(member, _)| *member);
+    let count = bucket_count(shares).max(old.buckets.len());
+    let stays = |member: NextHopId| place(member).is_ok();
     let mut buckets: Vec<NextHopId> =
-        (0_u32..).take(BUCKET_COUNT).filter_map(|bucket| pick(old, bucket, stays)).collect();
-    let count = |buckets: &[NextHopId], member| buckets.iter().filter(|b| **b == member).count();
-    for joined in members.iter().filter(|member| !old.contains(member)) {
-        for _ in 0..BUCKET_COUNT / members.len() {
-            let fullest = members.iter().copied().max_by_key(|member| count(&buckets, *member));
-            let taken = buckets.iter_mut().find(|bucket| Some(**bucket) == fullest);
-            if let Some(bucket) = taken {
-                *bucket = *joined;
-            }
+        (0_u32..).take(count).filter_map(|bucket| pick(old.buckets, bucket, stays)).collect();
+    let weight_before = |member: NextHopId| {
+        let before = old.members.iter().position(|other| *other == member);
+        before.and_then(|before| old.weights.get(before))
+    };
+    let grew = |(member, weight): &Share| weight_before(*member).is_none_or(|old| old < weight);
+    let targets = targets(shares, count);
+    let mut counts = vec![0_usize; shares.len()];
+    buckets.iter().filter_map(|member| place(*member).ok()).for_each(|place| counts[place] += 1);
+    for (own, share) in shares.iter().enumerate().filter(|(_, share)| grew(share)) {
+        while counts[own] < targets[own] {
+            // From whoever is furthest above its share.
+            let above = |place: &usize| counts[*place] as i64 - targets[*place] as i64;
+            let Some(fullest) = (0..shares.len()).max_by_key(above) else { break };
+            let taken = buckets.iter_mut().find(|bucket| **bucket == shares[fullest].0);
+            let Some(bucket) = taken.filter(|_| fullest != own) else { break };
+            *bucket = share.0;
+            counts[own] += 1;
+            counts[fullest] -= 1;
         }
     }
     buckets
@@ -184,14 +270,14 @@ mod tests {
 
     #[test]
     fn buckets_share_equally_within_one() {
-        let NextHopGroup::Forward { members, buckets } =
+        let NextHopGroup::Forward { members, buckets, .. } =
             NextHopGroup::forward(vec![NextHopId(3), NextHopId(1), NextHopId(2), NextHopId(1)])
         else {
             unreachable!("three members forward")
         };
         assert_eq!(&*members, [NextHopId(1), NextHopId(2), NextHopId(3)]);
         let shares = members.iter().map(|m| buckets.iter().filter(|b| *b == m).count());
-        assert!(shares.into_iter().all(|share| share.abs_diff(BUCKET_COUNT / 3) <= 1));
+        assert!(shares.into_iter().all(|share| share.abs_diff(BUCKETS_MIN / 3) <= 1));
     }
 
     fn buckets_of(group: &NextHopGroup) -> Vec<NextHopId> {
@@ -241,6 +327,53 @@ mod tests {
         let alone = NextHopGroup::forward(ids(&[1]));
         let two = NextHopGroup::forward_after(ids(&[1, 2]), &alone);
         assert_eq!(buckets_of(&two).iter().filter(|b| **b == NextHopId(2)).count(), 32);
+    }
+
+    /// Buckets of each member.
+    fn shares_of(group: &NextHopGroup) -> Vec<usize> {
+        let NextHopGroup::Forward { members, buckets, .. } = group else { return Vec::new() };
+        let count = |member: &NextHopId| buckets.iter().filter(|other| *other == member).count();
+        members.iter().map(count).collect()
+    }
+
+    #[test]
+    fn sixty_four_members_share_within_a_sixteenth() {
+        for width in 2..=u16::try_from(ECMP_WIDTH_MAX).unwrap() {
+            let group = NextHopGroup::forward((0..width).map(NextHopId).collect());
+            let shares = shares_of(&group);
+            let (least, most) = (*shares.iter().min().unwrap(), *shares.iter().max().unwrap());
+            assert!(shares.len() == usize::from(width) && most - least <= 1 && least >= 16);
+        }
+    }
+
+    #[test]
+    fn shares_follow_the_weights() {
+        let shares = vec![(NextHopId(1), 1), (NextHopId(2), 3), (NextHopId(3), 0)];
+        let group = NextHopGroup::weighted_after(shares, &NextHopGroup::Unreachable);
+        assert_eq!(shares_of(&group), [26, 76, 26], "a weight of zero counts as one");
+    }
+
+    #[test]
+    fn a_weight_that_grows_takes_flows_and_moves_no_others() {
+        let before = NextHopGroup::forward(ids(&[1, 2, 3, 4]));
+        let grown: Vec<Share> = ids(&[1, 2, 3, 4]).into_iter().zip([1, 1, 1, 5]).collect();
+        let after = NextHopGroup::weighted_after(grown, &before);
+        for hash in 0..1024 {
+            let (old, new) = (before.member(hash, |_| true), after.member(hash, |_| true));
+            assert!(old == new || new == Some(NextHopId(4)), "{old:?} to {new:?}");
+        }
+        let shares = shares_of(&after);
+        let of_eight = shares[3] as f64 * 8.0 / shares.iter().sum::<usize>() as f64;
+        assert!((of_eight - 5.0).abs() < 0.2, "{shares:?}");
+    }
+
+    #[test]
+    fn the_backup_is_taken_when_no_member_lives_and_not_before() {
+        let group = NextHopGroup::forward(ids(&[1, 2])).with_backup(Some(NextHopId(9)));
+        let alive_but = |dead: &'static [u16]| move |member: NextHopId| !dead.contains(&member.0);
+        assert_eq!(group.member(5, alive_but(&[1])), Some(NextHopId(2)));
+        assert_eq!(group.member(5, alive_but(&[1, 2])), Some(NextHopId(9)));
+        assert_eq!(group.member(5, alive_but(&[1, 2, 9])), None);
     }
 
     #[test]

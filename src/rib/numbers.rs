@@ -13,7 +13,7 @@
 
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
 use crate::base::route::RouteNextHop;
-use crate::fib::{Adjacency, GROUP_NO_ROUTE, Liveness, NextHop, NextHopGroup};
+use crate::fib::{Adjacency, GROUP_NO_ROUTE, GroupTable, Liveness, NextHop, NextHopGroup};
 use crate::rib::resolve::Way;
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -240,7 +240,7 @@ fn of_port<V>(
 #[derive(Debug)]
 pub(super) struct Groups {
     /// What readers see; shared with the last world until it changes.
-    pub(super) table: Arc<Vec<NextHopGroup>>,
+    pub(super) table: Arc<GroupTable>,
     numbers: BTreeMap<Way, GroupId>,
     /// The way of each number and the prefixes that take it.
     uses: Vec<(Way, u32)>,
@@ -251,7 +251,7 @@ pub(super) struct Groups {
 impl Groups {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            table: Arc::new(vec![NextHopGroup::Unreachable]),
+            table: Arc::default(),
             numbers: BTreeMap::from([(Way::Unreachable, GROUP_NO_ROUTE)]),
             // One use of its own, so that group 0 stays.
             uses: vec![(Way::Unreachable, 1)],
@@ -285,7 +285,7 @@ impl Groups {
         let table = Arc::make_mut(&mut self.table);
         let number = match self.free.pop() {
             Some(number) => {
-                table[number.index()] = group;
+                table.set(number, group);
                 self.uses[number.index()] = (way.clone(), 1);
                 number
             }

@@ -236,7 +236,7 @@ fn a_route_never_resolves_through_itself() {
 #[test]
 fn more_ways_than_the_limit_are_cut() {
     let mut rib = rib();
-    let many: Vec<RouteNextHop> = (0..40).map(|n| neighbor(1, &format!("fe80::{n:x}"))).collect();
+    let many: Vec<RouteNextHop> = (0..80).map(|n| neighbor(1, &format!("fe80::{n:x}"))).collect();
     announce(&mut rib, "fd00::/64", RouteSource::Ospf, 1, via(&many));
     let world = rib.compile().unwrap();
     assert_eq!(members_of(&world, "fd00::1").len(), ECMP_WIDTH_MAX);

@@ -11,7 +11,8 @@ use kumiki::dataplane::{
     PuntSender, Punted, Ring, Worker, WorkerPort, WorkerSetup,
 };
 use kumiki::fib::{
-    Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
+    Adjacency, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness, NextHop,
+    NextHopGroup,
 };
 use kumiki::packet::{Burst, HeapBuf, PacketBuf, PortRx, PortTx};
 use std::collections::VecDeque;
@@ -137,7 +138,7 @@ fn world(liveness: Arc<Liveness>) -> Forwarding {
     assert!(PORTS.iter().all(|port| interfaces.set(interface(*port))));
     Forwarding {
         table,
-        groups: Arc::new(vec![
+        groups: Arc::new(GroupTable::new(vec![
             NextHopGroup::Unreachable,
             forward(&[0]),
             forward(&[1]),
@@ -147,7 +148,7 @@ fn world(liveness: Arc<Liveness>) -> Forwarding {
             NextHopGroup::OnLink(PortId(1)),
             NextHopGroup::Local,
             NextHopGroup::Blackhole,
-        ]),
+        ])),
         next_hops: Arc::new(vec![
             next_hop(1, true),
             next_hop(2, true),

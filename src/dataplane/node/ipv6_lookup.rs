@@ -44,23 +44,29 @@ pub fn ipv6_lookup<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, nex
         }
         meta.lookup_count += 1;
         meta.group = *group;
-        match ctx.world.group(*group) {
-            NextHopGroup::Forward { buckets, .. } => {
-                let hash = if buckets.len() > 1 { hash_of(packet, ctx.hash_seed) } else { 0 };
-                match ctx.world.choose(buckets, hash) {
-                    Some(next_hop) => packet.meta_mut().next_hop = next_hop,
-                    None => next.complain(slot, ALL_DEAD, DropReason::NextHopsDead),
-                }
-            }
-            NextHopGroup::OnLink(port) => {
-                meta.next_hop = NEXT_HOP_NONE;
-                meta.out_port = *port;
-            }
-            NextHopGroup::Local => next.divert(NodeId::Ipv6Local, slot),
-            NextHopGroup::Unreachable => next.complain(slot, NO_ROUTE, DropReason::NoRoute),
-            NextHopGroup::Blackhole => next.discard(slot, DropReason::Blackhole),
+        match ctx.world.choose(*group, || hash_of(packet, ctx.hash_seed)) {
+            Some(next_hop) => packet.meta_mut().next_hop = next_hop,
+            None => handle_other(slot, ctx.world.group(*group), next),
         }
     });
+}
+
+/// What happens to a packet that no living next hop takes.
+#[cold]
+fn handle_other<B: PacketBuf>(slot: &mut Option<B>, group: &NextHopGroup, next: &mut Next<B>) {
+    match group {
+        NextHopGroup::Forward { .. } => {
+            next.complain(slot, ALL_DEAD, DropReason::NextHopsDead);
+        }
+        NextHopGroup::OnLink(port) => {
+            let Some(packet) = slot.as_mut() else { return };
+            packet.meta_mut().next_hop = NEXT_HOP_NONE;
+            packet.meta_mut().out_port = *port;
+        }
+        NextHopGroup::Local => next.divert(NodeId::Ipv6Local, slot),
+        NextHopGroup::Unreachable => next.complain(slot, NO_ROUTE, DropReason::NoRoute),
+        NextHopGroup::Blackhole => next.discard(slot, DropReason::Blackhole),
+    }
 }
 
 #[inline]

@@ -163,7 +163,7 @@ fn check_newest(world: &Forwarding, naive: &Naive, addresses: &[Ipv6Addr]) {
         assert_eq!(way_of(world, *to), naive.lookup(*to), "to {to}");
     }
     for (_, group) in world.table.iter() {
-        let NextHopGroup::Forward { members, buckets } = world.group(group) else { continue };
+        let NextHopGroup::Forward { members, buckets, .. } = world.group(group) else { continue };
         assert!(buckets.len().is_power_of_two());
         assert!(members.iter().all(|member| buckets.contains(member)));
         assert!(buckets.iter().all(|bucket| members.contains(bucket)));

@@ -8,7 +8,8 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::config::addressing;
 use crate::control::{Action, AttachedPort, ControlOptions, Plane, Testament};
 use crate::fib::{
-    Adjacency, Fib, Forwarding, Interface, InterfaceTable, Liveness, NextHop, NextHopGroup,
+    Adjacency, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness, NextHop,
+    NextHopGroup,
 };
 use crate::planner::families::TopologySpec;
 use crate::sim::checkers::{self, Violation};
@@ -58,7 +59,7 @@ impl<const IS_WRONG: bool> Beacon<IS_WRONG> {
             vec![NextHopGroup::Unreachable, NextHopGroup::Local, NextHopGroup::OnLink(lan)];
         let members = (0..self.heard.len()).map(|index| NextHopId(u16::try_from(index).unwrap()));
         groups.extend(members.map(|member| NextHopGroup::forward(vec![member])));
-        world.groups = Arc::new(groups);
+        world.groups = Arc::new(GroupTable::new(groups));
         let mut table = Fib::default();
         let routes: Vec<_> =
             self.routes().iter().map(|(prefix, group)| (*prefix, Some(GroupId(*group)))).collect();
