@@ -14,6 +14,7 @@
 #include <rte_lcore.h>
 #include <rte_log.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
 #include <rte_mempool.h>
 
 #define SAME(field)                                                                              \
@@ -40,6 +41,20 @@ SAME(tx_offload);
 SAME(priv_size);
 _Static_assert(sizeof(struct kumiki_mbuf) == sizeof(struct rte_mbuf), "the mirror's size differs");
 _Static_assert(KUMIKI_RX_VLAN_STRIPPED == RTE_MBUF_F_RX_VLAN_STRIPPED, "the flag differs");
+
+SAME(dynfield1);
+
+int kumiki_fields_reserve(size_t octets)
+{
+	struct rte_mbuf_dynfield field = {
+		.name = "kumiki_dynfield_packet",
+		.size = octets,
+		.align = __alignof__(uint32_t),
+	};
+	int offset = rte_mbuf_dynfield_register_offset(&field, offsetof(struct rte_mbuf, dynfield1));
+
+	return offset < 0 ? -rte_errno : 0;
+}
 
 uint16_t kumiki_rx_burst(uint16_t port, uint16_t queue, struct kumiki_mbuf **packets,
 			 uint16_t count)

@@ -56,6 +56,12 @@ struct kumiki_mbuf {
 	uint32_t dynfield1[9];
 };
 
+/*
+ * Takes the first dynamic fields of every mbuf for ourselves, so that neither a library nor a driver
+ * gets them. They lie in a cache line that is touched anyway. Returns 0 or a negative errno.
+ */
+int kumiki_fields_reserve(size_t octets);
+
 /* What a port is and can do. */
 struct kumiki_port_info {
 	char driver[32];

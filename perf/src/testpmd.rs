@@ -89,7 +89,7 @@ fn run(
         .args(["-l", &format!("{other_cpu},{cpu}"), "--main-lcore", &other_cpu.to_string()])
         .args(match kumiki::dpdk::eal::free_hugepages_mib() {
             0..MEMORY_MIB => ["--no-shconf", "--no-huge"],
-            MEMORY_MIB.. => ["--no-shconf", "--huge-unlink"],
+            MEMORY_MIB.. => ["--no-telemetry", "--in-memory"],
         })
         .args(["-m", &MEMORY_MIB.to_string(), "--no-pci", "--log-level=error"])
         .args(["--vdev", "net_null0", "--vdev", "net_null1", "--"])

@@ -10,6 +10,7 @@
 //! 22.11, so without hugepages the files are avoided by `--no-shconf` instead.
 
 use super::failure::{Failure, take_log};
+use super::mbuf::Mbuf;
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::ffi::{CStr, CString};
@@ -67,6 +68,9 @@ pub enum EalError {
         /// What DPDK said.
         failure: Failure,
     },
+    /// The fields of packet buffers that are free for applications are taken.
+    #[error("DPDK has no room in its packet buffers for what the router notes there: {0}")]
+    Fields(Failure),
     /// The thread could not be registered.
     #[error("DPDK cannot take another thread: {0}")]
     Thread(Failure),
@@ -119,6 +123,7 @@ impl Eal {
             None => {
                 // What a successful start has to say explains no later failure.
                 take_log();
+                Mbuf::reserve_meta().map_err(EalError::Fields)?;
                 Ok(Self { has_hugepages })
             }
         }

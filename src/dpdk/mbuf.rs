@@ -4,10 +4,12 @@
 //! [`free_burst`] returns many at once.
 //!
 //! *Invariants*: one reference to each buffer (`refcnt` is 1), all of it ours; `data_off +
-//! data_len` is within the buffer; `pkt_len` is the sum of the segments; the private area holds a
-//! [`PacketMeta`].
+//! data_len` is within the buffer; `pkt_len` is the sum of the segments; the dynamic fields hold a
+//! [`PacketMeta`], for which EAL's start reserves them: they lie in a line that allocating and
+//! freeing touch as well.
 //! *Standards*: DPDK programmer's guide, "Mbuf library".
 
+use super::failure::Failure;
 use crate::packet::{Burst, NoRoom, PacketBuf, PacketMeta, TooShort};
 use core::ptr::NonNull;
 use dpdk_sys::kumiki_mbuf;
@@ -24,6 +26,8 @@ const _: () = {
     const fn is_send<T: Send>() {}
     is_send::<Mbuf>();
     assert!(size_of::<Option<Mbuf>>() == size_of::<usize>());
+    assert!(size_of::<PacketMeta>() <= size_of::<[u32; 9]>());
+    assert!(align_of::<PacketMeta>() <= align_of::<u32>());
 };
 
 impl core::fmt::Debug for Mbuf {
@@ -33,6 +37,12 @@ impl core::fmt::Debug for Mbuf {
 }
 
 impl Mbuf {
+    /// Reserves the fields in which [`PacketMeta`] lies; once, when EAL has started.
+    pub(super) fn reserve_meta() -> Result<(), Failure> {
+        // SAFETY: EAL runs; a plain number.
+        Failure::check(unsafe { dpdk_sys::kumiki_fields_reserve(size_of::<PacketMeta>()) })
+    }
+
     /// Takes over a buffer; `None` for a null pointer.
     ///
     /// # Safety
@@ -288,15 +298,16 @@ impl PacketBuf for Mbuf {
 
     #[inline]
     fn meta(&self) -> &PacketMeta {
-        // SAFETY: the private area follows the mbuf; the pool made it big enough and aligned, and
-        // any octets are a `PacketMeta`, which is plain integers.
-        unsafe { self.raw.add(1).cast::<PacketMeta>().as_ref() }
+        let fields = &raw const self.fields().dynfield1;
+        // SAFETY: the fields are ours (`reserve_meta`), big enough and aligned (asserted), and any
+        // octets are a `PacketMeta`, which is plain integers.
+        unsafe { &*fields.cast::<PacketMeta>() }
     }
 
     #[inline]
     fn meta_mut(&mut self) -> &mut PacketMeta {
         // SAFETY: as in `meta`, exclusive while `self` is borrowed so.
-        unsafe { self.raw.add(1).cast::<PacketMeta>().as_mut() }
+        unsafe { &mut *(&raw mut self.fields_mut().dynfield1).cast::<PacketMeta>() }
     }
 
     fn release(burst: &mut Burst<Self>) {

@@ -1,6 +1,6 @@
 //! Pools of packet buffers, each big enough for a jumbo frame in one segment.
 //!
-//! Owns the sizes: room for data with headroom, the private area for [`PacketMeta`], the cache of
+//! Owns the sizes: room for data with headroom, the cache of
 //! each thread. [`MbufAlloc`] is what a worker takes empty buffers from.
 //!
 //! *Invariants*: a pool is never freed, so every [`Mbuf`] may return at any time, on any thread.
@@ -8,8 +8,8 @@
 use super::eal::{Eal, EalThread};
 use super::failure::Failure;
 use super::mbuf::Mbuf;
+use crate::packet::PacketAlloc;
 use crate::packet::buf::{FRAME_OCTETS_MAX, HEADROOM_OCTETS};
-use crate::packet::{PacketAlloc, PacketMeta};
 use core::ptr::NonNull;
 use std::ffi::CString;
 
@@ -22,7 +22,7 @@ pub const DATA_ROOM_OCTETS: u16 = RING_FRAME_OCTETS + 256;
 
 /// Octets of a buffer in a pool for AF_XDP: with its headers it may not be larger than a page, or
 /// the kernel refuses to share it (`XDP_UMEM_REG`).
-pub const PAGE_ROOM_OCTETS: u16 = 4096 - 64 - 128 - PRIVATE_OCTETS - 64;
+pub const PAGE_ROOM_OCTETS: u16 = 4096 - 64 - 128 - 32 - 64;
 
 /// Octets of such a buffer that the kernel may fill, its own headroom included.
 pub const PAGE_FILL_OCTETS: u16 = PAGE_ROOM_OCTETS - PAGE_HEADROOM_OCTETS;
@@ -30,8 +30,8 @@ pub const PAGE_FILL_OCTETS: u16 = PAGE_ROOM_OCTETS - PAGE_HEADROOM_OCTETS;
 /// `RTE_PKTMBUF_HEADROOM`, as the assertion below sees to.
 const PAGE_HEADROOM_OCTETS: u16 = 128;
 
-/// Octets of the private area, in multiples of eight.
-const PRIVATE_OCTETS: u16 = 32;
+/// Octets of the private area: what is known of a packet lies in the mbuf's own fields.
+const PRIVATE_OCTETS: u16 = 0;
 
 /// Buffers each thread keeps in its cache.
 const CACHE_COUNT: u32 = 256;
@@ -43,8 +43,6 @@ const ALLOC_BULK: u32 = 32;
 pub const BUFFERS_MIN: u32 = 1024;
 
 const _: () = {
-    assert!(size_of::<PacketMeta>() <= PRIVATE_OCTETS as usize && PRIVATE_OCTETS.is_multiple_of(8));
-    assert!(align_of::<PacketMeta>() <= 8);
     assert!(HEADROOM_OCTETS as u32 <= dpdk_sys::RTE_PKTMBUF_HEADROOM);
     assert!(PAGE_HEADROOM_OCTETS as u32 == dpdk_sys::RTE_PKTMBUF_HEADROOM);
     assert!(FRAME_OCTETS_MAX <= RING_FRAME_OCTETS - 128);
@@ -108,8 +106,8 @@ impl Mempool {
 
     /// MiB that a pool of `count` buffers takes.
     pub fn memory_mib(count: u32) -> u32 {
-        // Header of the pool's object, mbuf, private area, data, and what alignment may add.
-        let object = 64 + 128 + u64::from(PRIVATE_OCTETS) + u64::from(DATA_ROOM_OCTETS) + 64;
+        // Header of the pool's object, mbuf, data, and what alignment may add.
+        let object = 64 + 128 + u64::from(DATA_ROOM_OCTETS) + 64;
         let mib = (u64::from(count.max(BUFFERS_MIN)) * object).div_ceil(1 << 20);
         u32::try_from(mib).unwrap_or(u32::MAX)
     }

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::gate::{Gate, Side};
 use super::mbuf::Mbuf;
 use super::port::Lease;
+use crate::base::prefetch::prefetch_pointer;
 use crate::packet::{BURST_MAX, Burst, PacketBuf, PortRx, PortTx};
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -98,6 +99,8 @@ impl PortRx<Mbuf> for RxQueue {
             // SAFETY: the driver handed these buffers over to us.
             let Some(mut packet) = (unsafe { Mbuf::from_raw(*raw) }) else { continue };
             let fields = packet.fields();
+            // The first node reads the headers when the whole burst is here.
+            prefetch_pointer(fields.buf_addr.wrapping_byte_add(usize::from(fields.data_off)));
             if fields.nb_segs != 1
                 || fields.ol_flags & u64::from(dpdk_sys::KUMIKI_RX_VLAN_STRIPPED) != 0
             {

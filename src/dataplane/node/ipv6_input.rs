@@ -12,7 +12,7 @@ use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
 use crate::packet::{Burst, PacketBuf};
-use crate::wire::ipv6::{Ipv6View, NEXT_HOP_BY_HOP, is_link_local, is_multicast};
+use crate::wire::ipv6::{HEADER_OCTETS, Ipv6View, NEXT_HOP_BY_HOP, is_link_local, is_multicast};
 
 const UNSPECIFIED: u128 = 0;
 const LOOPBACK: u128 = 1;
@@ -23,6 +23,9 @@ pub fn ipv6_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
         let frame_length = packet.len();
+        if ipv6_octets(packet).first_chunk().is_some_and(|header| is_plain(header, frame_length)) {
+            return;
+        }
         match judge(ipv6_octets(packet), frame_length, link_local) {
             Ok(accepted) => {
                 if accepted.frame_length != frame_length {
@@ -36,6 +39,34 @@ pub fn ipv6_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
         }
     });
 }
+
+/// Whether a packet is what nearly all are: from one unicast address to another, none of them special
+/// or link-local, and as long as the frame. Says no where it must be looked at more closely.
+#[inline]
+fn is_plain(header: &[u8; HEADER_OCTETS], frame_length: u32) -> bool {
+    let word = |place: usize| {
+        header
+            .get(place..)
+            .and_then(<[u8]>::first_chunk)
+            .map_or(0, |word| u64::from_be_bytes(*word))
+    };
+    let (first, source, destination) = (word(0), word(8), word(24));
+    let payload = first >> 16 & 0xffff;
+    let next_header = first >> 8 & 0xff;
+    // Upper halves of zero hold the unspecified address, loopback and IPv4 in IPv6.
+    first >> 60 == 6
+        && payload + BEFORE_PAYLOAD == u64::from(frame_length)
+        && next_header != u64::from(NEXT_HOP_BY_HOP)
+        && (1..MULTICAST_MIN).contains(&source)
+        && (1..LINK_LOCAL_MIN).contains(&destination)
+}
+
+/// Octets of a frame before the payload of its packet.
+const BEFORE_PAYLOAD: u64 = HEADER_OCTETS as u64 + L2_OCTETS as u64;
+/// The upper half of the first multicast address (RFC 4291 §2.7).
+const MULTICAST_MIN: u64 = 0xff00 << 48;
+/// The upper half of the first link-local address (RFC 4291 §2.5.6); multicast is above.
+const LINK_LOCAL_MIN: u64 = 0xfe80 << 48;
 
 struct Accepted {
     frame_length: u32,
