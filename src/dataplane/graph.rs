@@ -14,7 +14,6 @@
 //! Everything that enters leaves before [`run_graph`] returns, except what waits in the transmit
 //! bursts of the ports.
 
-use crate::base::ids::NextHopId;
 use crate::base::time::Instant;
 use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
@@ -58,9 +57,6 @@ pub enum NodeId {
 
 /// How many nodes there are.
 pub const NODE_COUNT: usize = NodeId::ALL.len();
-
-/// The next hop of packets whose destination itself is the neighbour to resolve.
-pub const NEXT_HOP_NONE: NextHopId = NextHopId(u16::MAX);
 
 /// The order in which a burst runs through the nodes; see the text above.
 const ORDER: [NodeId; 15] = [

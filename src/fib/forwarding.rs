@@ -7,7 +7,7 @@
 //! indexes `next_hops`; both hold by construction in `rib::compile` and are asserted there.
 
 use crate::base::ids::{GroupId, NextHopId};
-use crate::fib::group_table::{Choice, GroupTable};
+use crate::fib::group_table::GroupTable;
 use crate::fib::interface_table::InterfaceTable;
 use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup};
 use crate::fib::table::Fib;
@@ -55,25 +55,10 @@ impl Forwarding {
         self.next_hops.get(id.index())
     }
 
-    /// The living member of a group for a flow, which `flow_hash` yields when it is needed; `None`
-    /// when no member lives and for groups that do not forward. When one dies, the flows of the
-    /// others stay where they are.
-    #[inline]
-    pub fn choose(&self, id: GroupId, flow_hash: impl FnOnce() -> u32) -> Option<NextHopId> {
-        let (member, hash) = match self.groups.choice(id) {
-            Choice::Single(member) => (member, 0),
-            Choice::Hashed(buckets) => {
-                let hash = flow_hash();
-                (self.groups.member(buckets, hash)?, hash)
-            }
-            Choice::Other => return None,
-        };
-        if self.liveness.is_alive(member) { Some(member) } else { self.replacement(id, hash) }
-    }
-
-    /// Who takes the flows of a dead member.
-    #[cold]
-    fn replacement(&self, id: GroupId, flow_hash: u32) -> Option<NextHopId> {
+    /// Who takes the flows of a dead member, or of a group none of whose buckets was looked at;
+    /// `None` when nobody lives and for groups that do not forward. The flows of living members
+    /// stay where they are.
+    pub fn replacement(&self, id: GroupId, flow_hash: u32) -> Option<NextHopId> {
         self.group(id).member(flow_hash, |member| self.liveness.is_alive(member))
     }
 }

@@ -10,7 +10,11 @@
 
 use crate::base::ids::{GroupId, NextHopId};
 use crate::fib::next_hop::NextHopGroup;
+use crate::fib::table::LOOKUP_BURST_MAX;
 use core::ops::Deref;
+
+/// The number that no next hop has.
+pub const NEXT_HOP_ABSENT: NextHopId = NextHopId(u16::MAX);
 
 /// All groups, by number; written by the control thread as part of `Forwarding`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,35 +28,15 @@ pub struct GroupTable {
 }
 
 /// What the packet path reads of a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
     /// The member, where the mask is zero; else where the group's buckets begin.
     first: u32,
     /// Buckets less one.
-    mask: u16,
-    /// The group forwards.
-    forwards: bool,
+    mask: u32,
 }
 
 const _: () = assert!(size_of::<Head>() == 8);
-
-/// The next hop that a head leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice {
-    /// The only one.
-    Single(NextHopId),
-    /// One of several, by the hash of the flow.
-    Hashed(Buckets),
-    /// None: ask the group.
-    Other,
-}
-
-/// Where the buckets of a group are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Buckets {
-    first: u32,
-    mask: u16,
-}
 
 impl Default for GroupTable {
     fn default() -> Self {
@@ -96,48 +80,66 @@ impl GroupTable {
         self.groups[id.index()] = group;
     }
 
-    /// Where packets of a group go; unknown numbers are asked for as a whole.
+    /// The members for a burst of groups, written to the same places; `flow_hash` is asked for the
+    /// places whose group has several. Where a group does not forward, or is not known, [`NEXT_HOP_ABSENT`]
+    /// stands. Nobody has looked whether the members live.
     #[inline]
-    pub fn choice(&self, id: GroupId) -> Choice {
-        match self.heads.get(id.index()) {
-            Some(head) if head.forwards && head.mask == 0 => {
-                // A next hop's number has 16 bits; the head keeps it in 32.
-                u16::try_from(head.first).map_or(Choice::Other, |id| Choice::Single(NextHopId(id)))
+    pub fn choose_burst(
+        &self,
+        groups: &[GroupId],
+        members: &mut [NextHopId; LOOKUP_BURST_MAX],
+        mut flow_hash: impl FnMut(usize) -> u32,
+    ) {
+        // The places that need a hash, without a branch for each: which ones is not predictable.
+        let mut several = [(0_usize, Head::NONE); LOOKUP_BURST_MAX];
+        let mut count = 0;
+        for (place, (group, member)) in groups.iter().zip(members.iter_mut()).enumerate() {
+            let head = self.heads.get(group.index()).copied().unwrap_or(Head::NONE);
+            // A next hop's number has 16 bits; the head keeps it in 32.
+            *member = NextHopId(lowest(head.first));
+            if let Some(slot) = several.get_mut(count) {
+                *slot = (place, head);
             }
-            Some(head) if head.forwards => {
-                Choice::Hashed(Buckets { first: head.first, mask: head.mask })
-            }
-            _ => Choice::Other,
+            count += usize::from(head.mask != 0);
         }
-    }
-
-    /// The member behind the bucket of a flow.
-    #[inline]
-    pub fn member(&self, buckets: Buckets, flow_hash: u32) -> Option<NextHopId> {
-        let place = buckets.first + (flow_hash & u32::from(buckets.mask));
-        self.buckets.get(place as usize).copied()
+        for (place, head) in several.iter().take(count) {
+            let bucket = head.first + (flow_hash(*place) & head.mask);
+            let found = self.buckets.get(bucket as usize).copied().unwrap_or(NEXT_HOP_ABSENT);
+            if let Some(member) = members.get_mut(*place) {
+                *member = found;
+            }
+        }
     }
 
     /// The head of a group, with its buckets added.
     fn head(&mut self, group: &NextHopGroup) -> Head {
-        let NextHopGroup::Forward { buckets, .. } = group else { return Head::default() };
+        let NextHopGroup::Forward { buckets, .. } = group else { return Head::NONE };
         match **buckets {
-            [only] => Head { first: u32::from(only.0), mask: 0, forwards: true },
-            [] => Head::default(),
+            [only] => Head { first: u32::from(only.0), mask: 0 },
+            [] => Head::NONE,
             ref several => {
                 let first = u32::try_from(self.buckets.len()).unwrap_or(u32::MAX);
-                let mask = u16::try_from(several.len() - 1).unwrap_or(0);
+                let mask = u32::try_from(several.len() - 1).unwrap_or(0);
                 self.buckets.extend_from_slice(several);
-                Head { first, mask, forwards: true }
+                Head { first, mask }
             }
         }
     }
 }
 
 impl Head {
+    /// Of groups that do not forward.
+    const NONE: Self = Self { first: NEXT_HOP_ABSENT.0 as u32, mask: 0 };
+
     const fn bucket_count(self) -> usize {
         if self.mask == 0 { 0 } else { self.mask as usize + 1 }
     }
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the number of a next hop has 16 bits")]
+const fn lowest(first: u32) -> u16 {
+    first as u16
 }
 
 #[cfg(test)]
@@ -152,11 +154,9 @@ mod tests {
     fn agrees(table: &GroupTable, id: u16) -> bool {
         let group = &table[usize::from(id)];
         (0..2048).all(|hash| {
-            let member = match table.choice(GroupId(id)) {
-                Choice::Single(member) => Some(member),
-                Choice::Hashed(buckets) => table.member(buckets, hash),
-                Choice::Other => None,
-            };
+            let mut members = [NextHopId(0); LOOKUP_BURST_MAX];
+            table.choose_burst(&[GroupId(id)], &mut members, |_| hash);
+            let member = Some(members[0]).filter(|member| *member != NEXT_HOP_ABSENT);
             member == group.member(hash, |_| true)
         })
     }
@@ -171,7 +171,11 @@ mod tests {
             several(&[4, 5]),
         ]);
         assert!((0..5).all(|id| agrees(&table, id)));
-        assert_eq!(table.choice(GroupId(99)), Choice::Other);
+        let mut members = [NextHopId(0); LOOKUP_BURST_MAX];
+        table.choose_burst(&[99, 2, 1].map(GroupId), &mut members, |place| u32::from(place != 1));
+        assert_eq!(members[0], NEXT_HOP_ABSENT, "unknown groups do not forward");
+        assert_eq!(Some(members[1]), table[2].member(0, |_| true));
+        assert_eq!(members[2], NextHopId(7));
     }
 
     #[test]

@@ -76,6 +76,12 @@ impl<B> Burst<B> {
         self.slots.iter_mut().take(self.len).flatten()
     }
 
+    /// The packet at a place, counted from zero.
+    #[inline]
+    pub fn get_mut(&mut self, place: usize) -> Option<&mut B> {
+        self.slots.get_mut(place)?.as_mut()
+    }
+
     /// Shows every packet to `look`, in order; what it takes out of the slot leaves the burst, the
     /// others close up. Packets that stay first are not moved.
     #[inline]

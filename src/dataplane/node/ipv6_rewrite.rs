@@ -12,9 +12,10 @@
 use crate::base::ids::NextHopId;
 use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
-use crate::dataplane::graph::{Complaint, Ctx, NEXT_HOP_NONE, Next, NodeId};
+use crate::dataplane::graph::{Complaint, Ctx, Next, NodeId};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets_mut};
 use crate::fib::Forwarding;
+use crate::fib::group_table::NEXT_HOP_ABSENT;
 use crate::packet::{Burst, PacketBuf, PacketMeta};
 use crate::wire::icmpv6::{
     CODE_ADDRESS_UNREACHABLE, CODE_BEYOND_SCOPE, CODE_HOP_LIMIT, TYPE_DESTINATION_UNREACHABLE,
@@ -24,7 +25,7 @@ use crate::wire::ipv6::{Ipv6Fields, is_link_local};
 
 /// Prepares a burst for its ports; see the file.
 pub fn ipv6_rewrite<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
-    let mut used = Used { counters: ctx.counters, next_hop: NEXT_HOP_NONE, packets: 0 };
+    let mut used = Used { counters: ctx.counters, next_hop: NEXT_HOP_ABSENT, packets: 0 };
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
         match rewrite(packet, ctx.world) {
@@ -57,7 +58,7 @@ fn rewrite<B: PacketBuf>(packet: &mut B, world: &Forwarding) -> Result<NextHopId
     let meta = packet.meta_mut();
     let (flags, id) = (meta.flags, meta.next_hop);
     let adjacency = match world.next_hop(id) {
-        Some(next_hop) if id != NEXT_HOP_NONE => {
+        Some(next_hop) if id != NEXT_HOP_ABSENT => {
             meta.out_port = next_hop.port;
             next_hop.adjacency.as_ref()
         }

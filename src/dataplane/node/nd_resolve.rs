@@ -7,9 +7,10 @@
 //! *Standards*: RFC 4861 §7.2.2 (the sender's queue).
 
 use crate::dataplane::drop::DropReason;
-use crate::dataplane::graph::{Ctx, NEXT_HOP_NONE, Next};
+use crate::dataplane::graph::{Ctx, Next};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
 use crate::dataplane::punt::{PuntClass, Punted};
+use crate::fib::group_table::NEXT_HOP_ABSENT;
 use crate::packet::{Burst, PacketBuf};
 use crate::wire::ipv6::Ipv6View;
 use core::net::Ipv6Addr;
@@ -19,7 +20,7 @@ pub fn nd_resolve<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
     for mut packet in burst.drain() {
         let port = packet.meta().out_port;
         let neighbor = match ctx.world.next_hop(packet.meta().next_hop) {
-            Some(next_hop) if packet.meta().next_hop != NEXT_HOP_NONE => next_hop.address,
+            Some(next_hop) if packet.meta().next_hop != NEXT_HOP_ABSENT => next_hop.address,
             _ => destination(&packet),
         };
         if packet.trim_front(L2_OCTETS).is_err() {
