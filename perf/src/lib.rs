@@ -26,3 +26,4 @@ pub mod table;
 #[cfg(dpdk)]
 pub mod testpmd;
 pub mod trace;
+pub mod update;

@@ -8,6 +8,7 @@
 use crate::measure::{Contestant, Spread, nanoseconds, rounds};
 use crate::rib::Rib;
 use crate::trace::{Kind, TRACE_ADDRESSES, Trace};
+use crate::update::Update;
 use kumiki::base::ids::GroupId;
 use kumiki::base::prefix::Ipv6Prefix;
 use kumiki::fib::Fib;
@@ -15,6 +16,7 @@ use kumiki::fib::simd::Level;
 use kumiki::fib::table::LOOKUP_BURST_MAX;
 use prefix_trie::PrefixMap;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::hint::black_box;
 
 /// Groups that routes are spread over.
@@ -184,6 +186,57 @@ pub fn cost(rib: &Rib, effort: Effort) -> Cost {
     }
 }
 
+/// What a day of updates costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct DayCost {
+    /// Updates, those included that change nothing.
+    pub updates: usize,
+    /// Publications.
+    pub publications: usize,
+    /// Seconds for all of it.
+    pub seconds: f64,
+    /// The longest batch, in milliseconds.
+    pub batch_ms_max: f64,
+}
+
+/// Updates of one publication: they take far less than the ten milliseconds that may pass.
+const UPDATES_AT_ONCE: usize = 128;
+
+/// Replays `updates` over the routes of `rib` as fast as they go, published batch by batch.
+pub fn day(rib: &Rib, updates: &[Update]) -> DayCost {
+    let mut table = Fib::default();
+    table.apply(&changes(rib));
+    let mut published = table.clone();
+    let groups: BTreeMap<Ipv6Prefix, GroupId> =
+        changes(rib).into_iter().filter_map(|(prefix, group)| Some((prefix, group?))).collect();
+    let (mut nanoseconds_all, mut longest, mut publications) = (0.0, 0.0_f64, 0);
+    for batch in updates.chunks(UPDATES_AT_ONCE) {
+        let batch: Vec<_> = batch
+            .iter()
+            .map(|update| match update {
+                Update::Announce(prefix) => {
+                    (*prefix, Some(groups.get(prefix).copied().unwrap_or_else(|| group(0))))
+                }
+                Update::Withdraw(prefix) => (*prefix, None),
+            })
+            .collect();
+        let time = nanoseconds(&mut || {
+            table.apply(&batch);
+            published = table.clone();
+        });
+        nanoseconds_all += time;
+        longest = longest.max(time);
+        publications += 1;
+    }
+    assert_eq!(published.len(), table.len(), "the last batch was published");
+    DayCost {
+        updates: updates.len(),
+        publications,
+        seconds: nanoseconds_all / 1e9,
+        batch_ms_max: longest / 1e6,
+    }
+}
+
 /// Tables of others that hold the same prefixes.
 pub trait Others {
     /// Passes over a trace, each checked against `expected` before.
@@ -224,7 +277,7 @@ mod dpdk {
         /// afterwards, so that there is plenty.
         pub fn build(eal: &Eal, rib: &Rib) -> Result<Self, Failure> {
             let routes = u32::try_from(rib.prefixes.len()).unwrap_or(u32::MAX).max(1 << 12) * 2;
-            let groups = (routes / 2).max(1 << 16);
+            let groups = routes.max(1 << 14);
             let mut scalar = Fib6::create(eal, "fib6-scalar", routes, groups)?;
             let mut vector = Fib6::create(eal, "fib6-vector", routes, groups)?;
             let mut lpm = Lpm6::create(eal, "lpm6", routes, groups)?;

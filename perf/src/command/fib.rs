@@ -8,8 +8,9 @@ use crate::command::{Outcome, table};
 use crate::document::{Bar, Better, Document, Figure, Series};
 use crate::measure::Spread;
 use crate::rib::{BrokenLines, Rib};
-use crate::table::{Cost, Effort, Line, Nobody, Others, compare, cost};
+use crate::table::{Cost, DayCost, Effort, Line, Nobody, Others, compare, cost, day};
 use crate::trace::Kind;
+use crate::update::{self, Update};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -23,6 +24,9 @@ pub struct FibArguments {
     /// Load a table in which lines are broken, without them
     #[arg(long)]
     lenient: bool,
+    /// Updates to replay, one `A PREFIX` or `W PREFIX` a line (.xz too); without it made-up ones
+    #[arg(long, value_name = "FILE")]
+    updates: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArguments,
     /// Rounds of each comparison
@@ -36,6 +40,13 @@ pub struct FibArguments {
     quick: bool,
 }
 
+/// Memory for DPDK's tables of a quarter of a million routes, three of them, which are generous
+/// with what they book; …
+const MEMORY_MIB: u32 = 2560;
+/// … and of a million.
+const MEMORY_MIB_MILLION: u32 = 9216;
+/// Updates that are made up where no file is given.
+const UPDATES_MADE_UP: usize = 200_000;
 /// Passes that warm the caches, in a warm and in a cold comparison.
 const WARM_PASSES: [usize; 2] = [8, 1];
 
@@ -43,6 +54,7 @@ const WARM_PASSES: [usize; 2] = [8, 1];
 struct FibReport {
     lookups: Vec<Line>,
     costs: Vec<Cost>,
+    day: Option<DayCost>,
     ratio_vs_rte_fib6_avx512: Option<f64>,
     ratio_vs_rte_fib6_avx512_zipf: Option<f64>,
     ratio_vs_rte_lpm6: Option<f64>,
@@ -75,7 +87,13 @@ pub fn run(arguments: &FibArguments) -> Outcome {
             bench.costs.push(cost(rib, bench.effort(WARM_PASSES[0])));
         }
     }
+    let broken = if arguments.lenient { BrokenLines::Skip } else { BrokenLines::Refuse };
+    let updates = match &arguments.updates {
+        Some(path) => update::read(path, broken)?,
+        None => update::made_up(&full, UPDATES_MADE_UP),
+    };
     bench.print_costs();
+    bench.replay(&full, &updates);
     let mut document = bench.document(&full);
     if arguments.rib.is_none() {
         document.notes.push(format!(
@@ -94,6 +112,7 @@ struct Bench {
     rounds: usize,
     lookups: Vec<Line>,
     costs: Vec<Cost>,
+    day: Option<DayCost>,
     #[cfg(dpdk)]
     eal: kumiki::dpdk::Eal,
 }
@@ -103,19 +122,25 @@ impl Bench {
     fn start(arguments: &FibArguments) -> Result<Self, Box<dyn std::error::Error>> {
         let options = kumiki::dpdk::EalOptions {
             main_cpus: vec![u16::try_from(arguments.cpu)?],
-            memory_mib: 6144,
+            memory_mib: if arguments.quick { MEMORY_MIB } else { MEMORY_MIB_MILLION },
             file_prefix: format!("kumiki-perf-{}", std::process::id()),
             eal_args: vec!["--force-max-simd-bitwidth=512".to_owned()],
             ..kumiki::dpdk::EalOptions::default()
         };
         let eal = kumiki::dpdk::Eal::init(&options)?;
         core_affinity::set_for_current(core_affinity::CoreId { id: arguments.cpu });
-        Ok(Self { rounds: arguments.rounds, lookups: Vec::new(), costs: Vec::new(), eal })
+        Ok(Self {
+            rounds: arguments.rounds,
+            lookups: Vec::new(),
+            costs: Vec::new(),
+            day: None,
+            eal,
+        })
     }
 
     #[cfg(not(dpdk))]
     fn start(arguments: &FibArguments) -> Result<Self, Box<dyn std::error::Error>> {
-        Ok(Self { rounds: arguments.rounds, lookups: Vec::new(), costs: Vec::new() })
+        Ok(Self { rounds: arguments.rounds, lookups: Vec::new(), costs: Vec::new(), day: None })
     }
 
     fn effort(&self, warm_passes: usize) -> Effort {
@@ -143,6 +168,15 @@ impl Bench {
     #[cfg(not(dpdk))]
     fn others(&self, _rib: &Rib) -> Box<dyn Others> {
         Box::new(Nobody)
+    }
+
+    fn replay(&mut self, rib: &Rib, updates: &[Update]) {
+        let cost = day(rib, updates);
+        println!(
+            "{} updates in {} publications: {:.2} s, the longest batch {:.1} ms\n",
+            cost.updates, cost.publications, cost.seconds, cost.batch_ms_max
+        );
+        self.day = Some(cost);
     }
 
     fn print_costs(&self) {
@@ -184,6 +218,7 @@ impl Bench {
             bytes_per_prefix: own.map_or(0.0, |cost| cost.bytes_per_prefix),
             lookups: self.lookups,
             costs: self.costs,
+            day: self.day,
         });
         document
     }
