@@ -57,8 +57,8 @@ struct kumiki_mbuf {
 };
 
 /*
- * Takes the first dynamic fields of every mbuf for ourselves, so that neither a library nor a driver
- * gets them. They lie in a cache line that is touched anyway. Returns 0 or a negative errno.
+ * Takes the first dynamic fields of every mbuf for ourselves, so that neither a library nor a
+ * driver gets them. They lie in a cache line that is touched anyway. Returns 0 or a negative errno.
  */
 int kumiki_fields_reserve(size_t octets);
 

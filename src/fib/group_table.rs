@@ -81,8 +81,8 @@ impl GroupTable {
     }
 
     /// The members for a burst of groups, written to the same places; `flow_hash` is asked for the
-    /// places whose group has several. Where a group does not forward, or is not known, [`NEXT_HOP_ABSENT`]
-    /// stands. Nobody has looked whether the members live.
+    /// places whose group has several. Where a group does not forward, or is not known, there is
+    /// [`NEXT_HOP_ABSENT`]. Nobody has looked whether the members live.
     #[inline]
     pub fn choose_burst(
         &self,

@@ -40,8 +40,9 @@ pub fn ipv6_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
     });
 }
 
-/// Whether a packet is what nearly all are: from one unicast address to another, none of them special
-/// or link-local, and as long as the frame. Says no where it must be looked at more closely.
+/// Whether a packet is what nearly all are: from one unicast address to another, none of them
+/// special or link-local, and as long as the frame. Says no where it must be looked at more
+/// closely.
 #[inline]
 fn is_plain(header: &[u8; HEADER_OCTETS], frame_length: u32) -> bool {
     let word = |place: usize| {

@@ -3,7 +3,7 @@
 //! What forwards stays in the burst with its next hop chosen; own addresses go to `ipv6_local`, the
 //! rest dies here, answered where RFC 4443 asks for it.
 //!
-//! *Invariants*: what passes has `next_hop` and, when that is [`NEXT_HOP_ABSENT`], `out_port` set. A
+//! *Invariants*: what passes has `next_hop` set, and `out_port` when that is [`NEXT_HOP_ABSENT`]. A
 //! packet is looked up at most [`LOOKUPS_MAX`] times.
 //! *Standards*: RFC 4443 §3.1 (codes 0 and 3), RFC 6438 (flow label and multipath).
 
