@@ -23,19 +23,8 @@ struct ring {
 	uint32_t count;
 };
 
-/* A port whose driver is replaced. */
-struct metered {
-	uint16_t port;
-	struct rte_mempool *pool;
-	struct kumiki_meter_frames frames;
-	const uint8_t *destinations;
-	uint32_t next_destination;
-	struct ring rx;
-	struct ring tx;
-};
-
-/* The stopwatch; the ports of one router are polled by one thread. */
-static struct {
+/* A stopwatch; one for each source, used by the thread that polls it and its sinks. */
+struct watch {
 	uint64_t left_at;
 	uint64_t router;
 	uint64_t pool;
@@ -45,22 +34,39 @@ static struct {
 	uint64_t frames_odd;
 	uint32_t window_count;
 	struct kumiki_meter_window windows[WINDOWS_MAX];
-} watch;
+};
+
+/* A port whose driver is replaced. */
+struct metered {
+	uint16_t port;
+	struct rte_mempool *pool;
+	struct kumiki_meter_frames frames;
+	const uint8_t *destinations;
+	uint32_t next_destination;
+	struct ring rx;
+	struct ring tx;
+	/* Of a source; NULL for sinks. */
+	struct watch *watch;
+};
 
 static struct metered *metered[PORTS_MAX];
+
+/* The stopwatch of the source that this thread polled last. */
+static __thread struct watch *watch;
 
 static inline uint64_t enter(void)
 {
 	uint64_t now = rte_rdtsc_precise();
 
-	if (watch.left_at != 0)
-		watch.router += now - watch.left_at;
+	if (watch != NULL && watch->left_at != 0)
+		watch->router += now - watch->left_at;
 	return now;
 }
 
 static inline void leave(void)
 {
-	watch.left_at = rte_rdtsc_precise();
+	if (watch != NULL)
+		watch->left_at = rte_rdtsc_precise();
 }
 
 static inline struct rte_mbuf *ring_swap(struct ring *ring, uint32_t capacity,
@@ -109,13 +115,13 @@ static inline void write_frame(struct metered *self, struct rte_mbuf *packet)
 
 static void end_window(void)
 {
-	struct kumiki_meter_window *window = &watch.windows[watch.window_count++ % WINDOWS_MAX];
+	struct kumiki_meter_window *window = &watch->windows[watch->window_count++ % WINDOWS_MAX];
 
-	window->router = (float)watch.router / (float)watch.packets;
-	window->pool = (float)watch.pool / (float)watch.packets;
-	watch.router = 0;
-	watch.pool = 0;
-	watch.packets = 0;
+	window->router = (float)watch->router / (float)watch->packets;
+	window->pool = (float)watch->pool / (float)watch->packets;
+	watch->router = 0;
+	watch->pool = 0;
+	watch->packets = 0;
 }
 
 static uint16_t meter_rx(void *queue, struct rte_mbuf **packets, uint16_t count)
@@ -124,6 +130,8 @@ static uint16_t meter_rx(void *queue, struct rte_mbuf **packets, uint16_t count)
 	uint64_t start = enter();
 	uint64_t allocated;
 
+	if (self->watch != NULL)
+		watch = self->watch;
 	if (self->frames.destination_count == 0 ||
 	    rte_pktmbuf_alloc_bulk(self->pool, packets, count) != 0) {
 		leave();
@@ -134,10 +142,10 @@ static uint16_t meter_rx(void *queue, struct rte_mbuf **packets, uint16_t count)
 		packets[place] = ring_swap(&self->rx, self->frames.in_flight, packets[place]);
 	for (uint16_t place = 0; place < count; place++)
 		write_frame(self, packets[place]);
-	watch.pool += allocated - start;
-	watch.packets += count;
-	watch.frames_out += count;
-	if (watch.packets >= WINDOW_PACKETS)
+	watch->pool += allocated - start;
+	watch->packets += count;
+	watch->frames_out += count;
+	if (watch->packets >= WINDOW_PACKETS)
 		end_window();
 	leave();
 	return count;
@@ -151,7 +159,7 @@ static inline void check(const struct metered *self, struct rte_mbuf *packet)
 	if (self->frames.destination_offset >= 17 &&
 	    data[self->frames.destination_offset - 17] + 1 !=
 		    self->frames.header[self->frames.destination_offset - 17])
-		watch.frames_odd++;
+		watch->frames_odd++;
 }
 
 static uint16_t meter_tx(void *queue, struct rte_mbuf **packets, uint16_t count)
@@ -162,7 +170,11 @@ static uint16_t meter_tx(void *queue, struct rte_mbuf **packets, uint16_t count)
 	uint16_t place = 0;
 
 	enter();
-	watch.frames_in += count;
+	if (watch == NULL) {
+		rte_pktmbuf_free_bulk(packets, count);
+		return count;
+	}
+	watch->frames_in += count;
 	for (uint16_t seen = 0; seen < count; seen++)
 		check(self, packets[seen]);
 	while (place < count) {
@@ -177,7 +189,7 @@ static uint16_t meter_tx(void *queue, struct rte_mbuf **packets, uint16_t count)
 		}
 		start = rte_rdtsc_precise();
 		rte_pktmbuf_free_bulk(oldest, found);
-		watch.pool += rte_rdtsc_precise() - start;
+		watch->pool += rte_rdtsc_precise() - start;
 	}
 	leave();
 	return count;
@@ -220,8 +232,15 @@ int kumiki_meter_attach(uint16_t port, struct rte_mempool *pool,
 		free(self);
 		return -ENOBUFS;
 	}
+	if (frames->destination_count > 0) {
+		self->watch = calloc(1, sizeof(*self->watch));
+		if (self->watch == NULL) {
+			ring_free(&self->rx, frames->in_flight);
+			free(self);
+			return -ENOMEM;
+		}
+	}
 	metered[port] = self;
-	watch.left_at = 0;
 	rte_eth_fp_ops[port].rxq.data[0] = self;
 	rte_eth_fp_ops[port].txq.data[0] = self;
 	rte_eth_fp_ops[port].rx_pkt_burst = meter_rx;
@@ -235,33 +254,38 @@ void kumiki_meter_detach(uint16_t port)
 		return;
 	ring_free(&metered[port]->rx, metered[port]->frames.in_flight);
 	ring_free(&metered[port]->tx, metered[port]->frames.in_flight);
+	if (watch == metered[port]->watch)
+		watch = NULL;
+	free(metered[port]->watch);
 	free(metered[port]);
 	metered[port] = NULL;
-	memset(&watch, 0, sizeof(watch));
 }
 
-uint32_t kumiki_meter_windows(struct kumiki_meter_window *windows, uint32_t count)
+static const struct watch *watch_of(uint16_t port)
 {
-	uint32_t kept = RTE_MIN(watch.window_count, (uint32_t)WINDOWS_MAX);
+	return port < PORTS_MAX && metered[port] != NULL ? metered[port]->watch : NULL;
+}
+
+uint32_t kumiki_meter_windows(uint16_t port, struct kumiki_meter_window *windows, uint32_t count)
+{
+	const struct watch *own = watch_of(port);
+	uint32_t kept = own == NULL ? 0 : RTE_MIN(own->window_count, (uint32_t)WINDOWS_MAX);
 	uint32_t copied = RTE_MIN(kept, count);
 
 	for (uint32_t place = 0; place < copied; place++)
 		windows[place] =
-			watch.windows[(watch.window_count - copied + place) % WINDOWS_MAX];
+			own->windows[(own->window_count - copied + place) % WINDOWS_MAX];
 	return kept;
 }
 
-uint64_t kumiki_meter_frames_odd(void)
+int kumiki_meter_counts(uint16_t port, struct kumiki_meter_counts *counts)
 {
-	return watch.frames_odd;
-}
+	const struct watch *own = watch_of(port);
 
-uint64_t kumiki_meter_frames_out(void)
-{
-	return watch.frames_out;
-}
-
-uint64_t kumiki_meter_frames_in(void)
-{
-	return watch.frames_in;
+	if (own == NULL)
+		return -ENODEV;
+	counts->out = own->frames_out;
+	counts->in = own->frames_in;
+	counts->odd = own->frames_odd;
+	return 0;
 }

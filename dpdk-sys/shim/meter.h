@@ -45,14 +45,18 @@ int kumiki_meter_attach(uint16_t port, struct rte_mempool *pool,
 /* Gives back what is in flight and forgets the windows; to be called before the port is stopped. */
 void kumiki_meter_detach(uint16_t port);
 
-/* Copies up to `count` of the newest windows; returns how many there are. */
-uint32_t kumiki_meter_windows(struct kumiki_meter_window *windows, uint32_t count);
+/* Copies up to `count` of the newest windows of a source; returns how many there are. */
+uint32_t kumiki_meter_windows(uint16_t port, struct kumiki_meter_window *windows, uint32_t count);
 
-/* Frames that came back and whose hop limit was not one less than before. */
-uint64_t kumiki_meter_frames_odd(void);
+/* Frames that a source handed out, that its thread's ports swallowed, and those of them whose hop
+ * limit was not one less than before. */
+struct kumiki_meter_counts {
+	uint64_t out;
+	uint64_t in;
+	uint64_t odd;
+};
 
-/* Frames handed out and swallowed. */
-uint64_t kumiki_meter_frames_out(void);
-uint64_t kumiki_meter_frames_in(void);
+/* Returns 0, or a negative errno where the port is no source. */
+int kumiki_meter_counts(uint16_t port, struct kumiki_meter_counts *counts);
 
 #endif

@@ -22,6 +22,7 @@ static struct kumiki_meter_frames frames;
 static uint8_t *destinations;
 static struct rte_mempool *pool;
 static int port_count;
+static uint16_t source;
 
 static int read_frames(void)
 {
@@ -59,8 +60,10 @@ int rte_eth_dev_start(uint16_t port)
 
 	if (error != 0)
 		return error;
-	if (port_count == 0)
+	if (port_count == 0) {
+		source = port;
 		error = read_frames();
+	}
 	sink = frames;
 	sink.destination_count = 0;
 	if (error == 0)
@@ -77,7 +80,7 @@ static struct kumiki_meter_window windows[8192];
 __attribute__((destructor)) static void write_result(void)
 {
 	const char *path = getenv("KUMIKI_METER_RESULT");
-	uint32_t count = kumiki_meter_windows(windows, 8192);
+	uint32_t count = kumiki_meter_windows(source, windows, 8192);
 	FILE *file = path == NULL ? NULL : fopen(path, "w");
 
 	if (file == NULL)

@@ -10,7 +10,7 @@ use crate::measure::Spread;
 use crate::rib::Rib;
 use crate::trace::{Kind, Trace};
 use kumiki::base::ids::{GroupId, LcoreId, MacAddress, NextHopId, PortId};
-use kumiki::base::rcu::Publisher;
+use kumiki::base::rcu::{Publisher, Reader};
 use kumiki::base::route::PortRole;
 use kumiki::base::time::{Duration, Instant};
 use kumiki::dataplane::lcore::WorkerRings;
@@ -26,7 +26,7 @@ use kumiki::fib::{
     NextHopGroup,
 };
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 /// Octets of a frame before its payload: Ethernet, IPv6, UDP.
 pub const HEADER_OCTETS: u16 = 14 + 40 + 8;
@@ -34,8 +34,8 @@ pub const HEADER_OCTETS: u16 = 14 + 40 + 8;
 const DESTINATION_OFFSET: u16 = 14 + 24;
 /// Buffers under way in each direction, as many as descriptors of a usual device.
 const IN_FLIGHT: u16 = 1024;
-/// Buffers of the pool: both directions, bursts and caches.
-const BUFFERS: u32 = 8192;
+/// Buffers of the pool: both directions of two workers, bursts and caches.
+const BUFFERS: u32 = 12_288;
 /// Neighbours that packets leave to.
 const NEIGHBORS: u16 = 16;
 /// Hop limit of the frames.
@@ -54,6 +54,9 @@ pub enum ForwardError {
     /// DPDK.
     #[error("the meter does not start: {0}")]
     Meter(#[from] Failure),
+    /// The thread.
+    #[error(transparent)]
+    Thread(#[from] kumiki::dpdk::EalError),
     /// Memory.
     #[error(transparent)]
     Pool(#[from] kumiki::dpdk::mempool::MempoolError),
@@ -108,13 +111,53 @@ impl Bench {
         frame_octets: u16,
         packets: usize,
     ) -> Result<Figures, ForwardError> {
+        let mut publisher = Publisher::new(world(rib));
+        let lane = self.lane(&mut publisher)?;
+        lane.run(self.pool, rib, Load { frame_octets, packets })
+    }
+
+    /// The same by a worker on each of `cpus` at once, over one world.
+    pub fn measure_together(
+        &mut self,
+        rib: &Rib,
+        frame_octets: u16,
+        packets: usize,
+        cpus: &[usize],
+    ) -> Result<Vec<Figures>, ForwardError> {
+        let mut publisher = Publisher::new(world(rib));
+        let lanes = cpus.iter().map(|_| self.lane(&mut publisher));
+        let lanes = lanes.collect::<Result<Vec<_>, _>>()?;
+        let (pool, eal) = (self.pool, &self.eal);
+        // Nobody starts before everybody stands.
+        let line = Barrier::new(cpus.len());
+        let run = |lane: Lane, cpu: usize| {
+            core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
+            let _thread = EalThread::register(eal)?;
+            line.wait();
+            lane.run(pool, rib, Load { frame_octets, packets })
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = lanes
+                .into_iter()
+                .zip(cpus)
+                .map(|(lane, cpu)| scope.spawn(move || run(lane, *cpu)))
+                .collect();
+            let join =
+                |thread: std::thread::ScopedJoinHandle<'_, Result<Figures, ForwardError>>| {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                };
+            threads.into_iter().map(join).collect()
+        })
+    }
+
+    /// A worker with two ports of its own.
+    fn lane(&mut self, publisher: &mut Publisher<Forwarding>) -> Result<Lane, ForwardError> {
         let (input, in_rx, in_tx) = self.open()?;
         let (output, out_rx, out_tx) = self.open()?;
-        let mut publisher = Publisher::new(world(rib));
         let counters = Arc::new(LcoreCounters::new(usize::from(NEIGHBORS)));
-        let mut worker = Worker::new(WorkerSetup {
+        let worker = Worker::new(WorkerSetup {
             lcore: LcoreId(0),
-            reader: publisher.reader().unwrap_or_else(|_| unreachable!("the first reader")),
+            reader: publisher.reader().unwrap_or_else(|_| unreachable!("few readers")),
             ports: vec![
                 WorkerPort::new(PortId(0), Some(Box::new(in_rx)), Box::new(in_tx)),
                 WorkerPort::new(PortId(1), Some(Box::new(out_rx)), Box::new(out_tx)),
@@ -125,35 +168,7 @@ impl Bench {
             hash_seed: 1,
             cycles: eal::cycles,
         });
-        let frames = frames(rib, frame_octets);
-        let meter = Meter::attach(&[&input, &output], self.pool, frames)?;
-        let start = Instant::ZERO;
-        for loops in 0..WARM_PACKETS / BURST {
-            worker.run_once(start + Duration::from_nanos(loops as u64));
-        }
-        let (before, warm_windows) = (counters.snapshot(), meter.windows().len());
-        for loops in 0..packets / BURST {
-            worker.run_once(start + Duration::from_nanos(loops as u64));
-        }
-        let after = counters.snapshot();
-        let windows = meter.windows();
-        let [out, back, odd] = meter.counts();
-        drop(worker);
-        drop(meter);
-        if out != back || odd != 0 {
-            return Err(ForwardError::Wrong { out, back, odd, drops: drops_of(&after) });
-        }
-        let counted = windows.get(warm_windows..).unwrap_or(&windows);
-        let of = |figure: fn(&kumiki::dpdk::MeterWindow) -> f32| {
-            Spread::of(counted.iter().map(|window| f64::from(figure(window))).collect())
-        };
-        Ok(Figures {
-            routes: rib.prefixes.len(),
-            frame_octets,
-            cycles: of(|window| window.router + window.pool),
-            pool_cycles: of(|window| window.pool),
-            stages: stages(&before, &after),
-        })
+        Ok(Lane { ports: [input, output], worker, counters })
     }
 
     fn open(
@@ -174,6 +189,56 @@ impl Bench {
         let queues = started.rx.pop().zip(started.tx.pop());
         let (rx, tx) = queues.unwrap_or_else(|| unreachable!("one queue was asked for"));
         Ok((started.port, rx, tx))
+    }
+}
+
+/// How much is forwarded.
+#[derive(Clone, Copy)]
+struct Load {
+    frame_octets: u16,
+    packets: usize,
+}
+
+/// A worker and its two ports.
+struct Lane {
+    ports: [Port<Started>; 2],
+    worker: Worker<Mbuf, Reader<Forwarding>>,
+    counters: Arc<LcoreCounters>,
+}
+
+impl Lane {
+    /// Forwards on the thread that calls.
+    fn run(self, pool: Mempool, rib: &Rib, load: Load) -> Result<Figures, ForwardError> {
+        let Self { ports: [input, output], mut worker, counters } = self;
+        let meter = Meter::attach(&[&input, &output], pool, frames(rib, load.frame_octets))?;
+        let mut loops = 0;
+        let mut forward = |packets: usize| {
+            for _ in 0..packets / BURST {
+                loops += 1;
+                worker.run_once(Instant::ZERO + Duration::from_nanos(loops));
+            }
+        };
+        forward(WARM_PACKETS);
+        let (before, warm_windows) = (counters.snapshot(), meter.windows().len());
+        forward(load.packets);
+        let after = counters.snapshot();
+        let windows = meter.windows();
+        let [out, back, odd] = meter.counts();
+        drop(meter);
+        if out != back || odd != 0 {
+            return Err(ForwardError::Wrong { out, back, odd, drops: drops_of(&after) });
+        }
+        let counted = windows.get(warm_windows..).unwrap_or(&windows);
+        let of = |figure: fn(&kumiki::dpdk::MeterWindow) -> f32| {
+            Spread::of(counted.iter().map(|window| f64::from(figure(window))).collect())
+        };
+        Ok(Figures {
+            routes: rib.prefixes.len(),
+            frame_octets: load.frame_octets,
+            cycles: of(|window| window.router + window.pool),
+            pool_cycles: of(|window| window.pool),
+            stages: stages(&before, &after),
+        })
     }
 }
 

@@ -4,8 +4,8 @@
 //! `dpdk-sys/shim/meter.c`; the same file, made a library of its own, measures other routers. The
 //! router does not use it; `perf` does.
 //!
-//! *Invariants*: one meter at a time, as the stopwatch is one for the process; the ports it took
-//! stay started as long as it lives, and are polled by one thread.
+//! *Invariants*: the ports that a meter took stay started as long as it lives, and are polled by one
+//! thread.
 
 use super::failure::Failure;
 use super::mempool::Mempool;
@@ -109,24 +109,26 @@ impl Meter {
     /// The windows so far, the oldest first.
     pub fn windows(&self) -> Vec<MeterWindow> {
         let mut raw = vec![kumiki_meter_window { router: 0.0, pool: 0.0 }; WINDOWS_MAX];
-        // SAFETY: room for as many as the length says.
-        let count = unsafe {
-            dpdk_sys::kumiki_meter_windows(raw.as_mut_ptr(), u32::try_from(raw.len()).unwrap_or(0))
-        };
+        let room = u32::try_from(raw.len()).unwrap_or(0);
+        // SAFETY: room for as many as the length says; nobody polls meanwhile (`&self` and the
+        // worker are the same thread's).
+        let count =
+            unsafe { dpdk_sys::kumiki_meter_windows(self.source(), raw.as_mut_ptr(), room) };
         raw.truncate(usize::try_from(count).unwrap_or(0));
         raw.iter().map(|raw| MeterWindow { router: raw.router, pool: raw.pool }).collect()
     }
 
     /// Frames handed out, swallowed, and those of them whose hop limit was not one less.
     pub fn counts(&self) -> [u64; 3] {
-        // SAFETY: plain numbers.
-        unsafe {
-            [
-                dpdk_sys::kumiki_meter_frames_out(),
-                dpdk_sys::kumiki_meter_frames_in(),
-                dpdk_sys::kumiki_meter_frames_odd(),
-            ]
-        }
+        let mut counts = dpdk_sys::kumiki_meter_counts { out: 0, in_: 0, odd: 0 };
+        // SAFETY: a plain number, and room for the counts.
+        let result = unsafe { dpdk_sys::kumiki_meter_counts(self.source(), &mut counts) };
+        debug_assert_eq!(result, 0, "the first port is a source");
+        [counts.out, counts.in_, counts.odd]
+    }
+
+    fn source(&self) -> u16 {
+        self.ports.first().map_or(u16::MAX, |lease| lease.port())
     }
 }
 

@@ -5,7 +5,7 @@
 use crate::command::output::OutputArguments;
 use crate::command::{Outcome, table};
 use crate::document::{Bar, Better, Document, Figure, Series};
-use crate::forward::{Bench, Figures, frames};
+use crate::forward::{Bench, Figures, ForwardError, frames};
 use crate::measure::Spread;
 use crate::rib::{BrokenLines, Rib};
 use crate::testpmd::{Mode, Place, measure};
@@ -90,8 +90,13 @@ pub fn run(arguments: &ForwardArguments) -> Outcome {
         let tries = tries.collect::<Result<Vec<_>, _>>()?;
         runs.push(middle(tries));
     }
+    let speedup = speedup(&mut bench, &ribs, place, millions * 1_000_000)?;
     print(&runs, &baselines);
-    arguments.output.write(&document(runs, &baselines, arguments.rib.is_some()))
+    println!("two workers forward {speedup:.2} × one\n");
+    let mut document = document(runs, &baselines, arguments.rib.is_some());
+    document.series.push(Series::single("two workers to one", "×", Better::Higher, speedup));
+    document.details.insert("two_workers_speedup".to_owned(), speedup.into());
+    arguments.output.write(&document)
 }
 
 /// What is measured: every table with small frames, one table with all.
@@ -100,6 +105,24 @@ fn cases(ribs: &[Rib]) -> Vec<(&Rib, u16)> {
     let middle = ribs.iter().filter(|rib| rib.prefixes.len() == FRAMES_ROUTES);
     let others = middle.flat_map(|rib| FRAMES[1..].iter().map(move |frame| (rib, *frame)));
     small.chain(others).collect()
+}
+
+/// How much more two workers forward than one of them alone did just before and just after.
+fn speedup(
+    bench: &mut Bench,
+    ribs: &[Rib],
+    place: Place,
+    packets: usize,
+) -> Result<f64, ForwardError> {
+    let Some(rib) = ribs.iter().find(|rib| rib.prefixes.len() == FRAMES_ROUTES) else {
+        return Ok(0.0);
+    };
+    let cpus = [place.cpu, place.other_cpu];
+    let before = bench.measure(rib, FRAMES[0], packets)?.cycles.p50;
+    let together = bench.measure_together(rib, FRAMES[0], packets, &cpus)?;
+    let after = bench.measure(rib, FRAMES[0], packets)?.cycles.p50;
+    let alone = 2.0 / (before + after);
+    Ok(together.iter().map(|run| 1.0 / run.cycles.p50).sum::<f64>() / alone)
 }
 
 /// The run whose median is in the middle.
