@@ -4,8 +4,8 @@
 //! `dpdk-sys/shim/meter.c`; the same file, made a library of its own, measures other routers. The
 //! router does not use it; `perf` does.
 //!
-//! *Invariants*: the ports that a meter took stay started as long as it lives, and are polled by one
-//! thread.
+//! *Invariants*: the ports that a meter took stay started as long as it lives, and are polled by
+//! one thread.
 
 use super::failure::Failure;
 use super::mempool::Mempool;
