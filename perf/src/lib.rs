@@ -18,6 +18,7 @@ pub mod document;
 #[cfg(dpdk)]
 pub mod forward;
 pub mod html;
+pub mod lab;
 pub mod measure;
 pub mod plot;
 pub mod report;
@@ -26,4 +27,5 @@ pub mod table;
 #[cfg(dpdk)]
 pub mod testpmd;
 pub mod trace;
+pub mod traffic;
 pub mod update;

@@ -10,7 +10,9 @@ pub mod fib;
 #[cfg(dpdk)]
 pub mod forward;
 pub mod output;
+pub mod pktgen;
 pub mod report;
+pub mod traffic;
 
 use clap::{Parser, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
@@ -35,6 +37,8 @@ pub enum Command {
     /// Cycles a packet of the whole data path, beside testpmd
     #[cfg(dpdk)]
     Forward(forward::ForwardArguments),
+    /// A packet generator and sink over any DPDK port
+    Pktgen(Box<pktgen::PktgenArguments>),
     /// Two results of the same command, figure by figure
     Compare(compare::CompareArguments),
     /// Several results on one page with plots
@@ -48,6 +52,7 @@ impl Command {
             Self::Fib(arguments) => fib::run(arguments),
             #[cfg(dpdk)]
             Self::Forward(arguments) => forward::run(arguments),
+            Self::Pktgen(arguments) => pktgen::run(arguments),
             Self::Compare(arguments) => compare::run(arguments),
             Self::Report(arguments) => report::run(arguments),
         }
