@@ -94,6 +94,11 @@ impl Lab {
         Ok(Some((inside, Some(lab))))
     }
 
+    /// The process of the router.
+    pub fn router_id(&self) -> u32 {
+        self.router.id()
+    }
+
     fn start(
         cable: Cable,
         ports: &PortArguments,

@@ -22,6 +22,7 @@ pub mod lab;
 pub mod measure;
 pub mod plot;
 pub mod report;
+pub mod rfc;
 pub mod rib;
 pub mod table;
 #[cfg(dpdk)]

@@ -12,6 +12,7 @@ pub mod forward;
 pub mod output;
 pub mod pktgen;
 pub mod report;
+pub mod rfc;
 pub mod traffic;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +40,8 @@ pub enum Command {
     Forward(forward::ForwardArguments),
     /// A packet generator and sink over any DPDK port
     Pktgen(Box<pktgen::PktgenArguments>),
+    /// Throughput, delay, bursts and outages as the RFCs measure them
+    Rfc(Box<rfc::RfcArguments>),
     /// Two results of the same command, figure by figure
     Compare(compare::CompareArguments),
     /// Several results on one page with plots
@@ -53,6 +56,7 @@ impl Command {
             #[cfg(dpdk)]
             Self::Forward(arguments) => forward::run(arguments),
             Self::Pktgen(arguments) => pktgen::run(arguments),
+            Self::Rfc(arguments) => rfc::run(arguments),
             Self::Compare(arguments) => compare::run(arguments),
             Self::Report(arguments) => report::run(arguments),
         }
