@@ -12,6 +12,9 @@ pub struct Outage {
     pub loss_derived_ms: f64,
     /// The longest silence at the receiving port.
     pub silence_ms: f64,
+    /// Frames that were due and not offered, to the same rate: a port that pushes back (memif, a
+    /// full ring) holds traffic up in place of losing it, and a generator may be late.
+    pub withheld_ms: f64,
     /// Frames lost.
     pub lost: u64,
     /// Packets a second that were offered.
@@ -19,11 +22,13 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// Of a trial: `silence` in seconds.
+    /// Of a trial at a constant rate: `silence` in seconds.
     #[expect(clippy::cast_precision_loss, reason = "a count of frames")]
-    pub fn of(lost: u64, rate: f64, silence: f64) -> Self {
-        let loss_derived_ms = lost as f64 / rate.max(1e-9) * 1e3;
-        Self { loss_derived_ms, silence_ms: silence * 1e3, lost, rate }
+    pub fn of(lost: u64, withheld: f64, rate: f64, silence: f64) -> Self {
+        let time = |frames: f64| frames / rate.max(1e-9) * 1e3;
+        let loss_derived_ms = time(lost as f64);
+        let (withheld_ms, silence_ms) = (time(withheld), silence * 1e3);
+        Self { loss_derived_ms, silence_ms, withheld_ms, lost, rate }
     }
 
     /// What the time cannot be finer than: one frame.
@@ -38,8 +43,9 @@ mod tests {
 
     #[test]
     fn lost_frames_are_time() {
-        let outage = Outage::of(500, 10_000.0, 0.0501);
+        let outage = Outage::of(500, 30.0, 10_000.0, 0.0501);
         assert!((outage.loss_derived_ms - 50.0).abs() < 1e-9);
+        assert!((outage.withheld_ms - 3.0).abs() < 1e-9);
         assert!((outage.silence_ms - 50.1).abs() < 1e-9);
         assert!((outage.resolution_ms() - 0.1).abs() < 1e-9);
     }

@@ -174,12 +174,14 @@ pub struct Search {
     lower: f64,
     /// Lowest that did not.
     upper: Option<f64>,
-    /// Where the last overload came out.
+    /// Where the last overload came out, or just above where it did.
     guess: Option<f64>,
     /// How far to step down when a confirmation fails.
     step: f64,
     confirmations: Vec<Measured>,
     late: u32,
+    /// The best of the late ones.
+    late_best: Option<Measured>,
     is_generator_limit: bool,
     trials: Vec<Measured>,
     ending: Option<Ending>,
@@ -198,6 +200,7 @@ impl Search {
             step: options.rate_max * options.resolution,
             confirmations: Vec::new(),
             late: 0,
+            late_best: None,
             is_generator_limit: false,
             trials: Vec::new(),
             ending: None,
@@ -251,11 +254,12 @@ impl Search {
         Next::Try(Trial { rate: rate.max(self.options.rate_min), duration, is_long })
     }
 
-    /// A rate between the bounds: where the overload came out, if that is between, else the middle.
+    /// A rate between the bounds: the guess, if that is between, else the middle.
     fn between(&self, upper: f64) -> f64 {
-        let margin = upper * self.options.resolution / 2.0;
+        let margin = self.options.resolution / 4.0;
         let middle = (self.lower + upper) / 2.0;
-        let is_inside = |guess: &f64| *guess > self.lower + margin && *guess < upper - margin;
+        let is_inside =
+            |guess: &f64| *guess > self.lower * (1.0 + margin) && *guess < upper * (1.0 - margin);
         self.guess.filter(is_inside).unwrap_or(middle)
     }
 
@@ -275,14 +279,18 @@ impl Search {
     pub fn record(&mut self, measured: Measured) {
         self.trials.push(measured);
         let is_pass = measured.loss_ratio <= self.goal.loss_ratio_max;
+        let mut measured = measured;
         if is_pass && measured.is_late() {
             self.late += 1;
+            let best = self.late_best.filter(|best| best.offered >= measured.offered);
+            self.late_best = Some(best.unwrap_or(measured));
             if self.late < LATE_MAX {
                 return;
             }
+            measured = self.late_best.unwrap_or(measured);
             self.is_generator_limit = true;
         }
-        self.late = 0;
+        (self.late, self.late_best) = (0, None);
         match (self.phase, is_pass) {
             (Phase::Narrow | Phase::Refine, true) => {
                 self.raise(&measured);
@@ -311,6 +319,9 @@ impl Search {
     }
 
     fn raise(&mut self, measured: &Measured) {
+        // A guess that was right is tried a little above once: then the bounds are near.
+        let was_guess = self.guess.is_some_and(|guess| (guess - measured.asked).abs() < 0.5);
+        self.guess = was_guess.then(|| measured.asked * (1.0 + self.options.resolution * 0.9));
         self.lower = measured.rate();
         if measured.is_late() {
             // What is above cannot be offered.

@@ -251,6 +251,7 @@ fn events(document: &mut Document, results: &Results) {
         "lost",
         "loss-derived ms",
         "silence ms",
+        "not offered ms",
         "steps of ms",
         "flows again",
     ];
@@ -269,6 +270,7 @@ fn events(document: &mut Document, results: &Results) {
                 outage.lost.to_string(),
                 number(outage.loss_derived_ms),
                 number(outage.silence_ms),
+                number(outage.withheld_ms),
                 number(outage.resolution_ms()),
                 if event.has_recovered { "yes" } else { "no" }.to_owned(),
             ]);

@@ -269,7 +269,12 @@ impl Session<'_> {
         let (sent, received) = tail
             .fold((0, 0), |(sent, received), step| (sent + step.sent, received + step.received));
         let (silence, _) = outcome.ledger.longest_gap_seconds();
-        let outage = Outage::of(outcome.ledger.lost(), outcome.sent_per_second(), silence);
+        let outage = Outage::of(
+            outcome.ledger.lost(),
+            outcome.missed,
+            rate.unwrap_or_else(|| outcome.sent_per_second()),
+            silence,
+        );
         Ok(Event { test, command, outage, has_recovered: received * 10 >= sent * 9, outcome })
     }
 }

@@ -57,7 +57,7 @@ fn a_hard_limit_is_found_from_below() {
         assert!(found.above.is_some_and(|above| above > limit - 1.0));
         assert_eq!(found.confirmations.len(), 3);
         assert!(found.confirmations.iter().all(|trial| trial.is_long));
-        assert!(found.trials < 25, "{}", found.trials);
+        assert!(found.trials < 16, "{}", found.trials);
         let found = search(PDR, hard(limit));
         is_near(found.rate, limit / 0.995, 0.006);
     }
