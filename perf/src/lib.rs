@@ -21,6 +21,7 @@ pub mod html;
 pub mod lab;
 pub mod measure;
 pub mod plot;
+pub mod profile;
 pub mod report;
 pub mod rfc;
 pub mod rib;

@@ -11,6 +11,7 @@ pub mod fib;
 pub mod forward;
 pub mod output;
 pub mod pktgen;
+pub mod profile;
 pub mod report;
 pub mod rfc;
 pub mod traffic;
@@ -42,6 +43,8 @@ pub enum Command {
     Pktgen(Box<pktgen::PktgenArguments>),
     /// Throughput, delay, bursts and outages as the RFCs measure them
     Rfc(Box<rfc::RfcArguments>),
+    /// The same traffic as a profile for TRex or Pktgen-DPDK
+    Profile(Box<profile::ProfileArguments>),
     /// Two results of the same command, figure by figure
     Compare(compare::CompareArguments),
     /// Several results on one page with plots
@@ -57,6 +60,7 @@ impl Command {
             Self::Forward(arguments) => forward::run(arguments),
             Self::Pktgen(arguments) => pktgen::run(arguments),
             Self::Rfc(arguments) => rfc::run(arguments),
+            Self::Profile(arguments) => profile::run(arguments),
             Self::Compare(arguments) => compare::run(arguments),
             Self::Report(arguments) => report::run(arguments),
         }

@@ -321,7 +321,7 @@ impl Search {
     fn raise(&mut self, measured: &Measured) {
         // A guess that was right is tried a little above once: then the bounds are near.
         let was_guess = self.guess.is_some_and(|guess| (guess - measured.asked).abs() < 0.5);
-        self.guess = was_guess.then(|| measured.asked * (1.0 + self.options.resolution * 0.9));
+        self.guess = was_guess.then_some(measured.asked * (1.0 + self.options.resolution * 0.9));
         self.lower = measured.rate();
         if measured.is_late() {
             // What is above cannot be offered.
