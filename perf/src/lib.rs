@@ -18,6 +18,7 @@ pub mod document;
 #[cfg(dpdk)]
 pub mod forward;
 pub mod html;
+pub mod kernels;
 pub mod lab;
 pub mod measure;
 pub mod plot;

@@ -5,6 +5,7 @@
 //!
 //! *Invariants*: what cannot be done is a sentence on standard error and exit code 2.
 
+pub mod baseline;
 pub mod compare;
 pub mod fib;
 #[cfg(dpdk)]
@@ -45,6 +46,11 @@ pub enum Command {
     Rfc(Box<rfc::RfcArguments>),
     /// The same traffic as a profile for TRex or Pktgen-DPDK
     Profile(Box<profile::ProfileArguments>),
+    /// Instructions a packet, beside those in perf/BASELINE.md (valgrind)
+    Baseline(baseline::BaselineArguments),
+    /// One kernel, for callgrind
+    #[command(hide = true)]
+    Kernel(baseline::KernelArguments),
     /// Two results of the same command, figure by figure
     Compare(compare::CompareArguments),
     /// Several results on one page with plots
@@ -61,6 +67,8 @@ impl Command {
             Self::Pktgen(arguments) => pktgen::run(arguments),
             Self::Rfc(arguments) => rfc::run(arguments),
             Self::Profile(arguments) => profile::run(arguments),
+            Self::Baseline(arguments) => baseline::run(arguments),
+            Self::Kernel(arguments) => baseline::run_kernel(arguments),
             Self::Compare(arguments) => compare::run(arguments),
             Self::Report(arguments) => report::run(arguments),
         }
