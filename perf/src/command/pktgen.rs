@@ -142,6 +142,7 @@ mod dpdk {
             "p99.9",
             "max",
             "late",
+            "pushed back",
         ];
         let mut sheet = Sheet::new(name, &header);
         for (place, trial) in trials.iter().enumerate() {
@@ -160,6 +161,7 @@ mod dpdk {
             ];
             row.extend([50.0, 90.0, 99.0, 99.9, 100.0].map(|part| number(ledger.latency_us(part))));
             row.push(format!("{:.0}", trial.missed));
+            row.push(trial.pushed_back.to_string());
             sheet.rows.push(row);
         }
         sheet

@@ -103,7 +103,7 @@ pub enum Ending {
     Between,
     /// The highest rate passed.
     AtTheMost,
-    /// The generator could not offer more.
+    /// More could not be offered: the generator is at its end, or its port pushes back.
     GeneratorLimit,
     /// Even the lowest rate lost too much.
     Nothing,
@@ -117,7 +117,7 @@ impl Ending {
         match self {
             Self::Between => "found",
             Self::AtTheMost => "not below the highest rate",
-            Self::GeneratorLimit => "the generator's limit, not the device's",
+            Self::GeneratorLimit => "no loss, but no more could be offered",
             Self::Nothing => "loss at the lowest rate",
             Self::Unsteady => "not steady: the bounds did not meet",
         }

@@ -80,6 +80,8 @@ pub struct Outcome {
     pub no_buffer: u64,
     /// Frames that the device never took.
     pub unsent: u64,
+    /// Times the device took less than was offered: frames waited here in place of being lost.
+    pub pushed_back: u64,
 }
 
 impl Outcome {
@@ -185,7 +187,7 @@ impl<B: PacketBuf, C: Clock> Engine<B, C> {
         let mut sender = Sender::new(traffic);
         let mut pending = Burst::new();
         let end = begin.saturating_add(ticks(plan.duration, hertz));
-        let (mut made, mut no_buffer, mut round) = (0_u64, 0, 0_u32);
+        let (mut made, mut no_buffer, mut pushed_back, mut round) = (0_u64, 0, 0, 0_u32);
         let mut now = begin;
         while now < end && (made < plan.packets_max || !pending.is_empty()) {
             if pending.is_empty() {
@@ -205,6 +207,7 @@ impl<B: PacketBuf, C: Clock> Engine<B, C> {
                 }
             }
             self.send(&mut pending, &mut ledger, now);
+            pushed_back += u64::from(!pending.is_empty());
             self.receive(&mut ledger);
             now = self.clock.ticks();
             round = round.wrapping_add(1);
@@ -216,7 +219,7 @@ impl<B: PacketBuf, C: Clock> Engine<B, C> {
         let unsent = pending.len() as u64;
         B::release(&mut pending);
         self.drain(&mut ledger, meanwhile, begin);
-        Outcome { ledger, seconds, missed: pacer.missed(), no_buffer, unsent }
+        Outcome { ledger, seconds, missed: pacer.missed(), no_buffer, unsent, pushed_back }
     }
 
     fn send(&mut self, pending: &mut Burst<B>, ledger: &mut Ledger, now: u64) {

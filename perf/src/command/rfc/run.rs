@@ -16,11 +16,13 @@ use crate::traffic::stream::Traffic;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-/// Seconds of the trial that warms caches, neighbours and flow tables (RFC 5180 §4: learning).
+/// Seconds of the trials that warm caches, neighbours and flow tables (RFC 2544 §23: learning).
 const WARM_SECONDS: f64 = 0.5;
+/// How many of those there are, at most.
+const LEARNING_MAX: u32 = 20;
 /// Seconds into a trial at which the event happens.
 const EVENT_SECONDS: f64 = 1.0;
-/// Frames of the longest burst that is tried: two seconds at the highest rate (RFC 9004 §5.3).
+/// The longest burst that is tried: two seconds at the rate that can be offered (RFC 9004 §5.3).
 const BURST_SECONDS: f64 = 2.0;
 /// Parts of the NDR at which delay is measured.
 const LOADS: [f64; 3] = [0.1, 0.5, 0.9];
@@ -32,11 +34,19 @@ pub fn run(arguments: &RfcArguments) -> Outcome {
         return Ok(());
     };
     let rig = Rig::open(&ports, &arguments.traffic)?;
-    let mut session = Session { arguments, rig, router: lab.as_ref().map(Lab::router_id) };
+    let router = lab.as_ref().map(Lab::router_id);
+    let mut session = Session { arguments, rig, router, pushed_back: 0 };
     let mut results = Results { notes: session.rig.notes.clone(), ..Results::default() };
     for mix in session.mixes() {
         let traffic = Traffic { mix, ..session.rig.traffic.clone() };
         results.sizes.push(session.measure(&traffic)?);
+    }
+    if session.pushed_back > 0 {
+        results.notes.push(format!(
+            "The sending port pushed back {} times: frames waited in the generator in place of \
+             being lost, so that a limit of the device shows as one of what can be offered.",
+            session.pushed_back
+        ));
     }
     let document = document(arguments, &session.rig, &results);
     document.sheets.iter().for_each(Sheet::print);
@@ -50,6 +60,8 @@ struct Session<'a> {
     arguments: &'a RfcArguments,
     rig: Rig,
     router: Option<u32>,
+    /// Times the sending port took less than was offered.
+    pushed_back: u64,
 }
 
 impl Session<'_> {
@@ -73,22 +85,15 @@ impl Session<'_> {
     }
 
     fn run(&mut self, traffic: &Traffic, plan: Plan) -> engine::Outcome {
-        self.rig.bench.engine.run(traffic, plan, &mut |_| {})
+        let outcome = self.rig.bench.engine.run(traffic, plan, &mut |_| {});
+        self.pushed_back += outcome.pushed_back;
+        outcome
     }
 
     /// Everything for one mixture.
     fn measure(&mut self, traffic: &Traffic) -> Result<Sized, Box<dyn std::error::Error>> {
         eprintln!("frames of {} octets", traffic.mix);
-        let warm = Duration::from_secs_f64(WARM_SECONDS);
-        let first = self.run(traffic, Plan::timed(Some(1000.0), warm));
-        if first.ledger.arrived() == 0 {
-            return Err(format!(
-                "of {} frames none came back: is there a way from the sending to the receiving \
-                 port, and do the addresses fit?",
-                first.ledger.sent
-            )
-            .into());
-        }
+        self.learn(traffic)?;
         let mut sized = Sized::new(traffic.mix.clone());
         let line = self.rig.bench.line_bits;
         sized.line =
@@ -97,7 +102,7 @@ impl Session<'_> {
         // Without a rate of the medium, what the generator can do is the most.
         let most = match most {
             Some(rate) => rate,
-            None => self.run(traffic, Plan::timed(None, warm)).sent_per_second(),
+            None => self.offered(traffic),
         };
         if self.has(Test::Throughput) || self.has(Test::Latency) || self.has(Test::BackToBack) {
             self.throughput(traffic, most, &mut sized);
@@ -106,7 +111,7 @@ impl Session<'_> {
             self.latency(traffic, &mut sized);
         }
         if self.has(Test::BackToBack) {
-            self.bursts(traffic, most, &mut sized);
+            self.bursts(traffic, &mut sized);
         }
         for test in [Test::Reset, Test::Failover] {
             if self.has(test) {
@@ -115,6 +120,35 @@ impl Session<'_> {
             }
         }
         Ok(sized)
+    }
+
+    /// Sends until frames come back: neighbours are found, links come up, tables are filled.
+    fn learn(&mut self, traffic: &Traffic) -> Outcome {
+        let warm = Duration::from_secs_f64(WARM_SECONDS);
+        let mut sent = 0;
+        for _ in 0..LEARNING_MAX {
+            let outcome = self.run(traffic, Plan::timed(Some(1000.0), warm));
+            sent += outcome.ledger.sent;
+            if outcome.ledger.arrived() > 0 && outcome.ledger.lost() == 0 {
+                return Ok(());
+            }
+        }
+        let last = self.run(traffic, Plan::timed(Some(1000.0), warm));
+        // A device that loses some is measured; one that loses all cannot be.
+        if last.ledger.arrived() > 0 {
+            return Ok(());
+        }
+        Err(format!(
+            "of {sent} frames none came back: is there a way from the sending to the receiving \
+             port, and do the addresses fit?"
+        )
+        .into())
+    }
+
+    /// Packets a second that the generator and its port can offer.
+    fn offered(&mut self, traffic: &Traffic) -> f64 {
+        let warm = Duration::from_secs_f64(WARM_SECONDS);
+        self.run(traffic, Plan::timed(None, warm)).sent_per_second()
     }
 
     fn options(&self, rate_max: f64) -> search::Options {
@@ -195,7 +229,8 @@ impl Session<'_> {
         }
     }
 
-    fn bursts(&mut self, traffic: &Traffic, most: f64, sized: &mut Sized) {
+    fn bursts(&mut self, traffic: &Traffic, sized: &mut Sized) {
+        let most = self.offered(traffic);
         let count = self.arguments.bursts.unwrap_or(if self.arguments.quick { 3 } else { 50 });
         #[expect(
             clippy::cast_possible_truncation,
