@@ -21,9 +21,11 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// Trials of one search, at most.
-const TRIALS_MAX: usize = 120;
+const TRIALS_MAX: usize = 60;
 /// Part of the asked rate that must be offered; below, the generator was late.
 const OFFERED_MIN: f64 = 0.98;
+/// Part of a rate that a step down takes at most.
+const STEP_MAX: f64 = 0.5;
 /// Times a generator may be late at one rate before it is the limit.
 const LATE_MAX: u32 = 3;
 
@@ -176,7 +178,7 @@ pub struct Search {
     upper: Option<f64>,
     /// Where the last overload came out, or just above where it did.
     guess: Option<f64>,
-    /// How far to step down when a confirmation fails.
+    /// Part of the rate to step down by when a confirmation fails.
     step: f64,
     confirmations: Vec<Measured>,
     late: u32,
@@ -197,7 +199,7 @@ impl Search {
             lower: 0.0,
             upper: None,
             guess: None,
-            step: options.rate_max * options.resolution,
+            step: options.resolution,
             confirmations: Vec::new(),
             late: 0,
             late_best: None,
@@ -296,6 +298,8 @@ impl Search {
                 self.raise(&measured);
                 if self.phase == Phase::Refine {
                     self.confirmations = vec![measured];
+                    // Nearer to the bound, smaller steps are enough again.
+                    self.step = (self.step / 4.0).max(self.options.resolution);
                 }
             }
             (Phase::Narrow | Phase::Refine, false) => self.bound(&measured),
@@ -347,8 +351,8 @@ impl Search {
         if rate <= self.options.rate_min {
             self.ending = Some(Ending::Nothing);
         }
-        self.lower = (rate - self.step).max(self.options.rate_min);
-        self.step *= 2.0;
+        self.lower = (rate * (1.0 - self.step)).max(self.options.rate_min);
+        self.step = (self.step * 2.0).min(STEP_MAX);
     }
 }
 
