@@ -117,7 +117,10 @@ impl Lab {
         write(&file, &configuration(cable, &folder, router_cpu(ports.cpu)))?;
         let log_path = folder.join("router.log");
         let log = || File::create(&log_path).map_err(|e| LabError::File(log_path.clone(), e));
-        let router = Command::new(&program)
+        // The router ends with this program, also where that is killed.
+        let router = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "--"])
+            .arg(&program)
             .arg("run")
             .arg("-c")
             .arg(&file)
