@@ -1,15 +1,19 @@
 //! Measuring: what the router is compared with, in one run on one machine.
 //!
-//! Read [`rib`] (tables of prefixes: from a file, or made up), [`trace`] (destinations to be looked
-//! up), [`measure`] (interleaved rounds, medians), [`table`] (the bench of the FIB), [`report`]
-//! (the machine, JSON), [`command`]
-//! (the words of the program, one file a command).
+//! Read [`command`] (the words of the program, one file a command), then what they drive:
+//!
+//! - [`rib`] (tables of prefixes: from a file, or made up), [`trace`] (destinations to be looked
+//!   up), [`measure`] (interleaved rounds, medians), [`table`] (the bench of the FIB), `forward`
+//!   and `testpmd` (the whole data path);
+//! - [`traffic`] (our own packet generator and sink), [`rfc`] (searches and tests of the RFCs),
+//!   [`lab`] (a router between two of our ports), [`profile`] (the same traffic for TRex and
+//!   Pktgen-DPDK);
+//! - [`kernels`] (pieces of work, for criterion and callgrind);
+//! - [`document`] (a result as data), [`report`] (the machine), [`comparison`], [`plot`] and
+//!   [`html`].
 //!
 //! What belongs here drives the router's parts from outside and reports ratios against a baseline
 //! of the same run, with the spread.
-//!
-// Gap: the packet generator and the throughput searches (RFC 2544, RFC 5180, RFC 8219, RFC 9004)
-// and the bench of the whole data path.
 #![forbid(unsafe_code)]
 
 pub mod command;
