@@ -37,6 +37,16 @@ pub enum Cable {
     Memif,
 }
 
+impl Cable {
+    /// In a word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Veth => "veth",
+            Self::Memif => "memif",
+        }
+    }
+}
+
 /// Why there is no lab.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {

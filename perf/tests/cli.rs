@@ -129,6 +129,6 @@ fn a_router_in_a_lab_forwards() {
         }
         assert!(output.status.success(), "{cable}: {text}");
         let shown = String::from_utf8_lossy(&output.stdout);
-        assert!(shown.contains("traffic, IPv6/UDP, 64"), "{shown}");
+        assert!(shown.contains(&format!("{cable}, IPv6/UDP, 64")), "{shown}");
     }
 }

@@ -81,7 +81,11 @@ mod dpdk {
 
     fn document(arguments: &PktgenArguments, rig: &Rig, trials: &[engine::Outcome]) -> Document {
         let traffic = &rig.traffic;
-        let what = if arguments.ports.loopback { "loopback" } else { "traffic" };
+        let what = match arguments.ports.lab {
+            Some(cable) => cable.word(),
+            None if arguments.ports.loopback => "loopback",
+            None => "traffic",
+        };
         let name = format!("{what}, {}, {}", traffic.payload.word(), traffic.mix);
         let mut document = Document::of_this_run("pktgen", &format!("Packet generator: {name}"));
         document.notes.clone_from(&rig.notes);

@@ -335,8 +335,10 @@ impl Search {
 
     fn bound(&mut self, measured: &Measured) {
         let rate = measured.rate();
+        // Only where the first overload came out is a guess: a device that always loses a little
+        // would lead it down by that little.
+        self.guess = self.upper.is_none().then_some(measured.received);
         self.upper = Some(rate);
-        self.guess = Some(measured.received);
         self.lower = if self.lower < rate { self.lower } else { 0.0 };
         if rate <= self.options.rate_min {
             self.ending = Some(Ending::Nothing);

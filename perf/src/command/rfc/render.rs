@@ -77,17 +77,17 @@ pub struct Results {
     pub sizes: Vec<Sized>,
     /// What a reader must know.
     pub notes: Vec<String>,
+    /// In front of the names of series: what was between the ports, where we know it.
+    pub place: String,
 }
 
 /// The result of the command.
 pub fn document(arguments: &RfcArguments, rig: &Rig, results: &Results) -> Document {
     let payload = rig.traffic.payload.word();
-    let place = if arguments.ports.loopback {
-        "loopback"
-    } else if arguments.ports.lab.is_some() {
-        "a router in a lab"
-    } else {
-        "device under test"
+    let place = match arguments.ports.lab {
+        Some(cable) => &format!("a router over {}", cable.word()),
+        None if arguments.ports.loopback => "loopback",
+        None => "device under test",
     };
     let mut document = Document::of_this_run("rfc", &format!("RFC tests: {place}, {payload}"));
     document.notes.clone_from(&results.notes);
@@ -149,7 +149,7 @@ fn throughput(document: &mut Document, results: &Results) {
                 found.trials.to_string(),
                 found.ending.words().to_owned(),
             ]);
-            let name = format!("{}, {}", sized.mix, found.goal.name);
+            let name = format!("{}{}, {}", results.place, sized.mix, found.goal.name);
             let spread = Spread {
                 p10: found.rate / 1e3,
                 p50: found.rate / 1e3,
@@ -204,7 +204,7 @@ fn latency(document: &mut Document, results: &Results) {
                 p50: ledger.latency_us(50.0),
                 p90: ledger.latency_us(90.0),
             };
-            let name = format!("{}, delay at {load}", sized.mix);
+            let name = format!("{}{}, delay at {load}", results.place, sized.mix);
             document.series.push(Series::new(name, "µs", Better::Lower, spread));
         }
         let named: Vec<_> = sized
@@ -235,7 +235,7 @@ fn bursts(document: &mut Document, results: &Results) {
             number(buffers.corrected_seconds * 1e3),
             word.to_owned(),
         ]);
-        let name = format!("{}, back-to-back frames", sized.mix);
+        let name = format!("{}{}, back-to-back frames", results.place, sized.mix);
         document.series.push(Series::new(name, "frames", Better::Higher, *spread));
     }
     if !sheet.rows.is_empty() {
@@ -274,7 +274,7 @@ fn events(document: &mut Document, results: &Results) {
                 number(outage.resolution_ms()),
                 if event.has_recovered { "yes" } else { "no" }.to_owned(),
             ]);
-            let name = format!("{}, {word}, loss-derived time", sized.mix);
+            let name = format!("{}{}, {word}, loss-derived time", results.place, sized.mix);
             let series = Series::single(name, "ms", Better::Lower, outage.loss_derived_ms);
             document.series.push(series);
             let title = format!("{word}, {}: {}", sized.mix, event.command);

@@ -36,7 +36,12 @@ pub fn run(arguments: &RfcArguments) -> Outcome {
     let rig = Rig::open(&ports, &arguments.traffic)?;
     let router = lab.as_ref().map(Lab::router_id);
     let mut session = Session { arguments, rig, router, pushed_back: 0 };
-    let mut results = Results { notes: session.rig.notes.clone(), ..Results::default() };
+    let place = match arguments.ports.lab {
+        Some(cable) => format!("{}, ", cable.word()),
+        None if arguments.ports.loopback => "loopback, ".to_owned(),
+        None => String::new(),
+    };
+    let mut results = Results { notes: session.rig.notes.clone(), place, ..Results::default() };
     for mix in session.mixes() {
         let traffic = Traffic { mix, ..session.rig.traffic.clone() };
         results.sizes.push(session.measure(&traffic)?);

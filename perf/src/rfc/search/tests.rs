@@ -122,6 +122,15 @@ fn a_generator_that_is_late_is_the_limit() {
 }
 
 #[test]
+fn a_device_that_loses_little_is_not_followed_down_little_by_little() {
+    let found = search(PDR, |trial| {
+        measured(trial, trial.rate, if trial.rate > 150e3 { 0.02 } else { 0.0 })
+    });
+    is_near(found.rate, 150e3, 0.006);
+    assert!(found.trials < 25, "{}", found.trials);
+}
+
+#[test]
 fn a_generator_that_is_late_once_is_asked_again() {
     let mut count = 0;
     let found = search(NDR, |trial| {
