@@ -4,7 +4,7 @@
 //! addresses, ports, tunnels), [`frame`] (octets, and the signature by which a frame is known
 //! again), [`pacer`] (when a frame is due), [`ledger`] (what arrived: loss, order, delay),
 //! [`neighbour`] (MAC addresses), [`engine`] (the loop), [`report`] (series and plots), and where
-//! DPDK is there [`bench`] (EAL and ports).
+//! DPDK is there `bench` (EAL and ports).
 //!
 //! Everything but the last works over any [`PacketBuf`](kumiki::packet::PacketBuf) and any clock,
 //! so that it is tested without devices.
