@@ -42,8 +42,10 @@ pub struct FibArguments {
 
 /// Memory for DPDK's tables of a quarter of a million routes, three of them, which are generous
 /// with what they book; …
+#[cfg(dpdk)]
 const MEMORY_MIB: u32 = 2560;
 /// … and of a million.
+#[cfg(dpdk)]
 const MEMORY_MIB_MILLION: u32 = 9216;
 /// Updates that are made up where no file is given.
 const UPDATES_MADE_UP: usize = 200_000;
