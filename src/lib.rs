@@ -13,7 +13,7 @@
 //! routes that anybody announced, chooses, and compiles the chosen ones. [`control`] owns all of
 //! these as one value. [`config`] reads the operator's file, [`api`] says what can be asked of a
 //! router, [`planner`] computes with topologies, and [`sim`] runs many control planes against each
-//! other in a world of its own.
+//! other in a world of its own. [`filter`] says which frames somebody wants to see.
 //!
 //! The **other half** carries. [`fib`] is all that a worker reads: prefixes, next hops, ports, in
 //! one immutable snapshot. [`packet`] has the buffers, [`dataplane`] the nodes a packet passes and
@@ -32,6 +32,8 @@
 //! base -> std
 //! wire, fib, packet, config, os -> base
 //! rib -> fib, base
+//! filter -> wire, base
+//! dataplane, daemon, cli -> filter          (one parser at both ends of the socket)
 //! planner, api -> config, base
 //! proto -> wire, base                      (one protocol never uses another)
 //! control -> proto, rib, fib, config, api, wire, base
@@ -97,6 +99,7 @@ pub mod dataplane;
 #[cfg(dpdk)]
 pub mod dpdk;
 pub mod fib;
+pub mod filter;
 pub mod lab;
 pub mod os;
 pub mod packet;

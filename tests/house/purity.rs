@@ -8,7 +8,7 @@ use crate::house::source::{Named, Source, Tree, identifiers, paths};
 
 /// Folders of the pure half.
 const PURE: &[&str] =
-    &["wire", "proto", "rib", "control", "planner", "config", "api", "sim", "base"];
+    &["wire", "proto", "rib", "control", "planner", "config", "api", "sim", "filter", "base"];
 
 /// Files of pure folders that are not: the cell between threads, with its argument and its model.
 const EXCEPT: &[&str] = &["src/base/rcu.rs", "src/base/prefetch.rs"];
