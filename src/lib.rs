@@ -69,7 +69,8 @@
 //! What is for the router itself turns off at `ipv6-local`: echo requests are answered in place,
 //! everything else is punted to the control thread or to the kernel. What cannot go on becomes an
 //! ICMPv6 error or a [`dataplane::DropReason`], and is counted either way:
-//! received + injected + generated = sent + punted + dropped. `docs/graph.md` has the whole graph.
+//! received + injected + copied + generated = sent + punted + captured + dropped, where copies are
+//! those that [`dataplane::tap`] makes. `docs/graph.md` has the whole graph.
 //!
 //! # The way of a route
 //!

@@ -4,8 +4,9 @@
 //! readers add up. Names and sentences come from the enums that number the cells.
 //!
 //! *Invariants*: one worker writes, anybody reads; a cell only grows. When no loop runs, received +
-//! injected + generated = sent + punted + dropped (STYLE §9), which [`LcoreSnapshot::is_conserved`]
-//! says.
+//! injected + copied + generated = sent + punted + captured + dropped (STYLE §9), which
+//! [`LcoreSnapshot::is_conserved`] says. Copies are those of taps: each leaves by its ring or is
+//! lost in front of it, which counts as a drop of the copy.
 
 use crate::base::ids::{NextHopId, PORT_MAX, PortId};
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason, SILENCE_REASON_COUNT, SilenceReason};
@@ -79,6 +80,12 @@ pub struct LcoreCounters {
     pub injected: Cell,
     /// ICMPv6 errors made, each from a packet that is counted as dropped.
     pub generated: Cell,
+    /// Copies of packets made for taps.
+    pub copied: Cell,
+    /// Copies that their tap has.
+    pub captured: Cell,
+    /// Copies for which their tap had no room.
+    pub capture_lost: Cell,
 }
 
 impl LcoreCounters {
@@ -96,6 +103,9 @@ impl LcoreCounters {
             sleeps: Cell::default(),
             injected: Cell::default(),
             generated: Cell::default(),
+            copied: Cell::default(),
+            captured: Cell::default(),
+            capture_lost: Cell::default(),
         }
     }
 
@@ -123,6 +133,11 @@ impl LcoreCounters {
         if let Some(cell) = self.silences.get(reason.index()) {
             cell.add(1);
         }
+    }
+
+    /// ICMPv6 errors not made for `reason`.
+    pub fn silenced(&self, reason: SilenceReason) -> u64 {
+        self.silences.get(reason.index()).map_or(0, Cell::get)
     }
 
     /// Counts a punted packet.
@@ -177,6 +192,9 @@ impl LcoreCounters {
             sleeps: self.sleeps.get(),
             injected: self.injected.get(),
             generated: self.generated.get(),
+            copied: self.copied.get(),
+            captured: self.captured.get(),
+            capture_lost: self.capture_lost.get(),
         }
     }
 }
@@ -230,6 +248,12 @@ pub struct LcoreSnapshot {
     pub injected: u64,
     /// ICMPv6 errors made.
     pub generated: u64,
+    /// Copies made for taps.
+    pub copied: u64,
+    /// Copies that their tap has.
+    pub captured: u64,
+    /// Copies for which their tap had no room.
+    pub capture_lost: u64,
 }
 
 impl LcoreSnapshot {
@@ -258,16 +282,17 @@ impl LcoreSnapshot {
         self.ports.get(port.index()).copied().unwrap_or_default()
     }
 
-    /// Packets in: received, injected, generated.
+    /// Packets in: received, injected, copied, generated.
     pub fn came_in(&self) -> u64 {
         let received: u64 = self.ports.iter().map(|port| port.rx_packets).sum();
-        received + self.injected + self.generated
+        received + self.injected + self.copied + self.generated
     }
 
-    /// Packets out: sent, punted, dropped.
+    /// Packets out: sent, punted, dropped, and copies, captured or lost.
     pub fn went_out(&self) -> u64 {
         let sent: u64 = self.ports.iter().map(|port| port.tx_packets).sum();
-        sent + self.punts.iter().sum::<u64>() + self.drops.iter().sum::<u64>()
+        let copies = self.captured + self.capture_lost;
+        sent + self.punts.iter().sum::<u64>() + self.drops.iter().sum::<u64>() + copies
     }
 
     /// Whether no packet was lost without a reason.
@@ -297,6 +322,9 @@ impl LcoreSnapshot {
         self.sleeps += other.sleeps;
         self.injected += other.injected;
         self.generated += other.generated;
+        self.copied += other.copied;
+        self.captured += other.captured;
+        self.capture_lost += other.capture_lost;
     }
 }
 

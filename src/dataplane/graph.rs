@@ -21,6 +21,7 @@ use crate::dataplane::limit::TokenBucket;
 use crate::dataplane::node;
 use crate::dataplane::ports::Ports;
 use crate::dataplane::punt::{PuntClass, PuntSender};
+use crate::dataplane::tap::Watch;
 use crate::fib::{Forwarding, Interface};
 use crate::packet::{Burst, PacketBuf};
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub enum NodeId {
 pub const NODE_COUNT: usize = NodeId::ALL.len();
 
 /// The order in which a burst runs through the nodes; see the text above.
-const ORDER: [NodeId; 15] = [
+pub(super) const ORDER: [NodeId; 15] = [
     NodeId::EthernetInput,
     NodeId::Ipv6Input,
     NodeId::Ipv6Lookup,
@@ -190,14 +191,16 @@ pub struct Complaint {
 pub struct Next<B> {
     queues: [Burst<B>; NODE_COUNT],
     counters: Arc<LcoreCounters>,
-    current: NodeId,
+    pub(super) current: NodeId,
+    /// Who looks on.
+    pub(super) watch: Watch,
 }
 
 impl<B: PacketBuf> Next<B> {
     /// Empty queues.
     pub fn new(counters: Arc<LcoreCounters>) -> Self {
         let queues = core::array::from_fn(|_| Burst::new());
-        Self { queues, counters, current: NodeId::PortInput }
+        Self { queues, counters, current: NodeId::PortInput, watch: Watch::default() }
     }
 
     /// Puts the packet of `slot` into the queue of `to`.
@@ -220,8 +223,11 @@ impl<B: PacketBuf> Next<B> {
     /// Drops the packet of `slot`.
     #[inline]
     pub fn discard(&mut self, slot: &mut Option<B>, reason: DropReason) {
-        if slot.is_some() {
+        if let Some(packet) = slot {
             self.counters.count_drops(reason, 1);
+            if self.watch.is_active() {
+                self.watch.dropped(packet, self.current, reason, &self.counters);
+            }
             self.divert(NodeId::Drop, slot);
         }
     }
@@ -237,6 +243,9 @@ impl<B: PacketBuf> Next<B> {
         meta.cause = u16::from_be_bytes([complaint.kind, complaint.code]);
         meta.cause_value = complaint.value;
         self.counters.count_drops(reason, 1);
+        if self.watch.is_active() {
+            self.watch.dropped(packet, self.current, reason, &self.counters);
+        }
         self.divert(NodeId::Icmpv6Error, slot);
     }
 
@@ -253,9 +262,15 @@ impl<B: PacketBuf> Next<B> {
         self.current = NodeId::PortInput;
     }
 
+    /// The first packet that waits, and for whom.
+    pub(super) fn waiting(&self) -> Option<(NodeId, &B)> {
+        let mut queues = NodeId::ALL.iter().zip(&self.queues);
+        queues.find_map(|(node, queue)| queue.iter().next().map(|packet| (*node, packet)))
+    }
+
     /// Appends the queue of `node` to `burst`.
     #[inline]
-    fn collect(&mut self, node: NodeId, burst: &mut Burst<B>) {
+    pub(super) fn collect(&mut self, node: NodeId, burst: &mut Burst<B>) {
         let Some(queue) = self.queues.get_mut(node.index()) else { return };
         if queue.is_empty() {
             return;
@@ -289,7 +304,7 @@ pub fn run_graph<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next:
 }
 
 #[inline]
-fn run_node<B: PacketBuf>(
+pub(super) fn run_node<B: PacketBuf>(
     id: NodeId,
     ctx: &mut Ctx<'_, B>,
     burst: &mut Burst<B>,

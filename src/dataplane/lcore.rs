@@ -19,6 +19,8 @@ use crate::dataplane::node::{ERROR_BURST_MAX, ERRORS_PER_SECOND_MAX, L2_OCTETS};
 use crate::dataplane::ports::{Ports, WorkerPort, count_received};
 use crate::dataplane::punt::PuntSender;
 use crate::dataplane::ring::Ring;
+use crate::dataplane::tap::TapSet;
+use crate::dataplane::trace;
 use crate::fib::Forwarding;
 use crate::packet::{BURST_MAX, Burst, PacketBuf, PacketMeta};
 use core::ops::Deref;
@@ -86,6 +88,8 @@ pub enum WorkerCommand<B> {
     AddPort(Box<WorkerPort<B>>),
     /// Send what waits, then give the port back through the ring of removed ports.
     RemovePort(PortId),
+    /// Show packets to these taps, and to no others.
+    Watch(TapSet),
 }
 
 /// The rings of one worker; the daemon keeps the other ends.
@@ -193,7 +197,13 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
         let Self { reader, ports, punts, rings, counters, next, burst, .. } = self;
         let world = reader.enter();
         if !rings.commands.is_empty() {
-            obey(rings, ports);
+            obey(rings, ports, next);
+        }
+        // All that taps cost while there are none; `run_port` and `Ports` ask again by the burst.
+        let is_watched = next.watch.is_active();
+        if is_watched {
+            (next.watch.at, next.watch.port) = (now, None);
+            ports.watch.at = now;
         }
         let mut ctx = Ctx {
             world: &world,
@@ -208,8 +218,12 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
         };
         let mut packets = 0;
         if !rings.inject.is_empty() {
-            packets += take_injected(&rings.inject, &mut ctx, next);
-            run_graph(&mut ctx, burst, next);
+            if is_watched {
+                packets += run_injected_watched(&rings.inject, &mut ctx, burst, next);
+            } else {
+                packets += take_injected(&rings.inject, &mut ctx, next, BURST_MAX);
+                run_graph(&mut ctx, burst, next);
+            }
         }
         let mut place = 0;
         while let Some(port) = ctx.ports.receiver(place) {
@@ -287,20 +301,41 @@ fn run_port<B: PacketBuf>(
         count_received(cells, burst);
     }
     ctx.counters.count_node(NodeId::PortInput, packets, (ctx.cycles)().wrapping_sub(start));
-    run_graph(ctx, burst, next);
+    if next.watch.is_active() {
+        trace::run_received(port, ctx, burst, next);
+    } else {
+        run_graph(ctx, burst, next);
+    }
     packets
 }
 
-/// Puts a burst of injected packets where they enter the graph.
+/// A burst of injected packets one by one, because some of them may be followed.
+#[cold]
+fn run_injected_watched<B: PacketBuf>(
+    ring: &Ring<Injected<B>>,
+    ctx: &mut Ctx<'_, B>,
+    burst: &mut Burst<B>,
+    next: &mut Next<B>,
+) -> usize {
+    let mut packets = 0;
+    while packets < BURST_MAX && take_injected(ring, ctx, next, 1) > 0 {
+        packets += 1;
+        trace::run_injected(ctx, burst, next);
+    }
+    packets
+}
+
+/// Puts up to `limit` injected packets, a burst at most, where they enter the graph.
 fn take_injected<B: PacketBuf>(
     ring: &Ring<Injected<B>>,
     ctx: &mut Ctx<'_, B>,
     next: &mut Next<B>,
+    limit: usize,
 ) -> usize {
     ctx.interface = None;
     next.stand_at_input();
     let mut packets = 0;
-    while packets < BURST_MAX {
+    while packets < limit {
         let Some(injected) = ring.pop() else { break };
         packets += 1;
         match injected {
@@ -327,11 +362,16 @@ fn take_injected<B: PacketBuf>(
 }
 
 /// Carries out what the daemon asked for. Nothing waits in any port between two loops.
-fn obey<B: PacketBuf>(rings: &WorkerRings<B>, ports: &mut Ports<B>) {
+fn obey<B: PacketBuf>(rings: &WorkerRings<B>, ports: &mut Ports<B>, next: &mut Next<B>) {
     for _ in 0..COMMAND_RING_MAX {
         let old = match rings.commands.pop() {
             Some(WorkerCommand::AddPort(port)) => ports.insert(port),
             Some(WorkerCommand::RemovePort(id)) => ports.remove(id),
+            Some(WorkerCommand::Watch(taps)) => {
+                next.watch.set(TapSet::clone(&taps));
+                ports.watch.set(taps);
+                None
+            }
             None => return,
         };
         if let Some(port) = old {

@@ -3,12 +3,11 @@
 //! Read [`lcore`] (the loop), [`graph`] (the nodes and their order), [`node`] (one file each, in
 //! the order of a packet), then what they use: [`ports`], [`flow`], [`limit`]. The border to the
 //! control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in [`mod@drop`] and
-//! [`counters`].
+//! [`counters`]. Who looks on from outside does so by [`tap`] and [`trace`].
 //!
 //! Absent on purpose: `mac_table` and everything of bridging, which come with the overlay;
-//! protocols, which live in `proto` and see only what is punted; copies of packets, which nothing
-//! needs before bridging.
-// Gap: trace (STYLE §2), the path of single packets through the nodes, for `kumiki trace`.
+//! protocols, which live in `proto` and see only what is punted; copies of packets that are sent,
+//! which nothing needs before bridging.
 #![forbid(unsafe_code)]
 
 pub mod counters;
@@ -22,6 +21,8 @@ pub mod node;
 pub mod ports;
 pub mod punt;
 pub mod ring;
+pub mod tap;
+pub mod trace;
 
 pub use counters::{LcoreCounters, LcoreSnapshot};
 pub use drop::{DropReason, SilenceReason};
@@ -31,3 +32,5 @@ pub use lcore::{IdlePolicy, IdleWait, Worker, WorkerCommand, WorkerSetup};
 pub use ports::WorkerPort;
 pub use punt::{PuntClass, PuntRings, PuntSender, Punted};
 pub use ring::Ring;
+pub use tap::{Record, Sight, Tap, TapSet, Wanted};
+pub use trace::Step;

@@ -10,6 +10,8 @@
 use crate::base::ids::{PORT_MAX, PortId};
 use crate::dataplane::counters::{LcoreCounters, PortCells};
 use crate::dataplane::drop::DropReason;
+use crate::dataplane::graph::NodeId;
+use crate::dataplane::tap::Watch;
 use crate::fib::Forwarding;
 use crate::packet::{Burst, PacketBuf, PortRx, PortTx};
 use crate::wire::ethernet::{ETHERTYPE_VLAN, VLAN_TAG_OCTETS};
@@ -32,12 +34,15 @@ impl<B: PacketBuf> WorkerPort<B> {
     }
 
     /// Hands what waits to the device.
-    fn flush(&mut self, world: &Forwarding, counters: &LcoreCounters) {
+    fn flush(&mut self, world: &Forwarding, counters: &LcoreCounters, watch: &mut Watch) {
         if let Some(vlan) = world.interfaces.get(self.port).and_then(|port| port.vlan) {
-            self.tag(vlan, counters);
+            self.tag(vlan, counters, watch);
         }
         let bytes_before = self.pending_bytes();
-        let sent = self.tx.send(&mut self.pending);
+        let sent = match watch.is_active() {
+            false => self.tx.send(&mut self.pending),
+            true => self.send_watched(counters, watch),
+        };
         let left = self.pending.len();
         let bytes = bytes_before - self.pending_bytes();
         if let Some(cells) = counters.port(self.port) {
@@ -56,12 +61,27 @@ impl<B: PacketBuf> WorkerPort<B> {
         self.pending.iter().map(|packet| u64::from(packet.len())).sum()
     }
 
+    /// The same, shown to those who look on.
+    #[cold]
+    fn send_watched(&mut self, counters: &LcoreCounters, watch: &Watch) -> usize {
+        let offered = self.pending.len();
+        let mut outbox = watch.before_sending(&self.pending, self.port);
+        let sent = self.tx.send(&mut self.pending);
+        watch.after_sending(&mut outbox, (sent, offered), counters);
+        sent
+    }
+
     /// Puts the port's tag between the MACs and the EtherType.
     #[cold]
-    fn tag(&mut self, vlan: u16, counters: &LcoreCounters) {
+    fn tag(&mut self, vlan: u16, counters: &LcoreCounters, watch: &mut Watch) {
         self.pending.sift(|slot| {
-            if slot.as_mut().is_some_and(|packet| insert_tag(packet, vlan).is_none()) {
+            let Some(packet) = slot else { return };
+            if insert_tag(packet, vlan).is_none() {
                 counters.count_drops(DropReason::NoHeadroom, 1);
+                if watch.is_active() {
+                    let reason = DropReason::NoHeadroom;
+                    watch.dropped(packet, NodeId::PortOutput, reason, counters);
+                }
                 *slot = None;
             }
         });
@@ -84,13 +104,15 @@ pub struct Ports<B> {
     slots: Box<[Option<Box<WorkerPort<B>>>]>,
     members: Vec<PortId>,
     receivers: Vec<PortId>,
+    /// Who looks on.
+    pub(super) watch: Watch,
 }
 
 impl<B: PacketBuf> Default for Ports<B> {
     fn default() -> Self {
         let slots = (0..PORT_MAX).map(|_| None).collect();
         let list = || Vec::with_capacity(PORT_MAX);
-        Self { slots, members: list(), receivers: list() }
+        Self { slots, members: list(), receivers: list(), watch: Watch::default() }
     }
 }
 
@@ -143,10 +165,11 @@ impl<B: PacketBuf> Ports<B> {
         world: &Forwarding,
         counters: &LcoreCounters,
     ) -> Result<(), B> {
-        match self.slot(packet.meta().out_port) {
+        let id = packet.meta().out_port;
+        match self.slots.get_mut(id.index()).and_then(Option::as_deref_mut) {
             Some(port) => {
                 if port.pending.room() == 0 {
-                    port.flush(world, counters);
+                    port.flush(world, counters, &mut self.watch);
                 }
                 port.pending.push(packet)
             }
@@ -159,7 +182,7 @@ impl<B: PacketBuf> Ports<B> {
         for id in &self.members {
             let slot = self.slots.get_mut(id.index()).and_then(Option::as_deref_mut);
             if let Some(port) = slot.filter(|port| !port.pending.is_empty()) {
-                port.flush(world, counters);
+                port.flush(world, counters, &mut self.watch);
             }
         }
     }

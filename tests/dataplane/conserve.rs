@@ -3,10 +3,12 @@
 use crate::packets::{frame, header, packet};
 use crate::router::{PORTS, Router, neighbor_mac, own_mac};
 use kumiki::base::ids::{MacAddress, PortId};
-use kumiki::dataplane::Injected;
+use kumiki::dataplane::{Injected, Tap, TapSet, Wanted, WorkerCommand};
+use kumiki::filter::{Filter, parse};
 use kumiki::packet::HeapBuf;
 use kumiki::wire::ipv6::Ipv6Header;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 const ADDRESSES: [&str; 20] = [
     "2001:db8:1::10",
@@ -103,6 +105,95 @@ fn spoiled() -> impl Strategy<Value = (Arrival, Vec<u8>)> {
         })
 }
 
+/// Any octets at all, or a frame that was spoiled.
+fn anything() -> impl Strategy<Value = (Arrival, Vec<u8>)> {
+    let octets = prop_oneof![
+        4 => prop::collection::vec(any::<u8>(), 0..120),
+        1 => prop::collection::vec(any::<u8>(), 1000..1600),
+    ];
+    prop_oneof![(arrival(), octets), spoiled()]
+}
+
+/// Those who look on while packets come: nobody, or some of all kinds.
+fn taps() -> impl Strategy<Value = TapSet> {
+    let wanted = prop::sample::select(vec![Wanted::Traffic, Wanted::Drops, Wanted::Paths]);
+    let filter = prop::sample::select(vec!["", "udp", "not udp or len > 100", "reason no_route"]);
+    let port = prop::option::of(prop::sample::select(PORTS.to_vec()).prop_map(PortId));
+    let tap = (wanted, filter, port, 0..200_u16).prop_map(|(wanted, filter, port, snap)| {
+        let filter = parse(filter).unwrap().map_or_else(Filter::everything, |e| Filter::new(&e));
+        Arc::new(Tap::new(wanted, port, filter, snap))
+    });
+    prop::collection::vec(tap, 0..4).prop_map(TapSet::from)
+}
+
+/// Lets something reach the router.
+fn arrive(router: &Router, arrival: &Arrival, bytes: &[u8]) {
+    match arrival {
+        Arrival::Received(port) => router.receive(*port, bytes),
+        Arrival::InjectedFrame(port) => {
+            let packet = HeapBuf::new(bytes);
+            router.inject(Injected::Frame { port: PortId(*port), packet });
+        }
+        Arrival::InjectedPacket => {
+            router.inject(Injected::Packet { packet: HeapBuf::new(bytes) });
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn the_counters_balance_after_every_burst_of_anything_whoever_looks_on(
+        bursts in prop::collection::vec(prop::collection::vec(anything(), 1..64), 1..6),
+        tx_room in prop_oneof![Just(usize::MAX), 0_usize..20],
+        taps in taps(),
+    ) {
+        let mut router = Router::new();
+        router.limit_tx(tx_room);
+        assert!(router.rings.commands.push(WorkerCommand::Watch(Arc::clone(&taps))).is_ok());
+        let mut total = 0;
+        for burst in &bursts {
+            burst.iter().for_each(|(arrival, bytes)| arrive(&router, arrival, bytes));
+            // Asserts the balance.
+            prop_assert_eq!(router.run_once(), burst.len());
+            total += burst.len() as u64;
+        }
+        let counts = router.counts();
+        prop_assert_eq!(counts.came_in(), total + counts.generated + counts.copied);
+        let mut shown = 0;
+        for tap in taps.iter() {
+            while let Some(record) = tap.take() {
+                shown += 1;
+                tap.give_back(record);
+            }
+        }
+        let lost: u64 = taps.iter().map(|tap| tap.lost_count()).sum();
+        prop_assert_eq!((counts.captured, counts.capture_lost), (shown, lost));
+    }
+
+    #[test]
+    fn who_looks_on_changes_nothing(
+        frames in prop::collection::vec(anything(), 1..100),
+        tx_room in prop_oneof![4 => Just(usize::MAX), 1 => 0_usize..20],
+        taps in taps(),
+    ) {
+        let (mut alone, mut watched) = (Router::new(), Router::new());
+        assert!(watched.rings.commands.push(WorkerCommand::Watch(taps)).is_ok());
+        for router in [&mut alone, &mut watched] {
+            router.limit_tx(tx_room);
+            frames.iter().for_each(|(arrival, bytes)| arrive(router, arrival, bytes));
+            router.run();
+        }
+        for port in PORTS {
+            prop_assert_eq!(alone.sent(port).len(), watched.sent(port).len());
+        }
+        prop_assert_eq!(alone.counts().drops, watched.counts().drops);
+        prop_assert_eq!(alone.counts().punts, watched.counts().punts);
+        prop_assert_eq!(alone.counts().generated, watched.counts().generated);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -116,16 +207,7 @@ proptest! {
         let mut total = 0;
         for (arrival, bytes) in &frames {
             total += 1;
-            match arrival {
-                Arrival::Received(port) => router.receive(*port, bytes),
-                Arrival::InjectedFrame(port) => router.inject(Injected::Frame {
-                    port: PortId(*port),
-                    packet: HeapBuf::new(bytes),
-                }),
-                Arrival::InjectedPacket => {
-                    router.inject(Injected::Packet { packet: HeapBuf::new(bytes) });
-                }
-            }
+            arrive(&router, arrival, bytes);
         }
         // Asserts the balance after the run.
         router.run();

@@ -1,7 +1,8 @@
 //! The data plane from outside: frames in; frames, punts and drop reasons out, on heap buffers.
 //!
 //! Read [`router`] (a worker with memory ports and a small world) and [`packets`] (what is sent to
-//! it), then the claims: [`forward`], [`refuse`], [`local`], [`errors`], [`conserve`], [`idle`].
+//! it), then the claims: [`forward`], [`refuse`], [`local`], [`errors`], [`conserve`], [`idle`],
+//! [`watch`].
 
 mod conserve;
 mod errors;
@@ -11,3 +12,4 @@ mod local;
 mod packets;
 mod refuse;
 mod router;
+mod watch;

@@ -220,9 +220,15 @@ impl Router {
 
     /// Runs until nothing is left to do.
     pub fn run(&mut self) {
-        while self.worker.run_once(self.now) > 0 {}
+        while self.run_once() > 0 {}
+    }
+
+    /// Runs one loop, after which the counters balance; says how many packets it took.
+    pub fn run_once(&mut self) -> usize {
+        let packets = self.worker.run_once(self.now);
         let counts = self.counts();
         assert!(counts.is_conserved(), "{counts:?}");
+        packets
     }
 
     /// Runs the worker's own loop for at most `loops` rounds or until `idle` sets `stop`.
