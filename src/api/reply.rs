@@ -2,6 +2,7 @@
 
 use crate::api::event::Event;
 use crate::api::show::ShowReply;
+use crate::api::watch::{PacketRow, PathRow, WatchEnd, WatchStart};
 use serde::{Deserialize, Serialize};
 
 /// One line to a client.
@@ -39,6 +40,14 @@ pub enum ReplyBody {
     },
     /// Something happened.
     Event(Event),
+    /// Packets follow.
+    WatchStarted(WatchStart),
+    /// A frame.
+    Packet(Box<PacketRow>),
+    /// The way of a packet.
+    Path(Box<PathRow>),
+    /// No more packets follow.
+    WatchEnded(WatchEnd),
     /// It was not done.
     Error(ApiError),
 }
@@ -61,6 +70,12 @@ pub enum ApiError {
     /// The configuration was refused; the text shows place and remedy.
     #[error("{0}")]
     Configuration(String),
+    /// A filter was not understood; the text shows place and remedy.
+    #[error("{0}")]
+    Filter(String),
+    /// A capture or trace cannot begin; the sentence says why, and what to do.
+    #[error("{0}")]
+    Watch(String),
     /// The control plane did not answer in time.
     #[error("the control plane is busy; try again")]
     Busy,

@@ -1,5 +1,6 @@
 //! What can be asked.
 
+use crate::api::watch::WatchRequest;
 use crate::base::prefix::Ipv6Prefix;
 use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ pub enum RequestBody {
     },
     /// Events from now on, one reply a line, until the client closes, if only its own direction.
     Monitor,
+    /// Packets from now on, one reply a line, until a bound of the request is reached or the client
+    /// closes, if only its own direction; answered with [`crate::api::ReplyBody::WatchStarted`].
+    Watch(WatchRequest),
 }
 
 /// Which state.

@@ -6,7 +6,9 @@
 //! *Invariants*: an answer to `ask` arrives within the time its question may take, or is an error;
 //! `events` wait for ever.
 
-use crate::api::{API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody};
+use crate::api::{
+    API_VERSION, ApiError, Event, Reply, ReplyBody, Request, RequestBody, WatchEnd, WatchRequest,
+};
 use crate::base::exit::Exit;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -62,6 +64,9 @@ pub enum ClientError {
     /// The connection broke.
     #[error("the connection to the router broke: {0}")]
     Broken(#[from] io::Error),
+    /// What the router said could not be written.
+    #[error("{0}")]
+    Output(io::Error),
     /// The router closed without an answer.
     #[error("the router closed the connection without an answer")]
     Closed,
@@ -83,6 +88,7 @@ impl ClientError {
             Self::Unreachable { .. } | Self::Silent { .. } => Exit::Unreachable,
             Self::Permission { .. } => Exit::Permission,
             Self::Refused(ApiError::Configuration(_)) => Exit::Configuration,
+            Self::Refused(ApiError::Filter(_)) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -141,7 +147,7 @@ impl Client {
     pub fn ask(&mut self, body: RequestBody) -> Result<ReplyBody, ClientError> {
         let limit = match body {
             RequestBody::ConfigApply { .. } | RequestBody::ConfigDiff { .. } => APPLY_TIME_MAX,
-            RequestBody::Show(_) | RequestBody::Monitor => SHOW_TIME_MAX,
+            RequestBody::Show(_) | RequestBody::Monitor | RequestBody::Watch(_) => SHOW_TIME_MAX,
         };
         self.ask_within(body, limit)
     }
@@ -157,6 +163,34 @@ impl Client {
             }
             other => other,
         })
+    }
+
+    /// The connection, for who ends it from outside.
+    pub fn connection(&self) -> io::Result<UnixStream> {
+        self.stream.get_ref().try_clone()
+    }
+
+    /// Asks for packets and hands every reply but the last to `consume`.
+    pub fn watch(
+        mut self,
+        request: WatchRequest,
+        mut consume: impl FnMut(&ReplyBody) -> io::Result<()>,
+    ) -> Result<WatchEnd, ClientError> {
+        let started = self.ask(RequestBody::Watch(request))?;
+        if !matches!(started, ReplyBody::WatchStarted(_)) {
+            return Err(ClientError::Unexpected);
+        }
+        consume(&started).map_err(ClientError::Output)?;
+        self.stream.get_mut().set_read_timeout(None)?;
+        loop {
+            match self.receive()? {
+                ReplyBody::WatchEnded(end) => return Ok(end),
+                body @ (ReplyBody::Packet(_) | ReplyBody::Path(_)) => {
+                    consume(&body).map_err(ClientError::Output)?;
+                }
+                _ => return Err(ClientError::Unexpected),
+            }
+        }
     }
 
     /// Asks for events and hands each to `consume` until that says stop or the router ends.

@@ -68,6 +68,17 @@ enum Stage {
     Waiting,
     /// It hears events.
     Listening,
+    /// It hears of packets until it or a bound of its request ends that.
+    Streaming,
+}
+
+/// How far a client with a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    /// Octets that it has not read.
+    pub owed_bytes: usize,
+    /// It wants no more.
+    pub has_ended: bool,
 }
 
 #[derive(Debug)]
@@ -291,6 +302,26 @@ impl ApiServer {
         }
     }
 
+    /// Sends a client what it gets one by one from now on; [`Self::reply`] ends that.
+    pub fn begin_stream(&mut self, number: u64, poller: &Poller, first: ReplyBody) {
+        if let Some(client) = self.clients.get_mut(&number) {
+            client.stage = Stage::Streaming;
+            self.send(number, poller, first);
+        }
+    }
+
+    /// Sends a client the next piece.
+    pub fn stream(&mut self, number: u64, poller: &Poller, body: ReplyBody) {
+        self.send(number, poller, body);
+    }
+
+    /// How far a client with a stream is; `None` where it has gone.
+    pub fn stream_state(&self, number: u64) -> Option<StreamState> {
+        let client = self.clients.get(&number).filter(|c| c.stage == Stage::Streaming)?;
+        let owed_bytes = client.output.len() - client.written;
+        Some(StreamState { owed_bytes, has_ended: client.has_ended })
+    }
+
     /// Sends an event to every monitor.
     pub fn broadcast(&mut self, event: &Event, poller: &Poller) {
         let monitors: Vec<u64> = self
@@ -361,7 +392,7 @@ impl Client {
                 Stage::Asking => is_idle,
                 Stage::Waiting => false,
                 // What it says means nothing, but its end does.
-                Stage::Listening => true,
+                Stage::Listening | Stage::Streaming => true,
             }
     }
 
@@ -371,7 +402,8 @@ impl Client {
         self.has_ended
             && match self.stage {
                 Stage::Asking => self.output.is_empty() && !self.lines.has_line(),
-                Stage::Waiting => false,
+                // The end of a stream is on its way.
+                Stage::Waiting | Stage::Streaming => false,
                 Stage::Listening => true,
             }
     }
@@ -385,7 +417,9 @@ impl Client {
                     self.has_ended = true;
                     return Ok(());
                 }
-                Ok(read) if self.stage == Stage::Listening => count += read,
+                Ok(read) if matches!(self.stage, Stage::Listening | Stage::Streaming) => {
+                    count += read;
+                }
                 Ok(read) => {
                     self.lines.push(buffer.get(..read).unwrap_or(&[]));
                     count += read;

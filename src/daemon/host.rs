@@ -8,7 +8,7 @@
 //! empty. A question is answered within [`ANSWER_TIME_MAX`], if only with "busy".
 
 use crate::api::show::ShowReply;
-use crate::api::{ApiError, Event, ReplyBody, RequestBody, Severity, ShowQuery};
+use crate::api::{ApiError, Event, ReplyBody, RequestBody, Severity, ShowQuery, WatchRequest};
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use crate::daemon::messages::{Applied, Carrier, Job, ToControl, ToHost};
 use crate::daemon::observe::Observer;
 use crate::daemon::signals::Signals;
 use crate::daemon::tun_bridge::TunBridge;
+use crate::daemon::watch::Watches;
 use crate::daemon::worker::{Admission, WorkerLinks};
 use crate::os::poller::{self, Events, Poller};
 use crate::packet::{PacketAlloc, PacketBuf};
@@ -87,6 +88,7 @@ struct Host<B> {
     alloc: Box<dyn PacketAlloc<B>>,
     questions: BTreeMap<u64, Waiting>,
     next_question: u64,
+    watches: Watches,
     /// A change of carrier found no room.
     must_look: bool,
     /// The wish to end found no room.
@@ -109,6 +111,7 @@ pub fn run<B: PacketBuf>(mut start: HostStart<B>) {
         alloc: pass.alloc,
         questions: BTreeMap::new(),
         next_question: 1,
+        watches: Watches::default(),
         must_look: false,
         must_stop: false,
         is_stopping: false,
@@ -144,6 +147,7 @@ impl<B: PacketBuf> Host<B> {
             return;
         }
         is_busy |= self.take_requests();
+        is_busy |= self.show_packets();
         let now = self.start.observer.now();
         self.refuse_late_questions(now);
         self.ask_drivers(now);
@@ -173,7 +177,9 @@ impl<B: PacketBuf> Host<B> {
         let retry = (self.must_look || self.must_stop).then_some(now + RETRY_INTERVAL);
         let listener = self.start.server.listens_at();
         let tun = self.start.tun.as_ref().and_then(TunBridge::reopens_at);
-        [question, drivers, retry, listener, tun].into_iter().flatten().min().map(|at| at - now)
+        let deadlines = [question, drivers, retry, listener, tun];
+        let wait = deadlines.into_iter().flatten().min().map(|at| at - now);
+        [wait, self.watches.look_interval()].into_iter().flatten().min()
     }
 
     fn answer(&mut self, event: poller::Event) {
@@ -337,6 +343,7 @@ impl<B: PacketBuf> Host<B> {
                 RequestBody::Monitor => {
                     self.start.server.make_monitor(client, &self.start.poller);
                 }
+                RequestBody::Watch(request) => self.begin_watch(client, &request),
                 RequestBody::ConfigApply { text, file } => {
                     self.demand(client, Job::Apply { client, text, file });
                 }
@@ -346,6 +353,24 @@ impl<B: PacketBuf> Host<B> {
             }
         }
         self.start.server.has_requests()
+    }
+
+    /// Begins a capture or a trace.
+    fn begin_watch(&mut self, client: u64, request: &WatchRequest) {
+        let (workers, observer) = (&self.start.workers, &self.start.observer);
+        match self.watches.begin(client, request, workers, observer) {
+            Ok(begun) => {
+                let body = ReplyBody::WatchStarted(begun);
+                self.start.server.begin_stream(client, &self.start.poller, body);
+            }
+            Err(error) => self.reply(client, ReplyBody::Error(error)),
+        }
+    }
+
+    /// Sends the packets that were seen; says whether there are more.
+    fn show_packets(&mut self) -> bool {
+        let HostStart { server, poller, workers, observer, .. } = &mut self.start;
+        self.watches.turn(server, poller, workers, observer)
     }
 
     /// Hands a wish of a client to the main thread.

@@ -6,8 +6,9 @@
 //! [`port_table`] and [`lost`]. What they say to each other is [`messages`] through [`mailbox`].
 //!
 //! The host thread's parts: [`socket`], [`lines`] and [`api_server`], [`tun_bridge`], [`carrier`],
-//! [`signals`], [`observe`]. Devices: [`inventory`] (which there are), [`kernel`] (their kernel
-//! side), [`devices`] (the border), `dpdk` (the only file that needs DPDK). Around them:
+//! [`signals`], [`observe`], [`watch`] with [`watch_rows`]. Devices: [`inventory`] (which there
+//! are), [`kernel`] (their kernel side), [`devices`] (the border), `dpdk` (the only file that needs
+//! DPDK). Around them:
 //! [`options`], [`error`], [`files`], [`cpus`], [`clock`], [`log`], [`counters`], and [`lifeline`]
 //! (a thread that dies is missed).
 //!
@@ -53,6 +54,8 @@ pub mod router;
 pub mod signals;
 pub mod socket;
 pub mod tun_bridge;
+pub mod watch;
+pub mod watch_rows;
 pub mod worker;
 
 pub use error::RunError;

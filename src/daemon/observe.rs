@@ -69,6 +69,16 @@ impl Observer {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Name of the router.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The ports that are open, with their names.
+    pub fn port_names(&self) -> BTreeMap<PortId, String> {
+        self.ports().iter().map(|(id, port)| (*id, port.name.clone())).collect()
+    }
+
     /// A port was opened.
     pub fn add_port(&self, port: PortId, name: String, stats: Arc<dyn DeviceStats>) {
         let before = self.sum().port(port);
@@ -157,6 +167,8 @@ impl Observer {
             .chain(silences)
             .map(|(name, count, help)| row("dataplane", name, count, help))
             .collect();
+        let help = "Copies for captures and traces that did not keep up; no packet was lost.";
+        rows.push(row("dataplane", "capture_lost", sum.capture_lost, help));
         for port in self.ports().values() {
             let place = format!("port {}", port.name);
             let losses = port.stats.losses().into_iter();

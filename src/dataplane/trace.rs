@@ -166,7 +166,7 @@ pub(super) fn run_injected<B: PacketBuf>(
     }
 }
 
-/// Runs the only packet of `burst` or of `next`, which is about to enter `entry`, through the graph.
+/// Runs the only packet, in `burst` or in `next` and about to enter `entry`, through the graph.
 fn follow<B: PacketBuf>(
     ctx: &mut Ctx<'_, B>,
     burst: &mut Burst<B>,

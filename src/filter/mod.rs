@@ -19,7 +19,9 @@
 //! ```
 //!
 //! *Invariants*: pure; a filter has at most [`program::TESTS_MAX`] tests, so running one is
-//! bounded; no frame makes it panic. A test about what a frame does not have is false, and its `not` true.
+//! bounded; no frame makes it panic. A test about what a frame does not have is false, and its
+//! `not` true.
+//!
 //! Absent on purpose: names of drop reasons, which are the data plane's; who has them compares.
 #![forbid(unsafe_code)]
 

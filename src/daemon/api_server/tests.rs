@@ -1,6 +1,7 @@
 //! The line protocol, over a real socket and without threads.
 
 use super::*;
+use crate::api::watch::{WatchEnd, WatchEndReason, WatchStart};
 use crate::api::{Severity, ShowQuery};
 use crate::os::poller::Events;
 use std::io::{BufRead, BufReader};
@@ -306,4 +307,44 @@ fn clients_beyond_the_limit_are_refused() {
     drop(streams);
     bench.turn();
     assert!(bench.server.clients.is_empty());
+}
+
+#[test]
+fn a_stream_ends_when_its_client_wants_no_more_and_not_before_the_last_word() {
+    let mut bench = Bench::new();
+    let mut stream = bench.connect();
+    stream.write_all(line(RequestBody::Monitor).as_bytes()).unwrap();
+    let client = bench.turn()[0].client;
+    let start = WatchStart { router: "r".to_owned(), ports: Vec::new() };
+    bench.server.begin_stream(client, &bench.poller, ReplyBody::WatchStarted(start.clone()));
+    let quiet = StreamState { owed_bytes: 0, has_ended: false };
+    assert_eq!(bench.server.stream_state(client), Some(quiet));
+    bench.server.broadcast(&event(5), &bench.poller);
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    bench.turn();
+    assert!(bench.server.stream_state(client).is_some_and(|state| state.has_ended));
+    let end = WatchEnd { reason: WatchEndReason::Client, packet_count: 3, lost_count: 1 };
+    bench.server.reply(client, &bench.poller, ReplyBody::WatchEnded(end));
+    assert_eq!(bench.server.stream_state(client), None);
+    assert_eq!(answer(&stream), ReplyBody::WatchStarted(start));
+    assert_eq!(answer(&stream), ReplyBody::WatchEnded(end), "no event in between");
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn what_a_streaming_client_owes_is_known_and_its_death_is_noticed() {
+    let mut bench = Bench::new();
+    let mut stream = bench.connect();
+    stream.write_all(line(RequestBody::Monitor).as_bytes()).unwrap();
+    let client = bench.turn()[0].client;
+    let start = WatchStart { router: "r".to_owned(), ports: Vec::new() };
+    bench.server.begin_stream(client, &bench.poller, ReplyBody::WatchStarted(start));
+    let owed = |bench: &Bench| bench.server.stream_state(client).map_or(0, |s| s.owed_bytes);
+    while owed(&bench) == 0 {
+        bench.server.stream(client, &bench.poller, ReplyBody::Event(event(100_000)));
+    }
+    drop(stream);
+    bench.turn();
+    bench.server.stream(client, &bench.poller, ReplyBody::Event(event(5)));
+    assert_eq!(bench.server.stream_state(client), None);
 }
