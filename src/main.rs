@@ -6,10 +6,12 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use kumiki::cli;
+use kumiki::cli::capture::CaptureArguments;
 use kumiki::cli::config::{CheckArguments, ConfigCommand};
 use kumiki::cli::monitor::MonitorArguments;
 use kumiki::cli::run::RunArguments;
 use kumiki::cli::show::ShowArguments;
+use kumiki::cli::trace::TraceArguments;
 use kumiki::daemon::{self, RunOptions};
 use kumiki::lab::LabCommand;
 use std::process::ExitCode;
@@ -30,6 +32,10 @@ enum Command {
     Show(ShowArguments),
     /// Show events as they happen
     Monitor(MonitorArguments),
+    /// Show or record frames as they come, go or are dropped
+    Capture(CaptureArguments),
+    /// Follow packets through the router, node by node
+    Trace(TraceArguments),
     /// Check, compare and apply configurations
     #[command(subcommand, infer_subcommands = true)]
     Config(ConfigCommand),
@@ -49,6 +55,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run(arguments),
         Command::Show(arguments) => cli::show::show(&arguments).code(),
         Command::Monitor(arguments) => cli::monitor::monitor(&arguments).code(),
+        Command::Capture(arguments) => cli::capture::capture(&arguments).code(),
+        Command::Trace(arguments) => cli::trace::trace(&arguments).code(),
         Command::Config(command) => cli::config::config(&command).code(),
         Command::Lab(command) => kumiki::lab::run(command),
     };

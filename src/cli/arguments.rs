@@ -45,8 +45,6 @@ const LATER_COMMANDS: &[(&str, &str)] = &[
     ("redistribute", "redistribution"),
     ("drain", "draining a server"),
     ("undrain", "draining a server"),
-    ("capture", "capturing packets"),
-    ("trace", "tracing packets"),
 ];
 
 /// The same after `show`.

@@ -2,14 +2,16 @@
 //!
 //! Read [`arguments`] (which words exist, and the spellings of other routers that are understood),
 //! then [`show`] (one file a table), [`config`] (check, diff, apply, schema), [`monitor`], [`run`]
-//! (the arguments of the router itself), [`client`] (the socket), [`output`]. What the shell gets
-//! back is a word of the house: [`crate::base::exit`].
+//! (the arguments of the router itself), [`capture`] and [`trace`] with what they share in
+//! [`watch`], [`client`] (the socket), [`output`]. What the shell gets back is a word of the house:
+//! [`crate::base::exit`].
 //!
 //! Rendering is pure: rows in, text out. Absent on purpose: the router and the lab; `main` puts
 //! them beside the commands of this folder.
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod capture;
 pub mod client;
 pub mod config;
 pub mod files;
@@ -17,6 +19,8 @@ pub mod monitor;
 pub mod output;
 pub mod run;
 pub mod show;
+pub mod trace;
+pub mod watch;
 
 pub use crate::base::exit::Exit;
 pub use arguments::{accept_habits, asks_for_later, host_name, without_aliases};

@@ -16,8 +16,9 @@ use kumiki::daemon::worker::{Admission, ThreadPass};
 use kumiki::packet::{Burst, HeapBuf, PacketAlloc, PortRx, PortTx};
 use kumiki::ports::Wakeup;
 use kumiki::ports::memory::cable;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 struct HeapAlloc;
@@ -33,13 +34,31 @@ pub fn pass() -> ThreadPass<HeapBuf> {
     ThreadPass { alloc: Box::new(HeapAlloc), proof: Box::new(()) }
 }
 
-/// A silent port; once it is armed, a worker that looks at it panics.
-struct Mine(Arc<AtomicBool>);
+/// What a port receives: nothing, until something is put here.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// Frames, each once.
+    pub frames: Mutex<VecDeque<Vec<u8>>>,
+    /// A frame that never ends.
+    pub flood: Mutex<Option<Vec<u8>>>,
+}
+
+/// A port that receives from a source; once it is armed, a worker that looks at it panics.
+struct Mine(Arc<AtomicBool>, Arc<Source>);
 
 impl PortRx<HeapBuf> for Mine {
-    fn receive(&mut self, _: &mut Burst<HeapBuf>) -> usize {
+    fn receive(&mut self, burst: &mut Burst<HeapBuf>) -> usize {
         assert!(!self.0.load(Ordering::Relaxed), "a worker steps on a mine");
-        0
+        let before = burst.len();
+        if let Some(frame) = &*self.1.flood.lock().unwrap() {
+            burst.extend((0..32).map(|_| HeapBuf::new(frame)));
+        }
+        let mut frames = self.1.frames.lock().unwrap();
+        while burst.room() > 0 {
+            let Some(frame) = frames.pop_front() else { break };
+            burst.extend([HeapBuf::new(&frame)]);
+        }
+        burst.len() - before
     }
 }
 
@@ -62,17 +81,19 @@ impl DeviceStats for NoStats {
 
 struct Opener {
     is_armed: Arc<AtomicBool>,
+    source: Arc<Source>,
 }
 
 impl DeviceOpener<HeapBuf> for Opener {
     fn open(&mut self, _: &PlannedPort, workers: u16) -> Result<OpenDevice<HeapBuf>, PortProblem> {
         let queues = (0..workers).map(|_| {
-            let rx: Box<dyn PortRx<HeapBuf>> = Box::new(Mine(Arc::clone(&self.is_armed)));
+            let rx: Box<dyn PortRx<HeapBuf>> =
+                Box::new(Mine(Arc::clone(&self.is_armed), Arc::clone(&self.source)));
             let tx: Box<dyn PortTx<HeapBuf>> = Box::new(cable(8).0.tx);
             DeviceQueues { rx, tx, wakeup: Wakeup::Blind }
         });
         Ok(OpenDevice {
-            mac: MacAddress([2, 0, 0, 0, 0, 1]),
+            mac: MAC,
             driver: "memory".to_owned(),
             mtu_max: 9000,
             speed_mbps: None,
@@ -82,6 +103,9 @@ impl DeviceOpener<HeapBuf> for Opener {
         })
     }
 }
+
+/// MAC of the port.
+pub const MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
 
 /// What most tests run.
 pub const CONFIG: &str = "[router]\nname = \"r\"\n[cluster]\nula = \"fd00::/48\"\nnumber = 1\n\
@@ -102,6 +126,8 @@ impl Drop for EndOfFailure<'_> {
 pub struct Bench {
     folder: TempDir,
     is_armed: Arc<AtomicBool>,
+    /// What its port receives.
+    pub source: Arc<Source>,
     /// Its pass for each thread.
     pub admission: Admission<HeapBuf>,
     /// What the command line says.
@@ -113,6 +139,7 @@ impl Bench {
         Self {
             folder: tempfile::tempdir().unwrap(),
             is_armed: Arc::default(),
+            source: Arc::default(),
             admission: Arc::new(|| Ok(pass())),
             overrides: Overrides::default(),
         }
@@ -148,7 +175,10 @@ impl Bench {
             tun: None,
             signals: Signals::catch().unwrap(),
             counters: Arc::default(),
-            opener: Box::new(Opener { is_armed: Arc::clone(&self.is_armed) }),
+            opener: Box::new(Opener {
+                is_armed: Arc::clone(&self.is_armed),
+                source: Arc::clone(&self.source),
+            }),
             admission: Arc::clone(&self.admission),
             cycles: || 0,
             dpdk: "none".to_owned(),

@@ -4,3 +4,4 @@ mod bench;
 mod config;
 mod pages;
 mod threads;
+mod watch;
