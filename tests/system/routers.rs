@@ -1,6 +1,9 @@
 //! Kumiki in the lab: alone, beside FRR and BIRD, and as the way for real traffic.
 
 use crate::{BIRD, FRR, Place, cannot_run, directory, lab, leftovers, report, skip};
+use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
+use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionOption;
+use pcap_file::pcapng::{Block, PcapNgReader};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -133,4 +136,72 @@ fn tcp_runs_three_hops_far_and_to_the_routers_own_kernel() {
         let received = client["end"]["sum_received"]["bytes"].as_u64().unwrap();
         assert!(received > 1_000_000, "{received} octets to {address}");
     }
+}
+
+#[test]
+fn a_capture_file_has_what_passes_and_a_trace_where_it_goes() {
+    if cannot_run(&[]) || needs_router() {
+        return;
+    }
+    let kept = Kept::up("up --servers 2 --topology line");
+    let far = kept.address(2, "host_address");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("capture.pcapng");
+    let kumiki = env!("CARGO_BIN_EXE_kumiki");
+    let watch = |arguments: &str| {
+        let mut command = kept.run(&format!("exec s01 -- {kumiki} {arguments} --filter"));
+        command.arg(format!("icmp6 and host {far}"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    // Two echoes and their answers, each as it comes and as it goes.
+    let capture = watch(&format!("capture -w {} --count 8", file.display()));
+    let trace = watch("trace --json --count 2 --port lan");
+    let mut children = [capture, trace];
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while children.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+        // Who begins to look on misses what came before.
+        kept.run(&format!("exec h01 ping -c 1 {far}")).output().unwrap();
+        assert!(Instant::now() < deadline, "no end");
+    }
+    let [capture, trace] = children.map(|child| child.wait_with_output().unwrap());
+    let errors = String::from_utf8_lossy(&capture.stderr);
+    assert!(capture.status.success() && errors.starts_with("8 packets; "), "{errors}");
+    let paths: Vec<Value> = String::from_utf8_lossy(&trace.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(paths.len(), 2);
+    let last = paths[0]["steps"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["node"], &last["to"]), (&"port-output".into(), &"p-s02".into()), "{last:#}");
+    let mut seen = std::collections::BTreeSet::new();
+    let bytes = std::fs::read(&file).unwrap();
+    let mut reader = PcapNgReader::new(&bytes[..]).unwrap();
+    let mut names = Vec::new();
+    while let Some(block) = reader.next_block() {
+        match block.unwrap().0 {
+            Block::InterfaceDescription(interface) => {
+                names.extend(interface.options.iter().find_map(|option| match option {
+                    InterfaceDescriptionOption::IfName(name) => Some(name.to_string()),
+                    _ => None,
+                }));
+            }
+            Block::EnhancedPacket(packet) => {
+                let name = &names[usize::try_from(packet.interface_id).unwrap()];
+                let flags = packet.options.iter().find_map(|option| match option {
+                    EnhancedPacketOption::Flags(flags) => Some(*flags),
+                    _ => None,
+                });
+                seen.insert((name.clone(), flags.unwrap()));
+            }
+            _ => {}
+        }
+    }
+    let expected = [("lan", 1), ("lan", 2), ("p-s02", 1), ("p-s02", 2)];
+    assert_eq!(seen, expected.map(|(name, flags)| (name.to_owned(), flags)).into());
+    let Ok(tshark) = Command::new("tshark").arg("-r").arg(&file).output() else {
+        skip("tshark is not installed");
+        return;
+    };
+    let text = String::from_utf8_lossy(&tshark.stdout);
+    assert_eq!(text.lines().filter(|line| line.contains("Echo (ping)")).count(), 8, "{text}");
 }
