@@ -33,7 +33,7 @@
 //! wire, fib, packet, config, os -> base
 //! rib -> fib, base
 //! filter -> wire, base
-//! dataplane, daemon, cli -> filter          (one parser at both ends of the socket)
+//! dataplane, daemon, sim, cli -> filter     (one parser at both ends of the socket)
 //! planner, api -> config, base
 //! proto -> wire, base                      (one protocol never uses another)
 //! control -> proto, rib, fib, config, api, wire, base

@@ -1,0 +1,4 @@
+//! Any filter on any frame; see `sim::fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| kumiki::sim::fuzz::filter(octets));
