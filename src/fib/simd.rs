@@ -151,21 +151,22 @@ impl Found {
         let mut rests = [0; LOOKUP_BURST_MAX];
         // SAFETY: entries lead into the arena, and there are as many lanes as `count` says.
         unsafe {
-            enter(index, addresses, entries, keys);
-            for lane in 0..count {
-                rests[lane] = keys[lane] << REST_SHIFT;
-            }
-            for _ in 0..TABLES_MAX {
-                if codes(entries) < 1 << TABLE_CODE {
-                    break;
+            if let Some(node) = shared_node(index, addresses) {
+                leave_node(words, node, addresses, entries);
+            } else {
+                enter(index, addresses, entries, keys);
+                for lane in 0..count {
+                    rests[lane] = keys[lane] << REST_SHIFT;
                 }
-                step(words, entries, &mut rests, count);
-            }
-            if codes(entries) & 1 << NODE_CODE != 0 {
-                leave_first_nodes(words, addresses, entries);
-                while codes(entries) & 1 << NODE_CODE != 0 {
-                    leave_nodes(words, addresses, entries);
+                for _ in 0..TABLES_MAX {
+                    if codes(entries) < 1 << TABLE_CODE {
+                        break;
+                    }
+                    step(words, entries, &mut rests, count);
                 }
+            }
+            while codes(entries) & 1 << NODE_CODE != 0 {
+                leave_nodes(words, addresses, entries);
             }
         }
         self.has_leaves = codes(entries) & 1 << LEAF_CODE != 0;
@@ -250,26 +251,40 @@ unsafe fn step(words: *const u32, entries: &mut Lanes, rests: &mut Lanes, count:
     }
 }
 
-/// Replaces the entries that are nodes by what is behind them. In a cluster neighbours are nearly
-/// always at the same node, that of its /48: its words are read once for all of them.
+/// The node that all addresses begin at, where they share a block and it is one: in a cluster nearly
+/// every burst goes to addresses of its own /48.
 ///
 /// # Safety
-/// At most 64 addresses; `words` are those of the arena that the entries lead into.
+/// The entries of the index lead into its arena.
 #[inline(always)]
-unsafe fn leave_first_nodes(words: *const u32, addresses: &[u128], entries: &mut Lanes) {
-    for (entries, addresses) in entries.chunks_mut(NEIGHBOURS).zip(addresses.chunks(NEIGHBOURS)) {
-        let first = entries[0];
-        let others = entries.iter().fold(0, |others, entry| others | (*entry ^ first));
-        // SAFETY: as the caller says; a node is a line of the arena, and so are its entries.
-        unsafe {
-            if others == 0 && is_node(first) {
-                let node = Node::read(words, first_word(first));
-                for (entry, address) in entries.iter_mut().zip(addresses) {
-                    *entry = words.add(node.place(address) as usize).read();
-                }
-            } else {
-                leave_nodes(words, addresses, entries);
-            }
+unsafe fn shared_node(index: &Index, addresses: &[u128]) -> Option<u32> {
+    let (first, others) = addresses.split_first()?;
+    let differs = |other: &u128| (other ^ first) >> (128 - BLOCK_BITS) != 0;
+    // The second one tells bursts of a full table apart without a look at the others.
+    if others.first().is_some_and(differs) {
+        return None;
+    }
+    let different = others.iter().fold(0, |different, other| different | (other ^ first));
+    if different >> (128 - BLOCK_BITS) != 0 {
+        return None;
+    }
+    let (mut entry, mut key) = ([0; LOOKUP_BURST_MAX], [0; LOOKUP_BURST_MAX]);
+    // SAFETY: as the caller says; one address.
+    unsafe { enter(index, core::slice::from_ref(first), &mut entry, &mut key) };
+    Some(entry[0]).filter(|entry| is_node(*entry))
+}
+
+/// The entries behind one node for all addresses.
+///
+/// # Safety
+/// At most 64 addresses; `words` are those of the arena that the node is in.
+#[inline(always)]
+unsafe fn leave_node(words: *const u32, node: u32, addresses: &[u128], entries: &mut Lanes) {
+    // SAFETY: a node is a line of the arena, and so are its entries.
+    unsafe {
+        let node = Node::read(words, first_word(node));
+        for (entry, address) in entries.iter_mut().zip(addresses) {
+            *entry = words.add(node.place(address) as usize).read();
         }
     }
 }
@@ -289,9 +304,6 @@ unsafe fn leave_nodes(words: *const u32, addresses: &[u128], entries: &mut [u32]
         *entry = select(is_node(*entry), found, *entry);
     }
 }
-
-/// Lanes that go through one node together.
-const NEIGHBOURS: usize = 8;
 
 /// What a node says.
 struct Node {
