@@ -251,8 +251,8 @@ unsafe fn step(words: *const u32, entries: &mut Lanes, rests: &mut Lanes, count:
     }
 }
 
-/// The node that all addresses begin at, where they share a block and it is one: in a cluster nearly
-/// every burst goes to addresses of its own /48.
+/// The node that all addresses begin at, where they share a block and it is one: in a cluster
+/// nearly every burst goes to addresses of its own /48.
 ///
 /// # Safety
 /// The entries of the index lead into its arena.

@@ -100,6 +100,41 @@ fn the_longest_of_nested_prefixes_wins_at_every_level() {
     assert_eq!(find(&fib, "2001:db8:0:1::1"), 7);
 }
 
+/// A cluster: loopbacks, links and LANs of one /48, and something outside.
+fn cluster() -> Vec<Change> {
+    let ula = 0xfd4b_756d_696b_u128 << 80;
+    let at = |bits: u128, length| Ipv6Prefix::containing(Ipv6Addr::from_bits(ula | bits), length);
+    let loopbacks = (1..=300).map(|number| at(number, 128));
+    let links = (0..300).map(|number| at(0xffff << 64 | number << 1, 127));
+    let lans = (1..=300).map(|number| at(number << 64, 64));
+    let others = [at(0, 48), at(0, 40), at(0x8000 << 64, 52), prefix("2001:db8::/32")];
+    let all = loopbacks.chain(links).chain(lans).chain(others);
+    all.zip(1..).map(|(prefix, group)| (prefix, Some(GroupId(group)))).collect()
+}
+
+#[test]
+fn bursts_of_every_length_into_one_cluster_are_looked_up_right() {
+    let (changes, mut fib, mut oracle) = (cluster(), Fib::default(), Oracle::default());
+    fib.apply(&changes);
+    oracle.apply(&changes);
+    let inside = |address: &u128| address >> 88 == 0xfd_4b75_6d69;
+    let mut addresses = corners(changes.iter().map(|(prefix, _)| *prefix));
+    addresses.retain(inside);
+    let mut random = Prng::new(4);
+    for length in 1..=LOOKUP_BURST_MAX {
+        let picked: Vec<u128> = (0..length)
+            .map(|_| addresses[usize::try_from(random.below(addresses.len() as u64)).unwrap()])
+            .collect();
+        check(&fib, &oracle, &picked);
+        // The same with one address of another block, first, last and between.
+        for place in [0, length / 2, length - 1] {
+            let mut mixed = picked.clone();
+            mixed[place] = prefix("2001:db8::/32").bits() | 7;
+            check(&fib, &oracle, &mixed);
+        }
+    }
+}
+
 #[test]
 fn a_route_to_group_zero_hides_the_default_route() {
     let fib = table(&[("::/0", 1), ("fd00::/8", 0), ("fd00:1::/32", 0), ("fd00:2::/64", 0)]);
