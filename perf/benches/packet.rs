@@ -1,4 +1,4 @@
-//! What a packet costs, piece by piece, with criterion: `cargo bench -p kumiki-perf`.
+//! What a packet costs, piece by piece, with criterion: `cargo bench -p perf`.
 //!
 //! The pieces are those of which `kumiki-perf baseline` counts instructions:
 //! lookup, flow hash, checksums, a whole worker with its rewrite, the generator's frames.
