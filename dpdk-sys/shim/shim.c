@@ -41,6 +41,17 @@ SAME(tx_offload);
 SAME(priv_size);
 _Static_assert(sizeof(struct kumiki_mbuf) == sizeof(struct rte_mbuf), "the mirror's size differs");
 _Static_assert(KUMIKI_RX_VLAN_STRIPPED == RTE_MBUF_F_RX_VLAN_STRIPPED, "the flag differs");
+_Static_assert(KUMIKI_TX_VLAN == RTE_MBUF_F_TX_VLAN, "the flag differs");
+
+/* What tells flows apart: addresses and ports, and the flow label where DPDK knows it. */
+#ifdef RTE_ETH_RSS_IPV6_FLOW_LABEL
+#define RSS_KINDS (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_IPV6_FLOW_LABEL)
+#else
+#define RSS_KINDS (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
+#endif
+
+/* The longest key of a driver has 52 octets. */
+#define RSS_KEY_OCTETS_MAX 64
 
 SAME(dynfield1);
 
@@ -139,50 +150,91 @@ int kumiki_port_describe(uint16_t port, struct kumiki_port_info *info)
 	return rte_eth_dev_get_mtu(port, &info->mtu);
 }
 
-int kumiki_port_configure(uint16_t port, const struct kumiki_port_options *options,
-			  struct rte_mempool *pool)
+/*
+ * A key that repeats after 16 bits gives both directions of a flow one hash (Woo and Park,
+ * "Scalable TCP Session Monitoring with Symmetric Receive-side Scaling", 2012).
+ */
+static void spread_flows(const struct rte_eth_dev_info *device, struct rte_eth_conf *conf,
+			 uint8_t *key)
 {
+	struct rte_eth_rss_conf *rss = &conf->rx_adv_conf.rss_conf;
+
+	rss->rss_hf = RSS_KINDS & device->flow_type_rss_offloads;
+	if (rss->rss_hf == 0)
+		return;
+	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	if (device->hash_key_size == 0 || device->hash_key_size > RSS_KEY_OCTETS_MAX)
+		return;
+	for (size_t octet = 0; octet < RSS_KEY_OCTETS_MAX; octet++)
+		key[octet] = octet % 2 == 0 ? 0x6d : 0x5a;
+	rss->rss_key = key;
+	rss->rss_key_len = device->hash_key_size;
+}
+
+/* What the device offers of what is wanted; nobody misses what it does not. */
+static uint64_t tx_offloads(const struct rte_eth_dev_info *device,
+			    const struct kumiki_port_options *options)
+{
+	uint64_t wanted = 0;
+
+	if (options->vlan)
+		wanted |= RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
+	/* The driver returns all buffers to the pool of the first without looking at them. */
+	if (options->single_pool)
+		wanted |= RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	return wanted & device->tx_offload_capa;
+}
+
+static int set_up_queues(uint16_t port, const struct kumiki_port_options *options,
+			 struct rte_mempool *pool, const struct kumiki_port_grant *grant)
+{
+	int socket = rte_eth_dev_socket_id(port);
+	int error = 0;
+
+	for (uint16_t queue = 0; queue < options->rx_queues && error == 0; queue++)
+		error = rte_eth_rx_queue_setup(port, queue, grant->rx_descriptors, socket, NULL,
+					       pool);
+	for (uint16_t queue = 0; queue < options->tx_queues && error == 0; queue++)
+		error = rte_eth_tx_queue_setup(port, queue, grant->tx_descriptors, socket, NULL);
+	return error;
+}
+
+int kumiki_port_configure(uint16_t port, const struct kumiki_port_options *options,
+			  struct rte_mempool *pool, struct kumiki_port_grant *grant)
+{
+	uint8_t key[RSS_KEY_OCTETS_MAX];
 	struct rte_eth_conf conf;
 	struct rte_eth_dev_info device;
-	uint16_t rx_descriptors = options->descriptors;
-	uint16_t tx_descriptors = options->descriptors;
-	int socket = rte_eth_dev_socket_id(port);
+	struct rte_eth_rss_conf *rss = &conf.rx_adv_conf.rss_conf;
 	int error = rte_eth_dev_info_get(port, &device);
 
 	if (error != 0)
 		return error;
 	memset(&conf, 0, sizeof(conf));
+	memset(grant, 0, sizeof(*grant));
+	grant->rx_descriptors = options->descriptors;
+	grant->tx_descriptors = options->descriptors;
 	conf.rxmode.mtu = options->mtu;
 	conf.intr_conf.rxq = options->interrupts;
-	if (options->rx_queues > 1) {
-		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) &
-			device.flow_type_rss_offloads;
-		if (conf.rx_adv_conf.rss_conf.rss_hf == 0)
-			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
-	}
-	/*
-	 * No MBUF_FAST_FREE: it wants all packets of a queue from one pool, and a router with an AF_XDP
-	 * port has two. A driver would return buffers to the wrong one.
-	 */
+	conf.txmode.offloads = tx_offloads(&device, options);
+	if (options->rx_queues > 1)
+		spread_flows(&device, &conf, key);
 	error = rte_eth_dev_configure(port, options->rx_queues, options->tx_queues, &conf);
+	if (error != 0 && rss->rss_key != NULL) {
+		/* A driver may not want another key than its own. */
+		rss->rss_key = NULL;
+		rss->rss_key_len = 0;
+		error = rte_eth_dev_configure(port, options->rx_queues, options->tx_queues, &conf);
+	}
 	if (error != 0)
 		return error;
-	error = rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx_descriptors, &tx_descriptors);
-	if (error != 0)
-		return error;
-	for (uint16_t queue = 0; queue < options->rx_queues; queue++) {
-		error = rte_eth_rx_queue_setup(port, queue, rx_descriptors, socket, NULL, pool);
-		if (error != 0)
-			return error;
-	}
-	for (uint16_t queue = 0; queue < options->tx_queues; queue++) {
-		error = rte_eth_tx_queue_setup(port, queue, tx_descriptors, socket, NULL);
-		if (error != 0)
-			return error;
-	}
-	return 0;
+	grant->rss = rss->rss_hf;
+	grant->rss_symmetric = rss->rss_key != NULL;
+	grant->vlan_insert = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0;
+	grant->fast_free = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE) != 0;
+	error = rte_eth_dev_adjust_nb_rx_tx_desc(port, &grant->rx_descriptors,
+						 &grant->tx_descriptors);
+	return error != 0 ? error : set_up_queues(port, options, pool, grant);
 }
 
 int kumiki_port_stats(uint16_t port, struct kumiki_port_stats *stats)
@@ -229,6 +281,29 @@ int kumiki_port_remove(uint16_t port)
 	if (error != 0 || bus_device == NULL)
 		return error;
 	return rte_dev_remove(bus_device);
+}
+
+void kumiki_pool_describe(struct rte_mempool *pool, struct kumiki_pool_info *info)
+{
+	struct rte_mempool_memhdr *chunk;
+
+	memset(info, 0, sizeof(*info));
+	STAILQ_FOREACH(chunk, &pool->mem_list, next)
+		info->memory_octets += chunk->len;
+	info->elements = pool->size;
+	info->element_octets = pool->header_size + pool->elt_size + pool->trailer_size;
+	info->available = rte_mempool_avail_count(pool);
+	info->cache_elements = pool->cache_size;
+	info->headroom_octets = RTE_PKTMBUF_HEADROOM;
+	info->data_room_octets = rte_pktmbuf_data_room_size(pool);
+}
+
+/* Buffers in the cache of a thread; no exact number while that runs. */
+uint32_t kumiki_pool_cached(struct rte_mempool *pool, unsigned int lcore)
+{
+	const struct rte_mempool_cache *cache = rte_mempool_default_cache(pool, lcore);
+
+	return cache != NULL ? cache->len : 0;
 }
 
 /* The last messages; older ones make room. Guarded by `log_lock`. */

@@ -81,6 +81,33 @@ struct kumiki_port_options {
 	uint16_t mtu;
 	/* 1: rx interrupts wanted. */
 	uint8_t interrupts;
+	/* 1: every packet that is sent comes from one pool and has one reference. */
+	uint8_t single_pool;
+	/* 1: the port's frames are tagged. */
+	uint8_t vlan;
+};
+
+/* What came of it: what the device does by itself. */
+struct kumiki_port_grant {
+	/* Kinds of packets that are spread over the receive queues; 0: none. */
+	uint64_t rss;
+	uint16_t rx_descriptors;
+	uint16_t tx_descriptors;
+	/* 1: both directions of a flow meet in one queue. */
+	uint8_t rss_symmetric;
+	uint8_t vlan_insert;
+	uint8_t fast_free;
+};
+
+/* A pool of packet buffers. */
+struct kumiki_pool_info {
+	uint64_t memory_octets;
+	uint32_t elements;
+	uint32_t element_octets;
+	uint32_t available;
+	uint32_t cache_elements;
+	uint16_t headroom_octets;
+	uint16_t data_room_octets;
 };
 
 /* Counters of a port. */
@@ -108,6 +135,9 @@ struct kumiki_link {
 /* `ol_flags`: the VLAN tag was taken off the frame and stands in `vlan_tci`. */
 #define KUMIKI_RX_VLAN_STRIPPED 64
 
+/* `ol_flags`: the device shall put the VLAN tag in `vlan_tci` into the frame. */
+#define KUMIKI_TX_VLAN 0x200000000000000
+
 /* Octets of EAL and driver messages that are kept. */
 #define KUMIKI_LOG_OCTETS_MAX 16384
 
@@ -130,10 +160,14 @@ uint16_t kumiki_port_probe(const char *devargs, const char *name, int *error);
 uint16_t kumiki_port_find(const char *name);
 int kumiki_port_describe(uint16_t port, struct kumiki_port_info *info);
 int kumiki_port_configure(uint16_t port, const struct kumiki_port_options *options,
-			  struct rte_mempool *pool);
+			  struct rte_mempool *pool, struct kumiki_port_grant *grant);
 int kumiki_port_stats(uint16_t port, struct kumiki_port_stats *stats);
 int kumiki_port_link(uint16_t port, struct kumiki_link *link);
 int kumiki_port_remove(uint16_t port);
+
+/* Pools. */
+void kumiki_pool_describe(struct rte_mempool *pool, struct kumiki_pool_info *info);
+uint32_t kumiki_pool_cached(struct rte_mempool *pool, unsigned int lcore);
 
 /* Messages of EAL and drivers: kept in memory, or passed on to stderr when `to_stderr`. */
 int kumiki_log_open(int to_stderr);

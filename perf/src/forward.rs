@@ -36,6 +36,8 @@ const DESTINATION_OFFSET: u16 = 14 + 24;
 const IN_FLIGHT: u16 = 1024;
 /// Buffers of the pool: both directions of two workers, bursts and caches.
 const BUFFERS: u32 = 12_288;
+/// The longest packet that a buffer holds, as in a router with a fabric.
+const MTU: u16 = 9000;
 /// Neighbours that packets leave to.
 const NEIGHBORS: u16 = 16;
 /// Hop limit of the frames.
@@ -100,7 +102,7 @@ pub struct Bench {
 impl Bench {
     /// A bench on the thread that calls.
     pub fn new(eal: Eal, thread: EalThread) -> Result<Self, ForwardError> {
-        let pool = Mempool::create(&eal, "forward", BUFFERS)?;
+        let pool = Mempool::create(&eal, "forward", BUFFERS, MTU)?;
         Ok(Self { eal, _thread: thread, pool, instance: 0 })
     }
 
@@ -177,6 +179,8 @@ impl Bench {
         let name = format!("net_null{}", self.instance);
         self.instance += 1;
         let options = PortOptions {
+            has_vlan: false,
+            has_single_pool: true,
             queues: 1,
             descriptors: 512,
             mtu: None,

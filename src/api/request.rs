@@ -72,6 +72,8 @@ pub enum ShowQuery {
     Fib(RouteFilter),
     /// Workers: cycles and packets per stage.
     Runtime,
+    /// Pools of packet buffers, and how their sizes come about.
+    Mempool,
     /// Every counter of a drop or an error that is not zero (or all).
     Errors {
         /// Also those that are zero.

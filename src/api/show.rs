@@ -35,6 +35,8 @@ pub enum ShowReply {
     Fib(Vec<FibRow>),
     /// `show runtime`.
     Runtime(Vec<LcoreRow>),
+    /// `show mempool`.
+    Mempool(Vec<MempoolRow>),
     /// `show errors`.
     Errors(Vec<ErrorRow>),
     /// `show config`.
@@ -94,6 +96,9 @@ pub struct PortRow {
     pub rx_missed_packets: u64,
     /// Packets the device did not take.
     pub tx_dropped_packets: u64,
+    /// What the device does by itself, a phrase each: its queues, and what it was found to offer.
+    #[serde(default)]
+    pub abilities: Vec<String>,
 }
 
 /// An entry of the ND cache.
@@ -292,6 +297,59 @@ pub struct StageRow {
     pub packet_count: u64,
     /// TSC cycles it took.
     pub cycle_count: u64,
+}
+
+/// A pool of packet buffers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MempoolRow {
+    /// Name.
+    pub name: String,
+    /// Octets of one buffer, with everything around it.
+    pub element_bytes: u32,
+    /// Octets that stay free before a frame, for encapsulations.
+    pub headroom_bytes: u16,
+    /// Octets of a buffer, headroom included.
+    pub data_room_bytes: u16,
+    /// The longest packet that fits into one buffer.
+    pub mtu_bytes: u16,
+    /// Buffers.
+    pub element_count: u32,
+    /// Buffers in devices, bursts and rings.
+    pub in_use_count: u32,
+    /// Buffers that are free, those in the caches included.
+    pub available_count: u32,
+    /// Times that a buffer was wanted and none was there, over all pools.
+    pub shortage_count: u64,
+    /// Octets of all its memory.
+    pub memory_bytes: u64,
+    /// Hugepages of 2 MiB that it fills; `None` where it lies in ordinary memory.
+    pub hugepage_count: Option<u64>,
+    /// Caches of threads.
+    pub caches: Vec<PoolCacheRow>,
+    /// How its size comes about.
+    pub needs: Vec<PoolNeedRow>,
+}
+
+/// The free buffers that a thread keeps for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolCacheRow {
+    /// Name of the thread.
+    pub thread: String,
+    /// Buffers in it now.
+    pub cached_count: u32,
+    /// Buffers that it is filled up to.
+    pub size: u32,
+}
+
+/// A line of the arithmetic of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolNeedRow {
+    /// Who needs them: `port NAME`, `rings`, …; last `pool`, what it was made with.
+    pub what: String,
+    /// How many, as a calculation.
+    pub arithmetic: String,
+    /// How many.
+    pub buffer_count: u32,
 }
 
 /// A counter of something that went wrong.

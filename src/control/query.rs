@@ -70,6 +70,7 @@ impl ControlPlane {
             ShowQuery::OspfRoute => ShowReply::OspfRoute(self.ospf_route_rows()),
             ShowQuery::OspfSpf => ShowReply::OspfSpf(self.spf_row(now)),
             ShowQuery::Runtime => ShowReply::Runtime(Vec::new()),
+            ShowQuery::Mempool => ShowReply::Mempool(Vec::new()),
             ShowQuery::Errors { all } => ShowReply::Errors(self.error_rows(*all)),
             ShowQuery::Config => ShowReply::Config(ConfigRow {
                 text: render(&self.config),
@@ -100,6 +101,7 @@ impl ControlPlane {
             tx_bytes: 0,
             rx_missed_packets: 0,
             tx_dropped_packets: 0,
+            abilities: Vec::new(),
         });
         rows.collect()
     }

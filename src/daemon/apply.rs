@@ -220,6 +220,7 @@ impl<B: PacketBuf> Applier<B> {
         if planned.len() > crate::base::ids::PORT_MAX {
             return Err(refused(RunError::PortCount { count: planned.len() }));
         }
+        self.ports.admit(&planned).map_err(|problem| refused(RunError::Pool(problem)))?;
         let live: Vec<_> = self.ports.iter().map(|(id, port)| (id, &port.planned)).collect();
         Ok(steps(&live, planned))
     }

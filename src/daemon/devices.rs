@@ -1,11 +1,14 @@
 //! Devices as the daemon handles them, whatever they are made of.
 //!
-//! Owns [`DeviceStats`], [`OpenDevice`] and [`DeviceOpener`]; behind them stand DPDK's ports
-//! (`daemon::dpdk`) and, in tests, cables in memory. Which devices there are is `inventory`'s.
+//! Owns [`DeviceStats`], [`PacketMemory`], [`OpenDevice`] and [`DeviceOpener`]; behind them stand
+//! DPDK's ports (`daemon::dpdk`) and, in tests, cables in memory. Which devices there are is
+//! `inventory`'s.
 
+use crate::api::show::MempoolRow;
 use crate::base::ids::MacAddress;
 use crate::config::PortSettings;
 use crate::daemon::error::PortProblem;
+use crate::daemon::pool_plan::PoolProblem;
 use crate::packet::{PortRx, PortTx};
 use crate::ports::{DeviceSpec, Wakeup};
 use core::fmt::Debug;
@@ -21,6 +24,24 @@ pub trait DeviceStats: Debug + Send + Sync {
 
     /// Carrier as the driver sees it; `None` once it is closed.
     fn is_up(&self) -> Option<bool>;
+
+    /// What the device does by itself, a phrase each.
+    fn abilities(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// The memory that packets live in, for any thread.
+pub trait PacketMemory: Debug + Send + Sync {
+    /// Its pools.
+    fn pools(&self) -> Vec<MempoolRow>;
+}
+
+/// Ordinary memory: no pools.
+impl PacketMemory for () {
+    fn pools(&self) -> Vec<MempoolRow> {
+        Vec::new()
+    }
 }
 
 /// A port that shall be opened: a block of the configuration that fell to a device.
@@ -52,7 +73,7 @@ pub struct OpenDevice<B> {
     pub mtu_max: u16,
     /// Speed in Mb/s, where known.
     pub speed_mbps: Option<u32>,
-    /// One for each worker.
+    /// One for each worker, or as many as the device has.
     pub queues: Vec<DeviceQueues<B>>,
     /// Its counters.
     pub stats: Arc<dyn DeviceStats>,
@@ -62,6 +83,11 @@ pub struct OpenDevice<B> {
 
 /// Opens devices; one per process, owned by the main thread.
 pub trait DeviceOpener<B> {
-    /// Opens a device with a pair of queues for each of `workers`.
+    /// Opens a device with a pair of queues for each of `workers`, where it has so many.
     fn open(&mut self, port: &PlannedPort, workers: u16) -> Result<OpenDevice<B>, PortProblem>;
+
+    /// Whether the memory for packets is enough for all of these ports.
+    fn admit(&self, _ports: &[PlannedPort]) -> Result<(), PoolProblem> {
+        Ok(())
+    }
 }

@@ -1,35 +1,30 @@
 //! DPDK as the daemon uses it: started once, a pool of packets, devices to open.
 //!
-//! Owns the sizes: how many buffers this configuration needs. Everything else of the daemon is the
-//! same without DPDK.
+//! Owns [`Memory`], the pools as others see them; how big they are is `pool_plan`'s. Everything
+//! else of the daemon is the same without DPDK.
 //!
 //! *Invariants*: EAL is never stopped; it and the pool live as long as the process.
 
+use crate::api::show::{MempoolRow, PoolCacheRow};
 use crate::config::{Config, PortDevice};
 use crate::daemon::cpus::CpuPlan;
-use crate::daemon::devices::{DeviceOpener, DeviceQueues, DeviceStats, OpenDevice, PlannedPort};
+use crate::daemon::devices::{
+    DeviceOpener, DeviceQueues, DeviceStats, OpenDevice, PacketMemory, PlannedPort,
+};
 use crate::daemon::error::{PortProblem, RunError};
+use crate::daemon::pool_plan::{Needs, PoolInput, PoolPlan, PoolProblem, Pools};
 use crate::daemon::worker::{Admission, ThreadPass};
-use crate::dataplane::inject::INJECT_RING_MAX;
-use crate::dataplane::punt::{CONTROL_RING_MAX, OSPF_RING_MAX};
-use crate::dpdk::{Eal, EalOptions, EalThread, Mbuf, MbufAlloc, Mempool};
+use crate::dpdk::{Eal, EalOptions, EalThread, Grant, Mbuf, MbufAlloc, Mempool};
 use crate::ports::DeviceSpec;
 use crate::ports::dpdk::{
-    DESCRIPTORS_DEFAULT, OpenError, OpenOptions, OpenPort, PAGED_MEMORY_MIB, PortStats, QueuePair,
-    open,
+    DESCRIPTORS_DEFAULT, OpenError, OpenOptions, OpenPort, PortStats, QueuePair, open, paged_pool,
 };
 use rustix::thread::{CapabilitySet, capabilities};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Buffers for what a worker has in its hands and its rings; rings are rarely full at once.
-const BUFFERS_PER_WORKER: u32 = 4096;
-const _: () = assert!(BUFFERS_PER_WORKER as usize >= INJECT_RING_MAX);
-const _: () = assert!(BUFFERS_PER_WORKER as usize >= OSPF_RING_MAX + CONTROL_RING_MAX);
-/// Buffers in the caches of the threads that touch packets.
-const BUFFERS_IN_CACHES: u32 = 1024;
-/// Buffers that a virtual device keeps for each queue.
-const BUFFERS_PER_VIRTUAL_QUEUE: u32 = 256;
+/// Octets of a hugepage, as most hosts have them.
+const HUGEPAGE_OCTETS: u64 = 2 << 20;
 
 /// DPDK that runs.
 pub struct Dpdk {
@@ -37,6 +32,8 @@ pub struct Dpdk {
     pub opener: DpdkOpener,
     /// Lets threads touch packets.
     pub admission: Admission<Mbuf>,
+    /// Where packets live.
+    pub memory: Arc<Memory>,
     /// Version, for people.
     pub version: String,
 }
@@ -46,43 +43,134 @@ pub struct DpdkOpener {
     eal: &'static Eal,
     pool: Mempool,
     descriptors: u16,
+    workers: usize,
+    has_tun: bool,
+    pools: Pools,
+}
+
+/// The pools, for `show mempool`.
+#[derive(Debug)]
+pub struct Memory {
+    pool: Mempool,
+    has_hugepages: bool,
+    plan: PoolPlan,
+    /// Numbers and names of the threads that have caches; locked by threads that start and by
+    /// readers.
+    threads: Mutex<Vec<(u32, String)>>,
 }
 
 /// Starts DPDK for a configuration.
 pub fn start(config: &Config, planned: &[PlannedPort], cpus: &CpuPlan) -> Result<Dpdk, RunError> {
     let descriptors = config.dpdk.descriptors.unwrap_or(DESCRIPTORS_DEFAULT);
-    let buffers =
-        config.dpdk.buffers.unwrap_or_else(|| buffers(planned, cpus.workers.len(), descriptors));
-    let has_paged = planned.iter().any(|port| matches!(port.spec, DeviceSpec::AfXdp(_)));
-    let may_have_pci = config.ports.iter().any(|port| {
-        matches!(port.device, PortDevice::Pci(_) | PortDevice::Vmbus(_) | PortDevice::Match { .. })
-    });
-    let pci_allowed = planned.iter().filter_map(|port| match &port.spec {
-        DeviceSpec::Pci(words) => Some(words.split(',').next().unwrap_or(words).to_owned()),
-        _ => None,
-    });
+    let has_tun = !config.host.tun.is_empty();
+    let workers = cpus.workers.len();
+    let plan = PoolPlan::new(&PoolInput { ports: planned, workers, descriptors, has_tun });
+    let configured = config.dpdk.buffers;
+    let pools = Pools {
+        packets: configured.unwrap_or_else(|| plan.packets.rounded()),
+        paged: plan.paged.rounded(),
+        mtu: plan.mtu,
+        is_configured: configured.is_some(),
+        was_short: configured.is_some_and(|buffers| buffers < plan.packets.sum()),
+    };
     let prefix = format!("kumiki-{}", std::process::id());
     let eal = Eal::init(&EalOptions {
         main_cpus: cpus.others.clone(),
         hugepages: config.dpdk.hugepages,
-        memory_mib: Mempool::memory_mib(buffers) + if has_paged { PAGED_MEMORY_MIB } else { 0 },
+        memory_mib: memory_mib(&pools),
         file_prefix: prefix.clone(),
-        has_pci: may_have_pci,
-        pci_allowed: pci_allowed.collect(),
+        has_pci: may_have_pci(config),
+        pci_allowed: pci_allowed(planned),
         eal_args: config.dpdk.eal_args.clone(),
         is_verbose: tracing::enabled!(tracing::Level::DEBUG),
     })?;
     remove_runtime_folder(&prefix);
     let eal: &'static Eal = Box::leak(Box::new(eal));
-    let pool = Mempool::create(eal, "packets", buffers)?;
-    let memory = if eal.has_hugepages() { "hugepages" } else { "ordinary memory" };
-    let version = crate::dpdk::eal::version();
-    tracing::info!(topic = "dpdk.start", "{version}, {buffers} packet buffers in {memory}");
-    let admission: Admission<Mbuf> = Arc::new(move || {
-        let thread = EalThread::register(eal)?;
-        Ok(ThreadPass { alloc: Box::new(MbufAlloc::new(pool, &thread)), proof: Box::new(thread) })
+    let pool = Mempool::create(eal, "packets", pools.packets, pools.mtu)?;
+    let place = if eal.has_hugepages() { "hugepages" } else { "ordinary memory" };
+    let (version, count) = (crate::dpdk::eal::version(), pools.packets);
+    tracing::info!(topic = "dpdk.start", "{version}, {count} packet buffers in {place}");
+    let memory = Arc::new(Memory {
+        pool,
+        has_hugepages: eal.has_hugepages(),
+        plan,
+        threads: Mutex::default(),
     });
-    Ok(Dpdk { opener: DpdkOpener { eal, pool, descriptors }, admission, version })
+    let admission = admission(eal, Arc::clone(&memory));
+    let opener = DpdkOpener { eal, pool, descriptors, workers, has_tun, pools };
+    Ok(Dpdk { opener, admission, memory, version })
+}
+
+fn memory_mib(pools: &Pools) -> u32 {
+    let paged = match pools.paged {
+        0 => 0,
+        count => Mempool::paged_memory_mib(count),
+    };
+    Mempool::memory_mib(pools.packets, pools.mtu).saturating_add(paged)
+}
+
+fn may_have_pci(config: &Config) -> bool {
+    config.ports.iter().any(|port| {
+        matches!(port.device, PortDevice::Pci(_) | PortDevice::Vmbus(_) | PortDevice::Match { .. })
+    })
+}
+
+fn pci_allowed(planned: &[PlannedPort]) -> Vec<String> {
+    let addresses = planned.iter().filter_map(|port| match &port.spec {
+        DeviceSpec::Pci(words) => Some(words.split(',').next().unwrap_or(words).to_owned()),
+        _ => None,
+    });
+    addresses.collect()
+}
+
+/// Lets threads in, and remembers whose caches there are.
+fn admission(eal: &'static Eal, memory: Arc<Memory>) -> Admission<Mbuf> {
+    Arc::new(move || {
+        let thread = EalThread::register(eal)?;
+        let name = std::thread::current().name().unwrap_or("?").to_owned();
+        memory.threads().push((thread.lcore_id(), name));
+        let alloc = Box::new(MbufAlloc::new(memory.pool, &thread));
+        Ok(ThreadPass { alloc, proof: Box::new(thread) })
+    })
+}
+
+impl Memory {
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<(u32, String)>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn row(&self, name: &str, pool: Mempool, needs: &Needs) -> MempoolRow {
+        let facts = pool.facts();
+        let cache = |(number, name): &(u32, String)| PoolCacheRow {
+            thread: name.clone(),
+            cached_count: pool.cached_count(*number),
+            size: facts.cache_elements,
+        };
+        let pages = facts.memory_octets.div_ceil(HUGEPAGE_OCTETS);
+        MempoolRow {
+            name: name.to_owned(),
+            element_bytes: facts.element_octets,
+            headroom_bytes: facts.headroom_octets,
+            data_room_bytes: facts.data_room_octets,
+            mtu_bytes: pool.mtu(),
+            element_count: facts.elements,
+            in_use_count: facts.elements.saturating_sub(facts.available),
+            available_count: facts.available,
+            shortage_count: 0,
+            memory_bytes: facts.memory_octets,
+            hugepage_count: self.has_hugepages.then_some(pages),
+            caches: self.threads().iter().map(cache).collect(),
+            needs: needs.shown(facts.elements),
+        }
+    }
+}
+
+impl PacketMemory for Memory {
+    fn pools(&self) -> Vec<MempoolRow> {
+        let packets = self.row("packets", self.pool, &self.plan.packets);
+        let paged = paged_pool().map(|pool| self.row("paged", pool, &self.plan.paged));
+        core::iter::once(packets).chain(paged).collect()
+    }
 }
 
 /// EAL makes a folder for what processes share, of which there is nothing here: without this, every
@@ -99,18 +187,6 @@ fn remove_runtime_folder(prefix: &str) {
     let _ = std::fs::remove_dir(folder.join("dpdk").join(prefix));
 }
 
-fn buffers(planned: &[PlannedPort], workers: usize, descriptors: u16) -> u32 {
-    let workers = u32::try_from(workers).unwrap_or(1);
-    let per_queue = |port: &PlannedPort| match &port.spec {
-        DeviceSpec::AfPacket(_) | DeviceSpec::AfXdp(_) | DeviceSpec::Tap(_) => {
-            BUFFERS_PER_VIRTUAL_QUEUE
-        }
-        _ => 2 * u32::from(descriptors),
-    };
-    let queues: u32 = planned.iter().map(per_queue).sum();
-    BUFFERS_IN_CACHES + workers * (BUFFERS_PER_WORKER + queues)
-}
-
 impl DeviceOpener<Mbuf> for DpdkOpener {
     fn open(&mut self, port: &PlannedPort, workers: u16) -> Result<OpenDevice<Mbuf>, PortProblem> {
         let options = OpenOptions {
@@ -119,10 +195,13 @@ impl DeviceOpener<Mbuf> for DpdkOpener {
             mtu: port.settings.mtu,
             mac: port.settings.mac,
             is_promiscuous: false,
+            has_vlan: port.settings.vlan.is_some(),
+            paged_buffers: self.pools.paged,
         };
         let opened = open(self.eal, &port.spec, &options, self.pool)
             .map_err(|error| problem(port, &error))?;
-        let OpenPort { port: device, mac, driver, mtu_max, speed_mbps, queues, stats } = opened;
+        let OpenPort { port: device, mac, driver, mtu_max, speed_mbps, grant, queues, stats } =
+            opened;
         let queues = queues.into_iter().map(|pair| {
             let QueuePair { rx, tx, wakeup } = pair;
             DeviceQueues { rx: Box::new(rx), tx: Box::new(tx), wakeup }
@@ -131,9 +210,16 @@ impl DeviceOpener<Mbuf> for DpdkOpener {
         let rings = stats.clone();
         let close =
             move || OpenPort::close(device, &rings, Vec::new()).map_err(|error| error.to_string());
-        let stats = Arc::new(stats);
+        let stats = Arc::new(ObservedDevice { stats, driver: driver.clone(), grant });
         let close = Box::new(close);
         Ok(OpenDevice { mac, driver, mtu_max, speed_mbps, queues, stats, close })
+    }
+
+    fn admit(&self, ports: &[PlannedPort]) -> Result<(), PoolProblem> {
+        let (workers, has_tun) = (self.workers, self.has_tun);
+        let plan =
+            PoolPlan::new(&PoolInput { ports, workers, descriptors: self.descriptors, has_tun });
+        plan.fits(&self.pools)
     }
 }
 
@@ -151,9 +237,7 @@ fn problem(port: &PlannedPort, error: &OpenError) -> PortProblem {
 /// The refusal with what would help.
 fn remedy(port: &PlannedPort, error: &OpenError) -> String {
     let advice = match (&port.spec, error) {
-        (_, OpenError::Port(crate::dpdk::PortError::Queues { .. })) => {
-            "name fewer CPUs in `[dpdk] lcores`, one worker takes one pair of queues"
-        }
+        (_, OpenError::NotPaged) => "restart it with this configuration",
         (DeviceSpec::Pci(_), _) => {
             "is it there (`lspci`), bound to vfio-pci (`driverctl set-override ADDRESS vfio-pci`) \
              and not used by another program?"
@@ -170,21 +254,51 @@ fn remedy(port: &PlannedPort, error: &OpenError) -> String {
     format!("{error}; {advice}")
 }
 
-impl DeviceStats for PortStats {
+/// An open device, for readers.
+#[derive(Debug)]
+struct ObservedDevice {
+    stats: PortStats,
+    driver: String,
+    grant: Grant,
+}
+
+impl DeviceStats for ObservedDevice {
     fn losses(&self) -> Vec<(&'static str, u64, &'static str)> {
-        let Some(counters) = self.counters() else { return Vec::new() };
+        let Some(counters) = self.stats.counters() else { return Vec::new() };
         let infos = crate::dpdk::PortCounters::INFO.iter().zip(counters.values());
         // The first four tell of packets that came through.
         infos.skip(4).map(|(info, count)| (info.name, count, info.help)).collect()
     }
 
     fn missed(&self) -> u64 {
-        self.counters().map_or(0, |counters| counters.rx_missed + counters.rx_no_buffer)
+        self.stats.counters().map_or(0, |counters| counters.rx_missed + counters.rx_no_buffer)
     }
 
     fn is_up(&self) -> Option<bool> {
-        self.link().map(|link| link.is_up)
+        self.stats.link().map(|link| link.is_up)
     }
+
+    fn abilities(&self) -> Vec<String> {
+        abilities(&self.driver, &self.grant)
+    }
+}
+
+/// What a device does by itself.
+fn abilities(driver: &str, grant: &Grant) -> Vec<String> {
+    let Grant { queues, rx_descriptors, tx_descriptors, .. } = grant;
+    let of = if *queues == 1 { "queue" } else { "queues" };
+    let mut phrases = vec![
+        driver.to_owned(),
+        format!("{queues} {of}, descriptors rx {rx_descriptors} tx {tx_descriptors}"),
+    ];
+    let found = [
+        (grant.spreads_flows && grant.is_symmetric, "spreads flows, both directions alike"),
+        (grant.spreads_flows && !grant.is_symmetric, "spreads flows, each direction for itself"),
+        (grant.inserts_vlan, "inserts VLAN tags"),
+        (grant.frees_fast, "frees buffers in bulk"),
+    ];
+    phrases.extend(found.iter().filter(|(is_so, _)| *is_so).map(|(_, text)| (*text).to_owned()));
+    phrases
 }
 
 #[cfg(test)]

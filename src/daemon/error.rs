@@ -97,6 +97,9 @@ pub enum RunError {
         /// How many.
         count: usize,
     },
+    /// Ports that the packet memory is not enough for.
+    #[error(transparent)]
+    Pool(#[from] crate::daemon::pool_plan::PoolProblem),
     /// DPDK does not start.
     #[cfg(dpdk)]
     #[error(transparent)]

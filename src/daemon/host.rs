@@ -385,7 +385,7 @@ impl<B: PacketBuf> Host<B> {
     }
 
     fn ask(&mut self, client: u64, query: ShowQuery) {
-        if query == ShowQuery::Runtime
+        if matches!(query, ShowQuery::Runtime | ShowQuery::Mempool)
             && let Some(reply) = self.start.observer.alone(&query)
         {
             return self.reply(client, ReplyBody::Show(Box::new(reply)));

@@ -7,10 +7,10 @@
 //!
 //! The host thread's parts: [`socket`], [`lines`] and [`api_server`], [`tun_bridge`], [`carrier`],
 //! [`signals`], [`observe`], [`watch`] with [`watch_rows`]. Devices: [`inventory`] (which there
-//! are), [`kernel`] (their kernel side), [`devices`] (the border), `dpdk` (the only file that needs
-//! DPDK). Around them:
-//! [`options`], [`error`], [`files`], [`cpus`], [`clock`], [`log`], [`counters`], and [`lifeline`]
-//! (a thread that dies is missed).
+//! are), [`kernel`] (their kernel side), [`devices`] (the border), [`pool_plan`] (how many buffers
+//! they need), `dpdk` (the only file that needs DPDK). Around them: [`options`], [`error`],
+//! [`files`], [`cpus`], [`clock`], [`log`], [`counters`], and [`lifeline`] (a thread that dies is
+//! missed).
 //!
 //! ```text
 //!   NIC ──► worker ──rings──► control thread ──Forwarding──► worker
@@ -48,6 +48,7 @@ pub mod mailbox;
 pub mod messages;
 pub mod observe;
 pub mod options;
+pub mod pool_plan;
 pub mod port_table;
 pub mod punctuality;
 pub mod router;
@@ -87,7 +88,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     };
     // Threads made from now on stay off the workers' CPUs; workers pin themselves.
     cpus::bind(&cpus.others).map_err(RunError::system("leave the CPUs of the workers"))?;
-    let dpdk::Dpdk { opener, admission, version } = dpdk::start(&config, &planned, &cpus)?;
+    let dpdk::Dpdk { opener, admission, memory, version } = dpdk::start(&config, &planned, &cpus)?;
     router::run(router::RouterParts {
         file,
         config,
@@ -100,6 +101,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         counters,
         opener: Box::new(opener),
         admission,
+        memory,
         cycles: crate::dpdk::eal::cycles,
         dpdk: version,
     })

@@ -5,12 +5,12 @@
 //! counters are cells that anybody may read.
 
 use crate::api::ShowQuery;
-use crate::api::show::{ErrorRow, LcoreRow, PortRow, ShowReply, StageRow, VersionRow};
+use crate::api::show::{ErrorRow, LcoreRow, MempoolRow, PortRow, ShowReply, StageRow, VersionRow};
 use crate::base::ids::{LcoreId, PortId};
 use crate::base::time::Instant;
 use crate::daemon::clock::Clock;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
-use crate::daemon::devices::DeviceStats;
+use crate::daemon::devices::{DeviceStats, PacketMemory};
 use crate::dataplane::counters::PortCounts;
 use crate::dataplane::{DropReason, LcoreCounters, LcoreSnapshot, NodeId, SilenceReason};
 use std::collections::BTreeMap;
@@ -46,7 +46,11 @@ pub struct Observer {
     /// Locked by readers and by the main thread, never by a worker.
     ports: Mutex<BTreeMap<PortId, ObservedPort>>,
     counters: Arc<DaemonCounters>,
+    memory: Arc<dyn PacketMemory>,
 }
+
+/// The counter of a device that tells of buffers it found none of.
+const NO_BUFFER: &str = "rx_no_buffer";
 
 impl Observer {
     /// An observer of these workers; `dpdk` is its version.
@@ -57,7 +61,14 @@ impl Observer {
         workers: Vec<ObservedWorker>,
         counters: Arc<DaemonCounters>,
     ) -> Self {
-        Self { clock, name, dpdk, workers, ports: Mutex::default(), counters }
+        let (ports, memory) = (Mutex::default(), Arc::new(()));
+        Self { clock, name, dpdk, workers, ports, counters, memory }
+    }
+
+    /// The same, with the packet memory.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<dyn PacketMemory>) -> Self {
+        Self { memory, ..self }
     }
 
     /// The time.
@@ -103,11 +114,12 @@ impl Observer {
         sum
     }
 
-    /// What can be said without the control plane: all of `show runtime`; of version and errors the
-    /// daemon's part, for when the control plane does not answer.
+    /// What can be said without the control plane: all of `show runtime` and `show mempool`; of
+    /// version and errors the daemon's part, for when the control plane does not answer.
     pub fn alone(&self, query: &ShowQuery) -> Option<ShowReply> {
         match query {
             ShowQuery::Runtime => Some(ShowReply::Runtime(self.lcore_rows())),
+            ShowQuery::Mempool => Some(ShowReply::Mempool(self.mempool_rows())),
             ShowQuery::Version => Some(self.complete(
                 query,
                 ShowReply::Version(VersionRow { name: self.name.clone(), ..VersionRow::default() }),
@@ -147,6 +159,18 @@ impl Observer {
         row.tx_bytes = now.tx_bytes.saturating_sub(port.before.tx_bytes);
         row.tx_dropped_packets = now.tx_dropped.saturating_sub(port.before.tx_dropped);
         row.rx_missed_packets = port.stats.missed();
+        row.abilities = port.stats.abilities();
+    }
+
+    fn mempool_rows(&self) -> Vec<MempoolRow> {
+        let of_device = |port: &ObservedPort| {
+            let losses = port.stats.losses().into_iter();
+            losses.filter(|(name, ..)| *name == NO_BUFFER).map(|(_, count, _)| count).sum::<u64>()
+        };
+        let of_devices: u64 = self.ports().values().map(of_device).sum();
+        let shortage_count = of_devices + self.counters.get(DaemonCounter::InjectNoBuffer);
+        let pools = self.memory.pools().into_iter();
+        pools.map(|row| MempoolRow { shortage_count, ..row }).collect()
     }
 
     fn error_rows(&self) -> Vec<ErrorRow> {

@@ -13,6 +13,7 @@ use crate::daemon::inventory::Open;
 use crate::daemon::kernel::{self, KernelSide, MTU_MAX, Original};
 use crate::daemon::messages::{Carrier, WatchedPort};
 use crate::daemon::observe::Observer;
+use crate::daemon::pool_plan::PoolProblem;
 use crate::daemon::worker::WorkerLinks;
 use crate::dataplane::{WorkerCommand, WorkerPort};
 use crate::packet::PacketBuf;
@@ -62,6 +63,11 @@ impl<B: PacketBuf> PortTable<B> {
         observer: Arc<Observer>,
     ) -> Self {
         Self { opener, workers, observer, live: BTreeMap::new(), next: 0 }
+    }
+
+    /// Whether the memory for packets is enough for all of these ports.
+    pub fn admit(&self, ports: &[PlannedPort]) -> Result<(), PoolProblem> {
+        self.opener.admit(ports)
     }
 
     /// The open ports.

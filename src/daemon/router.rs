@@ -15,7 +15,7 @@ use crate::daemon::clock::{Clock, entropy};
 use crate::daemon::control::{self, ControlStart};
 use crate::daemon::counters::DaemonCounters;
 use crate::daemon::cpus::CpuPlan;
-use crate::daemon::devices::{DeviceOpener, PlannedPort};
+use crate::daemon::devices::{DeviceOpener, PacketMemory, PlannedPort};
 use crate::daemon::error::RunError;
 use crate::daemon::files::ConfigFile;
 use crate::daemon::host::{self, HostStart, LISTENER};
@@ -65,6 +65,8 @@ pub struct RouterParts<B> {
     pub opener: Box<dyn DeviceOpener<B>>,
     /// Lets threads touch packets.
     pub admission: Admission<B>,
+    /// Where packets live.
+    pub memory: Arc<dyn PacketMemory>,
     /// Reads the TSC.
     pub cycles: fn() -> u64,
     /// Version of DPDK.
@@ -137,7 +139,8 @@ fn observer<B>(parts: &RouterParts<B>, links: &[WorkerLinks<B>]) -> Arc<Observer
     });
     let name = parts.config.router.name.clone();
     let (workers, counters) = (observed.collect(), Arc::clone(&parts.counters));
-    Arc::new(Observer::new(parts.clock, name, parts.dpdk.clone(), workers, counters))
+    let observer = Observer::new(parts.clock, name, parts.dpdk.clone(), workers, counters);
+    Arc::new(observer.with_memory(Arc::clone(&parts.memory)))
 }
 
 /// Starts workers, control thread and host thread.

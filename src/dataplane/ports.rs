@@ -71,9 +71,13 @@ impl<B: PacketBuf> WorkerPort<B> {
         sent
     }
 
-    /// Puts the port's tag between the MACs and the EtherType.
+    /// Puts the port's tag between the MACs and the EtherType, where the device does not; who looks
+    /// on shall see it.
     #[cold]
     fn tag(&mut self, vlan: u16, counters: &LcoreCounters, watch: &mut Watch) {
+        if !watch.is_active() && self.tx.insert_tag(&mut self.pending, vlan) {
+            return;
+        }
         self.pending.sift(|slot| {
             let Some(packet) = slot else { return };
             if insert_tag(packet, vlan).is_none() {

@@ -10,9 +10,9 @@
 //! runs; buffers return to their pool on drop, pools live as long as the process; a device is
 //! closed when its [`Port`] and all its queues are gone, never before.
 //!
-//! Absent on purpose: which device to open and what for (`ports`, `daemon`); offloads beyond what
-//! every driver has; `rte_eal_cleanup`, which would take the memory from under buffers that still
-//! live.
+//! Absent on purpose: which device to open and what for (`ports`, `daemon`); offloads that gain a
+//! router nothing ([`port::Grant`]); `rte_eal_cleanup`, which would take the memory from under
+//! buffers that still live.
 
 pub mod eal;
 pub mod failure;
@@ -28,9 +28,11 @@ pub mod tables;
 pub use eal::{Eal, EalError, EalOptions, EalThread};
 pub use failure::Failure;
 pub use mbuf::{Mbuf, free_burst};
-pub use mempool::{MbufAlloc, Mempool};
+pub use mempool::{MbufAlloc, Mempool, MempoolFacts};
 pub use meter::{Meter, MeterFrames, MeterWindow};
-pub use port::{Link, Port, PortCounters, PortError, PortMonitor, PortOptions, Started, Stopped};
+pub use port::{
+    Grant, Link, Port, PortCounters, PortError, PortMonitor, PortOptions, Started, Stopped,
+};
 pub use queue::{RxInterrupt, RxQueue, TxQueue};
 pub use redial::Redial;
 pub use tables::{Fib6, Lpm6};

@@ -146,6 +146,31 @@ pub struct PortInfo {
     pub mac: MacAddress,
     /// NUMA node; `None` where it has none.
     pub numa_node: Option<u16>,
+    /// What it does by itself, once it is started.
+    pub grant: Grant,
+}
+
+/// What a device was found to do by itself; what it does not, software does or nobody needs.
+///
+/// Not asked for, because nothing is gained: checksums (IPv6 has none, what a router forwards is
+/// not its to check, and its own messages are few), and taking the tag off received frames (one
+/// comparison less, but the tag must be in the frame for whom the packet is punted to).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Queues of each kind.
+    pub queues: u16,
+    /// Descriptors of a receive queue.
+    pub rx_descriptors: u16,
+    /// Descriptors of a transmit queue.
+    pub tx_descriptors: u16,
+    /// It spreads flows over its receive queues.
+    pub spreads_flows: bool,
+    /// Both directions of a flow meet in one queue.
+    pub is_symmetric: bool,
+    /// It puts VLAN tags in.
+    pub inserts_vlan: bool,
+    /// It returns sent buffers in bulk without looking at each.
+    pub frees_fast: bool,
 }
 
 /// How a port shall be set up.
@@ -163,6 +188,11 @@ pub struct PortOptions {
     pub is_promiscuous: bool,
     /// Try to have an interrupt for each receive queue.
     pub wants_interrupts: bool,
+    /// Its frames carry a VLAN tag, which the device shall put in where it can.
+    pub has_vlan: bool,
+    /// Everything that is ever sent comes from `pool`, so that the device need not ask each buffer
+    /// where it belongs.
+    pub has_single_pool: bool,
     /// The other end may be missing: the port is there all the same, without link, until
     /// [`StartedPort::redial`] finds it.
     pub may_lack_peer: bool,
@@ -277,6 +307,7 @@ impl Port<Stopped> {
             mtu: 0,
             mac: MacAddress::default(),
             numa_node: None,
+            grant: Grant::default(),
         };
         let mut taken = Self { lease, info, state: PhantomData };
         taken.info = taken.describe()?;
@@ -303,6 +334,7 @@ impl Port<Stopped> {
             mtu: info.mtu,
             mac: MacAddress(mac.addr_bytes),
             numa_node: u16::try_from(info.socket).ok(),
+            grant: Grant::default(),
         })
     }
 
@@ -318,9 +350,11 @@ impl Port<Stopped> {
             });
         }
         // Drivers without rx interrupts refuse them, some in the set-up, some at the start.
-        if !options.wants_interrupts || self.set_up(options, pool, true).is_err() {
-            self.set_up(options, pool, false)?;
-        }
+        let with_interrupts = options.wants_interrupts.then(|| self.set_up(options, pool, true));
+        self.info.grant = match with_interrupts {
+            Some(Ok(grant)) => grant,
+            None | Some(Err(_)) => self.set_up(options, pool, false)?,
+        };
         self.set_filters(options)?;
         let gate = options.may_lack_peer.then(|| Arc::new(Gate::new(options.queues)));
         let redial = gate.as_ref().map(|gate| Redial::new(&self.lease, Arc::clone(gate)));
@@ -330,7 +364,9 @@ impl Port<Stopped> {
         let lease = || Arc::clone(&self.lease);
         let queues = 0..options.queues;
         let rx = queues.clone().map(|queue| RxQueue::new(lease(), queue, gate.clone())).collect();
-        let tx = queues.map(|queue| TxQueue::new(lease(), queue, gate.clone())).collect();
+        let inserts_vlan = self.info.grant.inserts_vlan;
+        let tx = queues.map(|queue| TxQueue::new(lease(), queue, gate.clone(), inserts_vlan));
+        let tx = tx.collect();
         if let Some(mac) = options.mac {
             self.info.mac = mac;
         }
@@ -342,7 +378,7 @@ impl Port<Stopped> {
         options: &PortOptions,
         pool: Mempool,
         has_interrupts: bool,
-    ) -> Result<(), PortError> {
+    ) -> Result<Grant, PortError> {
         let port = self.lease.port();
         let wanted = dpdk_sys::kumiki_port_options {
             rx_queues: options.queues,
@@ -350,11 +386,24 @@ impl Port<Stopped> {
             descriptors: options.descriptors,
             mtu: options.mtu.unwrap_or(0),
             interrupts: u8::from(has_interrupts),
+            single_pool: u8::from(options.has_single_pool),
+            vlan: u8::from(options.has_vlan),
         };
-        // SAFETY: the structure lives until the call returns, the pool for the whole process.
-        let result =
-            unsafe { dpdk_sys::kumiki_port_configure(port, &raw const wanted, pool.as_ptr()) };
+        let mut grant = dpdk_sys::kumiki_port_grant::default();
+        // SAFETY: both structures live until the call returns, the pool for the whole process.
+        let result = unsafe {
+            dpdk_sys::kumiki_port_configure(port, &raw const wanted, pool.as_ptr(), &raw mut grant)
+        };
         self.check("configure", result)?;
+        let grant = Grant {
+            queues: options.queues,
+            rx_descriptors: grant.rx_descriptors,
+            tx_descriptors: grant.tx_descriptors,
+            spreads_flows: grant.rss != 0,
+            is_symmetric: grant.rss_symmetric != 0,
+            inserts_vlan: grant.vlan_insert != 0,
+            frees_fast: grant.fast_free != 0,
+        };
         if let Some(MacAddress(addr_bytes)) = options.mac.filter(|mac| *mac != self.info.mac) {
             let mut mac = dpdk_sys::rte_ether_addr { addr_bytes };
             // SAFETY: DPDK copies the address.
@@ -363,11 +412,11 @@ impl Port<Stopped> {
         }
         if options.may_lack_peer {
             // `Redial` starts it, now and whenever the other end has been away.
-            return Ok(());
+            return Ok(grant);
         }
         // SAFETY: a plain number; all queues are set up.
         let result = unsafe { dpdk_sys::rte_eth_dev_start(port) };
-        self.check("start", result)
+        self.check("start", result).map(|()| grant)
     }
 
     /// Group addresses always (neighbour discovery, OSPF); all frames where asked for, or where the

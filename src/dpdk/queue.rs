@@ -146,6 +146,8 @@ pub struct TxQueue {
     queue: u16,
     /// Where the device may have to be started again.
     gate: Option<Arc<Gate>>,
+    /// The device puts VLAN tags in.
+    inserts_vlan: bool,
     pointers: Pointers,
     single_thread: PhantomData<Cell<()>>,
 }
@@ -154,11 +156,17 @@ pub struct TxQueue {
 unsafe impl Send for TxQueue {}
 
 impl TxQueue {
-    pub(super) fn new(lease: Arc<Lease>, queue: u16, gate: Option<Arc<Gate>>) -> Self {
+    pub(super) fn new(
+        lease: Arc<Lease>,
+        queue: u16,
+        gate: Option<Arc<Gate>>,
+        inserts_vlan: bool,
+    ) -> Self {
         Self {
             lease,
             queue,
             gate,
+            inserts_vlan,
             pointers: [core::ptr::null_mut(); BURST_MAX],
             single_thread: PhantomData,
         }
@@ -205,6 +213,17 @@ impl PortTx<Mbuf> for TxQueue {
             burst.take_front(taken, core::mem::forget);
         }
         taken
+    }
+
+    fn insert_tag(&mut self, burst: &mut Burst<Mbuf>, vlan: u16) -> bool {
+        if self.inserts_vlan {
+            for packet in burst.iter_mut() {
+                let fields = packet.fields_mut();
+                fields.vlan_tci = vlan;
+                fields.ol_flags |= dpdk_sys::KUMIKI_TX_VLAN;
+            }
+        }
+        self.inserts_vlan
     }
 }
 

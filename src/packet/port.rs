@@ -17,6 +17,12 @@ pub trait PortRx<B>: Send {
 pub trait PortTx<B>: Send {
     /// Hands packets to the device, oldest first; says how many it took.
     fn send(&mut self, burst: &mut Burst<B>) -> usize;
+
+    /// Has the device put a VLAN tag into these packets when they are sent next; false where it
+    /// cannot, and nothing is changed then.
+    fn insert_tag(&mut self, _burst: &mut Burst<B>, _vlan: u16) -> bool {
+        false
+    }
 }
 
 /// A source of empty buffers.

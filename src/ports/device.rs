@@ -1,8 +1,8 @@
 //! What a port may be, and the words EAL knows it by.
 //!
 //! Owns [`DeviceSpec`] and its translation into device arguments. The sizes of AF_PACKET rings
-//! belong together with the buffers' (`dpdk::mempool`): a slot must hold a jumbo frame, a buffer a
-//! slot.
+//! belong together with the buffers' (`dpdk::mempool`): a slot must hold the longest frame, a
+//! buffer a slot.
 //!
 //! *Invariants*: names of virtual devices are unique in the process, by the instance number that
 //! the caller hands out.
@@ -10,16 +10,10 @@
 
 use std::path::Path;
 
-/// Octets of a slot in an AF_PACKET ring; a buffer must have room for it.
-pub const RING_FRAME_OCTETS: u16 = 10_240;
-
 /// Slots of an AF_PACKET ring, tried in this order: the kernel compares each queue's mapping
-/// (receive and send ring, 20 480 octets a slot) with RLIMIT_MEMLOCK, 8 MiB where the router is not
-/// root.
+/// (receive and send ring, 20 480 octets a slot of a jumbo frame) with RLIMIT_MEMLOCK, 8 MiB where
+/// the router is not root.
 pub const RING_FRAMES: [u16; 5] = [512, 256, 128, 64, 32];
-
-#[cfg(dpdk)]
-const _: () = assert!(RING_FRAME_OCTETS == crate::dpdk::mempool::RING_FRAME_OCTETS);
 
 /// A device that can be a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,12 +52,14 @@ pub struct DeviceShape {
     pub queues: u16,
     /// Slots of each AF_PACKET ring.
     pub ring_frames: u16,
+    /// Octets of such a slot, and of a buffer of memif.
+    pub slot_octets: u16,
 }
 
 impl DeviceSpec {
     /// EAL's words for the device.
     pub fn arguments(&self, shape: DeviceShape) -> DeviceArguments {
-        let DeviceShape { instance, queues, ring_frames } = shape;
+        let DeviceShape { instance, queues, ring_frames, slot_octets } = shape;
         let virtual_device = |driver: &str, arguments: String| {
             let name = format!("{driver}{instance}");
             DeviceArguments { devargs: format!("{name},{arguments}"), name }
@@ -80,9 +76,9 @@ impl DeviceSpec {
             Self::AfPacket(interface) => virtual_device(
                 "net_af_packet",
                 format!(
-                    "iface={interface},qpairs={queues},blocksz={},framesz={RING_FRAME_OCTETS},\
+                    "iface={interface},qpairs={queues},blocksz={},framesz={slot_octets},\
                      framecnt={ring_frames},qdisc_bypass=1",
-                    u32::from(RING_FRAME_OCTETS) * 2
+                    u32::from(slot_octets) * 2
                 ),
             ),
             Self::AfXdp(interface) => virtual_device(
@@ -90,7 +86,7 @@ impl DeviceSpec {
                 format!("iface={interface},start_queue=0,queue_count={queues}"),
             ),
             Self::Tap(interface) => virtual_device("net_tap", format!("iface={interface}")),
-            Self::Memif(rest) => virtual_device("net_memif", memif_arguments(rest)),
+            Self::Memif(rest) => virtual_device("net_memif", memif_arguments(rest, slot_octets)),
         }
     }
 
@@ -131,9 +127,9 @@ impl DeviceSpec {
     }
 }
 
-/// The socket goes first; a path is said to be one, and buffers hold a jumbo frame unless the
+/// The socket goes first; a path is said to be one, and buffers hold the longest frame unless the
 /// operator says otherwise.
-fn memif_arguments(rest: &str) -> String {
+fn memif_arguments(rest: &str, slot_octets: u16) -> String {
     let (socket, further) = rest.split_once(',').unwrap_or((rest, ""));
     let mut text = format!("socket={socket}");
     let has = |key: &str| further.split(',').any(|pair| pair.split('=').next() == Some(key));
@@ -141,7 +137,7 @@ fn memif_arguments(rest: &str) -> String {
         text.push_str(",socket-abstract=no");
     }
     if !has("bsize") {
-        text.push_str(",bsize=10240");
+        text.push_str(&format!(",bsize={slot_octets}"));
     }
     if !further.is_empty() {
         text.push(',');
@@ -154,7 +150,8 @@ fn memif_arguments(rest: &str) -> String {
 mod tests {
     use super::*;
 
-    const SHAPE: DeviceShape = DeviceShape { instance: 3, queues: 2, ring_frames: 512 };
+    const SHAPE: DeviceShape =
+        DeviceShape { instance: 3, queues: 2, ring_frames: 512, slot_octets: 10_240 };
 
     fn devargs(spec: &DeviceSpec) -> String {
         spec.arguments(SHAPE).devargs

@@ -16,11 +16,11 @@ use super::device::{DeviceShape, DeviceSpec, RING_FRAMES};
 use super::redial;
 use super::wakeup::Wakeup;
 use crate::base::ids::MacAddress;
-use crate::dpdk::mempool::{MempoolError, PAGE_FILL_OCTETS};
+use crate::dpdk::mempool::{MempoolError, PAGE_FILL_OCTETS, slot_octets};
 use crate::dpdk::port::StartedPort;
 use crate::dpdk::{
-    Eal, Link, Mempool, Port, PortCounters, PortError, PortMonitor, PortOptions, RxQueue, Started,
-    Stopped, TxQueue,
+    Eal, Grant, Link, Mempool, Port, PortCounters, PortError, PortMonitor, PortOptions, RxQueue,
+    Started, Stopped, TxQueue,
 };
 use crate::os::companion::{Companion, Descriptors, Kind, RingDrops};
 use crate::os::netlink::link_index;
@@ -37,7 +37,7 @@ static INSTANCE: AtomicU32 = AtomicU32::new(0);
 /// How a port shall be opened.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
-    /// Workers that shall each have a queue pair.
+    /// Workers that shall each have a queue pair, where the device has so many.
     pub workers: u16,
     /// Descriptors of each queue.
     pub descriptors: u16,
@@ -47,16 +47,14 @@ pub struct OpenOptions {
     pub mac: Option<MacAddress>,
     /// Receive frames for any MAC address (bridged ports).
     pub is_promiscuous: bool,
+    /// Frames are sent with a VLAN tag.
+    pub has_vlan: bool,
+    /// Buffers of the pool that AF_XDP ports share; zero where there shall never be one.
+    pub paged_buffers: u32,
 }
 
 /// The MTU that AF_XDP ports announce is what their buffers hold.
 const _: () = assert!(xdp::FRAME_OCTETS_MAX + xdp::KERNEL_HEADROOM_OCTETS == PAGE_FILL_OCTETS);
-
-/// Buffers of the pool that AF_XDP ports share: two ports with full rings, and what is under way.
-const PAGED_BUFFERS: u32 = 16_384;
-
-/// MiB to add to `EalOptions::memory_mib` where a port is AF_XDP.
-pub const PAGED_MEMORY_MIB: u32 = PAGED_BUFFERS / 256 + 8;
 
 /// The pool of AF_XDP ports, made with the first of them; pools are never freed.
 static PAGED_POOL: Mutex<Option<Mempool>> = Mutex::new(None);
@@ -68,8 +66,11 @@ pub enum OpenError {
     #[error(transparent)]
     Port(#[from] PortError),
     /// The pool of AF_XDP ports.
-    #[error("{0}; AF_XDP ports need {PAGED_MEMORY_MIB} MiB more")]
+    #[error("{0} for AF_XDP ports")]
     Pool(#[from] MempoolError),
+    /// Memory for AF_XDP is set aside at the start.
+    #[error("this router was started without an AF_XDP port and has no packet memory for one")]
+    NotPaged,
     /// The thread that looks for the other end.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -99,7 +100,9 @@ pub struct OpenPort {
     pub mtu_max: u16,
     /// Speed in Mbit/s, where known.
     pub speed_mbps: Option<u32>,
-    /// One for each worker.
+    /// What the device does by itself.
+    pub grant: Grant,
+    /// One for each worker, or as many as the device has.
     pub queues: Vec<QueuePair>,
     /// For the control and telemetry threads.
     pub stats: PortStats,
@@ -112,23 +115,27 @@ pub fn open(
     options: &OpenOptions,
     pool: Mempool,
 ) -> Result<OpenPort, OpenError> {
-    let pool = if matches!(spec, DeviceSpec::AfXdp(_)) { paged_pool(eal)? } else { pool };
+    let is_paged = matches!(spec, DeviceSpec::AfXdp(_));
+    let pool = if is_paged { make_paged_pool(eal, options.paged_buffers)? } else { pool };
     if let Some(socket) = spec.listens_at() {
         redial::remove_stale(socket);
     }
     // Without /proc the worker looks by itself, which costs a little; nothing else is lost.
     let before = Descriptors::now().ok();
-    let stopped = probe(eal, spec, options.workers)?;
+    let stopped = probe(eal, spec, options.workers, pool)?;
     let driver = stopped.info().driver.clone();
+    let queues_max = stopped.info().rx_queues_max.min(stopped.info().tx_queues_max);
     let mtu_wanted = Some(options.mtu).filter(|_| spec.sets_mtu());
     let StartedPort { port, rx, tx, redial } = stopped.start(
         &PortOptions {
-            queues: options.workers,
+            queues: options.workers.min(queues_max.max(1)),
             descriptors: options.descriptors,
             mtu: mtu_wanted,
             mac: options.mac,
             is_promiscuous: options.is_promiscuous,
             wants_interrupts: spec.needs_bus(),
+            has_vlan: options.has_vlan,
+            has_single_pool: options.paged_buffers == 0,
             may_lack_peer: spec.may_lack_peer(),
         },
         pool,
@@ -153,14 +160,14 @@ pub fn open(
         .collect();
     let stats = PortStats { monitor: port.monitor(), drops: Arc::new(Mutex::new(drops)) };
     let speed_mbps = stats.link().and_then(|link| link.speed_mbps);
-    let mac = port.info().mac;
+    let (mac, grant) = (port.info().mac, port.info().grant);
     let mtu_max = match spec {
         DeviceSpec::AfXdp(_) => xdp::MTU_BYTES_MAX.min(port.info().mtu_max),
         // The driver keeps the MTU it began with and sends nothing longer.
         DeviceSpec::Tap(_) => port.info().mtu,
         _ => port.info().mtu_max,
     };
-    Ok(OpenPort { port, mac, driver, mtu_max, speed_mbps, queues, stats })
+    Ok(OpenPort { port, mac, driver, mtu_max, speed_mbps, grant, queues, stats })
 }
 
 impl OpenPort {
@@ -182,26 +189,43 @@ impl OpenPort {
     }
 }
 
-/// The pool of AF_XDP ports.
-fn paged_pool(eal: &Eal) -> Result<Mempool, MempoolError> {
+/// The pool of AF_XDP ports, where there is one.
+pub fn paged_pool() -> Option<Mempool> {
+    *PAGED_POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn make_paged_pool(eal: &Eal, buffers: u32) -> Result<Mempool, OpenError> {
     let mut pool = PAGED_POOL.lock().unwrap_or_else(PoisonError::into_inner);
     match *pool {
+        _ if buffers == 0 => Err(OpenError::NotPaged),
         Some(pool) => Ok(pool),
-        None => Ok(*pool.insert(Mempool::create_paged(eal, "paged", PAGED_BUFFERS)?)),
+        None => Ok(*pool.insert(Mempool::create_paged(eal, "paged", buffers)?)),
     }
 }
 
-/// Takes the device; an AF_PACKET ring that may not be locked in memory is tried smaller.
-fn probe(eal: &Eal, spec: &DeviceSpec, queues: u16) -> Result<Port<Stopped>, PortError> {
-    let is_ring = matches!(spec, DeviceSpec::AfPacket(_));
-    let mut sizes = if is_ring { &RING_FRAMES[..] } else { &RING_FRAMES[..1] }.iter().copied();
-    let mut ring_frames = sizes.next().unwrap_or(DESCRIPTORS_DEFAULT);
+/// Takes the device; an AF_PACKET ring that may not be locked in memory is tried smaller, an AF_XDP
+/// interface with fewer queues than workers is taken with one.
+fn probe(
+    eal: &Eal,
+    spec: &DeviceSpec,
+    queues: u16,
+    pool: Mempool,
+) -> Result<Port<Stopped>, PortError> {
+    let frames = match spec {
+        DeviceSpec::AfPacket(_) => &RING_FRAMES[..],
+        _ => &RING_FRAMES[..1],
+    };
+    let one = matches!(spec, DeviceSpec::AfXdp(_)) && queues > 1;
+    let ways = frames.iter().map(|frames| (*frames, queues));
+    let mut ways = ways.chain(one.then_some((RING_FRAMES[0], 1)));
+    let (mut ring_frames, mut queues) = ways.next().unwrap_or((RING_FRAMES[0], queues));
     loop {
         let instance = INSTANCE.fetch_add(1, Ordering::Relaxed);
-        let words = spec.arguments(DeviceShape { instance, queues, ring_frames });
+        let slot_octets = slot_octets(pool.mtu());
+        let words = spec.arguments(DeviceShape { instance, queues, ring_frames, slot_octets });
         let outcome = Port::probe(eal, &words.devargs, &words.name);
-        match (outcome, sizes.next()) {
-            (Err(PortError::Refused { .. }), Some(smaller)) => ring_frames = smaller,
+        match (outcome, ways.next()) {
+            (Err(PortError::Refused { .. }), Some(way)) => (ring_frames, queues) = way,
             (outcome, _) => return outcome,
         }
     }

@@ -180,6 +180,7 @@ impl Bench {
                 source: Arc::clone(&self.source),
             }),
             admission: Arc::clone(&self.admission),
+            memory: Arc::new(()),
             cycles: || 0,
             dpdk: "none".to_owned(),
         };

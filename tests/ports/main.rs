@@ -6,12 +6,16 @@
 #![cfg(dpdk)]
 #![forbid(unsafe_code)]
 
+mod exhaust;
+mod forward;
 mod memif;
+mod offload;
+mod router;
 mod traffic;
 
 use kumiki::dpdk::{Eal, EalOptions, EalThread, MbufAlloc, Mempool};
 use kumiki::ports::DeviceSpec;
-use kumiki::ports::dpdk::{DESCRIPTORS_DEFAULT, OpenOptions, OpenPort, PAGED_MEMORY_MIB, open};
+use kumiki::ports::dpdk::{DESCRIPTORS_DEFAULT, OpenOptions, OpenPort, open};
 use std::process::Command;
 
 /// Set for the copy of this binary that runs inside.
@@ -19,6 +23,8 @@ const INSIDE: &str = "KUMIKI_TEST_INSIDE";
 
 /// Buffers of the tests' pool.
 const BUFFERS: u32 = 4096;
+/// Those of AF_XDP ports: two with full rings.
+const PAGED_BUFFERS: u32 = 16_384;
 
 /// Runs `claim` inside a fresh network namespace with `veth1` and `veth2` joined; `name` is the
 /// path of the test as the test harness prints it.
@@ -65,12 +71,13 @@ impl Bench {
     fn new() -> Self {
         add_cable(1);
         let eal = Eal::init(&EalOptions {
-            memory_mib: Mempool::memory_mib(BUFFERS) + PAGED_MEMORY_MIB,
+            memory_mib: Mempool::memory_mib(BUFFERS, 9000)
+                + Mempool::paged_memory_mib(PAGED_BUFFERS),
             hugepages: Some(false),
             ..EalOptions::default()
         })
         .unwrap();
-        let pool = Mempool::create(&eal, "packets", BUFFERS).unwrap();
+        let pool = Mempool::create(&eal, "packets", BUFFERS, 9000).unwrap();
         let thread = EalThread::register(&eal).unwrap();
         let alloc = MbufAlloc::new(pool, &thread);
         Self { eal, pool, alloc, at_rest: pool.in_use_count(), _thread: thread }
@@ -110,6 +117,8 @@ fn options() -> OpenOptions {
         mtu: 9000,
         mac: None,
         is_promiscuous: false,
+        has_vlan: false,
+        paged_buffers: PAGED_BUFFERS,
     }
 }
 

@@ -14,7 +14,7 @@ use kumiki::dpdk::{
 };
 use kumiki::os::netlink::link_index;
 use kumiki::ports::DeviceSpec;
-use kumiki::ports::dpdk::{DESCRIPTORS_DEFAULT, OpenError, OpenOptions, PAGED_MEMORY_MIB, open};
+use kumiki::ports::dpdk::{DESCRIPTORS_DEFAULT, OpenError, OpenOptions, open};
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ const BUFFERS: u32 = 8192;
 const LINK_PATIENCE: Duration = Duration::from_secs(10);
 /// Largest IPv6 packet.
 const MTU: u16 = 9000;
+/// Buffers of the pool of AF_XDP devices: two with full rings.
+const PAGED_BUFFERS: u32 = 16_384;
 
 /// A device, and the addresses for which the generator answers there.
 #[derive(Clone, Debug)]
@@ -117,6 +119,8 @@ impl Bench {
             return Err(BenchError::Twice(options.ends[0].device.clone()));
         }
         let has_paged = specs.iter().any(|spec| matches!(spec, DeviceSpec::AfXdp(_)));
+        let paged_buffers = if has_paged { PAGED_BUFFERS } else { 0 };
+        let paged_mib = if has_paged { Mempool::paged_memory_mib(PAGED_BUFFERS) } else { 0 };
         let pci = specs.iter().filter_map(|spec| match spec {
             DeviceSpec::Pci(words) => Some(words.split(',').next().unwrap_or(words).to_owned()),
             _ => None,
@@ -124,14 +128,14 @@ impl Bench {
         let eal = Eal::init(&EalOptions {
             main_cpus: vec![options.cpu],
             hugepages: options.hugepages,
-            memory_mib: Mempool::memory_mib(BUFFERS) + if has_paged { PAGED_MEMORY_MIB } else { 0 },
+            memory_mib: Mempool::memory_mib(BUFFERS, MTU) + paged_mib,
             file_prefix: format!("kumiki-perf-{}", std::process::id()),
             has_pci: specs.iter().any(DeviceSpec::needs_bus),
             pci_allowed: pci.collect(),
             eal_args: Vec::new(),
             is_verbose: false,
         })?;
-        let pool = Mempool::create(&eal, "packets", BUFFERS)?;
+        let pool = Mempool::create(&eal, "packets", BUFFERS, MTU)?;
         let thread = EalThread::register(&eal)?;
         let mut bench = Self {
             engine: Engine::new(
@@ -147,7 +151,7 @@ impl Bench {
             _thread: thread,
         };
         for (end, spec) in options.ends.iter().zip(&specs) {
-            bench.add(&eal, end, spec, pool)?;
+            bench.add(&eal, end, spec, (pool, paged_buffers))?;
         }
         Ok(bench)
     }
@@ -157,7 +161,7 @@ impl Bench {
         eal: &Eal,
         end: &EndOptions,
         spec: &DeviceSpec,
-        pool: Mempool,
+        (pool, paged_buffers): (Mempool, u32),
     ) -> Result<(), BenchError> {
         let wanted = OpenOptions {
             workers: 1,
@@ -165,6 +169,8 @@ impl Bench {
             mtu: MTU,
             mac: None,
             is_promiscuous: true,
+            has_vlan: false,
+            paged_buffers,
         };
         let opened = open(eal, spec, &wanted, pool)
             .map_err(|error| BenchError::Open(end.device.clone(), error))?;

@@ -1,8 +1,8 @@
 //! `kumiki show`: every state, as a table for people and as JSON for programs.
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
-//! [`ospf`], [`route`] (RIB and FIB), [`runtime`], [`errors`], [`config`]. [`look`] has columns and
-//! colours, [`narrow`] picks one port or route, [`json`] is the form for programs.
+//! [`ospf`], [`route`] (RIB and FIB), [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`]
+//! has columns and colours, [`narrow`] picks one port or route, [`json`] is the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 
@@ -10,6 +10,7 @@ pub mod config;
 pub mod errors;
 pub mod json;
 pub mod look;
+pub mod mempool;
 pub mod narrow;
 pub mod neighbor;
 pub mod ospf;
@@ -118,6 +119,7 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::Route(rows) => route::rib_table(rows, look),
         ShowReply::Fib(rows) => route::fib_table(rows, look),
         ShowReply::Runtime(rows) => runtime::table(rows, look),
+        ShowReply::Mempool(rows) => mempool::table(rows, look),
         ShowReply::Errors(rows) => errors::table(rows, look),
         ShowReply::Config(row) => config::text(row),
     }

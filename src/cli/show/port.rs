@@ -4,13 +4,13 @@ use crate::api::show::PortRow;
 use crate::cli::show::look::{Look, Table, cell, should_be_zero, up_or_down};
 use crate::config::schema::role_word;
 
-/// The table; with `--detail` also octets, MAC and device.
+/// The table; with `--detail` also octets, MAC, device and what that does.
 pub fn table(rows: &[PortRow], look: Look) -> String {
     let mut headings =
         vec!["PORT", "ROLE", "STATE", "MTU", "RX PACKETS", "TX PACKETS", "MISSED", "DROPPED"];
     let mut numbers = vec![3, 4, 5, 6, 7];
     if look.has_detail {
-        headings.extend(["RX BYTES", "TX BYTES", "MAC", "DEVICE"]);
+        headings.extend(["RX BYTES", "TX BYTES", "MAC", "DEVICE", "WHICH HAS"]);
         numbers.extend([8, 9]);
     }
     headings.push("ADDRESSES");
@@ -29,7 +29,8 @@ pub fn table(rows: &[PortRow], look: Look) -> String {
         if look.has_detail {
             let bytes = [row.rx_bytes, row.tx_bytes];
             cells.extend(bytes.map(cell));
-            cells.extend([cell(row.mac), cell(&row.device)]);
+            let abilities = cell(row.abilities.join("\n"));
+            cells.extend([cell(row.mac), cell(&row.device), abilities]);
         }
         let mut addresses: Vec<_> = row.addresses.iter().map(ToString::to_string).collect();
         let refused = row.refused_addresses.iter();

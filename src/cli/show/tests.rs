@@ -41,6 +41,11 @@ fn port(name: &str, is_up: bool, role: PortRole) -> PortRow {
         tx_bytes: 560,
         rx_missed_packets: 0,
         tx_dropped_packets: 3,
+        abilities: vec![
+            "net_virtio".to_owned(),
+            "2 queues, descriptors rx 512 tx 512".to_owned(),
+            "spreads flows, both directions alike".to_owned(),
+        ],
     }
 }
 
@@ -221,6 +226,35 @@ fn runtime_shows_cycles_a_packet() {
         stages: vec![stage("rx", 125), stage("lookup", 120), stage("punt", 0)],
     };
     insta::assert_snapshot!(both(&ShowReply::Runtime(vec![row])));
+}
+
+#[test]
+fn pools_show_who_has_their_buffers_and_why_there_are_so_many() {
+    let need = |what: &str, arithmetic: &str, buffer_count| PoolNeedRow {
+        what: what.to_owned(),
+        arithmetic: arithmetic.to_owned(),
+        buffer_count,
+    };
+    let row = MempoolRow {
+        name: "packets".to_owned(),
+        element_bytes: 10_752,
+        headroom_bytes: 128,
+        data_room_bytes: 10_496,
+        mtu_bytes: 9000,
+        element_count: 8191,
+        in_use_count: 1100,
+        available_count: 7091,
+        shortage_count: 3,
+        memory_bytes: 8191 * 10_752,
+        hugepage_count: Some(42),
+        caches: vec![PoolCacheRow { thread: "worker-0".to_owned(), cached_count: 64, size: 256 }],
+        needs: vec![
+            need("port p1", "1 queue × (rx 512 + tx 512)", 1024),
+            need("rings", "1 worker × 4096", 4096),
+            need("pool", "5120 rounded up to 2^13 - 1", 8191),
+        ],
+    };
+    insta::assert_snapshot!(both(&ShowReply::Mempool(vec![row])));
 }
 
 #[test]

@@ -115,6 +115,9 @@ pub enum ShowWords {
     Fib(RouteWords),
     /// Workers: cycles and packets of each stage
     Runtime,
+    /// Pools of packet buffers: what is free, and how their sizes come about
+    #[command(aliases = ["mempools", "buffers"])]
+    Mempool,
     /// Counters of everything that went wrong, with what to do
     #[command(aliases = ["error", "drops"])]
     Errors {
@@ -232,6 +235,7 @@ impl ShowWords {
             Self::Route(words) => ShowQuery::Route(words.filter()),
             Self::Fib(words) => ShowQuery::Fib(words.filter()),
             Self::Runtime => ShowQuery::Runtime,
+            Self::Mempool => ShowQuery::Mempool,
             Self::Errors { all } => ShowQuery::Errors { all: *all },
             Self::Config => ShowQuery::Config,
             Self::Version => ShowQuery::Version,
@@ -297,6 +301,7 @@ mod tests {
             ("ipv6 ospf6 spf", "ospf spf"),
             ("ospf lsadb", "ospf database"),
             ("interface", "port"),
+            ("buffers", "mempool"),
             ("interfaces", "port"),
             ("ipv6 neighbors", "neighbor"),
             ("running-config", "config"),

@@ -67,10 +67,11 @@ pub const DPDK: BlockDoc = BlockDoc {
             name: "buffers",
             kind: KeyKind::Integer { minimum: 1024, maximum: 16777216 },
             unit: "packets",
-            default: "computed from ports, queues and workers",
+            default: "computed from ports, queues and workers, as `kumiki show mempool` shows",
             needs_restart: true,
-            help: "Packet buffers in the pool. Too few show up in `show errors`: as rx_no_buffer \
-                   of the ports and inject_no_buffer of the daemon.",
+            help: "Packet buffers in the pool, which cannot grow: more than the ports need leave \
+                   room for ports that are added later. Too few show up in `show errors`: as \
+                   rx_no_buffer of the ports and inject_no_buffer of the daemon.",
         },
         KeyDoc {
             name: "descriptors",

@@ -14,7 +14,7 @@ fn with_pool(claim: impl FnOnce(&mut MbufAlloc) + Send) {
         let options =
             EalOptions { hugepages: Some(false), memory_mib: 32, ..EalOptions::default() };
         let eal = Eal::init(&options).unwrap();
-        let pool = Mempool::create(&eal, "unit", 1024).unwrap();
+        let pool = Mempool::create(&eal, "unit", 1024, 9000).unwrap();
         (eal, pool)
     });
     let before = pool.in_use_count();
