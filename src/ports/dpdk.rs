@@ -17,7 +17,7 @@ use super::redial;
 use super::wakeup::Wakeup;
 use crate::base::ids::MacAddress;
 use crate::dpdk::mempool::{MempoolError, PAGE_FILL_OCTETS, slot_octets};
-use crate::dpdk::port::StartedPort;
+use crate::dpdk::port::{PortInfo, StartedPort};
 use crate::dpdk::{
     Eal, Grant, Link, Mempool, Port, PortCounters, PortError, PortMonitor, PortOptions, RxQueue,
     Started, Stopped, TxQueue,
@@ -30,6 +30,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Descriptors of a queue, where the configuration does not say.
 pub const DESCRIPTORS_DEFAULT: u16 = 512;
+
+/// Queues of a TAP device: its driver says 16, and writes beyond an array of eight descriptors, one
+/// for each direction of a queue, when it has more than four (`RTE_MP_MAX_FD_NUM`).
+const TAP_QUEUES_MAX: u16 = 4;
 
 /// Numbers of virtual devices; names in EAL are for the whole process.
 static INSTANCE: AtomicU32 = AtomicU32::new(0);
@@ -124,11 +128,11 @@ pub fn open(
     let before = Descriptors::now().ok();
     let stopped = probe(eal, spec, options.workers, pool)?;
     let driver = stopped.info().driver.clone();
-    let queues_max = stopped.info().rx_queues_max.min(stopped.info().tx_queues_max);
+    let queues_max = queues_max(spec, stopped.info());
     let mtu_wanted = Some(options.mtu).filter(|_| spec.sets_mtu());
     let StartedPort { port, rx, tx, redial } = stopped.start(
         &PortOptions {
-            queues: options.workers.min(queues_max.max(1)),
+            queues: options.workers.min(queues_max),
             descriptors: options.descriptors,
             mtu: mtu_wanted,
             mac: options.mac,
@@ -228,6 +232,15 @@ fn probe(
             (Err(PortError::Refused { .. }), Some(way)) => (ring_frames, queues) = way,
             (outcome, _) => return outcome,
         }
+    }
+}
+
+/// Pairs of queues that a device may be asked for.
+fn queues_max(spec: &DeviceSpec, info: &PortInfo) -> u16 {
+    let pairs = info.rx_queues_max.min(info.tx_queues_max).max(1);
+    match spec {
+        DeviceSpec::Tap(_) => pairs.min(TAP_QUEUES_MAX),
+        _ => pairs,
     }
 }
 
