@@ -282,6 +282,12 @@ pub struct LcoreRow {
     pub idle_loop_count: u64,
     /// Times it slept.
     pub sleep_count: u64,
+    /// Packets given to other workers, where a port has fewer queues than there are workers.
+    #[serde(default)]
+    pub handed_over_count: u64,
+    /// Packets got from other workers.
+    #[serde(default)]
+    pub taken_over_count: u64,
     /// Stages in graph order.
     pub stages: Vec<StageRow>,
 }

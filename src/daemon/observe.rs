@@ -223,6 +223,8 @@ impl Observer {
                 loop_count: counts.loops,
                 idle_loop_count: counts.idle_loops,
                 sleep_count: counts.sleeps,
+                handed_over_count: counts.handed_over,
+                taken_over_count: counts.taken_over,
                 stages: NodeId::ALL.iter().map(stage).collect(),
             }
         });

@@ -10,6 +10,7 @@
 use crate::api::show::PoolNeedRow;
 use crate::base::ids::PORT_MAX;
 use crate::daemon::devices::PlannedPort;
+use crate::dataplane::hand_over::HAND_OVER_RING_MAX;
 use crate::dataplane::inject::INJECT_RING_MAX;
 use crate::dataplane::punt::{CONTROL_RING_MAX, HOST_RING_MAX, OSPF_RING_MAX};
 use crate::os::tun::TUN_MTU_BYTES;
@@ -172,6 +173,14 @@ impl PoolPlan {
             ),
             workers.saturating_mul(RING_BUFFERS),
         );
+        if workers > 1 {
+            let ring = u32::try_from(HAND_OVER_RING_MAX).unwrap_or(u32::MAX);
+            packets.add(
+                "hand-over".to_owned(),
+                format!("{workers} workers × {ring}, a full ring to each"),
+                workers.saturating_mul(ring),
+            );
+        }
         for needs in [&mut packets, &mut paged] {
             if needs.rows.is_empty() {
                 continue;
@@ -314,7 +323,8 @@ mod tests {
         let lines: Vec<_> = shown.iter().map(|row| (row.what.as_str(), row.buffer_count)).collect();
         let each = 2 * (512 + 512);
         let (bursts, rings, caches) = (2 * 4 * 64, 2 * 4096, 4 * 384);
-        let sum = 2 * each + bursts + rings + caches;
+        let hand_over = 2 * 1024;
+        let sum = 2 * each + bursts + rings + hand_over + caches;
         assert_eq!(
             lines,
             [
@@ -322,13 +332,14 @@ mod tests {
                 ("port b", each),
                 ("bursts", bursts),
                 ("rings", rings),
+                ("hand-over", hand_over),
                 ("caches", caches),
-                ("pool", 16_383),
+                ("pool", 32_767),
             ]
         );
         assert_eq!(plan.packets.sum(), sum);
         assert_eq!(shown[0].arithmetic, "2 queues × (rx 512 + tx 512)");
-        assert_eq!(shown[5].arithmetic, format!("{sum} rounded up to 2^14 - 1"));
+        assert_eq!(shown[6].arithmetic, format!("{sum} rounded up to 2^15 - 1"));
     }
 
     #[test]

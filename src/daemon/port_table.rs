@@ -124,14 +124,33 @@ impl<B: PacketBuf> PortTable<B> {
         Ok((device, side))
     }
 
+    /// Gives each worker a pair of queues. Where there are fewer, they go to some of the workers,
+    /// others for other ports, which share what they receive with all, and send for all.
     fn hand_out(&self, id: PortId, queues: Vec<DeviceQueues<B>>) -> Result<(), String> {
-        for (worker, queues) in self.workers.iter().zip(queues) {
-            let DeviceQueues { rx, tx, wakeup } = queues;
-            let port = WorkerPort::new(id, Some(rx), tx);
+        let (queue_count, worker_count) = (queues.len(), self.workers.len());
+        let is_spread = queue_count < worker_count;
+        let mut queues: Vec<_> = queues.into_iter().map(Some).collect();
+        for place in 0..worker_count {
+            // The first queue of a port is the worker's of its number.
+            let owner = |queue: usize| (id.index() + queue) % worker_count;
+            let Some(worker) = self.workers.get(owner(place)) else { continue };
+            let (port, wakeup) = match queues.get_mut(place).and_then(Option::take) {
+                Some(DeviceQueues { rx, tx, wakeup }) => {
+                    let port = WorkerPort::new(id, Some(rx), tx);
+                    (if is_spread { port.spread() } else { port }, Some(wakeup))
+                }
+                None => {
+                    let of = owner(place.checked_rem(queue_count).unwrap_or(0));
+                    let of = self.workers.get(of).map_or(worker.lcore, |worker| worker.lcore);
+                    (WorkerPort::without_queue(id, of), None)
+                }
+            };
             if !worker.command(WorkerCommand::AddPort(port)) {
                 return Err(format!("worker {} does not take it", worker.lcore));
             }
-            worker.sleeper.add(id, wakeup).map_err(|error| error.to_string())?;
+            if let Some(wakeup) = wakeup {
+                worker.sleeper.add(id, wakeup).map_err(|error| error.to_string())?;
+            }
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ use crate::daemon::socket::ControlSocket;
 use crate::daemon::tun_bridge::TunBridge;
 use crate::daemon::worker::{self, Admission, WorkerLinks, WorkerStart};
 use crate::dataplane::IdlePolicy;
+use crate::dataplane::hand_over::{WakeWorker, mesh};
 use crate::fib::{Forwarding, Liveness};
 use crate::os::poller::{Poller, Waker};
 use crate::packet::PacketBuf;
@@ -199,7 +200,12 @@ fn start_workers<B: PacketBuf + 'static>(
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
     let mut workers = Vec::new();
     let hash_seed = entropy();
-    for link in links {
+    let wake = |link: &WorkerLinks<B>| -> WakeWorker {
+        let waker = link.sleeper.waker();
+        Arc::new(move || waker.wake())
+    };
+    let peers = mesh(&links.iter().map(wake).collect::<Vec<_>>());
+    for (link, peers) in links.iter().zip(peers) {
         let reader = publisher.reader().map_err(|error| RunError::System {
             action: "start so many workers",
             source: io::Error::other(error),
@@ -207,6 +213,7 @@ fn start_workers<B: PacketBuf + 'static>(
         let started = worker::spawn(WorkerStart {
             links: link.clone(),
             reader,
+            peers,
             control: control.clone(),
             host: host.clone(),
             policy: match rest.idle {

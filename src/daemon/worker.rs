@@ -16,8 +16,8 @@ use crate::daemon::lifeline::Lifeline;
 use crate::daemon::messages::Job;
 use crate::dataplane::lcore::{WorkerRings, run};
 use crate::dataplane::{
-    IdlePolicy, IdleWait, Injected, LcoreCounters, PuntRings, PuntSender, Worker, WorkerCommand,
-    WorkerSetup,
+    IdlePolicy, IdleWait, Injected, LcoreCounters, Peers, PuntRings, PuntSender, Worker,
+    WorkerCommand, WorkerSetup,
 };
 use crate::fib::Forwarding;
 use crate::os::poller::{Events, Poller, Waker};
@@ -224,6 +224,8 @@ pub struct WorkerStart<B> {
     pub links: WorkerLinks<B>,
     /// Its reader of the forwarding state.
     pub reader: Reader<Forwarding>,
+    /// The other workers.
+    pub peers: Peers<B>,
     /// Wakes the control thread.
     pub control: Waker,
     /// Wakes the host thread.
@@ -278,7 +280,9 @@ pub fn spawn<B: PacketBuf + 'static>(start: WorkerStart<B>) -> Result<JoinHandle
 }
 
 fn work<B: PacketBuf>(start: WorkerStart<B>) {
-    let WorkerStart { links, reader, control, host, policy, clock, hash_seed, cycles, .. } = start;
+    let WorkerStart {
+        links, reader, peers, control, host, policy, clock, hash_seed, cycles, ..
+    } = start;
     let wake_control = Box::new(move || control.wake());
     let punts = PuntSender::new(links.punts, wake_control, Box::new(move || host.wake()));
     let mut worker = Worker::new(WorkerSetup {
@@ -290,7 +294,8 @@ fn work<B: PacketBuf>(start: WorkerStart<B>) {
         counters: links.counters,
         hash_seed,
         cycles,
-    });
+    })
+    .with_peers(peers);
     let mut idle = SleeperWait::new(links.sleeper);
     run(&mut worker, policy, || clock.now(), &links.stop, &mut idle);
 }

@@ -4,9 +4,10 @@
 //! readers add up. Names and sentences come from the enums that number the cells.
 //!
 //! *Invariants*: one worker writes, anybody reads; a cell only grows. When no loop runs, received +
-//! injected + copied + generated = sent + punted + captured + dropped (STYLE §9), which
-//! [`LcoreSnapshot::is_conserved`] says. Copies are those of taps: each leaves by its ring or is
-//! lost in front of it, which counts as a drop of the copy.
+//! injected + copied + generated + taken over = sent + punted + captured + dropped + handed over
+//! (STYLE §9), which [`LcoreSnapshot::is_conserved`] says. Copies are those of taps: each leaves by
+//! its ring or is lost in front of it, which counts as a drop of the copy. In the sum of all workers
+//! what was handed over and not yet taken over waits in a ring.
 
 use crate::base::ids::{NextHopId, PORT_MAX, PortId};
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason, SILENCE_REASON_COUNT, SilenceReason};
@@ -86,6 +87,10 @@ pub struct LcoreCounters {
     pub captured: Cell,
     /// Copies for which their tap had no room.
     pub capture_lost: Cell,
+    /// Packets given to other workers.
+    pub handed_over: Cell,
+    /// Packets got from other workers.
+    pub taken_over: Cell,
 }
 
 impl LcoreCounters {
@@ -106,6 +111,8 @@ impl LcoreCounters {
             copied: Cell::default(),
             captured: Cell::default(),
             capture_lost: Cell::default(),
+            handed_over: Cell::default(),
+            taken_over: Cell::default(),
         }
     }
 
@@ -195,6 +202,8 @@ impl LcoreCounters {
             copied: self.copied.get(),
             captured: self.captured.get(),
             capture_lost: self.capture_lost.get(),
+            handed_over: self.handed_over.get(),
+            taken_over: self.taken_over.get(),
         }
     }
 }
@@ -254,6 +263,10 @@ pub struct LcoreSnapshot {
     pub captured: u64,
     /// Copies for which their tap had no room.
     pub capture_lost: u64,
+    /// Packets given to other workers.
+    pub handed_over: u64,
+    /// Packets got from other workers.
+    pub taken_over: u64,
 }
 
 impl LcoreSnapshot {
@@ -282,17 +295,17 @@ impl LcoreSnapshot {
         self.ports.get(port.index()).copied().unwrap_or_default()
     }
 
-    /// Packets in: received, injected, copied, generated.
+    /// Packets in: received, injected, copied, generated, taken over.
     pub fn came_in(&self) -> u64 {
         let received: u64 = self.ports.iter().map(|port| port.rx_packets).sum();
-        received + self.injected + self.copied + self.generated
+        received + self.injected + self.copied + self.generated + self.taken_over
     }
 
-    /// Packets out: sent, punted, dropped, and copies, captured or lost.
+    /// Packets out: sent, punted, dropped, handed over, and copies, captured or lost.
     pub fn went_out(&self) -> u64 {
         let sent: u64 = self.ports.iter().map(|port| port.tx_packets).sum();
-        let copies = self.captured + self.capture_lost;
-        sent + self.punts.iter().sum::<u64>() + self.drops.iter().sum::<u64>() + copies
+        let others = self.captured + self.capture_lost + self.handed_over;
+        sent + self.punts.iter().sum::<u64>() + self.drops.iter().sum::<u64>() + others
     }
 
     /// Whether no packet was lost without a reason.
@@ -325,6 +338,8 @@ impl LcoreSnapshot {
         self.copied += other.copied;
         self.captured += other.captured;
         self.capture_lost += other.capture_lost;
+        self.handed_over += other.handed_over;
+        self.taken_over += other.taken_over;
     }
 }
 

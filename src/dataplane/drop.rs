@@ -119,6 +119,8 @@ reasons! {
     MulticastUnwanted: "multicast_unwanted",
         "To a group of ours, of a protocol that nothing here speaks.";
     TxFull: "tx_full", "The device did not take it: its transmit queue is full.";
+    HandOverFull: "hand_over_full",
+        "Another worker is behind: the ring of packets that it was handed is full.";
     PortGone: "port_gone", "The port it should leave by is not on this worker any more.";
     PuntRingFullOspf: "punt_ring_full_ospf",
         "The control thread is behind; its ring of OSPF is full. Adjacencies may fall.";

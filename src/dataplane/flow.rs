@@ -1,7 +1,8 @@
-//! The hash that keeps a flow on one path.
+//! The hashes that keep a flow on one path and with one worker.
 //!
-//! Owns [`flow_hash`]: addresses, flow label, protocol and ports. Which path a hash means belongs
-//! to `fib`.
+//! Owns [`flow_hash`]: addresses, flow label, protocol and ports, and [`spread_hash`], which is the
+//! same for both directions. Which path a hash means belongs to `fib`, which worker to
+//! `hand_over`.
 //!
 //! *Invariants*: all packets of one flow get one hash, and so do all fragments of one packet,
 //! because a fragment's ports are never read. Never zero: zero means "not computed". What one
@@ -35,6 +36,24 @@ pub fn flow_hash(view: &Ipv6View<'_>, seed: u64) -> u32 {
     let hash = fold(mixed ^ fold(seed ^ m2, m0), m3);
     let (high, low) = (hash >> 32, hash & 0xffff_ffff);
     u32::try_from(high ^ low).unwrap_or(0).max(1)
+}
+
+/// The hash by which workers share the flows of one queue: the same for both directions, so that
+/// they meet in one worker's caches. The flow label is not in it, as each direction has its own.
+#[inline]
+pub fn spread_hash(view: &Ipv6View<'_>, seed: u64) -> u32 {
+    let [m0, m1, m2, m3] = MULTIPLIERS;
+    let (source, destination) = (halves(view.source_bits()), halves(view.destination_bits()));
+    let end = |(high, low): (u64, u64)| fold(high ^ m0, low ^ m1);
+    let (protocol, ports) = ports(view);
+    let (first, second) = (ports >> 16, ports & 0xffff);
+    let both = u64::from(first.max(second)) << 16 | u64::from(first.min(second));
+    // A sum does not ask which end is which.
+    let mixed =
+        end(source).wrapping_add(end(destination)) ^ fold(both ^ m2, u64::from(protocol) ^ m3);
+    let hash = fold(mixed ^ fold(seed ^ m1, m2), m0);
+    let (high, low) = (hash >> 32, hash & 0xffff_ffff);
+    u32::try_from(high ^ low).unwrap_or(0)
 }
 
 #[inline]
@@ -119,6 +138,26 @@ mod tests {
         assert_ne!(base, hash(&packet(0, NEXT_UDP, &[0, 1, 0, 3])));
         assert_ne!(base, hash(&packet(9, NEXT_UDP, &[0, 1, 0, 2])));
         assert_ne!(base, hash(&packet(0, NEXT_TCP, &[0, 1, 0, 2])));
+    }
+
+    #[test]
+    fn both_directions_of_a_flow_spread_alike_and_flows_evenly() {
+        let turned = |packet: &[u8]| {
+            let mut turned = packet.to_vec();
+            turned[8..24].copy_from_slice(&packet[24..40]);
+            turned[24..40].copy_from_slice(&packet[8..24]);
+            turned[40..42].copy_from_slice(&packet[42..44]);
+            turned[42..44].copy_from_slice(&packet[40..42]);
+            turned
+        };
+        let spread = |packet: &[u8]| spread_hash(&Ipv6View::new(packet).unwrap(), 5);
+        let mut shares = [0_u32; 3];
+        for flow in flows(9000) {
+            let hash = spread(&flow);
+            assert_eq!(hash, spread(&turned(&flow)));
+            shares[usize::try_from((u64::from(hash) * 3) >> 32).unwrap()] += 1;
+        }
+        assert!(shares.iter().all(|count| (2750..3250).contains(count)), "{shares:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! *Invariants*: one thread runs a worker. The forwarding state is entered once a loop and left
 //! before any sleep. No allocation, lock or system call while packets come. At the end of a loop
-//! every packet has been sent, punted or dropped.
+//! every packet has been sent, punted, dropped or handed to another worker.
 
 use crate::base::ids::{LcoreId, PortId};
 use crate::base::rcu::Reader;
@@ -13,6 +13,7 @@ use crate::base::time::{Duration, Instant};
 use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId, run_graph};
+use crate::dataplane::hand_over::{Errand, Peers};
 use crate::dataplane::inject::Injected;
 use crate::dataplane::limit::TokenBucket;
 use crate::dataplane::node::{ERROR_BURST_MAX, ERRORS_PER_SECOND_MAX, L2_OCTETS};
@@ -187,12 +188,20 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
         }
     }
 
+    /// The same worker, one of several.
+    #[must_use]
+    pub fn with_peers(mut self, peers: Peers<B>) -> Self {
+        self.ports.join(peers);
+        self
+    }
+
     /// Its number.
     pub const fn lcore(&self) -> LcoreId {
         self.lcore
     }
 
-    /// One loop: commands, injected packets, one burst of each port. Says how many packets it took.
+    /// One loop: commands, injected packets, those of other workers, one burst of each port. Says
+    /// how many packets it took.
     pub fn run_once(&mut self, now: Instant) -> usize {
         let Self { reader, ports, punts, rings, counters, next, burst, .. } = self;
         let world = reader.enter();
@@ -225,6 +234,9 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
                 run_graph(&mut ctx, burst, next);
             }
         }
+        if !ctx.ports.peers().is_alone() {
+            packets += take_over(&mut ctx, burst, next);
+        }
         let mut place = 0;
         while let Some(port) = ctx.ports.receiver(place) {
             place += 1;
@@ -233,6 +245,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
         if packets > 0 {
             ctx.ports.flush(ctx.world, ctx.counters);
             ctx.punts.finish();
+            ctx.ports.peers().wake();
         } else {
             counters.idle_loops.add(1);
         }
@@ -243,12 +256,16 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
     /// Sleeps, unless somebody left something in the meantime.
     fn sleep(&mut self, idle: &mut impl IdleWait) {
         self.reader.park();
-        if self.rings.inject.announce_sleep() && self.rings.commands.announce_sleep() {
+        if self.rings.inject.announce_sleep()
+            && self.rings.commands.announce_sleep()
+            && self.ports.peers().announce_sleep()
+        {
             self.counters.sleeps.add(1);
             idle.wait(SLEEP_MAX);
         }
         self.rings.inject.announce_awake();
         self.rings.commands.announce_awake();
+        self.ports.peers().announce_awake();
     }
 }
 
@@ -300,13 +317,62 @@ fn run_port<B: PacketBuf>(
     if let Some(cells) = ctx.counters.port(port) {
         count_received(cells, burst);
     }
+    ctx.ports.spread(port, burst, ctx.hash_seed, ctx.counters);
     ctx.counters.count_node(NodeId::PortInput, packets, (ctx.cycles)().wrapping_sub(start));
+    run_received(port, ctx, burst, next);
+    packets
+}
+
+/// Takes what other workers handed over, at most a burst or two of each, and goes on with it.
+#[cold]
+fn take_over<B: PacketBuf>(
+    ctx: &mut Ctx<'_, B>,
+    burst: &mut Burst<B>,
+    next: &mut Next<B>,
+) -> usize {
+    let mut packets = 0;
+    for inbox in 0..ctx.ports.peers().inbox_count() {
+        let mut taken = 0;
+        while taken < BURST_MAX {
+            let Some(errand) = ctx.ports.peers().take(inbox, burst) else { break };
+            taken += burst.len();
+            ctx.counters.taken_over.add(burst.len() as u64);
+            match errand {
+                Errand::Received(port) => {
+                    ctx.interface = ctx.world.interfaces.get(port);
+                    run_received(port, ctx, burst, next);
+                }
+                Errand::ToSend => send_for_others(ctx, burst),
+            }
+        }
+        packets += taken;
+    }
+    packets
+}
+
+/// Sends packets by ports whose queues only this worker has.
+fn send_for_others<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>) {
+    for packet in burst.drain() {
+        if let Err(packet) = ctx.ports.send(packet, ctx.world, ctx.counters) {
+            ctx.counters.count_drops(DropReason::PortGone, 1);
+            drop(packet);
+        }
+    }
+}
+
+/// Runs a burst of one port through the graph.
+#[inline]
+fn run_received<B: PacketBuf>(
+    port: PortId,
+    ctx: &mut Ctx<'_, B>,
+    burst: &mut Burst<B>,
+    next: &mut Next<B>,
+) {
     if next.watch.is_active() {
         trace::run_received(port, ctx, burst, next);
     } else {
         run_graph(ctx, burst, next);
     }
-    packets
 }
 
 /// A burst of injected packets one by one, because some of them may be followed.

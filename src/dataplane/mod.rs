@@ -1,7 +1,8 @@
 //! The packet path: what a worker lcore does with a burst.
 //!
 //! Read [`lcore`] (the loop), [`graph`] (the nodes and their order), [`node`] (one file each, in
-//! the order of a packet), then what they use: [`ports`], [`flow`], [`limit`]. The border to the
+//! the order of a packet), then what they use: [`ports`], [`flow`], [`limit`],
+//! [`hand_over`] (packets for other workers). The border to the
 //! control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in [`mod@drop`] and
 //! [`counters`]. Who looks on from outside does so by [`tap`] and [`trace`].
 //!
@@ -14,6 +15,7 @@ pub mod counters;
 pub mod drop;
 pub mod flow;
 pub mod graph;
+pub mod hand_over;
 pub mod inject;
 pub mod lcore;
 pub mod limit;
@@ -27,6 +29,7 @@ pub mod trace;
 pub use counters::{LcoreCounters, LcoreSnapshot};
 pub use drop::{DropReason, SilenceReason};
 pub use graph::NodeId;
+pub use hand_over::Peers;
 pub use inject::Injected;
 pub use lcore::{IdlePolicy, IdleWait, Worker, WorkerCommand, WorkerSetup};
 pub use ports::WorkerPort;

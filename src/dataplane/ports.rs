@@ -7,14 +7,23 @@
 //! dropped and counted, never tried again: a full queue is back-pressure that the sender must see
 //! as loss.
 
-use crate::base::ids::{PORT_MAX, PortId};
+use crate::base::ids::{LcoreId, PORT_MAX, PortId};
 use crate::dataplane::counters::{LcoreCounters, PortCells};
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::NodeId;
+use crate::dataplane::hand_over::Peers;
 use crate::dataplane::tap::Watch;
 use crate::fib::Forwarding;
 use crate::packet::{Burst, PacketBuf, PortRx, PortTx};
 use crate::wire::ethernet::{ETHERTYPE_VLAN, VLAN_TAG_OCTETS};
+
+/// How a worker sends by a port.
+pub enum WayOut<B> {
+    /// It has a transmit queue.
+    Queue(Box<dyn PortTx<B>>),
+    /// Another worker has one.
+    Worker(LcoreId),
+}
 
 /// A port as one worker has it.
 pub struct WorkerPort<B> {
@@ -22,29 +31,62 @@ pub struct WorkerPort<B> {
     pub port: PortId,
     /// Its receive queue; `None` where other workers have them all.
     pub rx: Option<Box<dyn PortRx<B>>>,
-    /// Its transmit queue.
-    pub tx: Box<dyn PortTx<B>>,
+    /// Its transmit queue, or who has one.
+    pub tx: WayOut<B>,
+    /// What is received is shared with the workers that have no queue.
+    is_spread: bool,
     pending: Burst<B>,
 }
 
 impl<B: PacketBuf> WorkerPort<B> {
     /// A port with its queues.
     pub fn new(port: PortId, rx: Option<Box<dyn PortRx<B>>>, tx: Box<dyn PortTx<B>>) -> Box<Self> {
-        Box::new(Self { port, rx, tx, pending: Burst::new() })
+        let (tx, pending) = (WayOut::Queue(tx), Burst::new());
+        Box::new(Self { port, rx, tx, is_spread: false, pending })
     }
 
-    /// Hands what waits to the device.
-    fn flush(&mut self, world: &Forwarding, counters: &LcoreCounters, watch: &mut Watch) {
-        if let Some(vlan) = world.interfaces.get(self.port).and_then(|port| port.vlan) {
-            self.tag(vlan, counters, watch);
-        }
-        let bytes_before = self.pending_bytes();
-        let sent = match watch.is_active() {
-            false => self.tx.send(&mut self.pending),
-            true => self.send_watched(counters, watch),
+    /// A port whose queues others have; `owner` sends for this worker.
+    pub fn without_queue(port: PortId, owner: LcoreId) -> Box<Self> {
+        let (tx, pending) = (WayOut::Worker(owner), Burst::new());
+        Box::new(Self { port, rx: None, tx, is_spread: false, pending })
+    }
+
+    /// The same port; what it receives is shared by all workers.
+    #[must_use]
+    pub fn spread(mut self: Box<Self>) -> Box<Self> {
+        self.is_spread = true;
+        self
+    }
+
+    /// Hands what waits to the device, or to who has its queue.
+    fn flush(
+        &mut self,
+        world: &Forwarding,
+        counters: &LcoreCounters,
+        watch: &mut Watch,
+        peers: &mut Peers<B>,
+    ) {
+        let tx = match &mut self.tx {
+            WayOut::Queue(tx) => tx.as_mut(),
+            WayOut::Worker(owner) => {
+                let lost = peers.send_by(*owner, &mut self.pending, counters, watch);
+                if let Some(cells) = counters.port(self.port).filter(|_| lost > 0) {
+                    cells.tx_dropped.add(lost as u64);
+                }
+                return;
+            }
         };
-        let left = self.pending.len();
-        let bytes = bytes_before - self.pending_bytes();
+        let pending = &mut self.pending;
+        if let Some(vlan) = world.interfaces.get(self.port).and_then(|port| port.vlan) {
+            tag(tx, pending, vlan, counters, watch);
+        }
+        let bytes_before = bytes(pending);
+        let sent = match watch.is_active() {
+            false => tx.send(pending),
+            true => send_watched(tx, pending, self.port, counters, watch),
+        };
+        let left = pending.len();
+        let bytes = bytes_before - bytes(pending);
         if let Some(cells) = counters.port(self.port) {
             cells.tx_packets.add(sent as u64);
             cells.tx_bytes.add(bytes);
@@ -52,44 +94,56 @@ impl<B: PacketBuf> WorkerPort<B> {
         }
         if left > 0 {
             counters.count_drops(DropReason::TxFull, left);
-            B::release(&mut self.pending);
+            B::release(pending);
         }
     }
+}
 
-    #[inline]
-    fn pending_bytes(&self) -> u64 {
-        self.pending.iter().map(|packet| u64::from(packet.len())).sum()
+#[inline]
+fn bytes<B: PacketBuf>(burst: &Burst<B>) -> u64 {
+    burst.iter().map(|packet| u64::from(packet.len())).sum()
+}
+
+/// Hands packets to the device, shown to those who look on.
+#[cold]
+fn send_watched<B: PacketBuf>(
+    tx: &mut dyn PortTx<B>,
+    pending: &mut Burst<B>,
+    port: PortId,
+    counters: &LcoreCounters,
+    watch: &Watch,
+) -> usize {
+    let offered = pending.len();
+    let mut outbox = watch.before_sending(pending, port);
+    let sent = tx.send(pending);
+    watch.after_sending(&mut outbox, (sent, offered), counters);
+    sent
+}
+
+/// Puts the port's tag between the MACs and the EtherType, where the device does not; who looks on
+/// shall see it.
+#[cold]
+fn tag<B: PacketBuf>(
+    tx: &mut dyn PortTx<B>,
+    pending: &mut Burst<B>,
+    vlan: u16,
+    counters: &LcoreCounters,
+    watch: &mut Watch,
+) {
+    if !watch.is_active() && tx.insert_tag(pending, vlan) {
+        return;
     }
-
-    /// The same, shown to those who look on.
-    #[cold]
-    fn send_watched(&mut self, counters: &LcoreCounters, watch: &Watch) -> usize {
-        let offered = self.pending.len();
-        let mut outbox = watch.before_sending(&self.pending, self.port);
-        let sent = self.tx.send(&mut self.pending);
-        watch.after_sending(&mut outbox, (sent, offered), counters);
-        sent
-    }
-
-    /// Puts the port's tag between the MACs and the EtherType, where the device does not; who looks
-    /// on shall see it.
-    #[cold]
-    fn tag(&mut self, vlan: u16, counters: &LcoreCounters, watch: &mut Watch) {
-        if !watch.is_active() && self.tx.insert_tag(&mut self.pending, vlan) {
-            return;
-        }
-        self.pending.sift(|slot| {
-            let Some(packet) = slot else { return };
-            if insert_tag(packet, vlan).is_none() {
-                counters.count_drops(DropReason::NoHeadroom, 1);
-                if watch.is_active() {
-                    let reason = DropReason::NoHeadroom;
-                    watch.dropped(packet, NodeId::PortOutput, reason, counters);
-                }
-                *slot = None;
+    pending.sift(|slot| {
+        let Some(packet) = slot else { return };
+        if insert_tag(packet, vlan).is_none() {
+            counters.count_drops(DropReason::NoHeadroom, 1);
+            if watch.is_active() {
+                let reason = DropReason::NoHeadroom;
+                watch.dropped(packet, NodeId::PortOutput, reason, counters);
             }
-        });
-    }
+            *slot = None;
+        }
+    });
 }
 
 fn insert_tag<B: PacketBuf>(packet: &mut B, vlan: u16) -> Option<()> {
@@ -110,13 +164,20 @@ pub struct Ports<B> {
     receivers: Vec<PortId>,
     /// Who looks on.
     pub(super) watch: Watch,
+    peers: Peers<B>,
 }
 
 impl<B: PacketBuf> Default for Ports<B> {
     fn default() -> Self {
         let slots = (0..PORT_MAX).map(|_| None).collect();
         let list = || Vec::with_capacity(PORT_MAX);
-        Self { slots, members: list(), receivers: list(), watch: Watch::default() }
+        Self {
+            slots,
+            members: list(),
+            receivers: list(),
+            watch: Watch::default(),
+            peers: Peers::default(),
+        }
     }
 }
 
@@ -134,6 +195,32 @@ impl<B: PacketBuf> Ports<B> {
             self.receivers.push(id);
         }
         old
+    }
+
+    /// Lets packets go to and come from other workers.
+    pub fn join(&mut self, peers: Peers<B>) {
+        self.peers = peers;
+    }
+
+    /// The other workers.
+    #[inline]
+    pub fn peers(&mut self) -> &mut Peers<B> {
+        &mut self.peers
+    }
+
+    /// Shares a burst that the port received with the other workers, where it has fewer queues than
+    /// there are workers.
+    #[inline]
+    pub fn spread(
+        &mut self,
+        id: PortId,
+        burst: &mut Burst<B>,
+        seed: u64,
+        counters: &LcoreCounters,
+    ) {
+        if self.slot(id).is_some_and(|port| port.is_spread) {
+            self.peers.spread(id, burst, seed, counters, &mut self.watch);
+        }
     }
 
     /// Takes a port away.
@@ -173,7 +260,7 @@ impl<B: PacketBuf> Ports<B> {
         match self.slots.get_mut(id.index()).and_then(Option::as_deref_mut) {
             Some(port) => {
                 if port.pending.room() == 0 {
-                    port.flush(world, counters, &mut self.watch);
+                    port.flush(world, counters, &mut self.watch, &mut self.peers);
                 }
                 port.pending.push(packet)
             }
@@ -186,7 +273,7 @@ impl<B: PacketBuf> Ports<B> {
         for id in &self.members {
             let slot = self.slots.get_mut(id.index()).and_then(Option::as_deref_mut);
             if let Some(port) = slot.filter(|port| !port.pending.is_empty()) {
-                port.flush(world, counters, &mut self.watch);
+                port.flush(world, counters, &mut self.watch, &mut self.peers);
             }
         }
     }

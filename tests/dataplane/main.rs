@@ -2,7 +2,7 @@
 //!
 //! Read [`router`] (a worker with memory ports and a small world) and [`packets`] (what is sent to
 //! it), then the claims: [`forward`], [`refuse`], [`local`], [`errors`], [`conserve`], [`idle`],
-//! [`watch`].
+//! [`watch`]; [`spread`] has several workers, [`storm`] routes that change all the time.
 
 mod conserve;
 mod errors;
@@ -12,4 +12,6 @@ mod local;
 mod packets;
 mod refuse;
 mod router;
+mod spread;
+mod storm;
 mod watch;

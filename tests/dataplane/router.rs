@@ -48,7 +48,8 @@ impl PortTx<HeapBuf> for MemoryTx {
     }
 }
 
-struct Fixed(Arc<Forwarding>);
+/// A world that does not change.
+pub struct Fixed(pub Arc<Forwarding>);
 
 impl WorldReader for Fixed {
     fn enter(&mut self) -> impl Deref<Target = Forwarding> + '_ {
@@ -121,7 +122,8 @@ const ROUTES: [(&str, u16); 10] = [
     ("fd00:3::1/128", 7),      // own address
 ];
 
-fn world(liveness: Arc<Liveness>) -> Forwarding {
+/// The world of the tests.
+pub fn world(liveness: Arc<Liveness>) -> Forwarding {
     let next_hop = |port: u16, resolved: bool| NextHop {
         port: PortId(port),
         address: neighbor_mac(port).link_local(),

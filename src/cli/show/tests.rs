@@ -223,6 +223,8 @@ fn runtime_shows_cycles_a_packet() {
         loop_count: 1000,
         idle_loop_count: 875,
         sleep_count: 12,
+        handed_over_count: 640,
+        taken_over_count: 128,
         stages: vec![stage("rx", 125), stage("lookup", 120), stage("punt", 0)],
     };
     insta::assert_snapshot!(both(&ShowReply::Runtime(vec![row])));
