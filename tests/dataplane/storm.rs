@@ -36,7 +36,7 @@ impl IdleWait for Spin {
 /// A change: the route of the packets moves between two ports, and others come and go around it.
 fn change(prng: &mut Prng, number: u64) -> (Ipv6Prefix, Option<GroupId>) {
     let group = GroupId(if prng.below(2) == 0 { 2 } else { 3 });
-    if number % 8 == 0 {
+    if number.is_multiple_of(8) {
         // The covering prefix is always there; the longer ones come and go.
         let length = [48, 64, 96, 128][usize::try_from(prng.below(4)).unwrap()];
         let address: Ipv6Addr = "2001:db8:2::1".parse().unwrap();

@@ -1,5 +1,7 @@
 //! The table held against the oracle and against prefix-trie, on made-up and on real routes.
 
+mod threads;
+
 use super::*;
 use crate::base::prng::Prng;
 use crate::fib::oracle::Oracle;
