@@ -6,10 +6,12 @@ use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionOption
 use pcap_file::pcapng::{Block, PcapNgReader};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const IPERF: &str = "/usr/bin/iperf3";
+const KUMIKI: &str = env!("CARGO_BIN_EXE_kumiki");
 
 fn needs_router() -> bool {
     !kumiki::ports::HAS_DPDK && skip("this build has no DPDK")
@@ -204,4 +206,79 @@ fn a_capture_file_has_what_passes_and_a_trace_where_it_goes() {
     };
     let text = String::from_utf8_lossy(&tshark.stdout);
     assert_eq!(text.lines().filter(|line| line.contains("Echo (ping)")).count(), 8, "{text}");
+}
+
+/// Configuration of a lab's first router with `ROUTES_EACH` more routes, one of two sets.
+fn with_routes(kept: &Kept, set: u16, via: &str) -> PathBuf {
+    let folder = kept.directory.path().join("lab");
+    let prefixes = folder.join(format!("{set}.prefixes"));
+    let lines = (0..ROUTES_EACH).map(|number| marker(set, number) + "\n");
+    std::fs::write(&prefixes, lines.collect::<String>()).unwrap();
+    let base = std::fs::read_to_string(folder.join("s01.toml")).unwrap();
+    let text = format!(
+        "{base}\n[[route]]\nprefixes = \"{}\"\nvia = \"{via}\"\nport = \"p-s02\"\n",
+        prefixes.display()
+    );
+    let file = folder.join(format!("{set}.toml"));
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// Routes of each set, spread over blocks of the table.
+const ROUTES_EACH: u16 = 5000;
+
+/// A prefix of a set.
+fn marker(set: u16, number: u16) -> String {
+    format!("2001:{:x}:{:x}::/48", 0x1000 + number / 16, set * 0x100 + number % 16)
+}
+
+#[test]
+fn a_hundred_thousand_changes_of_routes_lose_no_packet_of_a_router() {
+    const PING: &str = "/usr/bin/ping";
+    if cannot_run(&[PING]) || needs_router() {
+        return;
+    }
+    let kept = Kept::up("up --servers 2 --topology line");
+    let far = kept.address(2, "host_address");
+    let inside = |words: &str| kept.json(&format!("exec s01 {} {words}", KUMIKI));
+    let neighbors = inside("show ospf neighbor --json");
+    let via = neighbors["rows"][0]["address"].as_str().unwrap();
+    let files = [1, 2].map(|set| with_routes(&kept, set, via));
+    // A host's kernel says what nobody wants to hear, and a port that starts is not known at first.
+    let losses = || {
+        let errors = inside("show errors --json");
+        let rows = errors["rows"].as_array().unwrap().clone();
+        let is_loss = |row: &Value| {
+            let place = row["place"].as_str().unwrap();
+            let name = row["name"].as_str().unwrap();
+            (place == "dataplane" || place.starts_with("port "))
+                && !["mld_ignored", "multicast_unwanted", "multicast_not_member"].contains(&name)
+        };
+        let rows = rows.into_iter().filter(is_loss);
+        rows.map(|row| (row["name"].to_string(), row["count"].as_u64())).collect::<Vec<_>>()
+    };
+    let before = losses();
+    // It waits for the last answers before it ends.
+    let mut ping = kept.run(&format!("exec h01 {PING} -6 -q -i 0.002 -c 1000 {far}"));
+    let mut ping = ping.stdout(Stdio::piped()).spawn().unwrap();
+    // The first set, then one for the other, each time 5000 go and 5000 come: ten times, and until
+    // the last packet was sent.
+    let mut round = 0;
+    while round <= 10 || ping.try_wait().unwrap().is_none() {
+        let (set, file) = (1 + round % 2, &files[usize::from(round % 2)]);
+        let apply = format!("exec s01 {KUMIKI} config apply {}", file.display());
+        assert!(kept.run(&apply).output().unwrap().status.success());
+        // Not before the workers have them, or several steps could be one.
+        let fib = format!("exec s01 {KUMIKI} show fib {} --json", marker(set, ROUTES_EACH - 1));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while kept.run(&fib).output().unwrap().status.code() != Some(0) {
+            assert!(Instant::now() < deadline, "round {round}: the routes do not come");
+        }
+        round += 1;
+    }
+    let output = ping.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{} changes\n{text}", u32::from(round - 1) * 2 * u32::from(ROUTES_EACH));
+    assert!(text.contains(" 0% packet loss"), "{text}");
+    assert_eq!(losses(), before);
 }
