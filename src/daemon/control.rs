@@ -43,6 +43,9 @@ const SLICES_BEFORE_TIMERS_MAX: usize = 64;
 const HOLD_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 /// Messages taken before packets and timers are looked at again.
 const MESSAGES_PER_SLICE: usize = 64;
+/// The time after which they are looked at, whatever messages wait: a configuration with thousands
+/// of routes takes long, and hellos wait for none that follows it.
+const SLICE_TIME_MAX: Duration = Duration::from_millis(10);
 /// How often the use of next hops is told to neighbour discovery: a third of the shortest time
 /// after which it asks (REACHABLE_TIME of RFC 4861 §10 is 30 s, its random minimum half of that).
 const USE_REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -309,12 +312,16 @@ impl<B: PacketBuf> Estate<B> {
     }
 
     fn take_messages<P: Plane>(&mut self, plane: &mut P) -> bool {
+        let until = self.start.clock.now() + SLICE_TIME_MAX;
         for _ in 0..MESSAGES_PER_SLICE {
             let Some(message) = self.start.mailbox.take() else { return false };
             let Some(Noted { input, done }) = self.note(message) else { continue };
             plane.handle(self.start.clock.now(), input);
             self.carry_out(plane);
             answer(done);
+            if self.start.clock.now() >= until {
+                break;
+            }
         }
         true
     }
