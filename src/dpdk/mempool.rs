@@ -39,7 +39,7 @@ pub const MTU_MAX: u16 = FRAME_OCTETS_MAX - L2_OCTETS;
 
 /// Octets of a buffer in a pool for AF_XDP: with its headers it may not be larger than a page, or
 /// the kernel refuses to share it (`XDP_UMEM_REG`).
-pub const PAGE_ROOM_OCTETS: u16 = 4096 - 64 - 128 - 32 - 64;
+pub const PAGE_ROOM_OCTETS: u16 = 4096 - 64 - 128 - PRIVATE_OCTETS - 64;
 
 /// Octets of such a buffer that the kernel may fill, its own headroom included.
 pub const PAGE_FILL_OCTETS: u16 = PAGE_ROOM_OCTETS - PAGE_HEADROOM_OCTETS;

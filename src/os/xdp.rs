@@ -11,7 +11,7 @@ pub const KERNEL_HEADROOM_OCTETS: u16 = 256;
 
 /// Octets of a frame that fit into a buffer of one page, beside that headroom, ours, and what DPDK
 /// keeps of each buffer.
-pub const FRAME_OCTETS_MAX: u16 = 3424;
+pub const FRAME_OCTETS_MAX: u16 = 3456;
 
 /// Largest IPv6 packet: without the Ethernet header and a VLAN tag. The driver says 3542, as it
 /// does not know of the headroom inside our buffers, and longer frames are dropped in silence.
