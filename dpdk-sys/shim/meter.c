@@ -47,6 +47,11 @@ struct metered {
 	struct ring tx;
 	/* Of a source; NULL for sinks. */
 	struct watch *watch;
+	/* What the driver put there. */
+	eth_rx_burst_t driver_rx;
+	eth_tx_burst_t driver_tx;
+	void *driver_rx_queue;
+	void *driver_tx_queue;
 };
 
 static struct metered *metered[PORTS_MAX];
@@ -210,7 +215,9 @@ int kumiki_meter_attach(uint16_t port, struct rte_mempool *pool,
 	if (port >= PORTS_MAX || frames->in_flight == 0 || frames->in_flight > IN_FLIGHT_MAX ||
 	    (frames->in_flight & (frames->in_flight - 1)) != 0 ||
 	    frames->header_octets > KUMIKI_METER_HEADER_MAX ||
-	    frames->destination_offset + 16 > frames->header_octets)
+	    frames->destination_offset + 16 > frames->header_octets ||
+	    frames->frame_octets < frames->header_octets ||
+	    frames->frame_octets > rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM)
 		return -EINVAL;
 	self = calloc(1, sizeof(*self));
 	if (self == NULL)
@@ -241,6 +248,10 @@ int kumiki_meter_attach(uint16_t port, struct rte_mempool *pool,
 		}
 	}
 	metered[port] = self;
+	self->driver_rx = rte_eth_fp_ops[port].rx_pkt_burst;
+	self->driver_tx = rte_eth_fp_ops[port].tx_pkt_burst;
+	self->driver_rx_queue = rte_eth_fp_ops[port].rxq.data[0];
+	self->driver_tx_queue = rte_eth_fp_ops[port].txq.data[0];
 	rte_eth_fp_ops[port].rxq.data[0] = self;
 	rte_eth_fp_ops[port].txq.data[0] = self;
 	rte_eth_fp_ops[port].rx_pkt_burst = meter_rx;
@@ -252,6 +263,10 @@ void kumiki_meter_detach(uint16_t port)
 {
 	if (port >= PORTS_MAX || metered[port] == NULL)
 		return;
+	rte_eth_fp_ops[port].rx_pkt_burst = metered[port]->driver_rx;
+	rte_eth_fp_ops[port].tx_pkt_burst = metered[port]->driver_tx;
+	rte_eth_fp_ops[port].rxq.data[0] = metered[port]->driver_rx_queue;
+	rte_eth_fp_ops[port].txq.data[0] = metered[port]->driver_tx_queue;
 	ring_free(&metered[port]->rx, metered[port]->frames.in_flight);
 	ring_free(&metered[port]->tx, metered[port]->frames.in_flight);
 	if (watch == metered[port]->watch)

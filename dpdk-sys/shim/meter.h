@@ -42,7 +42,7 @@ struct kumiki_meter_window {
 int kumiki_meter_attach(uint16_t port, struct rte_mempool *pool,
 			const struct kumiki_meter_frames *frames, const uint8_t *destinations);
 
-/* Gives back what is in flight and forgets the windows; to be called before the port is stopped. */
+/* Gives the port back to its driver, frees what is in flight and forgets the windows. */
 void kumiki_meter_detach(uint16_t port);
 
 /* Copies up to `count` of the newest windows of a source; returns how many there are. */

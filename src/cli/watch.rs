@@ -107,7 +107,7 @@ fn end_on_signal(connection: UnixStream) -> io::Result<()> {
 
 /// Says how it ended; `output` is how writing did.
 pub fn end(result: Result<WatchEnd, ClientError>, output: io::Result<()>) -> Exit {
-    let result = result.and_then(|end| output.map(|()| end).map_err(ClientError::Broken));
+    let result = result.and_then(|end| output.map(|()| end).map_err(ClientError::Output));
     match result {
         Ok(end) => {
             let lost = match end.lost_count {
@@ -120,11 +120,7 @@ pub fn end(result: Result<WatchEnd, ClientError>, output: io::Result<()>) -> Exi
             Exit::Ok
         }
         // Who closes the pipe has seen enough.
-        Err(ClientError::Output(error) | ClientError::Broken(error))
-            if error.kind() == io::ErrorKind::BrokenPipe =>
-        {
-            Exit::Ok
-        }
+        Err(ClientError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
         Err(ClientError::Closed) => {
             eprintln!("kumiki: the router has ended");
             Exit::Unreachable

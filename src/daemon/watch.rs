@@ -128,6 +128,7 @@ impl Watches {
             }
             let mut is_drained = true;
             let mut end = None;
+            let lost_before = session.tap_losses();
             if state.owed_bytes <= STREAM_BYTES_MAX {
                 let batch = session.batch();
                 is_drained = batch.len() < RECORDS_PER_TURN;
@@ -138,7 +139,11 @@ impl Watches {
                 end = end.or(session.ending.map(|(_, reason)| reason));
             }
             if let Some(reason) = end {
-                let lost_count = session.lost_count();
+                let lost_count = match reason {
+                    // What was lost behind the last wanted packet nobody misses.
+                    WatchEndReason::Packets | WatchEndReason::Bytes => lost_before,
+                    WatchEndReason::Time | WatchEndReason::Client => session.lost_count(),
+                };
                 let packet_count = session.packet_count;
                 let end = WatchEnd { reason, packet_count, lost_count };
                 server.reply(*client, poller, ReplyBody::WatchEnded(end));
@@ -191,10 +196,15 @@ impl Session {
         batch
     }
 
+    /// What the filter let through and the taps had no record for.
+    fn tap_losses(&self) -> u64 {
+        self.taps.iter().map(|tap| tap.lost_count()).sum()
+    }
+
     /// What the filter let through and the client does not get. Behind a bound of the request
     /// there is nothing that it wants.
     fn lost_count(&self) -> u64 {
-        let lost = self.taps.iter().map(|tap| tap.lost_count()).sum::<u64>();
+        let lost = self.tap_losses();
         let Some((ended_at, _)) = self.ending else { return lost };
         let left = self.taps.iter().flat_map(|tap| core::iter::from_fn(|| tap.take()));
         lost + left.filter(|record| record.at <= ended_at).count() as u64

@@ -6,7 +6,7 @@ use crate::api::reply::ReplyBody;
 use crate::api::watch::{Direction, LookupRow, Octets, Outcome, PacketRow, PathRow, StepRow};
 use crate::base::ids::PortId;
 use crate::dataplane::trace::{Detail, Lookup, Target, Verdict};
-use crate::dataplane::{Record, Sight, Step};
+use crate::dataplane::{NodeId, Record, Sight, Step};
 use std::collections::BTreeMap;
 
 /// Writes rows; one per watch.
@@ -64,9 +64,9 @@ fn step_row(step: &Step, names: &Names) -> StepRow {
             row.detail = lookup_text(&lookup, names);
             row.lookup = Some(lookup_row(&lookup, names));
         }
-        // What was refused was not rewritten.
+        // What was refused, or waits for a MAC address, was not rewritten.
         Detail::Rewrite { port, hop_limit, destination }
-            if matches!(step.verdict, Verdict::Passed(_)) =>
+            if step.verdict == Verdict::Passed(NodeId::PortOutput) =>
         {
             row.detail =
                 format!("hop limit {hop_limit}, to {destination} on {}", name(port, names));
@@ -151,11 +151,22 @@ fn lookup_text(lookup: &Lookup, names: &Names) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::MacAddress;
     use crate::base::ids::{GroupId, NextHopId};
-    use crate::dataplane::{DropReason, NodeId};
+    use crate::dataplane::DropReason;
 
     fn names() -> Names {
         BTreeMap::from([(PortId(1), "p1".to_owned())])
+    }
+
+    #[test]
+    fn a_packet_that_waits_for_a_mac_address_is_not_said_to_have_one() {
+        let destination = MacAddress([2, 0, 0, 0, 0, 1]);
+        let detail = Detail::Rewrite { port: PortId(1), hop_limit: 63, destination };
+        let step = |to| Step { node: NodeId::Ipv6Rewrite, detail, verdict: Verdict::Passed(to) };
+        assert_eq!(step_row(&step(NodeId::NdResolve), &names()).detail, "for p1");
+        let sent = step_row(&step(NodeId::PortOutput), &names());
+        assert_eq!(sent.detail, "hop limit 63, to 02:00:00:00:00:01 on p1");
     }
 
     #[test]

@@ -134,6 +134,11 @@ impl LcoreCounters {
         }
     }
 
+    /// Packets dropped for `reason` so far.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops.get(reason.index()).map_or(0, Cell::get)
+    }
+
     /// Counts an ICMPv6 error that was not made; its packet was counted by the node that asked.
     #[inline]
     pub fn count_silence(&self, reason: SilenceReason) {

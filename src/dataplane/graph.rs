@@ -116,7 +116,9 @@ impl NodeId {
     /// The nodes that packets go to from here; first the one that a burst goes to as a whole.
     pub const fn successors(self) -> &'static [Self] {
         match self {
-            Self::PortInput => &[Self::EthernetInput, Self::Ipv6Input, Self::PortOutput],
+            Self::PortInput => {
+                &[Self::EthernetInput, Self::Ipv6Input, Self::PortOutput, Self::Drop]
+            }
             Self::EthernetInput => &[Self::Ipv6Input, Self::Drop],
             Self::Ipv6Input => &[Self::Ipv6Lookup, Self::Ipv6Local, Self::Drop],
             Self::Ipv6Lookup => {

@@ -412,7 +412,7 @@ fn take_injected<B: PacketBuf>(
             }
             Injected::Packet { mut packet } => {
                 if packet.prepend(L2_OCTETS).is_err() {
-                    ctx.counters.count_drops(DropReason::NoHeadroom, 1);
+                    next.discard(&mut Some(packet), DropReason::NoHeadroom);
                     continue;
                 }
                 let mut meta = PacketMeta::arrived(PortId::default());

@@ -5,8 +5,8 @@
 //! followed from node to node is in [`crate::dataplane::trace`]. Who reads records, and when enough
 //! is enough, is the daemon's business.
 //!
-//! *Invariants*: without taps a worker reads one length a burst, and one a dropped packet. With
-//! taps it allocates nothing: records are made with the tap and go round, empty ones down and full
+//! *Invariants*: without taps a worker reads one length a loop, a burst, a flush of a port and a
+//! dropped packet. With taps it allocates nothing: records are made with the tap and go round, empty ones down and full
 //! ones up. A worker never waits for a reader: where no empty record is, the copy is lost and
 //! counted. Every copy is counted as it is made and as it leaves: copied = captured + lost. Only
 //! the first segment of a packet is copied, which holds every frame that the pools are made for.

@@ -255,10 +255,16 @@ fn verdict<B: PacketBuf>(
 
 /// Sends what waits, in which the packet is the last of its port.
 fn sent<B: PacketBuf>(ctx: &mut Ctx<'_, B>, port: PortId) -> Verdict {
-    let refused = || ctx.counters.port(port).map_or(0, |cells| cells.tx_dropped.get());
-    let before = refused();
+    let refused =
+        |counters: &LcoreCounters| counters.port(port).map_or(0, |cells| cells.tx_dropped.get());
+    let untagged = |counters: &LcoreCounters| counters.dropped(DropReason::NoHeadroom);
+    let before = (refused(ctx.counters), untagged(ctx.counters));
     ctx.ports.flush(ctx.world, ctx.counters);
-    if refused() == before { Verdict::Sent(port) } else { Verdict::Dropped(DropReason::TxFull) }
+    match (refused(ctx.counters), untagged(ctx.counters)) {
+        after if after == before => Verdict::Sent(port),
+        (full, _) if full != before.0 => Verdict::Dropped(DropReason::TxFull),
+        _ => Verdict::Dropped(DropReason::NoHeadroom),
+    }
 }
 
 /// What is to be told of the packet after `id` had it.

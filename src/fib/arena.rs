@@ -64,6 +64,8 @@ impl Arena {
     /// changes of the longest extent, which has `longest` lines.
     pub(super) fn holding(words: &[u32], longest: usize) -> Self {
         let used = words.len().div_ceil(LINE_WORDS).max(1);
+        // A table of a million routes takes a fortieth of it at most usual shapes, half at worst.
+        assert!(used <= LINES_MAX, "an entry names every line of its table");
         let spare = (used / 2).max(SPARE_EXTENTS * longest) + SPARE_LINES;
         let capacity = (used + spare).min(LINES_MAX);
         let mut lines: Box<[Line]> = (0..capacity).map(|_| Line::default()).collect();

@@ -22,6 +22,8 @@ pub struct GroupTable {
     groups: Vec<NextHopGroup>,
     heads: Vec<Head>,
     /// The buckets of the groups with several members, one group behind the other.
+    // Gap: the first new group after a publication copies all of them (DESIGN §3 wants parts that
+    // did not change to be shared); 128 octets for a group of up to four members.
     buckets: Vec<NextHopId>,
     /// Buckets that no group has any more.
     unused: usize,

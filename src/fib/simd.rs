@@ -373,8 +373,10 @@ const fn is_leaf(entry: u32) -> bool {
     entry >> CODE_SHIFT == LEAF_CODE
 }
 
-/// Which of the halves of an address in memory is the upper one.
-const UPPER_HALF: usize = if cfg!(target_endian = "little") { 1 } else { 0 };
+/// Which of the halves of an address in memory is the upper one; values and nodes are read in the
+/// order of the processor as well.
+const UPPER_HALF: usize = 1;
+const _: () = assert!(cfg!(target_endian = "little"), "lines are read as they were written");
 
 /// Where the line of an entry begins.
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! What is known of a packet while it crosses the graph.
 //!
 //! One per buffer, written by the node that learns the fact, read by the nodes after it. Lives
-//! beside the buffer (`dpdk`: the private area of the mbuf), so it costs no allocation.
+//! beside the buffer (`dpdk`: fields of the mbuf that are ours), so it costs no allocation.
 //!
 //! *Invariants*: valid from the input node on; a buffer enters the graph with
 //! [`PacketMeta::arrived`].
@@ -45,8 +45,6 @@ impl PacketMeta {
     pub const INJECTED: u16 = 1;
     /// The destination MAC was a group address: no ICMPv6 error may answer it (RFC 4443 §2.4(e)).
     pub const LINK_MULTICAST: u16 = 2;
-    /// `trace` follows this packet.
-    pub const TRACED: u16 = 4;
 
     /// The facts of a packet that just arrived on `port`.
     pub const fn arrived(port: PortId) -> Self {

@@ -233,7 +233,7 @@ fn crowded_changes() -> impl Strategy<Value = Vec<Vec<Change>>> {
     prop::collection::vec(prop::collection::vec((crowded_prefix(), group), 1..40), 1..6)
 }
 
-/// Leaves, shelves and tables are full at some of these sizes, and one route more is another shape.
+/// Leaves, tables and nodes are full at some of these sizes, and one route more is another shape.
 #[test]
 fn crowds_of_every_size_are_looked_up_right() {
     let mut random = Prng::new(3);
