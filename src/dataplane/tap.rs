@@ -6,10 +6,11 @@
 //! is enough, is the daemon's business.
 //!
 //! *Invariants*: without taps a worker reads one length a loop, a burst, a flush of a port and a
-//! dropped packet. With taps it allocates nothing: records are made with the tap and go round, empty ones down and full
-//! ones up. A worker never waits for a reader: where no empty record is, the copy is lost and
-//! counted. Every copy is counted as it is made and as it leaves: copied = captured + lost. Only
-//! the first segment of a packet is copied, which holds every frame that the pools are made for.
+//! dropped packet. With taps it allocates nothing: records are made with the tap and go round,
+//! empty ones down and full ones up. A worker never waits for a reader: where no empty record is,
+//! the copy is lost and counted. Every copy is counted as it is made and as it leaves: copied =
+//! captured + lost. Only the first segment of a packet is copied, which holds every frame that the
+//! pools are made for.
 
 use crate::base::ids::PortId;
 use crate::base::time::Instant;
