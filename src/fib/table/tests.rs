@@ -2,6 +2,8 @@
 
 mod threads;
 
+mod made_up;
+
 use super::*;
 use crate::base::prng::Prng;
 use crate::fib::oracle::Oracle;
@@ -300,12 +302,11 @@ fn trie_lookup(trie: &PrefixMap<(u128, u8), GroupId>, address: u128) -> GroupId 
 }
 
 /// A real full table and a day of its updates; `KUMIKI_TABLE` names the table's file, the updates
-/// lie beside it with `-upd` for `-rib`. `None`, with the reason printed, when they are not there.
-fn real_data() -> Option<(String, String)> {
+/// lie beside it with `-upd` for `-rib`. Where they are not there, made-up ones, which is printed.
+fn full_table() -> (String, String) {
     let beside =
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/ipv6-rib.txt.xz");
     let table = std::env::var_os("KUMIKI_TABLE").map_or_else(beside, PathBuf::from);
-    let updates = table.to_str()?.replace("-rib", "-upd");
     let read = |path: &str| {
         if !path.ends_with(".xz") {
             return std::fs::read_to_string(path).ok();
@@ -313,11 +314,11 @@ fn real_data() -> Option<(String, String)> {
         let output = Command::new("xz").args(["-dc", path]).output().ok()?;
         String::from_utf8(output.stdout).ok().filter(|text| !text.is_empty())
     };
-    let data = read(table.to_str()?).zip(read(&updates));
-    if data.is_none() {
-        println!("skipped: no {} to read with xz (set KUMIKI_TABLE)", table.display());
-    }
-    data
+    let path = table.display().to_string();
+    read(&path).zip(read(&path.replace("-rib", "-upd"))).unwrap_or_else(|| {
+        println!("no {path} to read with xz (set KUMIKI_TABLE): a made-up table is used");
+        made_up::data()
+    })
 }
 
 /// The data has no next hops; the routes are spread over 200 groups.
@@ -333,8 +334,8 @@ fn real_updates(text: &str) -> impl Iterator<Item = Change> + '_ {
 }
 
 #[test]
-fn a_real_table_and_its_updates_are_looked_up_right() {
-    let Some((table, updates)) = real_data() else { return };
+fn a_full_table_and_its_updates_are_looked_up_right() {
+    let (table, updates) = full_table();
     let routes: Vec<Ipv6Prefix> = table.lines().map(prefix).collect();
     let changes: Vec<Change> =
         (0..).zip(&routes).map(|(number, prefix)| (*prefix, some_group(number))).collect();
