@@ -105,6 +105,23 @@ pub(super) struct Image {
     positions: Vec<u32>,
     /// The borders of the block.
     borders: Vec<Border>,
+    /// What was chosen for the block, before or now.
+    shape: Option<Shape>,
+}
+
+/// The width of a block's table and what it was chosen for. Choosing takes most of the time that a
+/// crowded block takes to be built, and one route more or less changes nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    width: u8,
+    borders: usize,
+}
+
+impl Shape {
+    /// Whether the choice still serves a block with so many borders.
+    const fn serves(self, borders: usize) -> bool {
+        borders >= self.borders / 2 && borders <= self.borders * 2
+    }
 }
 
 /// What the shapes of a block are made from.
@@ -123,11 +140,19 @@ struct Source<'a> {
 impl Image {
     /// Builds the routes of the block `region`, all of them /24 and longer; `cover` holds where
     /// none of them does. Yields the entry that leads to it.
-    pub(super) fn build(&mut self, region: Ipv6Prefix, cover: u16, routes: &[Route]) -> Entry {
+    /// What an older version of the block was like is taken from `shape`, and written there.
+    pub(super) fn build(
+        &mut self,
+        region: Ipv6Prefix,
+        cover: u16,
+        routes: &[Route],
+        shape: &mut Option<Shape>,
+    ) -> Entry {
         debug_assert_eq!(region.length(), BLOCK_BITS);
         self.words.clear();
         self.entries.clear();
         self.positions.clear();
+        self.shape = *shape;
         let mut borders = core::mem::take(&mut self.borders);
         let above = region.bits() & mask(KEY_START);
         let region = Region { key: key_of(region.bits()), length: BLOCK_BITS };
@@ -138,6 +163,7 @@ impl Image {
         let entry =
             self.region(region, first, &borders, Source { above, cover, routes, long: &long });
         self.borders = borders;
+        *shape = self.shape;
         entry
     }
 
@@ -183,7 +209,7 @@ impl Image {
 
     /// A table over the next bits of the region.
     fn table(&mut self, region: Region, first: u16, inner: &[Border], source: Source<'_>) -> Entry {
-        let width = table_width(region, inner);
+        let width = self.table_width(region, inner);
         let start = self.reserve(1 << width, LINE_WORDS);
         let mut leaf = Leaf::default();
         // The slots from here on that the open leaf serves.
@@ -229,6 +255,25 @@ impl Image {
         }
         self.close(&mut leaf, start, &mut served);
         Entry::table(line_of(start), BLOCK_BITS + 32 - region.length - width)
+    }
+
+    /// How many bits a table indexes.
+    fn table_width(&mut self, region: Region, inner: &[Border]) -> u8 {
+        if region.length > BLOCK_BITS {
+            return inner_width(region, inner);
+        }
+        let alike = alike(inner);
+        let cost = |width: u8| nested_cost(region.length + width, inner, &alike);
+        if let Some(shape) = self.shape.filter(|shape| shape.serves(inner.len()))
+            && cost(shape.width) < COST_MAX
+        {
+            return shape.width;
+        }
+        // What makes the table and those below it smallest.
+        let widths = WIDTH_MIN..=WIDTH_MAX;
+        let width = widths.min_by_key(|width| (1 << width) + cost(*width)).unwrap_or(WIDTH_MAX);
+        self.shape = Some(Shape { width, borders: inner.len() });
+        width
     }
 
     /// Writes a leaf, and its entry into the slots it serves.
@@ -471,20 +516,15 @@ fn node_width(region: Ipv6Prefix, shared: Ipv6Prefix, below: &[Route]) -> u8 {
     wanted.min(room).min(NODE_WIDTH_MAX)
 }
 
-/// How many bits a table of the region indexes: what makes it and the tables below it smallest.
-fn table_width(region: Region, inner: &[Border]) -> u8 {
-    let room = KEY_END - region.length;
-    let alike = alike(inner);
-    let widths = WIDTH_MIN.min(room)..=room.min(WIDTH_MAX);
-    let is_block = region.length == BLOCK_BITS;
-    let cost = |width: u8| match is_block {
-        true => nested_cost(region.length + width, inner, &alike),
-        false if alike.iter().all(|bits| *bits < region.length + width) => {
-            aligned_cost(region.length + width, inner)
-        }
-        false => COST_MAX,
-    };
-    widths.min_by_key(|width| (1 << width) + cost(*width)).unwrap_or(WIDTH_MAX)
+/// How many bits a table below a table indexes: so many that leaves are behind it, and then as few
+/// as make it and them smallest.
+fn inner_width(region: Region, inner: &[Border]) -> u8 {
+    let room = (KEY_END - region.length).min(WIDTH_MAX);
+    let deepest = alike(inner).into_iter().max().unwrap_or(0);
+    let needed = (deepest + 1).saturating_sub(region.length);
+    let widths = needed.max(WIDTH_MIN.min(room))..=room;
+    let cost = |width: &u8| (1 << width) + aligned_cost(region.length + width, inner);
+    widths.min_by_key(cost).unwrap_or(room)
 }
 
 /// How many bits each border shares with the one that would be too many with it in a leaf; zero

@@ -11,6 +11,7 @@
 use crate::base::ids::GroupId;
 use crate::base::prefix::{Ipv6Prefix, mask};
 use crate::fib::arena::Extent;
+use crate::fib::build::Shape;
 use crate::fib::table::BLOCK_BITS;
 use core::net::Ipv6Addr;
 use std::sync::Arc;
@@ -79,6 +80,8 @@ pub(super) struct Block {
     pub(super) routes: Arc<[Route]>,
     /// Their lines.
     pub(super) extent: Extent,
+    /// What they look like.
+    pub(super) shape: Option<Shape>,
 }
 
 /// Routes of one level, and what is below by the next octet, sorted.
@@ -191,13 +194,13 @@ impl Root {
         self.get(octet_of(bits, 0))?.get(octet_of(bits, 1))?.get(octet_of(bits, 2))
     }
 
-    /// Notes which lines a block has become.
-    pub(super) fn set_extent(&mut self, number: u32, extent: Extent) {
+    /// Notes which lines a block has become, and what they look like.
+    pub(super) fn set_lines(&mut self, number: u32, extent: Extent, shape: Option<Shape>) {
         let bits = u128::from(number) << (128 - BLOCK_BITS);
         let middle = self.find_mut(octet_of(bits, 0)).map(Arc::make_mut);
         let low = middle.and_then(|node| node.find_mut(octet_of(bits, 1))).map(Arc::make_mut);
         if let Some(block) = low.and_then(|node| node.find_mut(octet_of(bits, 2))) {
-            block.extent = extent;
+            (block.extent, block.shape) = (extent, shape);
         }
     }
 
@@ -295,7 +298,7 @@ impl Low {
             let Some(octet) = part.first().map(|change| octet_of(change.0.bits(), 2)) else {
                 continue;
             };
-            let empty = || Block { routes: Arc::default(), extent: Extent::default() };
+            let empty = || Block { routes: Arc::default(), extent: Extent::default(), shape: None };
             let block = self.get_or_insert(octet, empty);
             added += replace(&mut block.routes, part);
             if block.routes.is_empty() {

@@ -8,7 +8,7 @@
 
 use crate::base::prefix::Ipv6Prefix;
 use crate::fib::arena::{Arena, Entry, Extent, Kind, LINE_WORDS, Record};
-use crate::fib::build::Image;
+use crate::fib::build::{Image, Shape};
 use crate::fib::next_hop::GROUP_NO_ROUTE;
 use crate::fib::routes::{Change, Root, sorted};
 use crate::fib::table::{BLOCK_BITS, FAN, Fib, GROUP_MAX, Index, NO_MATCH, TOP_BITS};
@@ -118,8 +118,8 @@ fn change(
     let mut image = Image::default();
     let mut entries = BTreeMap::new();
     for number in blocks {
-        let (entry, extent) = write_block(&arena, &mut record, &mut image, routes, number)?;
-        routes.set_extent(number, extent);
+        let (entry, extent, shape) = write_block(&arena, &mut record, &mut image, routes, number)?;
+        routes.set_lines(number, extent, shape);
         entries.insert(number, entry);
     }
     let mut top = old.top.clone();
@@ -151,19 +151,22 @@ fn write_block(
     image: &mut Image,
     routes: &Root,
     number: u32,
-) -> Option<(Entry, Extent)> {
-    let entry = build_block(image, routes, number);
+) -> Option<(Entry, Extent, Option<Shape>)> {
+    let (entry, shape) = build_block(image, routes, number);
     let extent = record.take(image.line_count(), arena.lines().len())?;
     let (words, entry) = image.place(entry, u32::try_from(extent.start).ok()?);
     arena.write(extent, words);
-    Some((entry, extent))
+    Some((entry, extent, shape))
 }
 
-fn build_block(image: &mut Image, routes: &Root, number: u32) -> Entry {
+fn build_block(image: &mut Image, routes: &Root, number: u32) -> (Entry, Option<Shape>) {
     let address = Ipv6Addr::from_bits(u128::from(number) << (128 - BLOCK_BITS));
     let region = Ipv6Prefix::containing(address, BLOCK_BITS);
-    let own = routes.block(number).map(|block| Arc::clone(&block.routes)).unwrap_or_default();
-    image.build(region, cover_of(routes, number), &own)
+    let block = routes.block(number);
+    let own = block.map(|block| Arc::clone(&block.routes)).unwrap_or_default();
+    let mut shape = block.and_then(|block| block.shape);
+    let entry = image.build(region, cover_of(routes, number), &own, &mut shape);
+    (entry, shape)
 }
 
 /// What the pages of a changed table are made of.
@@ -229,13 +232,13 @@ fn rebuild(old: &Index, routes: &mut Root) -> Index {
     let mut longest = PAGE_LINES;
     let numbers: Vec<u32> = routes.blocks().map(|(number, _)| number).collect();
     for number in numbers {
-        let entry = build_block(&mut image, routes, number);
+        let (entry, shape) = build_block(&mut image, routes, number);
         let extent = Extent { start: words.len() / LINE_WORDS, length: image.line_count() };
         let base = u32::try_from(extent.start).unwrap_or(u32::MAX);
         let (block, entry) = image.place(entry, base);
         words.extend_from_slice(block);
         words.resize((extent.start + extent.length) * LINE_WORDS, 0);
-        routes.set_extent(number, extent);
+        routes.set_lines(number, extent, shape);
         longest = longest.max(extent.length);
         let slot = (number >> (BLOCK_BITS - TOP_BITS)) as usize;
         let page = pages.entry(slot).or_insert_with(|| covers(routes, slot));
