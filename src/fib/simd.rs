@@ -29,7 +29,9 @@ use crate::fib::build::{
     KEY_START, LEAF_KEYS, LEAF_VALUES_WORD, NODE_BASE_WORD, NODE_COVER_WORD, NODE_EXPECTED_WORD,
     NODE_HALF_WORD, NODE_INDEX_WORD, NODE_MASK_WORD, NODE_SHIFT_WORD,
 };
-use crate::fib::table::{BLOCK_BITS, FAN, Index, LOOKUP_BURST_MAX, NO_MATCH};
+use crate::fib::table::{
+    BLOCK_BITS, FAN, Index, LOOKUP_BURST_MAX, NO_MATCH, page_index, top_index,
+};
 use core::hint::select_unpredictable as select;
 
 const _: () = assert!(COVER_WORD as usize == NODE_COVER_WORD);
@@ -264,14 +266,22 @@ unsafe fn shared_node(index: &Index, addresses: &[u128]) -> Option<u32> {
     if others.first().is_some_and(differs) {
         return None;
     }
-    let different = others.iter().fold(0, |different, other| different | (other ^ first));
-    if different >> (128 - BLOCK_BITS) != 0 {
+    let differs = others.iter().fold(0, |all, other| all | (upper_half(other) ^ upper_half(first)));
+    if differs >> (64 - BLOCK_BITS) != 0 {
         return None;
     }
-    let (mut entry, mut key) = ([0; LOOKUP_BURST_MAX], [0; LOOKUP_BURST_MAX]);
-    // SAFETY: as the caller says; one address.
-    unsafe { enter(index, core::slice::from_ref(first), &mut entry, &mut key) };
-    Some(entry[0]).filter(|entry| is_node(*entry))
+    let words = index.arena.lines().as_ptr().cast::<u32>();
+    let entry = index.top[top_index(*first)];
+    let place = first_word(entry) as usize + page_index(*first);
+    // SAFETY: a page has an entry for each value of 12 bits.
+    let found = if is_table(entry) { unsafe { words.add(place).read() } } else { entry };
+    Some(found).filter(|entry| is_node(*entry))
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the upper half of a number")]
+const fn upper_half(address: &u128) -> u64 {
+    (*address >> 64) as u64
 }
 
 /// The entries behind one node for all addresses.
