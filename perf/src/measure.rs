@@ -18,12 +18,15 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of values in any order.
+    /// Of values in any order. What lies between two of them is interpolated, so that the spread of
+    /// few values reaches nearly to the outer ones.
     pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let at = |percent: usize| {
-            let last = values.len().saturating_sub(1);
-            values.get(last * percent / 100).copied().unwrap_or(0.0)
+            let hundredths = values.len().saturating_sub(1) * percent;
+            let below = values.get(hundredths / 100).copied().unwrap_or(0.0);
+            let above = values.get(hundredths.div_ceil(100)).copied().unwrap_or(below);
+            below + (above - below) * (hundredths % 100) as f64 / 100.0
         };
         Self { p10: at(10), p50: at(50), p90: at(90) }
     }
@@ -72,5 +75,13 @@ mod tests {
         let spread = Spread::of((1..=101).rev().map(f64::from).collect());
         assert_eq!(spread, Spread { p10: 11.0, p50: 51.0, p90: 91.0 });
         assert_eq!(Spread::of(Vec::new()), Spread::default());
+    }
+
+    #[test]
+    fn the_spread_of_few_values_reaches_nearly_to_the_outer_ones() {
+        let of = |values: &[f64]| Spread::of(values.to_vec());
+        assert_eq!(of(&[3.0]), Spread { p10: 3.0, p50: 3.0, p90: 3.0 });
+        assert_eq!(of(&[2.0, 1.0]).p50, 1.5);
+        assert_eq!(of(&[30.0, 10.0, 20.0]), Spread { p10: 12.0, p50: 20.0, p90: 28.0 });
     }
 }

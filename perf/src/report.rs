@@ -1,7 +1,6 @@
 //! What a run was made on, and how results are shown.
 
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// The machine and the versions.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -32,7 +31,7 @@ impl Environment {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             dpdk: dpdk_version(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            commit: commit().unwrap_or_else(|| "unknown".to_owned()),
+            commit: env!("KUMIKI_COMMIT").to_owned(),
             command: std::env::args().skip(1).collect(),
         }
     }
@@ -46,15 +45,4 @@ fn dpdk_version() -> String {
 #[cfg(not(dpdk))]
 fn dpdk_version() -> String {
     "none".to_owned()
-}
-
-fn commit() -> Option<String> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = std::process::Command::new("git")
-        .args(["rev-parse", "--short=12", "HEAD"])
-        .current_dir(directory)
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
 }

@@ -32,7 +32,7 @@ pub enum RibError {
         reason: String,
     },
     /// A line is no prefix.
-    #[error("{path}:{line}: {reason}; correct it, or pass --lenient to load the other lines")]
+    #[error("{path}:{line}: {reason}; correct it")]
     Line {
         /// Which file.
         path: PathBuf,

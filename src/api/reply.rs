@@ -73,6 +73,9 @@ pub enum ApiError {
     /// A filter was not understood; the text shows place and remedy.
     #[error("{0}")]
     Filter(String),
+    /// There is no such port; the text lists those there are.
+    #[error("{0}")]
+    Port(String),
     /// A capture or trace cannot begin; the sentence says why, and what to do.
     #[error("{0}")]
     Watch(String),

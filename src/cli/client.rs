@@ -88,7 +88,7 @@ impl ClientError {
             Self::Unreachable { .. } | Self::Silent { .. } => Exit::Unreachable,
             Self::Permission { .. } => Exit::Permission,
             Self::Refused(ApiError::Configuration(_)) => Exit::Configuration,
-            Self::Refused(ApiError::Filter(_)) => Exit::Usage,
+            Self::Refused(ApiError::Filter(_) | ApiError::Port(_)) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

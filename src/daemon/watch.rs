@@ -255,6 +255,6 @@ fn find(name: &str, names: &BTreeMap<PortId, String>) -> Result<PortId, ApiError
     found.ok_or_else(|| {
         let known: Vec<&str> = names.values().map(String::as_str).collect();
         let text = format!("there is no port {name}; the router has {}", known.join(", "));
-        ApiError::Watch(text)
+        ApiError::Port(text)
     })
 }

@@ -279,7 +279,6 @@ unsafe fn shared_node(index: &Index, addresses: &[u128]) -> Option<u32> {
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the upper half of a number")]
 const fn upper_half(address: &u128) -> u64 {
     (*address >> 64) as u64
 }

@@ -4,7 +4,7 @@
 //! [`crate::table`].
 
 use crate::command::output::OutputArguments;
-use crate::command::{Outcome, table};
+use crate::command::{Outcome, at_least_one, table};
 use crate::document::{Bar, Better, Document, Figure, Series};
 use crate::measure::Spread;
 use crate::rib::{BrokenLines, Rib};
@@ -21,7 +21,7 @@ pub struct FibArguments {
     /// A table with one prefix a line (.xz too); without it one is made up
     #[arg(long, value_name = "FILE")]
     rib: Option<PathBuf>,
-    /// Load a table in which lines are broken, without them
+    /// Load a table in which lines are broken, without those lines
     #[arg(long)]
     lenient: bool,
     /// Updates to replay, one `A PREFIX` or `W PREFIX` a line (.xz too); without it made-up ones
@@ -30,7 +30,7 @@ pub struct FibArguments {
     #[command(flatten)]
     output: OutputArguments,
     /// Rounds of each comparison
-    #[arg(long, default_value_t = 31)]
+    #[arg(long, default_value_t = 31, value_parser = at_least_one())]
     rounds: usize,
     /// The processor to run on
     #[arg(long, default_value_t = 1)]

@@ -3,7 +3,7 @@
 //! Owns the words of the command and the JSON form; the bench is [`crate::forward`].
 
 use crate::command::output::OutputArguments;
-use crate::command::{Outcome, table};
+use crate::command::{Outcome, at_least_one, table};
 use crate::document::{Bar, Better, Document, Figure, Series};
 use crate::forward::{Bench, Figures, ForwardError, frames};
 use crate::measure::Spread;
@@ -21,7 +21,7 @@ pub struct ForwardArguments {
     /// A table with one prefix a line (.xz too); without it one is made up
     #[arg(long, value_name = "FILE")]
     rib: Option<PathBuf>,
-    /// Load a table in which lines are broken, without them
+    /// Load a table in which lines are broken, without those lines
     #[arg(long)]
     lenient: bool,
     #[command(flatten)]
@@ -30,10 +30,10 @@ pub struct ForwardArguments {
     #[arg(long, default_value_t = 1)]
     cpu: usize,
     /// Millions of packets of each run
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = at_least_one())]
     packets: usize,
     /// Runs of each kind, in turn
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = at_least_one())]
     rounds: usize,
     /// Fewer packets, one round
     #[arg(long)]

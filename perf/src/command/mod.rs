@@ -17,6 +17,7 @@ pub mod report;
 pub mod rfc;
 pub mod traffic;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -73,6 +74,11 @@ impl Command {
             Self::Report(arguments) => report::run(arguments),
         }
     }
+}
+
+/// A number that is not zero.
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 /// A table for people: the first column is of words, the others are of numbers.

@@ -20,7 +20,8 @@ pub struct PktgenArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, help_heading = "Trial")]
     duration: f64,
     /// Trials; the spread is that of their results
-    #[arg(long, value_name = "COUNT", default_value_t = 3, help_heading = "Trial")]
+    #[arg(long, value_name = "COUNT", default_value_t = 3, help_heading = "Trial",
+        value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
     #[command(flatten)]
     output: OutputArguments,

@@ -119,7 +119,7 @@ impl Ending {
         match self {
             Self::Between => "found",
             Self::AtTheMost => "not below the highest rate",
-            Self::GeneratorLimit => "no loss, but no more could be offered",
+            Self::GeneratorLimit => "no more could be offered",
             Self::Nothing => "loss at the lowest rate",
             Self::Unsteady => "not steady: the bounds did not meet",
         }
