@@ -96,7 +96,7 @@ fn what_cannot_be_watched_is_refused_with_the_remedy() {
         assert!(matches!(wrong, ApiError::Filter(text) if text.contains("show errors --all")));
         let port = Some("p7".to_owned());
         let wrong = refusal(WatchRequest { port, ..request(WatchKind::Traffic, "") });
-        assert!(matches!(wrong, ApiError::Watch(text) if text.contains("the router has p1")));
+        assert!(matches!(wrong, ApiError::Port(text) if text.contains("the router has p1")));
         // Four at once, and another one when one of them has gone.
         let begin = || {
             let mut stream = UnixStream::connect(socket).unwrap();
