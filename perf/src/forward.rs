@@ -9,9 +9,9 @@
 use crate::measure::Spread;
 use crate::rib::Rib;
 use crate::trace::{Kind, Trace};
-use kumiki::base::ids::{GroupId, LcoreId, MacAddress, NextHopId, PortId};
+use crate::world::{interfaces, neighbor, own_mac};
+use kumiki::base::ids::{GroupId, LcoreId, NextHopId, PortId};
 use kumiki::base::rcu::{Publisher, Reader};
-use kumiki::base::route::PortRole;
 use kumiki::base::time::{Duration, Instant};
 use kumiki::dataplane::lcore::WorkerRings;
 use kumiki::dataplane::{
@@ -21,10 +21,7 @@ use kumiki::dpdk::{
     Eal, EalThread, Failure, Mbuf, Mempool, Meter, MeterFrames, Port, PortError, PortOptions,
     Started, eal,
 };
-use kumiki::fib::{
-    Adjacency, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness, NextHop,
-    NextHopGroup,
-};
+use kumiki::fib::{Fib, Forwarding, GroupTable, Liveness, NextHopGroup};
 use serde::Serialize;
 use std::sync::{Arc, Barrier};
 
@@ -278,36 +275,9 @@ fn header(frame_octets: u16) -> Vec<u8> {
     header
 }
 
-const fn own_mac(port: u8) -> MacAddress {
-    MacAddress([2, 0, 0, 0, 0, port])
-}
-
 /// Two ports, sixteen neighbours behind the second, and the routes: three of four to one neighbour
 /// each, the others to two.
 fn world(rib: &Rib) -> Forwarding {
-    let mut interfaces = InterfaceTable::default();
-    for port in 0..2_u8 {
-        let is_set = interfaces.set(Interface {
-            port: PortId(u16::from(port)),
-            role: PortRole::Fabric,
-            mac: own_mac(port),
-            vlan: None,
-            mtu: 9000,
-            link_local: own_mac(port).link_local(),
-            icmp_source: own_mac(port).link_local(),
-            is_up: true,
-        });
-        assert!(is_set, "two ports fit");
-    }
-    let next_hops = (0..NEIGHBORS).map(|number| {
-        let [high, low] = number.to_be_bytes();
-        let mac = MacAddress([2, 0, 0, 1, high, low]);
-        NextHop {
-            port: PortId(1),
-            address: mac.link_local(),
-            adjacency: Some(Adjacency::ipv6(mac, own_mac(1))),
-        }
-    });
     let pairs = (0..NEIGHBORS).map(|number| vec![number, (number + 1) % NEIGHBORS]);
     let singles = (0..NEIGHBORS).map(|number| vec![number]);
     let members = singles.chain(pairs).map(|members| members.into_iter().map(NextHopId).collect());
@@ -325,8 +295,8 @@ fn world(rib: &Rib) -> Forwarding {
     Forwarding {
         table,
         groups: Arc::new(GroupTable::new(groups)),
-        next_hops: Arc::new(next_hops.collect()),
-        interfaces: Arc::new(interfaces),
+        next_hops: Arc::new((0..NEIGHBORS).map(neighbor).collect()),
+        interfaces: Arc::new(interfaces()),
         ..Forwarding::empty(Arc::new(Liveness::new(usize::from(NEIGHBORS))))
     }
 }

@@ -11,21 +11,18 @@ use crate::table::group;
 use crate::traffic::frame::{Stamp, Template};
 use crate::traffic::mix::Mix;
 use crate::traffic::stream::{Destinations, Payload, Traffic};
+use crate::world::{interfaces, neighbor, own_mac};
 use kumiki::base::checksum::ipv6_upper_layer;
 use kumiki::base::ids::{GroupId, LcoreId, MacAddress, NextHopId, PortId};
 use kumiki::base::prng::Prng;
 use kumiki::base::rcu::Publisher;
-use kumiki::base::route::PortRole;
 use kumiki::base::time::Instant;
 use kumiki::dataplane::flow::flow_hash;
 use kumiki::dataplane::lcore::WorkerRings;
 use kumiki::dataplane::{LcoreCounters, PuntRings, PuntSender, Worker, WorkerPort, WorkerSetup};
 use kumiki::fib::simd::Level;
 use kumiki::fib::table::LOOKUP_BURST_MAX;
-use kumiki::fib::{
-    Adjacency, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness, NextHop,
-    NextHopGroup,
-};
+use kumiki::fib::{Fib, Forwarding, GroupTable, Liveness, NextHopGroup};
 use kumiki::packet::{BURST_MAX, Burst, HeapBuf, PacketBuf, PortRx, PortTx};
 use kumiki::wire::icmpv6::update_checksum;
 use kumiki::wire::ipv6::Ipv6View;
@@ -171,10 +168,6 @@ fn frame() -> Box<dyn FnMut()> {
     })
 }
 
-const fn own_mac(port: u8) -> MacAddress {
-    MacAddress([2, 0, 0, 0, 0, port])
-}
-
 /// Packets that go round: what the worker sends comes in again.
 #[derive(Clone, Default)]
 struct Carousel(Arc<Mutex<Vec<HeapBuf>>>);
@@ -219,26 +212,6 @@ impl PortTx<HeapBuf> for Silent {
 
 /// Two ports, one neighbour behind the second, and the routes of a cluster.
 fn world(rib: &Rib) -> Forwarding {
-    let mut interfaces = InterfaceTable::default();
-    for port in 0..2_u8 {
-        let is_set = interfaces.set(Interface {
-            port: PortId(u16::from(port)),
-            role: PortRole::Fabric,
-            mac: own_mac(port),
-            vlan: None,
-            mtu: 9000,
-            link_local: own_mac(port).link_local(),
-            icmp_source: own_mac(port).link_local(),
-            is_up: true,
-        });
-        assert!(is_set, "two ports fit");
-    }
-    let mac = MacAddress([2, 0, 0, 1, 0, 0]);
-    let next_hop = NextHop {
-        port: PortId(1),
-        address: mac.link_local(),
-        adjacency: Some(Adjacency::ipv6(mac, own_mac(1))),
-    };
     let most = rib.prefixes.len();
     let groups = (0..=most).map(|number| group(number).0).max().unwrap_or(0);
     let forward = (0..groups).map(|_| NextHopGroup::forward(vec![NextHopId(0)]));
@@ -246,8 +219,8 @@ fn world(rib: &Rib) -> Forwarding {
     Forwarding {
         table: portable(rib),
         groups: Arc::new(GroupTable::new(groups)),
-        next_hops: Arc::new(vec![next_hop]),
-        interfaces: Arc::new(interfaces),
+        next_hops: Arc::new(vec![neighbor(0)]),
+        interfaces: Arc::new(interfaces()),
         ..Forwarding::empty(Arc::new(Liveness::new(1)))
     }
 }

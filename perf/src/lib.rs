@@ -8,7 +8,8 @@
 //! - [`traffic`] (our own packet generator and sink), [`rfc`] (searches and tests of the RFCs),
 //!   [`lab`] (a router between two of our ports), [`profile`] (the same traffic for TRex and
 //!   Pktgen-DPDK);
-//! - [`kernels`] (pieces of work, for criterion and callgrind);
+//! - [`kernels`] (pieces of work, for criterion and callgrind) and [`world`] (what they and
+//!   `forward` forward in);
 //! - [`document`] (a result as data), [`report`] (the machine), [`comparison`], [`plot`] and
 //!   [`html`].
 //!
@@ -36,3 +37,4 @@ pub mod testpmd;
 pub mod trace;
 pub mod traffic;
 pub mod update;
+pub mod world;
