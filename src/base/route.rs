@@ -117,4 +117,40 @@ pub struct RouteBody {
     pub metric: u32,
     /// What happens to the packets.
     pub target: RouteTarget,
+    /// Where they go while no next hop of a [`RouteTarget::Via`] lives, computed before that
+    /// happens; `None` where there is no such way, and for other targets.
+    pub repair: Option<Repair>,
+}
+
+impl RouteBody {
+    /// A route without a repair.
+    pub const fn new(metric: u32, target: RouteTarget) -> Self {
+        Self { metric, target, repair: None }
+    }
+}
+
+/// Headers that a repaired packet gets at most: each is 40 octets of the path's MTU.
+pub const REPAIR_SEGMENTS_MAX: usize = 4;
+
+/// The way of packets around a failure on this router's own link or of its neighbour.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Repair {
+    /// The neighbour that takes the packets.
+    pub via: RouteNextHop,
+    /// Destinations of the IPv6 headers that are put in front of the packet, the outermost first:
+    /// loopbacks and adjacency addresses of other routers, each of which takes its header off. None
+    /// for a loop-free alternate (RFC 5286); at most [`REPAIR_SEGMENTS_MAX`].
+    pub segments: Vec<Ipv6Addr>,
+    /// What may fail.
+    pub protects: Protection,
+}
+
+/// What a repair avoids.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protection {
+    /// The link to the next hop only: packets still go through the neighbour behind it.
+    Link,
+    /// The neighbour as well.
+    Node,
 }

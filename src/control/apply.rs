@@ -100,7 +100,7 @@ impl ControlPlane {
                 None => self.statics.routes.remove(prefix),
             };
             if before.as_ref() != target {
-                let route = target.map(|target| RouteBody { metric: 0, target: target.clone() });
+                let route = target.map(|target| RouteBody::new(0, target.clone()));
                 let source = RouteSource::Static;
                 self.apply_route(now, RouteUpdate { prefix: *prefix, source, route });
             }

@@ -60,7 +60,7 @@ impl ControlPlane {
         }
         let news = after.iter().filter(|(prefix, target)| before.get(prefix) != Some(*target));
         for (prefix, target) in news {
-            let route = Some(RouteBody { metric: 0, target: target.clone() });
+            let route = Some(RouteBody::new(0, target.clone()));
             self.apply_route(now, RouteUpdate { prefix: *prefix, source, route });
         }
     }
@@ -78,7 +78,7 @@ impl ControlPlane {
         let route = if is_resolved && is_on_link {
             self.connected.neighbors.insert(address, port);
             let target = RouteTarget::Via(vec![RouteNextHop { port, address }]);
-            Some(RouteBody { metric: 0, target })
+            Some(RouteBody::new(0, target))
         } else if self.connected.neighbors.get(&address) == Some(&port) {
             self.connected.neighbors.remove(&address);
             None

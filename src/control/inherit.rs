@@ -187,7 +187,7 @@ impl ControlPlane {
         ways: Option<&Vec<RouteNextHop>>,
     ) {
         let target = ways.filter(|ways| !ways.is_empty()).cloned().map(RouteTarget::Via);
-        let route = target.map(|target| RouteBody { metric: 0, target });
+        let route = target.map(|target| RouteBody::new(0, target));
         self.apply_route(now, RouteUpdate { prefix, source: RouteSource::Inherited, route });
     }
 

@@ -47,7 +47,7 @@ fn rib() -> Rib {
 }
 
 fn announce(rib: &mut Rib, text: &str, source: RouteSource, metric: u32, target: RouteTarget) {
-    let route = Some(RouteBody { metric, target });
+    let route = Some(RouteBody::new(metric, target));
     rib.apply(RouteUpdate { prefix: prefix(text), source, route }).unwrap();
 }
 
@@ -254,7 +254,7 @@ fn limits_refuse_count_and_recover() {
     let update = |text: &str, target| RouteUpdate {
         prefix: prefix(text),
         source: RouteSource::Static,
-        route: Some(RouteBody { metric: 0, target }),
+        route: Some(RouteBody::new(0, target)),
     };
     assert_eq!(
         rib.apply(update("fd00:4::/64", RouteTarget::Local)),

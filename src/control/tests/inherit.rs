@@ -41,7 +41,7 @@ fn old_world() -> Forwarding {
         rib.set_neighbor(PortId(number), way(number).address, Some((mac(number), own)));
     }
     for (prefix, ways) in [(FAR, vec![way(1), way(2)]), (NEAR, vec![way(1)])] {
-        let route = Some(RouteBody { metric: 20, target: RouteTarget::Via(ways) });
+        let route = Some(RouteBody::new(20, RouteTarget::Via(ways)));
         let (prefix, source) = (prefix.parse().unwrap(), RouteSource::Ospf);
         rib.apply(RouteUpdate { prefix, source, route }).unwrap();
     }

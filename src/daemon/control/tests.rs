@@ -114,7 +114,7 @@ fn neighbor(port: PortId) -> MacAddress {
 
 fn far_route() -> RouteUpdate {
     let ways = PORTS.map(|port| RouteNextHop { port, address: neighbor(port).link_local() });
-    let route = Some(RouteBody { metric: 10, target: RouteTarget::Via(ways.to_vec()) });
+    let route = Some(RouteBody::new(10, RouteTarget::Via(ways.to_vec())));
     RouteUpdate { prefix: FAR.parse::<Ipv6Prefix>().unwrap(), source: RouteSource::Ospf, route }
 }
 

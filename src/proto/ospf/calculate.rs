@@ -361,7 +361,7 @@ fn best_routes(mut candidates: Vec<Route>) -> Vec<Route> {
 }
 
 fn body(route: &Route, ways: &[RouteNextHop]) -> RouteBody {
-    RouteBody { metric: route.cost, target: RouteTarget::Via(resolve(route.next_hops, ways)) }
+    RouteBody::new(route.cost, RouteTarget::Via(resolve(route.next_hops, ways)))
 }
 
 /// Numbers are handed out in the order of the next hops, so that these come out sorted.

@@ -224,7 +224,7 @@ fn some_body() -> impl Strategy<Value = RouteBody> {
         1 => Just(RouteTarget::Unreachable),
         1 => Just(RouteTarget::Blackhole),
     ];
-    (0_u32..3, target).prop_map(|(metric, target)| RouteBody { metric, target })
+    (0_u32..3, target).prop_map(|(metric, target)| RouteBody::new(metric, target))
 }
 
 fn some_event() -> impl Strategy<Value = Event> {

@@ -96,7 +96,7 @@ fn announced(lsas: &[Lsa], neighbors: &[u32]) -> Vec<(String, u32, Vec<u32>)> {
 }
 
 fn spell(update: &RouteUpdate) -> (String, u32, Vec<u32>) {
-    let Some(RouteBody { metric, target: RouteTarget::Via(ways) }) = &update.route else {
+    let Some(RouteBody { metric, target: RouteTarget::Via(ways), .. }) = &update.route else {
         panic!("{update:?}");
     };
     let ports = ways.iter().map(|way| way.port.0.into()).collect();
@@ -275,7 +275,7 @@ fn neighbour_with_a_new_link_local_address_is_said_again() {
         RouteNextHop { port: PortId(2), address: "fe80::99".parse().unwrap() },
         way(3),
     ]);
-    assert_eq!(updates[0].route, Some(RouteBody { metric: 20, target: body }));
+    assert_eq!(updates[0].route, Some(RouteBody::new(20, body)));
 }
 
 #[test]
