@@ -11,15 +11,19 @@ use crate::lab::fault::parse_server;
 use crate::lab::scenario::LabOptions;
 use crate::lab::session::complain;
 use crate::lab::state::{CableStatus, Driver, LabDirectory, ServerKind};
+use crate::lab::test::Course;
 use crate::lab::{actions, demo, status, test};
 use crate::os::namespace::{enter_user_namespace, may_create_namespaces};
 use crate::planner::families::file;
 use crate::planner::{Topology, TopologyError, TopologySpec};
 use clap::{Args, Subcommand};
+use core::ops::Range;
 use std::collections::BTreeMap;
 
 /// Servers when neither `--servers` nor the topology says how many.
 const SERVER_COUNT_DEFAULT: usize = 4;
+/// Repetitions of the faults of a test: a night of them.
+const REPEAT_MAX: i64 = 1000;
 /// Octets of a lab's name: it is part of the path of sockets, which have 107.
 const LAB_NAME_OCTETS_MAX: usize = 40;
 
@@ -106,6 +110,10 @@ enum LabAction {
         /// cut:s01-s02, silent:s01-s02 or kill:s03; several at once joined with `+`. Repeatable.
         #[arg(long = "fault")]
         faults: Vec<String>,
+        /// Break and mend everything this often; medians, nine tenths and the worst are reported.
+        #[arg(long, value_name = "TIMES", default_value_t = 1,
+              value_parser = clap::value_parser!(u32).range(1..=REPEAT_MAX))]
+        repeat: u32,
         /// The result as JSON on standard output.
         #[arg(long)]
         json: bool,
@@ -132,7 +140,8 @@ struct Shape {
     /// Device under the routers' fabric ports.
     #[arg(long, value_enum, default_value_t)]
     driver: Driver,
-    /// Another router in place of Kumiki: s03=frr or s03=bird. Repeatable.
+    /// Another router in place of Kumiki: s03=frr or s03=bird, all=frr for every server.
+    /// Repeatable; the last word on a server holds.
     #[arg(long = "peer")]
     peers: Vec<String>,
 }
@@ -168,12 +177,12 @@ fn dispatch(command: LabCommand) -> Result<u8, LabError> {
         LabAction::Ping { from, to, size } => actions::ping(&kept, &Pinged { from, to }, &size),
         LabAction::Down { all: false } => actions::down(&kept),
         LabAction::Down { all: true } => actions::down_all(),
-        LabAction::Test { shape, faults, json, keep } => {
+        LabAction::Test { shape, faults, repeat, json, keep } => {
             let name = if keep { kept } else { own };
             let options = options(&name, &shape, keep)?;
             let faults = test::parse_faults(&options, &faults)?;
             enter(&options)?;
-            test::test(&options, &faults, json)
+            test::test(&options, &Course { faults, repeat }, json)
         }
         LabAction::Demo { peers } => {
             let options = options(&own, &Shape::demo(peers), false)?;
@@ -227,9 +236,10 @@ fn options(name: &str, shape: &Shape, is_kept: bool) -> Result<LabOptions, LabEr
     let topology = shape.build()?;
     let mut peers = BTreeMap::new();
     for text in &shape.peers {
-        let (server, kind) = parse_peer(text, topology.server_count())?;
-        peers.insert(server, kind);
+        let (servers, kind) = parse_peer(text, topology.server_count())?;
+        peers.extend(servers.map(|server| (server, kind)));
     }
+    peers.retain(|_, kind| *kind != ServerKind::Kumiki);
     let is_rootless = !(rustix::process::geteuid().is_root() && may_create_namespaces());
     check_driver(shape.driver, is_rootless, &peers)?;
     check_peers(is_rootless, &peers)?;
@@ -283,19 +293,23 @@ fn check_peers(is_rootless: bool, peers: &BTreeMap<usize, ServerKind>) -> Result
     Ok(())
 }
 
-fn parse_peer(text: &str, count: usize) -> Result<(usize, ServerKind), LabError> {
+fn parse_peer(text: &str, count: usize) -> Result<(Range<usize>, ServerKind), LabError> {
     let refused = || LabError::Name {
         given: text.to_owned(),
-        expected: "no peer; write s03=frr or s03=bird".to_owned(),
+        expected: "no peer; write s03=frr, s03=bird or all=frr".to_owned(),
     };
-    let (server, kind) = text.split_once('=').ok_or_else(refused)?;
+    let (servers, kind) = text.split_once('=').ok_or_else(refused)?;
     let kind = match kind {
         "frr" => ServerKind::Frr,
         "bird" => ServerKind::Bird,
         "kumiki" => ServerKind::Kumiki,
         _ => return Err(refused()),
     };
-    Ok((parse_server(server, count)?, kind))
+    if servers == "all" {
+        return Ok((0..count, kind));
+    }
+    let server = parse_server(servers, count)?;
+    Ok((server..server + 1, kind))
 }
 
 #[cfg(test)]
@@ -315,6 +329,7 @@ mod tests {
         for line in [
             "lab up --servers 8 --topology circulant:1,3 --driver af_packet",
             "lab test --servers 6 --topology ring --peer s02=frr --peer s05=bird",
+            "lab test --servers 8 --peer all=frr --fault cut:s01-s02 --repeat 10",
             "lab test --fault cut:s01-s02 --fault silent:s02-s03+kill:s05 --json --keep",
             "lab status --json --lab other",
             "lab exec h01 ping -c 1 ::1",
@@ -337,6 +352,16 @@ mod tests {
             }
         }
         assert!(Program::try_parse_from(["lab", "down", "--lab", "test-4_b"]).is_ok());
+    }
+
+    #[test]
+    fn a_peer_is_one_server_or_all() {
+        let servers = |text| parse_peer(text, 4).map(|(servers, kind)| (servers, kind.name()));
+        assert_eq!(servers("s03=bird").unwrap(), (2..3, "bird"));
+        assert_eq!(servers("all=frr").unwrap(), (0..4, "frr"));
+        for wrong in ["s05=frr", "all", "all=quagga", "=frr"] {
+            assert!(servers(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -4,9 +4,9 @@
 //! whom it may be changed), [`fabric`] (namespaces and cables), [`server`], [`router_file`] and
 //! [`peer`] (what runs on a server), [`holder`] (what keeps a lab without root), [`client`] and
 //! [`observe`] (what the routers say), [`ping`] and [`probe`] (what the hosts see), [`fault`] (what
-//! can be broken), [`scenario`] (the course of a lab), [`report`], [`draw`] and [`session`] (what a
-//! person sees), [`cleanup`], and at last [`command`] with [`actions`], [`mod@status`],
-//! [`mod@test`] and [`demo`].
+//! can be broken), [`scenario`] (the course of a lab), [`report`], [`summary`], [`draw`] and
+//! [`session`] (what a person sees), [`cleanup`], and at last [`command`] with [`actions`],
+//! [`mod@status`], [`mod@test`] and [`demo`].
 //!
 //! *Invariants*: a lab needs nothing of the system but the kernel and, for peers, their programs;
 //! it touches no service, no configuration and no device outside its own namespaces and directory.
@@ -38,6 +38,7 @@ pub mod server;
 pub mod session;
 pub mod state;
 pub mod status;
+pub mod summary;
 mod tap;
 pub mod test;
 

@@ -5,6 +5,7 @@
 
 use crate::lab::ping::PingRound;
 use crate::lab::probe::Figures;
+use crate::lab::summary::FaultSummary;
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
@@ -33,12 +34,18 @@ pub struct TestReport {
     pub adjacencies_full: usize,
     /// Adjacencies of the whole topology.
     pub adjacencies_expected: usize,
-    /// From the start of the last router until every pair of hosts answered both sizes.
+    /// From the start of the last router until every adjacency was Full.
+    pub adjacent_ms: u64,
+    /// From there until every router knew every prefix.
+    pub routed_ms: u64,
+    /// From there until every pair of hosts answered both sizes.
     pub ready_ms: u64,
     /// Pings before the first fault.
     pub pings: Vec<PingReport>,
     /// Each fault in order.
     pub faults: Vec<FaultReport>,
+    /// Each fault once, over all its repetitions.
+    pub summaries: Vec<FaultSummary>,
 }
 
 /// One size of ping between all pairs of hosts.

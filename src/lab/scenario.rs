@@ -136,11 +136,13 @@ pub fn wait_ready(session: &Session, lab: &Lab, report: &mut TestReport) -> Resu
         Ok(adjacency_progress(lab))
     })?;
     report.adjacencies_full = lab.full_count_total();
+    report.adjacent_ms = elapsed_ms(start);
     let text =
         format!("adjacency {} of {} Full", report.adjacencies_full, lab.adjacencies_expected());
     session.step(&text, start.elapsed());
 
     let routes = session.wait("routes are missing", REACH_LIMIT, || route_progress(lab))?;
+    report.routed_ms = elapsed_ms(start);
     let prefix_count = layout::expected_prefixes(lab.server_count()).len();
     let text = format!("routes    {prefix_count} prefixes known to all {}", lab.server_count());
     session.step(&text, routes);
@@ -153,8 +155,12 @@ pub fn wait_ready(session: &Session, lab: &Lab, report: &mut TestReport) -> Resu
         session.step(&ping.sentence(), took);
         report.pings.push(ping);
     }
-    report.ready_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    report.ready_ms = elapsed_ms(start);
     Ok(())
+}
+
+fn elapsed_ms(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The largest ping that the driver's MTU passes, at most 8900.

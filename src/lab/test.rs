@@ -11,6 +11,7 @@ use crate::lab::fault::{Fault, FaultPart};
 use crate::lab::report::{TEST_SCHEMA, TestReport, fault_table};
 use crate::lab::scenario::{self, LabOptions};
 use crate::lab::session::{Narration, Session, say};
+use crate::lab::summary::{summarise, summary_table};
 use std::time::Instant;
 
 /// Starts a lab that stays.
@@ -47,11 +48,19 @@ pub fn parse_faults(options: &LabOptions, faults: &[String]) -> Result<Vec<Fault
     Ok(faults)
 }
 
+/// What is broken in a test, and how often.
+pub struct Course {
+    /// One after the other.
+    pub faults: Vec<Fault>,
+    /// How often all of them, at least once.
+    pub repeat: u32,
+}
+
 /// Starts a lab, breaks and mends it, and reports; returns 0 when everything recovered.
-pub fn test(options: &LabOptions, faults: &[Fault], json: bool) -> Result<u8, LabError> {
+pub fn test(options: &LabOptions, course: &Course, json: bool) -> Result<u8, LabError> {
     let session = Session::start(Narration::Error)?;
     let (lock, mut lab) = scenario::bring_up(&session, options)?;
-    let result = run_faults(&session, &mut lab, options, faults);
+    let result = run_faults(&session, &mut lab, options, course);
     session.finish();
     drop(lab);
     let report = match result {
@@ -81,7 +90,7 @@ fn run_faults(
     session: &Session,
     lab: &mut Lab,
     options: &LabOptions,
-    faults: &[Fault],
+    course: &Course,
 ) -> Result<TestReport, LabError> {
     let mut report = TestReport {
         schema: TEST_SCHEMA,
@@ -93,7 +102,8 @@ fn run_faults(
         ..TestReport::default()
     };
     scenario::wait_ready(session, lab, &mut report)?;
-    for fault in faults {
+    let rounds = (0..course.repeat).flat_map(|_| &course.faults);
+    for fault in rounds {
         session.doing(&format!("fault {}", fault.text));
         let start = Instant::now();
         let found = scenario::run_fault(session, lab, &options.topology, fault, |_| {})?;
@@ -105,6 +115,7 @@ fn run_faults(
         }
         report.faults.push(found);
     }
+    report.summaries = summarise(&report.faults);
     report.adjacencies_full = lab.full_count_total();
     let is_complete = report.adjacencies_full == report.adjacencies_expected;
     let is_mended = report.faults.iter().all(|fault| fault.recovered && fault.restored);
@@ -114,7 +125,10 @@ fn run_faults(
 }
 
 fn print_report(report: &TestReport) {
-    if !report.faults.is_empty() {
+    if report.summaries.iter().any(|summary| summary.runs > 1) {
+        say(summary_table(&report.summaries));
+        say("each time: median / nine tenths / worst of all runs");
+    } else if !report.faults.is_empty() {
         say(fault_table(&report.faults));
     }
     say(format_args!(
