@@ -236,7 +236,8 @@ fn lay_veth(number: u32) -> Result<(), LabError> {
     Ok(())
 }
 
-fn router_program(named: Option<&Path>) -> Result<PathBuf, LabError> {
+/// The program of the router: the one named, else the one beside this program.
+pub fn router_program(named: Option<&Path>) -> Result<PathBuf, LabError> {
     let beside = || {
         let itself = std::env::current_exe().unwrap_or_default();
         itself.with_file_name("kumiki")

@@ -7,6 +7,7 @@
 
 pub mod baseline;
 pub mod compare;
+pub mod failover;
 pub mod fib;
 #[cfg(dpdk)]
 pub mod forward;
@@ -45,6 +46,8 @@ pub enum Command {
     Pktgen(Box<pktgen::PktgenArguments>),
     /// Throughput, delay, bursts and outages as the RFCs measure them
     Rfc(Box<rfc::RfcArguments>),
+    /// What failures cost, beside other routers in the same labs
+    Failover(failover::FailoverArguments),
     /// The same traffic as a profile for TRex or Pktgen-DPDK
     Profile(Box<profile::ProfileArguments>),
     /// Instructions a packet, beside those in perf/BASELINE.md (valgrind)
@@ -67,6 +70,7 @@ impl Command {
             Self::Forward(arguments) => forward::run(arguments),
             Self::Pktgen(arguments) => pktgen::run(arguments),
             Self::Rfc(arguments) => rfc::run(arguments),
+            Self::Failover(arguments) => failover::run(arguments),
             Self::Profile(arguments) => profile::run(arguments),
             Self::Baseline(arguments) => baseline::run(arguments),
             Self::Kernel(arguments) => baseline::run_kernel(arguments),
