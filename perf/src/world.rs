@@ -21,6 +21,7 @@ pub fn interfaces() -> InterfaceTable {
             mac: own_mac(port),
             vlan: None,
             mtu: 9000,
+            repair_mtu: 9120,
             link_local: own_mac(port).link_local(),
             icmp_source: own_mac(port).link_local(),
             is_up: true,
@@ -38,5 +39,6 @@ pub fn neighbor(number: u16) -> NextHop {
         port: PortId(1),
         address: mac.link_local(),
         adjacency: Some(Adjacency::ipv6(mac, own_mac(1))),
+        encapsulation: None,
     }
 }

@@ -231,7 +231,8 @@ pub struct LookupRow {
     pub prefix: Option<String>,
     /// Number of its group.
     pub group: u16,
-    /// `next_hop`, `dead`, `on_link`, `local`, `unreachable` or `blackhole`.
+    /// `next_hop`, `dead`, `on_link`, `adjacency`, `local`, `unreachable` or
+    /// `blackhole`.
     pub target: String,
     /// Number of the next hop.
     pub next_hop: Option<u16>,

@@ -91,6 +91,9 @@ pub enum RouteTarget {
     Recursive(Vec<Ipv6Addr>),
     /// Destinations are neighbours on the link of this port.
     OnLink(PortId),
+    /// An adjacency address of this router: what is tunnelled to it goes to this neighbour,
+    /// whatever other routes say; anything else is refused.
+    Cross(RouteNextHop),
     /// The router's own address.
     Local,
     /// Discard, and say so (Destination Unreachable, RFC 4443 §3.1).
@@ -129,8 +132,9 @@ impl RouteBody {
     }
 }
 
-/// Headers that a repaired packet gets at most: each is 40 octets of the path's MTU.
-pub const REPAIR_SEGMENTS_MAX: usize = 4;
+/// Headers that a repaired packet gets at most: each is 40 octets of the path's MTU, and three with
+/// a VLAN tag are what fits the headroom of a received packet.
+pub const REPAIR_SEGMENTS_MAX: usize = 3;
 
 /// The way of packets around a failure on this router's own link or of its neighbour.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

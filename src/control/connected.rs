@@ -3,9 +3,13 @@
 //! Owns [`Connected`], the last word on each of four things, so that only differences go out: the
 //! connected routes in the RIB, the prefixes OSPF advertises, what the host's kernel has on its
 //! TUN, and the neighbours' host routes.
+//!
+//! Adjacency addresses are for the tunnels of repairs: the prefix of all of them is advertised
+//! while the router has a cluster, and leads nowhere but where a neighbour is Full.
 
 use super::action::Action;
 use super::plane::ControlPlane;
+use super::port::interface_id;
 use crate::base::ids::PortId;
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
@@ -13,7 +17,8 @@ use crate::base::route::{
     PortRole, RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate,
 };
 use crate::base::time::Instant;
-use crate::proto::ospf::{self, AdvertisedPrefix};
+use crate::config::addressing;
+use crate::proto::ospf::{self, AdvertisedPrefix, NeighborState};
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +35,7 @@ pub(super) struct Connected {
 impl ControlPlane {
     /// Brings RIB, OSPF and host up to date with ports and configuration.
     pub(super) fn connect(&mut self, now: Instant) {
+        self.rib.set_repair_addresses(self.identity.repair_addresses());
         let routes = self.connected_routes();
         let before = core::mem::replace(&mut self.connected.routes, routes.clone());
         self.replace_routes(now, RouteSource::Connected, &before, &routes);
@@ -99,7 +105,23 @@ impl ControlPlane {
         for address in self.own_addresses() {
             routes.insert(Ipv6Prefix::host(address), RouteTarget::Local);
         }
+        routes.extend(self.identity.adjacencies.map(|all| (all, RouteTarget::Unreachable)));
+        for (way, address) in self.adjacencies() {
+            routes.insert(Ipv6Prefix::host(address), RouteTarget::Cross(way));
+        }
         routes
+    }
+
+    /// The neighbours on fabric ports that are Full, each with the adjacency address of its port.
+    fn adjacencies(&self) -> impl Iterator<Item = (RouteNextHop, Ipv6Addr)> + '_ {
+        let is_full = |neighbor: &NeighborState| *neighbor == NeighborState::Full;
+        self.ospf_neighbors.iter().filter(move |(_, (_, state))| is_full(state)).filter_map(
+            |((port, address), _)| {
+                let all = self.identity.adjacencies?;
+                let own = addressing::adjacency_address(all, interface_id(*port))?;
+                Some((RouteNextHop { port: *port, address: *address }, own))
+            },
+        )
     }
 
     /// Own addresses beyond one link, the loopback first.
@@ -112,13 +134,18 @@ impl ControlPlane {
         addresses
     }
 
-    /// The loopback, and the prefixes of LAN ports that have carrier.
+    /// The loopback, the adjacencies, and the prefixes of LAN ports that have carrier.
     fn advertised_prefixes(&self) -> Vec<AdvertisedPrefix> {
         let mut prefixes: BTreeSet<AdvertisedPrefix> = BTreeSet::new();
         prefixes.extend(self.identity.loopback.map(|address| AdvertisedPrefix {
             prefix: Ipv6Prefix::host(address),
             metric: 0,
             is_local_address: true,
+        }));
+        prefixes.extend(self.identity.adjacencies.map(|prefix| AdvertisedPrefix {
+            prefix,
+            metric: 0,
+            is_local_address: false,
         }));
         let lan = self.ports.values().filter(|p| p.role() == PortRole::Lan && p.is_up);
         for state in lan {

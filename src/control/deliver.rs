@@ -67,6 +67,7 @@ impl ControlPlane {
                     if let Some(state) = self.ospf_neighbors.remove(&(port, from)) {
                         self.ospf_neighbors.insert((port, to), state);
                         self.draw_testament();
+                        self.connect(now);
                     }
                 }
                 ospf::Action::Notice(notice) => {
@@ -178,6 +179,9 @@ impl ControlPlane {
             self.mark_alive(change.port, change.address);
         }
         self.draw_testament();
+        if is_down || change.to == NeighborState::Full || change.from == NeighborState::Full {
+            self.connect(now);
+        }
         let event = report::neighbor_changed(now, change, &self.ports);
         self.event(event);
     }

@@ -23,7 +23,7 @@ use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
 use crate::config::{Config, addressing};
-use crate::fib::Forwarding;
+use crate::fib::{Forwarding, RepairAddresses};
 use crate::proto::nd::{self, Nd};
 use crate::proto::ospf::{self, NeighborState, Ospf};
 use crate::rib::Rib;
@@ -35,9 +35,13 @@ use std::collections::{BTreeMap, VecDeque};
 pub const UNREACHABLE_PER_SECOND_MAX: u32 = 100;
 
 /// A neighbour is a next hop and a group; what the RIB holds back of both for numbers that old
-/// worlds still know, and for sets of neighbours, is the rest.
-const _: () = assert!(nd::limits::ENTRIES_MAX < crate::rib::table::NEXT_HOPS_MAX);
-const _: () = assert!(nd::limits::ENTRIES_MAX * 2 < crate::rib::table::GROUPS_MAX);
+/// worlds still know, and for sets of neighbours, is the rest. Repairs have room of their own.
+const _: () = assert!(
+    nd::limits::ENTRIES_MAX + crate::rib::table::REPAIRS_MAX < crate::rib::table::NEXT_HOPS_MAX
+);
+const _: () = assert!(
+    nd::limits::ENTRIES_MAX * 2 + crate::rib::table::REPAIRS_MAX < crate::rib::table::GROUPS_MAX
+);
 
 crate::counters! {
     /// What the control plane itself counted.
@@ -67,6 +71,8 @@ pub struct ControlOptions {
 pub(super) struct Identity {
     pub router_id: Option<RouterId>,
     pub loopback: Option<Ipv6Addr>,
+    /// The router's adjacency addresses, a /112.
+    pub adjacencies: Option<Ipv6Prefix>,
     /// What the whole cluster is numbered from: the ULA, then the global prefix.
     pub cluster: Vec<Ipv6Prefix>,
     /// This router's own /64 of each.
@@ -86,9 +92,15 @@ impl Identity {
         Self {
             router_id: Some(config.ospf.router_id.unwrap_or(addressing::router_id(number))),
             loopback: Some(addressing::loopback(cluster.ula, number)),
+            adjacencies: Some(addressing::adjacency_prefix(cluster.ula, number)),
             lan: whole.iter().map(lan).collect(),
             cluster: whole,
         }
+    }
+
+    /// The router's part in the repairs of its cluster.
+    pub(super) fn repair_addresses(&self) -> Option<RepairAddresses> {
+        Some(RepairAddresses::new(self.loopback?, self.adjacencies?))
     }
 }
 

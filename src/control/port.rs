@@ -15,6 +15,7 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::PortRole;
 use crate::base::time::{Duration, Instant};
 use crate::fib::Interface;
+use crate::fib::repair::REPAIR_OCTETS_MAX;
 use crate::proto::nd::{self, NdInterface, RaSettings};
 use crate::proto::ospf::{self, BACKBONE, InterfaceConfig, InterfaceKind};
 use core::net::Ipv6Addr;
@@ -22,6 +23,11 @@ use std::collections::BTreeSet;
 
 /// InfTransDelay of a cable inside a data centre: the least the RFC has (RFC 2328 App. C.3).
 const TRANSMIT_DELAY: Duration = Duration::from_secs(1);
+
+/// The number of a port in OSPF, and of its adjacency address.
+pub(super) fn interface_id(port: PortId) -> u32 {
+    u32::from(port.0) + 1
+}
 
 /// A port that is open.
 #[derive(Clone, Debug)]
@@ -49,6 +55,14 @@ impl PortState {
 
     pub(super) fn mtu(&self) -> u16 {
         self.attached.settings.mtu.min(self.attached.mtu_max)
+    }
+
+    /// The largest repaired packet: what the announced MTU and the headers make, as far as the
+    /// device carries it.
+    // Gap: what the neighbour's device carries is not known; RFC 2473 §7.1 has no answer for links
+    // whose ends differ. In a cluster they are alike.
+    pub(super) fn repair_mtu(&self) -> u16 {
+        self.mtu().saturating_add(REPAIR_OCTETS_MAX).min(self.attached.mtu_max)
     }
 
     pub(super) fn link_local(&self) -> Ipv6Addr {
@@ -198,6 +212,7 @@ impl ControlPlane {
             mac: state.attached.mac,
             vlan: state.attached.settings.vlan,
             mtu: state.mtu(),
+            repair_mtu: state.repair_mtu(),
             link_local: state.link_local(),
             icmp_source: icmp_source.unwrap_or_else(|| state.link_local()),
             is_up: state.is_up,
@@ -213,7 +228,7 @@ impl ControlPlane {
         let interface = Box::new(InterfaceConfig {
             name: state.attached.settings.name.clone(),
             kind: InterfaceKind::PointToPoint,
-            interface_id: u32::from(port.0) + 1,
+            interface_id: interface_id(port),
             area: BACKBONE,
             instance_id: 0,
             link_local: state.link_local(),

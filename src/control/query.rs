@@ -19,7 +19,7 @@ use crate::api::show::{
     OspfNeighborRow, OspfRouteRow, PortRow, RouteRow, ShowReply, SpfRow, VersionRow,
 };
 use crate::base::counters::CounterInfo;
-use crate::base::ids::{GroupId, PortId};
+use crate::base::ids::{GroupId, NextHopId, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{RouteNextHop, RouteTarget};
 use crate::base::time::{Duration, Instant};
@@ -243,12 +243,14 @@ impl ControlPlane {
         let target = match &route.body.target {
             RouteTarget::Via(_) | RouteTarget::Recursive(_) => "via",
             RouteTarget::OnLink(_) => "on-link",
+            RouteTarget::Cross(_) => "adjacency",
             RouteTarget::Local => "local",
             RouteTarget::Unreachable => "unreachable",
             RouteTarget::Blackhole => "blackhole",
         };
         let next_hops = match (&route.way, &route.body.target) {
-            (Some(Way::Forward(ways)), _) => self.next_hop_rows(ways),
+            (Some(Way::Forward { members, .. }), _) => self.next_hop_rows(members),
+            (_, RouteTarget::Cross(way)) => self.next_hop_rows(&[*way]),
             (Some(Way::OnLink(port)), _) | (None, RouteTarget::OnLink(port)) => {
                 vec![self.port_hop(*port)]
             }
@@ -301,20 +303,20 @@ impl ControlPlane {
 
     fn fib_row(&self, prefix: Ipv6Prefix, group: GroupId) -> FibRow {
         let (target, next_hops) = match self.world.group(group) {
-            NextHopGroup::Forward { members, .. } => {
-                let ways: Vec<RouteNextHop> = members
-                    .iter()
-                    .filter_map(|member| self.world.next_hop(*member))
-                    .map(|hop| RouteNextHop { port: hop.port, address: hop.address })
-                    .collect();
-                ("forward", self.next_hop_rows(&ways))
-            }
+            NextHopGroup::Forward { members, .. } => ("forward", self.hop_rows(members)),
+            NextHopGroup::Cross(next_hop) => ("adjacency", self.hop_rows(&[*next_hop])),
             NextHopGroup::OnLink(port) => ("on-link", vec![self.port_hop(*port)]),
             NextHopGroup::Local => ("local", Vec::new()),
             NextHopGroup::Unreachable => ("unreachable", Vec::new()),
             NextHopGroup::Blackhole => ("blackhole", Vec::new()),
         };
         FibRow { prefix, group: group.0, target: target.to_owned(), next_hops }
+    }
+
+    fn hop_rows(&self, numbers: &[NextHopId]) -> Vec<NextHopRow> {
+        let hops = numbers.iter().filter_map(|number| self.world.next_hop(*number));
+        let ways = hops.map(|hop| RouteNextHop { port: hop.port, address: hop.address });
+        self.next_hop_rows(&ways.collect::<Vec<_>>())
     }
 
     fn error_rows(&self, all: bool) -> Vec<ErrorRow> {

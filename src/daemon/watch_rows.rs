@@ -72,6 +72,20 @@ fn step_row(step: &Step, names: &Names) -> StepRow {
                 format!("hop limit {hop_limit}, to {destination} on {}", name(port, names));
         }
         Detail::Rewrite { port, .. } => row.detail = format!("for {}", name(port, names)),
+        // What was refused has no headers.
+        Detail::Encapsulated { header_count, segment, port, hop_limit }
+            if matches!(step.verdict, Verdict::Passed(NodeId::PortOutput | NodeId::NdResolve)) =>
+        {
+            let (port, to) = (name(port, names), format!("{header_count} headers, to {segment}"));
+            row.detail = format!("{to}, hop limit {hop_limit}, on {port}");
+        }
+        Detail::Encapsulated { port, .. } => row.detail = format!("for {}", name(port, names)),
+        Detail::Decapsulated { source, destination, hop_limit }
+            if matches!(step.verdict, Verdict::Passed(_)) =>
+        {
+            row.detail = format!("{source} to {destination} inside, hop limit {hop_limit}");
+        }
+        Detail::Decapsulated { .. } => {}
         Detail::Answer { kind, code, destination }
             if matches!(step.verdict, Verdict::Passed(_)) =>
         {
@@ -120,6 +134,7 @@ fn lookup_row(lookup: &Lookup, names: &Names) -> LookupRow {
             row.port = Some(name(port, names));
             "on_link"
         }
+        Target::Adjacency => "adjacency",
         Target::Local => "local",
         Target::Unreachable => "unreachable",
         Target::Blackhole => "blackhole",
@@ -141,6 +156,7 @@ fn lookup_text(lookup: &Lookup, names: &Names) -> String {
         }
         Target::Dead { member_count } => format!("{member_count} next hops, all down"),
         Target::OnLink(port) => format!("on the link of {}", name(port, names)),
+        Target::Adjacency => "an adjacency, for tunnels only".to_owned(),
         Target::Local => "this router".to_owned(),
         Target::Unreachable => "unreachable".to_owned(),
         Target::Blackhole => "blackhole".to_owned(),

@@ -81,6 +81,10 @@ pub struct LcoreCounters {
     pub injected: Cell,
     /// ICMPv6 errors made, each from a packet that is counted as dropped.
     pub generated: Cell,
+    /// Packets that went by a backup, since nobody of their group lived.
+    pub repaired: Cell,
+    /// Packets taken out of the tunnel of a repair.
+    pub decapsulated: Cell,
     /// Copies of packets made for taps.
     pub copied: Cell,
     /// Copies that their tap has.
@@ -108,6 +112,8 @@ impl LcoreCounters {
             sleeps: Cell::default(),
             injected: Cell::default(),
             generated: Cell::default(),
+            repaired: Cell::default(),
+            decapsulated: Cell::default(),
             copied: Cell::default(),
             captured: Cell::default(),
             capture_lost: Cell::default(),
@@ -204,6 +210,8 @@ impl LcoreCounters {
             sleeps: self.sleeps.get(),
             injected: self.injected.get(),
             generated: self.generated.get(),
+            repaired: self.repaired.get(),
+            decapsulated: self.decapsulated.get(),
             copied: self.copied.get(),
             captured: self.captured.get(),
             capture_lost: self.capture_lost.get(),
@@ -262,6 +270,10 @@ pub struct LcoreSnapshot {
     pub injected: u64,
     /// ICMPv6 errors made.
     pub generated: u64,
+    /// Packets that went by a backup.
+    pub repaired: u64,
+    /// Packets taken out of the tunnel of a repair.
+    pub decapsulated: u64,
     /// Copies made for taps.
     pub copied: u64,
     /// Copies that their tap has.
@@ -340,6 +352,8 @@ impl LcoreSnapshot {
         self.sleeps += other.sleeps;
         self.injected += other.injected;
         self.generated += other.generated;
+        self.repaired += other.repaired;
+        self.decapsulated += other.decapsulated;
         self.copied += other.copied;
         self.captured += other.captured;
         self.capture_lost += other.capture_lost;

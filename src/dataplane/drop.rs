@@ -133,6 +133,36 @@ reasons! {
     PuntPolicedUnresolved: "punt_policed_unresolved",
         "Packets to unresolved neighbours of one port above their rate: a scan, for example.";
     PuntPolicedHost: "punt_policed_host", "Packets for the host above the rate of their class.";
+    RepairPort: "repair_port",
+        "A tunnel of a repair from a port that is no fabric port, or from the host.";
+    RepairSource: "repair_source",
+        "A tunnel of a repair that comes from no loopback of another router that is reachable.";
+    RepairInnerTruncated: "repair_inner_truncated",
+        "A tunnel of a repair with less than an IPv6 header inside.";
+    RepairInnerVersion: "repair_inner_version",
+        "A tunnel of a repair whose inner packet is not of version 6.";
+    RepairInnerLength: "repair_inner_length",
+        "A tunnel of a repair whose inner packet is not as long as what is in the tunnel.";
+    RepairInnerHopLimit: "repair_inner_hop_limit",
+        "A tunnel of a repair in which no hop is left to the packet.";
+    RepairInnerSource: "repair_inner_source",
+        "A tunnel of a repair with a source inside that no link but its own may see.";
+    RepairInnerDestination: "repair_inner_destination",
+        "A tunnel of a repair with a destination inside that is not routed.";
+    RepairCongestion: "repair_congestion",
+        "Congestion on the way of a repair, and a sender that can only hear of it by loss \
+         (RFC 6040 §4.2).";
+    RepairHeaders: "repair_headers", "More headers for this router than a repair has.";
+    RepairAdjacencyUnknown: "repair_adjacency_unknown",
+        "A tunnel of a repair to an adjacency that this router does not have, or not any more.";
+    RepairAdjacencyDead: "repair_adjacency_dead",
+        "A tunnel of a repair to an adjacency that is down: a second failure.";
+    AdjacencyNotTunnel: "adjacency_not_tunnel",
+        "To an adjacency address, which takes nothing but tunnels of repairs; answered.";
+    RepairTooBig: "repair_too_big",
+        "Longer than what the next link carries with the headers of a repair; answered.";
+    RepairedAlready: "repaired_already",
+        "Every next hop is down and the packet is repaired already: a second failure.";
     GraphOverflow: "graph_overflow", "More than a burst waited for one node; an error of ours.";
 }
 

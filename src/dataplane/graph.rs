@@ -4,9 +4,14 @@
 //! [`run_graph`]. What a node does stands in its own file under `node/`.
 //!
 //! A node looks at every packet of its burst. What it leaves in the burst goes to the next node of
-//! the fixed order without being moved; what it takes out goes to the queue of another node. The
-//! second half of the order is the way of the exceptions: local packets, answers, their lookup,
-//! punts and drops.
+//! the fixed order without being moved; what it takes out goes to the queue of another node. Behind
+//! the way of nearly all packets come the exceptions: what arrives in the tunnel of a repair and
+//! its lookup, what leaves in one, local packets, answers, their lookup, punts and drops. A burst
+//! that has left ends the round.
+//!
+//! Lookups: a packet has its own and that of the answer it becomes (STYLE §9). For what arrives in
+//! a tunnel for this router the outer header is not looked up: `ipv6-input` knows its destination,
+//! and the lookup is that of the packet inside.
 //!
 //! *Invariants*: no node makes a packet out of nothing, so at most one burst is inside and no queue
 //! overflows. A packet goes only along an edge of [`NodeId::successors`] (asserted in debug
@@ -36,8 +41,12 @@ pub enum NodeId {
     EthernetInput,
     /// The checks of RFC 8200 and of the address scopes.
     Ipv6Input,
+    /// Out of the tunnels of repairs.
+    RepairDecap,
     /// Destination to next hop, a burst at once.
     Ipv6Lookup,
+    /// Into the tunnels of repairs.
+    RepairEncap,
     /// Packets for the router itself.
     Ipv6Local,
     /// Answers to echo requests.
@@ -60,17 +69,25 @@ pub enum NodeId {
 pub const NODE_COUNT: usize = NodeId::ALL.len();
 
 /// The order in which a burst runs through the nodes; see the text above.
-pub(super) const ORDER: [NodeId; 15] = [
+pub(super) const ORDER: [NodeId; 23] = [
     NodeId::EthernetInput,
     NodeId::Ipv6Input,
     NodeId::Ipv6Lookup,
     NodeId::Ipv6Rewrite,
+    NodeId::PortOutput,
+    NodeId::RepairDecap,
+    NodeId::Ipv6Lookup,
+    NodeId::Ipv6Rewrite,
+    NodeId::PortOutput,
+    NodeId::RepairEncap,
     NodeId::PortOutput,
     NodeId::Ipv6Local,
     NodeId::Icmpv6Echo,
     NodeId::Icmpv6Error,
     NodeId::Ipv6Lookup,
     NodeId::Ipv6Rewrite,
+    NodeId::PortOutput,
+    NodeId::RepairEncap,
     NodeId::PortOutput,
     NodeId::Ipv6Local,
     NodeId::NdResolve,
@@ -84,7 +101,9 @@ impl NodeId {
         Self::PortInput,
         Self::EthernetInput,
         Self::Ipv6Input,
+        Self::RepairDecap,
         Self::Ipv6Lookup,
+        Self::RepairEncap,
         Self::Ipv6Local,
         Self::Icmpv6Echo,
         Self::Icmpv6Error,
@@ -101,7 +120,9 @@ impl NodeId {
             Self::PortInput => "port-input",
             Self::EthernetInput => "ethernet-input",
             Self::Ipv6Input => "ipv6-input",
+            Self::RepairDecap => "repair-decap",
             Self::Ipv6Lookup => "ipv6-lookup",
+            Self::RepairEncap => "repair-encap",
             Self::Ipv6Local => "ipv6-local",
             Self::Icmpv6Echo => "icmpv6-echo",
             Self::Icmpv6Error => "icmpv6-error",
@@ -120,15 +141,20 @@ impl NodeId {
                 &[Self::EthernetInput, Self::Ipv6Input, Self::PortOutput, Self::Drop]
             }
             Self::EthernetInput => &[Self::Ipv6Input, Self::Drop],
-            Self::Ipv6Input => &[Self::Ipv6Lookup, Self::Ipv6Local, Self::Drop],
-            Self::Ipv6Lookup => {
-                &[Self::Ipv6Rewrite, Self::Ipv6Local, Self::Icmpv6Error, Self::Drop]
-            }
+            Self::Ipv6Input => &[Self::Ipv6Lookup, Self::RepairDecap, Self::Ipv6Local, Self::Drop],
+            Self::RepairDecap => &[Self::Ipv6Lookup, Self::Ipv6Rewrite, Self::Drop],
+            Self::Ipv6Lookup => &[
+                Self::Ipv6Rewrite,
+                Self::RepairEncap,
+                Self::Ipv6Local,
+                Self::Icmpv6Error,
+                Self::Drop,
+            ],
             Self::Ipv6Local => &[Self::Punt, Self::Icmpv6Echo, Self::Icmpv6Error, Self::Drop],
             Self::Icmpv6Echo | Self::Icmpv6Error => {
                 &[Self::Ipv6Lookup, Self::PortOutput, Self::Drop]
             }
-            Self::Ipv6Rewrite => {
+            Self::Ipv6Rewrite | Self::RepairEncap => {
                 &[Self::PortOutput, Self::NdResolve, Self::Icmpv6Error, Self::Drop]
             }
             Self::NdResolve | Self::PortOutput | Self::Punt => &[Self::Drop],
@@ -147,7 +173,11 @@ impl NodeId {
         let mut text = String::from("flowchart TD\n");
         for node in Self::ALL {
             for (position, to) in node.successors().iter().enumerate() {
-                let is_main = position == 0 && !matches!(node, Self::Ipv6Local | Self::Icmpv6Echo);
+                let is_aside = matches!(
+                    node,
+                    Self::RepairDecap | Self::RepairEncap | Self::Ipv6Local | Self::Icmpv6Echo
+                );
+                let is_main = position == 0 && !is_aside;
                 let arrow = if is_main && *to != Self::Drop { "==>" } else { "-->" };
                 text += &format!("    {} {arrow} {}\n", node.name(), to.name());
             }
@@ -192,6 +222,8 @@ pub struct Complaint {
 /// Where a node puts packets: a queue per node. One per worker.
 pub struct Next<B> {
     queues: [Burst<B>; NODE_COUNT],
+    /// Packets in all of them.
+    queued: usize,
     counters: Arc<LcoreCounters>,
     pub(super) current: NodeId,
     /// Who looks on.
@@ -202,7 +234,7 @@ impl<B: PacketBuf> Next<B> {
     /// Empty queues.
     pub fn new(counters: Arc<LcoreCounters>) -> Self {
         let queues = core::array::from_fn(|_| Burst::new());
-        Self { queues, counters, current: NodeId::PortInput, watch: Watch::default() }
+        Self { queues, queued: 0, counters, current: NodeId::PortInput, watch: Watch::default() }
     }
 
     /// Puts the packet of `slot` into the queue of `to`.
@@ -219,7 +251,9 @@ impl<B: PacketBuf> Next<B> {
             debug_assert!(false, "{to:?} overflows");
             self.counters.count_drops(DropReason::GraphOverflow, 1);
             drop(packet);
+            return;
         }
+        self.queued += 1;
     }
 
     /// Drops the packet of `slot`.
@@ -277,6 +311,7 @@ impl<B: PacketBuf> Next<B> {
         if queue.is_empty() {
             return;
         }
+        self.queued -= queue.len();
         if burst.is_empty() {
             core::mem::swap(burst, queue);
         } else {
@@ -292,6 +327,9 @@ pub fn run_graph<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next:
     for id in ORDER {
         next.collect(id, burst);
         if burst.is_empty() {
+            if next.queued == 0 {
+                break;
+            }
             continue;
         }
         let packets = burst.len();
@@ -315,7 +353,9 @@ pub(super) fn run_node<B: PacketBuf>(
     match id {
         NodeId::EthernetInput => node::ethernet_input(ctx, burst, next),
         NodeId::Ipv6Input => node::ipv6_input(ctx, burst, next),
+        NodeId::RepairDecap => node::repair_decap(ctx, burst, next),
         NodeId::Ipv6Lookup => node::ipv6_lookup(ctx, burst, next),
+        NodeId::RepairEncap => node::repair_encap(ctx, burst, next),
         NodeId::Ipv6Local => node::ipv6_local(ctx, burst, next),
         NodeId::Icmpv6Echo => node::icmpv6_echo(ctx, burst, next),
         NodeId::Icmpv6Error => node::icmpv6_error(ctx, burst, next),

@@ -68,6 +68,26 @@ pub enum Detail {
         /// Destination MAC.
         destination: MacAddress,
     },
+    /// `repair-encap`: the headers that were put on.
+    Encapsulated {
+        /// How many.
+        header_count: u16,
+        /// Destination of the outermost.
+        segment: Ipv6Addr,
+        /// The port it is for.
+        port: PortId,
+        /// Hop limit it leaves with.
+        hop_limit: u8,
+    },
+    /// `repair-decap`: the packet that was inside.
+    Decapsulated {
+        /// Its source.
+        source: Ipv6Addr,
+        /// Its destination.
+        destination: Ipv6Addr,
+        /// Hop limit that is left to it.
+        hop_limit: u8,
+    },
     /// `icmpv6-echo`, `icmpv6-error`: the answer that it became.
     Answer {
         /// Type.
@@ -113,6 +133,8 @@ pub enum Target {
     },
     /// The destination itself is a neighbour here.
     OnLink(PortId),
+    /// An adjacency of the router, for tunnels only.
+    Adjacency,
     /// The router.
     Local,
     /// Nothing.
@@ -283,6 +305,17 @@ fn detail<B: PacketBuf>(id: NodeId, world: &Forwarding, packet: Option<&B>) -> D
             },
             Err(_) => Detail::Nothing,
         },
+        NodeId::RepairEncap => Detail::Encapsulated {
+            header_count: header_count(world, meta.next_hop),
+            segment: view.destination(),
+            port: meta.out_port,
+            hop_limit: view.hop_limit(),
+        },
+        NodeId::RepairDecap => Detail::Decapsulated {
+            source: view.source(),
+            destination: view.destination(),
+            hop_limit: view.hop_limit(),
+        },
         NodeId::Icmpv6Echo | NodeId::Icmpv6Error => match octets.get(HEADER_OCTETS..) {
             Some([kind, code, ..]) => {
                 Detail::Answer { kind: *kind, code: *code, destination: view.destination() }
@@ -291,6 +324,12 @@ fn detail<B: PacketBuf>(id: NodeId, world: &Forwarding, packet: Option<&B>) -> D
         },
         _ => Detail::Nothing,
     }
+}
+
+/// How many headers a next hop puts on.
+fn header_count(world: &Forwarding, next_hop: NextHopId) -> u16 {
+    let found = world.next_hop(next_hop).and_then(|next_hop| next_hop.encapsulation.as_deref());
+    found.map_or(0, |found| u16::try_from(found.segments().len()).unwrap_or(u16::MAX))
 }
 
 fn lookup(world: &Forwarding, meta: &PacketMeta, destination: Ipv6Addr) -> Lookup {
@@ -307,6 +346,7 @@ fn lookup(world: &Forwarding, meta: &PacketMeta, destination: Ipv6Addr) -> Looku
             _ => Target::Dead { member_count: count(members) },
         },
         NextHopGroup::OnLink(port) => Target::OnLink(*port),
+        NextHopGroup::Cross(_) => Target::Adjacency,
         NextHopGroup::Local => Target::Local,
         NextHopGroup::Unreachable => Target::Unreachable,
         NextHopGroup::Blackhole => Target::Blackhole,

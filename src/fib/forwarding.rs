@@ -9,7 +9,7 @@
 use crate::base::ids::{GroupId, NextHopId};
 use crate::fib::group_table::GroupTable;
 use crate::fib::interface_table::InterfaceTable;
-use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup};
+use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup, pick};
 use crate::fib::table::Fib;
 use std::sync::Arc;
 
@@ -56,9 +56,17 @@ impl Forwarding {
     }
 
     /// Who takes the flows of a dead member, or of a group none of whose buckets was looked at;
-    /// `None` when nobody lives and for groups that do not forward. The flows of living members
+    /// `None` when no member lives and for groups that do not forward. The flows of living members
     /// stay where they are.
     pub fn replacement(&self, id: GroupId, flow_hash: u32) -> Option<NextHopId> {
-        self.group(id).member(flow_hash, |member| self.liveness.is_alive(member))
+        let NextHopGroup::Forward { buckets, .. } = self.group(id) else { return None };
+        pick(buckets, flow_hash, |member| self.liveness.is_alive(member))
+    }
+
+    /// Who stands in for a group none of whose members lives; `None` where there is nobody, or not
+    /// any more.
+    pub fn backup(&self, id: GroupId) -> Option<NextHopId> {
+        let NextHopGroup::Forward { backup, .. } = self.group(id) else { return None };
+        backup.filter(|backup| self.liveness.is_alive(*backup))
     }
 }

@@ -1,12 +1,13 @@
 //! What an lcore must know of each port.
 //!
-//! Owns [`Interface`] and [`InterfaceTable`]; written by the control thread as part of
-//! `Forwarding`.
+//! Owns [`Interface`] and [`InterfaceTable`], with the router's own addresses for repairs; written
+//! by the control thread as part of `Forwarding`.
 //!
 //! *Invariants*: an interface stands at the index of its [`PortId`]; holes are `None`.
 
 use crate::base::ids::{MacAddress, PORT_MAX, PortId};
 use crate::base::route::PortRole;
+use crate::fib::repair::RepairAddresses;
 use core::net::Ipv6Addr;
 
 /// The facts of one port.
@@ -22,6 +23,8 @@ pub struct Interface {
     pub vlan: Option<u16>,
     /// Largest IPv6 packet it sends, in octets.
     pub mtu: u16,
+    /// Largest repaired packet it sends, headers included, in octets: what the device carries.
+    pub repair_mtu: u16,
     /// Its link-local address.
     pub link_local: Ipv6Addr,
     /// Source of ICMPv6 errors about packets that came in here (RFC 4443 §2.2): an address of the
@@ -31,10 +34,11 @@ pub struct Interface {
     pub is_up: bool,
 }
 
-/// All ports of the router.
+/// All ports of the router, and what it is in repairs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InterfaceTable {
     slots: Vec<Option<Interface>>,
+    repair: Option<RepairAddresses>,
 }
 
 impl InterfaceTable {
@@ -62,6 +66,17 @@ impl InterfaceTable {
         if let Some(slot) = self.slots.get_mut(port.index()) {
             *slot = None;
         }
+    }
+
+    /// The router's part in repairs; `None` where it has no cluster.
+    #[inline]
+    pub const fn repair_addresses(&self) -> Option<&RepairAddresses> {
+        self.repair.as_ref()
+    }
+
+    /// Sets the router's part in repairs.
+    pub const fn set_repair_addresses(&mut self, addresses: Option<RepairAddresses>) {
+        self.repair = addresses;
     }
 
     /// The ports in order.

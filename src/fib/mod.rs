@@ -1,8 +1,9 @@
 //! All that an lcore reads: prefixes, next hops, ports, in one immutable snapshot.
 //!
 //! Read [`forwarding`] (the snapshot), [`table`] (longest-prefix match: its shape), then `lookup`
-//! (the search in a block) and `update` (changes), [`next_hop`] (groups, rewrites, liveness)
-//! with [`group_table`], [`interface_table`]. [`oracle`] is what the table is compared with.
+//! (the search in a block) and `update` (changes), [`next_hop`] (groups, rewrites, liveness) with
+//! [`group_table`], [`repair`] (the headers of a repair), [`interface_table`]. [`oracle`] is what
+//! the table is compared with.
 //!
 //! Absent on purpose: who wrote it and why. Routes with their sources live in `rib`.
 
@@ -14,6 +15,7 @@ pub mod interface_table;
 mod lookup;
 pub mod next_hop;
 pub mod oracle;
+pub mod repair;
 mod routes;
 pub mod simd;
 pub mod table;
@@ -23,4 +25,5 @@ pub use forwarding::Forwarding;
 pub use group_table::GroupTable;
 pub use interface_table::{Interface, InterfaceTable};
 pub use next_hop::{Adjacency, GROUP_NO_ROUTE, Liveness, NextHop, NextHopGroup};
+pub use repair::{Encapsulation, RepairAddresses, RepairScope};
 pub use table::Fib;

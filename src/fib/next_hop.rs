@@ -11,6 +11,7 @@
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
 use crate::base::prng::Prng;
 use crate::base::route::ECMP_WIDTH_MAX;
+use crate::fib::repair::Encapsulation;
 use core::net::Ipv6Addr;
 use core::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
@@ -41,8 +42,8 @@ impl Adjacency {
     }
 }
 
-/// One way out: a neighbour on a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One way out: a neighbour on a port, perhaps through a tunnel.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextHop {
     /// The port the packet leaves by.
     pub port: PortId,
@@ -50,6 +51,9 @@ pub struct NextHop {
     pub address: Ipv6Addr,
     /// The rewrite, or `None` while the neighbour is not resolved: packets are punted for ND.
     pub adjacency: Option<Adjacency>,
+    /// Headers to put on first, of backups that are tunnels; out of line, since plain packets never
+    /// look at them.
+    pub encapsulation: Option<Arc<Encapsulation>>,
 }
 
 /// What happens to a packet whose lookup ended here.
@@ -65,12 +69,14 @@ pub enum NextHopGroup {
         weights: Arc<[u8]>,
         /// Hash bucket to member.
         buckets: Arc<[NextHopId]>,
-        /// Where packets go while no member lives, computed before it happens.
-        // Gap: nobody computes one yet; it comes with fast repair (RFC 5286).
+        /// Where packets go while no member lives, computed before it happens (RFC 5286).
         backup: Option<NextHopId>,
     },
     /// The destination is a neighbour on this link whose address is not resolved: punt for ND.
     OnLink(PortId),
+    /// An adjacency address of the router: what is tunnelled to it leaves by this next hop, and
+    /// nothing else may go there.
+    Cross(NextHopId),
     /// The router's own address.
     Local,
     /// No route: Destination Unreachable, code 0 (RFC 4443 §3.1).

@@ -45,6 +45,8 @@ impl PacketMeta {
     pub const INJECTED: u16 = 1;
     /// The destination MAC was a group address: no ICMPv6 error may answer it (RFC 4443 §2.4(e)).
     pub const LINK_MULTICAST: u16 = 2;
+    /// It came in a tunnel of a repair, whose end was here: nobody repairs it again.
+    pub const REPAIRED: u16 = 4;
 
     /// The facts of a packet that just arrived on `port`.
     pub const fn arrived(port: PortId) -> Self {

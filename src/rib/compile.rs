@@ -12,9 +12,9 @@
 
 use crate::base::ids::{GroupId, PortId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::RouteTarget;
+use crate::base::route::{RouteBody, RouteTarget};
 use crate::fib::Forwarding;
-use crate::rib::resolve::gateway_members;
+use crate::rib::resolve::{Way, resolve_gateway};
 use crate::rib::table::{Installed, Rib, RibEntry};
 use core::net::Ipv6Addr;
 use std::collections::BTreeSet;
@@ -39,10 +39,11 @@ impl Rib {
         for prefix in core::mem::take(&mut self.dirty) {
             self.decide(prefix, &mut outcome);
         }
+        let mut is_any_free = false;
         for group in &outcome.released {
-            self.groups.release(*group, &mut self.next_hops, self.epoch + 1);
+            is_any_free |= self.groups.release(*group, &mut self.next_hops, self.epoch + 1);
         }
-        if !outcome.released.is_empty() {
+        if is_any_free {
             // Groups are free at once; whoever waits for one is served in the next compilation.
             self.dirty.append(&mut self.starved);
         }
@@ -81,8 +82,8 @@ impl Rib {
             return;
         }
         for (prefix, entry) in &self.entries {
-            let mut targets = entry.candidates.iter().map(|candidate| &candidate.body.target);
-            if targets.any(|target| mentions(target, &stale)) {
+            let mut bodies = entry.candidates.iter().map(|candidate| &candidate.body);
+            if bodies.any(|body| mentions(body, &stale)) {
                 self.dirty.insert(*prefix);
             }
         }
@@ -99,13 +100,29 @@ impl Rib {
                 let (prefix, entry) = self.at_or_before(bound)?;
                 Some((prefix, entry.candidates.as_slice()))
             };
-            let members = gateway_members(address, candidates, &self.interfaces);
+            let resolved = resolve_gateway(address, candidates, &self.interfaces);
             if let Some(gateway) = self.gateways.get_mut(&address)
-                && gateway.members != members
+                && gateway.resolved != resolved
             {
-                gateway.members = members;
+                gateway.resolved = resolved;
                 self.dirty.extend(gateway.users.iter().copied());
             }
+        }
+    }
+
+    /// The group of a way; without its repair where there are no numbers for that, and tried again
+    /// when some become free.
+    fn acquire(&mut self, prefix: Ipv6Prefix, way: Way, old: Option<GroupId>) -> Option<GroupId> {
+        let (next_hops, epoch) = (&mut self.next_hops, self.epoch + 1);
+        let group = self.groups.acquire(&way, old, next_hops, epoch);
+        match way {
+            Way::Forward { members, repair: Some(_) } if group.is_none() => {
+                self.counters.repairs_exhausted += 1;
+                self.starved.insert(prefix);
+                let plain = Way::Forward { members, repair: None };
+                self.groups.acquire(&plain, old, next_hops, epoch)
+            }
+            _ => group,
         }
     }
 
@@ -117,19 +134,15 @@ impl Rib {
         let winner = self.winner(entry).map(|(candidate, way)| (candidate.source, way));
         let new = match winner {
             None => None,
-            Some((source, way)) => {
-                let old_group = old.map(|old| old.group);
-                let next_hops = &mut self.next_hops;
-                match self.groups.acquire(&way, old_group, next_hops, self.epoch + 1) {
-                    Some(group) => Some(Installed { source, group }),
-                    None => {
-                        // No number: the route is left out, the next shorter prefix serves.
-                        self.counters.numbers_exhausted += 1;
-                        self.starved.insert(prefix);
-                        None
-                    }
+            Some((source, way)) => match self.acquire(prefix, way, old.map(|old| old.group)) {
+                Some(group) => Some(Installed { source, group }),
+                None => {
+                    // No number: the route is left out, the next shorter prefix serves.
+                    self.counters.numbers_exhausted += 1;
+                    self.starved.insert(prefix);
+                    None
                 }
-            }
+            },
         };
         outcome.released.extend(old.map(|old| old.group));
         let (old_group, new_group) = (old.map(|old| old.group), new.map(|new| new.group));
@@ -146,11 +159,15 @@ impl Rib {
     }
 }
 
-/// Whether a target names one of `ports`.
-fn mentions(target: &RouteTarget, ports: &BTreeSet<PortId>) -> bool {
-    match target {
-        RouteTarget::Via(ways) => ways.iter().any(|way| ports.contains(&way.port)),
+/// Whether a route names one of `ports`.
+fn mentions(body: &RouteBody, ports: &BTreeSet<PortId>) -> bool {
+    match &body.target {
+        RouteTarget::Via(ways) => {
+            let repair = body.repair.iter().map(|repair| repair.via);
+            ways.iter().copied().chain(repair).any(|way| ports.contains(&way.port))
+        }
         RouteTarget::OnLink(port) => ports.contains(port),
+        RouteTarget::Cross(way) => ports.contains(&way.port),
         RouteTarget::Local
         | RouteTarget::Unreachable
         | RouteTarget::Blackhole

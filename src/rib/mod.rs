@@ -15,7 +15,7 @@ mod resolve;
 mod select;
 pub mod table;
 
-pub use resolve::Way;
+pub use resolve::{Path, Way};
 pub use table::{Rib, RibCounters, RibError, RibLimits, RibRoute};
 
 #[cfg(test)]

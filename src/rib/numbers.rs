@@ -1,7 +1,8 @@
 //! Numbers for next hops and groups, handed out and taken back.
 //!
-//! Owns [`NextHops`] (one number for each neighbour that a group uses, its rewrite, its flag) and
-//! [`Groups`] (one number for each [`Way`] that a prefix takes).
+//! Owns [`NextHops`] (one number for each [`Path`] that a group uses, its rewrite, its flag) and
+//! [`Groups`] (one number for each [`Way`] that a prefix takes). A tunnel is a next hop like any
+//! other: its flag falls with its port and its neighbour.
 //!
 //! A world is read with its own tables, so a group number may mean something else in the next
 //! world. The liveness flags are shared by all worlds: a next-hop number that went out of use is
@@ -9,12 +10,15 @@
 //!
 //! *Invariants*: a number in use has one key. A next hop is in use while a group has it, a group
 //! while a prefix has it. Group 0 is "no route" and never freed. A flag is up when port and
-//! neighbour both are.
+//! neighbour both are. Repairs take at most as many numbers as they are given, so that they cannot
+//! take those of the neighbours.
 
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
 use crate::base::route::RouteNextHop;
-use crate::fib::{Adjacency, GROUP_NO_ROUTE, GroupTable, Liveness, NextHop, NextHopGroup};
-use crate::rib::resolve::Way;
+use crate::fib::{
+    Adjacency, Encapsulation, GROUP_NO_ROUTE, GroupTable, Liveness, NextHop, NextHopGroup,
+};
+use crate::rib::resolve::{Path, Way};
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -28,7 +32,7 @@ pub(super) struct NextHops {
     /// Whether `table` changed since the last world.
     pub(super) is_changed: bool,
     /// Numbers in use or kept back.
-    numbers: BTreeMap<RouteNextHop, NextHopId>,
+    numbers: BTreeMap<Path, NextHopId>,
     /// How each number is used.
     uses: Vec<Use>,
     free: Vec<NextHopId>,
@@ -38,19 +42,25 @@ pub(super) struct NextHops {
     ports_up: BTreeSet<PortId>,
     ports_dead: BTreeSet<PortId>,
     dead: BTreeSet<RouteNextHop>,
+    /// Where repaired packets come from.
+    source: Option<Ipv6Addr>,
+    /// Numbers of tunnels.
+    tunnel_count: usize,
     limit: usize,
+    tunnels_max: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Use {
-    key: RouteNextHop,
+    key: Path,
     references: u32,
     /// The first world without it, when nobody uses it.
     released_in: u64,
 }
 
 impl NextHops {
-    pub(super) fn new(limit: usize) -> Self {
+    /// Room for `limit` next hops, of which `tunnels_max` may be tunnels.
+    pub(super) fn new(limit: usize, tunnels_max: usize) -> Self {
         Self {
             table: Arc::default(),
             liveness: Arc::new(Liveness::new(limit)),
@@ -63,7 +73,10 @@ impl NextHops {
             ports_up: BTreeSet::new(),
             ports_dead: BTreeSet::new(),
             dead: BTreeSet::new(),
+            source: None,
+            tunnel_count: 0,
             limit,
+            tunnels_max,
         }
     }
 
@@ -74,7 +87,8 @@ impl NextHops {
 
     /// Whether packets go to a neighbour; `None` where it has no number, because no group uses it.
     pub(super) fn is_alive(&self, key: RouteNextHop) -> Option<bool> {
-        self.numbers.get(&key).map(|number| self.liveness.is_alive(*number))
+        let number = self.paths_by(key).next().map(|(_, number)| number);
+        number.map(|number| self.liveness.is_alive(number))
     }
 
     /// Sets or forgets the MAC addresses towards a neighbour: its own and ours. Yields whether
@@ -93,8 +107,9 @@ impl NextHops {
             Some(rewrite) => self.rewrites.insert(key, rewrite),
             None => self.rewrites.remove(&key),
         };
-        if before != rewrite && self.numbers.contains_key(&key) {
-            self.write(key);
+        if before != rewrite {
+            let paths: Vec<Path> = self.paths_by(key).map(|(path, _)| path.clone()).collect();
+            paths.iter().for_each(|path| self.write(path));
         }
         true
     }
@@ -114,7 +129,7 @@ impl NextHops {
     /// Whether a neighbour answers; its flag changes at once. Yields whether there was room:
     /// neighbours that have a number always have it.
     pub(super) fn set_neighbor_alive(&mut self, key: RouteNextHop, is_alive: bool) -> bool {
-        let is_full = self.dead.len() >= self.limit && !self.numbers.contains_key(&key);
+        let is_full = self.dead.len() >= self.limit && self.paths_by(key).next().is_none();
         if !is_alive && is_full {
             return false;
         }
@@ -128,59 +143,89 @@ impl NextHops {
         self.set_port_up(port, false);
         self.ports_dead.remove(&port);
         self.dead.retain(|key| key.port != port);
-        let gone: Vec<RouteNextHop> = of_port(&self.rewrites, port).collect();
+        let (first, last) = ends_of(port);
+        let gone: Vec<RouteNextHop> =
+            self.rewrites.range(first..=last).map(|(key, _)| *key).collect();
         for key in gone {
             self.set_rewrite(key, None);
         }
     }
 
+    /// Sets the address that repaired packets come from.
+    pub(super) fn set_source(&mut self, source: Option<Ipv6Addr>) {
+        if core::mem::replace(&mut self.source, source) == source {
+            return;
+        }
+        let is_tunnel = |path: &&Path| !path.segments.is_empty();
+        let tunnels: Vec<Path> = self.numbers.keys().filter(is_tunnel).cloned().collect();
+        tunnels.iter().for_each(|path| self.write(path));
+    }
+
+    /// The paths by a neighbour that have a number, the plain one first.
+    fn paths_by(&self, via: RouteNextHop) -> impl Iterator<Item = (&Path, NextHopId)> {
+        let paths = self.numbers.range(Path::from(via)..);
+        paths.take_while(move |(path, _)| path.via == via).map(|(path, number)| (path, *number))
+    }
+
     fn flag_port(&self, port: PortId) {
-        for key in of_port(&self.numbers, port) {
-            self.flag(key);
+        let paths = self.numbers.range(Path::from(ends_of(port).0)..);
+        for (path, number) in paths.take_while(|(path, _)| path.via.port == port) {
+            self.liveness.set(*number, self.is_usable(path.via));
         }
     }
 
-    fn flag(&self, key: RouteNextHop) {
-        let is_alive = self.ports_up.contains(&key.port)
-            && !self.ports_dead.contains(&key.port)
-            && !self.dead.contains(&key);
-        if let Some(number) = self.numbers.get(&key) {
-            self.liveness.set(*number, is_alive);
+    fn flag(&self, via: RouteNextHop) {
+        for (_, number) in self.paths_by(via) {
+            self.liveness.set(number, self.is_usable(via));
         }
     }
 
-    /// One more use of a neighbour; `None` when all numbers are taken.
-    fn acquire(&mut self, key: RouteNextHop) -> Option<NextHopId> {
-        let number = match self.numbers.get(&key) {
+    /// What the flag of a neighbour's paths says.
+    fn is_usable(&self, via: RouteNextHop) -> bool {
+        self.ports_up.contains(&via.port)
+            && !self.ports_dead.contains(&via.port)
+            && !self.dead.contains(&via)
+    }
+
+    /// One more use of a path; `None` when all numbers are taken.
+    fn acquire(&mut self, path: &Path) -> Option<NextHopId> {
+        let number = match self.numbers.get(path) {
             Some(number) => *number,
-            None => self.take_number(key)?,
+            None => self.take_number(path)?,
         };
         self.uses[number.index()].references += 1;
         Some(number)
     }
 
-    fn take_number(&mut self, key: RouteNextHop) -> Option<NextHopId> {
+    fn take_number(&mut self, path: &Path) -> Option<NextHopId> {
+        let is_tunnel = !path.segments.is_empty();
+        if is_tunnel && self.tunnel_count >= self.tunnels_max {
+            return None;
+        }
         let number = match self.free.pop() {
             Some(number) => number,
             None if self.uses.len() < self.limit => NextHopId(u16::try_from(self.uses.len()).ok()?),
             None => return None,
         };
-        let unused = Use { key, references: 0, released_in: 0 };
+        self.tunnel_count += usize::from(is_tunnel);
+        let unused = Use { key: path.clone(), references: 0, released_in: 0 };
         match self.uses.get_mut(number.index()) {
             Some(used) => *used = unused,
             None => self.uses.push(unused),
         }
-        self.numbers.insert(key, number);
-        self.flag(key);
-        self.write(key);
+        self.numbers.insert(path.clone(), number);
+        self.liveness.set(number, self.is_usable(path.via));
+        self.write(path);
         Some(number)
     }
 
-    /// Brings the table up to date for one neighbour that has a number.
-    fn write(&mut self, key: RouteNextHop) {
-        let Some(number) = self.numbers.get(&key) else { return };
-        let adjacency = self.rewrites.get(&key).copied();
-        let next_hop = NextHop { port: key.port, address: key.address, adjacency };
+    /// Brings the table up to date for one path that has a number.
+    fn write(&mut self, path: &Path) {
+        let Some(number) = self.numbers.get(path) else { return };
+        let RouteNextHop { port, address } = path.via;
+        let adjacency = self.rewrites.get(&path.via).copied();
+        let made = self.source.and_then(|source| Encapsulation::new(source, &path.segments));
+        let next_hop = NextHop { port, address, adjacency, encapsulation: made.map(Arc::new) };
         let table = Arc::make_mut(&mut self.table);
         match table.get_mut(number.index()) {
             Some(slot) => *slot = next_hop,
@@ -204,10 +249,11 @@ impl NextHops {
     pub(super) fn reclaimed(&mut self, oldest: u64) -> usize {
         let mut freed = 0;
         while let Some((_, number)) = self.kept_back.pop_front_if(|(epoch, _)| *epoch <= oldest) {
-            let used = self.uses[number.index()];
+            let used = &self.uses[number.index()];
             // Used again since, or released again later: a younger note in the queue speaks for it.
             let is_unused = used.references == 0 && used.released_in <= oldest;
             if is_unused && self.numbers.get(&used.key) == Some(&number) {
+                self.tunnel_count -= usize::from(!used.key.segments.is_empty());
                 self.numbers.remove(&used.key);
                 self.free.push(number);
                 freed += 1;
@@ -226,14 +272,10 @@ fn mark<K: Ord>(set: &mut BTreeSet<K>, key: K, is_in: bool) {
     }
 }
 
-/// The keys of `map` on one port.
-fn of_port<V>(
-    map: &BTreeMap<RouteNextHop, V>,
-    port: PortId,
-) -> impl Iterator<Item = RouteNextHop> + '_ {
-    let first = RouteNextHop { port, address: Ipv6Addr::UNSPECIFIED };
-    let last = RouteNextHop { port, address: Ipv6Addr::from_bits(u128::MAX) };
-    map.range(first..=last).map(|(key, _)| *key)
+/// The first and the last neighbour that a port can have.
+fn ends_of(port: PortId) -> (RouteNextHop, RouteNextHop) {
+    let end = |address| RouteNextHop { port, address };
+    (end(Ipv6Addr::UNSPECIFIED), end(Ipv6Addr::from_bits(u128::MAX)))
 }
 
 /// The groups of all prefixes.
@@ -245,18 +287,24 @@ pub(super) struct Groups {
     /// The way of each number and the prefixes that take it.
     uses: Vec<(Way, u32)>,
     free: Vec<GroupId>,
+    /// Groups with a repair.
+    repaired_count: usize,
     limit: usize,
+    repaired_max: usize,
 }
 
 impl Groups {
-    pub(super) fn new(limit: usize) -> Self {
+    /// Room for `limit` groups, of which `repaired_max` may have a repair.
+    pub(super) fn new(limit: usize, repaired_max: usize) -> Self {
         Self {
             table: Arc::default(),
             numbers: BTreeMap::from([(Way::Unreachable, GROUP_NO_ROUTE)]),
             // One use of its own, so that group 0 stays.
             uses: vec![(Way::Unreachable, 1)],
             free: Vec::new(),
+            repaired_count: 0,
             limit,
+            repaired_max,
         }
     }
 
@@ -277,7 +325,9 @@ impl Groups {
             self.uses[number.index()].1 += 1;
             return Some(*number);
         }
-        if self.free.is_empty() && self.uses.len() >= self.limit {
+        if self.free.is_empty() && self.uses.len() >= self.limit
+            || has_repair(way) && self.repaired_count >= self.repaired_max
+        {
             return None;
         }
         let old = old.and_then(|old| self.table.get(old.index()));
@@ -297,25 +347,39 @@ impl Groups {
             }
         };
         self.numbers.insert(way.clone(), number);
+        self.repaired_count += usize::from(has_repair(way));
         Some(number)
     }
 
-    /// One use less; `epoch` is the first world that does without.
-    pub(super) fn release(&mut self, number: GroupId, next_hops: &mut NextHops, epoch: u64) {
+    /// One use less, and whether it was the last; `epoch` is the first world that does without.
+    pub(super) fn release(
+        &mut self,
+        number: GroupId,
+        next_hops: &mut NextHops,
+        epoch: u64,
+    ) -> bool {
         let (way, references) = &mut self.uses[number.index()];
         assert!(*references > 0, "a group is released once for each use");
         *references -= 1;
         if *references > 0 {
-            return;
+            return false;
         }
+        self.repaired_count -= usize::from(has_repair(way));
         self.numbers.remove(way);
         self.free.push(number);
-        if let Some(NextHopGroup::Forward { members, .. }) = self.table.get(number.index()) {
-            for member in members.iter() {
-                next_hops.release(*member, epoch);
+        match self.table.get(number.index()) {
+            Some(NextHopGroup::Forward { members, backup, .. }) => {
+                members.iter().chain(backup).for_each(|used| next_hops.release(*used, epoch));
             }
+            Some(NextHopGroup::Cross(next_hop)) => next_hops.release(*next_hop, epoch),
+            _ => {}
         }
+        true
     }
+}
+
+const fn has_repair(way: &Way) -> bool {
+    matches!(way, Way::Forward { repair: Some(_), .. })
 }
 
 /// The group for a way; `None`, with nothing taken, when the next hops ran out.
@@ -325,23 +389,28 @@ fn make(
     next_hops: &mut NextHops,
     epoch: u64,
 ) -> Option<NextHopGroup> {
-    let neighbors = match way {
-        Way::Forward(neighbors) => neighbors,
+    let (neighbors, repair) = match way {
+        Way::Forward { members, repair } => (members, repair),
+        Way::Cross(neighbor) => {
+            return next_hops.acquire(&Path::from(*neighbor)).map(NextHopGroup::Cross);
+        }
         Way::OnLink(port) => return Some(NextHopGroup::OnLink(*port)),
         Way::Local => return Some(NextHopGroup::Local),
         Way::Unreachable => return Some(NextHopGroup::Unreachable),
         Way::Blackhole => return Some(NextHopGroup::Blackhole),
     };
-    let mut members = Vec::with_capacity(neighbors.len());
-    for neighbor in neighbors {
-        match next_hops.acquire(*neighbor) {
-            Some(member) => members.push(member),
+    let mut taken = Vec::with_capacity(neighbors.len() + 1);
+    for path in neighbors.iter().copied().map(Path::from).chain(repair.clone()) {
+        match next_hops.acquire(&path) {
+            Some(number) => taken.push(number),
             None => {
-                members.into_iter().for_each(|member| next_hops.release(member, epoch));
+                taken.into_iter().for_each(|number| next_hops.release(number, epoch));
                 return None;
             }
         }
     }
-    assert!(members.iter().all(|member| member.index() < next_hops.table.len()));
-    Some(NextHopGroup::forward_after(members, old))
+    assert!(taken.iter().all(|number| number.index() < next_hops.table.len()));
+    let backup = repair.as_ref().and_then(|_| taken.pop());
+    // The old group's flows stay where they are, also where only the repair is another.
+    Some(NextHopGroup::forward_after(taken, old).with_backup(backup))
 }

@@ -9,8 +9,11 @@
 
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
-use crate::fib::{Fib, Interface, InterfaceTable, Liveness};
+use crate::base::route::{
+    REPAIR_SEGMENTS_MAX, Repair, RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate,
+};
+use crate::fib::group_table::NEXT_HOP_ABSENT;
+use crate::fib::{Fib, Interface, InterfaceTable, Liveness, RepairAddresses};
 use crate::rib::numbers::{Groups, NextHops};
 use crate::rib::resolve::{Gateway, Way, covering, way};
 use crate::rib::select::{Candidate, select};
@@ -21,14 +24,18 @@ use std::sync::Arc;
 
 /// Announcements: the full table of 2026 four times.
 pub const ROUTES_MAX: usize = 1 << 20;
-/// Next hops: each neighbour on every LAN is one.
-pub const NEXT_HOPS_MAX: usize = 1 << 14;
-/// Groups: each neighbour and each set of neighbours is one.
+/// Next hops: each neighbour on every LAN is one, each tunnel of a repair another.
+pub const NEXT_HOPS_MAX: usize = 3 << 13;
+/// Groups: each neighbour and each set of neighbours is one, with each of its repairs one more.
 pub const GROUPS_MAX: usize = 1 << 15;
+/// Repairs: the prefixes of one router are repaired in one way, so that this is a cluster of as
+/// many routers, none of whose repairs is another's. Beyond it routes go without.
+pub const REPAIRS_MAX: usize = 5 << 10;
 /// Gateways of recursive routes.
 pub const GATEWAYS_MAX: usize = 1 << 10;
 
 /// A single next hop has a group of its own; the highest number of each kind means "none".
+const _: () = assert!(REPAIRS_MAX < NEXT_HOPS_MAX && NEXT_HOPS_MAX < NEXT_HOP_ABSENT.0 as usize);
 const _: () = assert!(NEXT_HOPS_MAX <= GROUPS_MAX && GROUPS_MAX <= crate::fib::table::GROUP_MAX);
 
 /// How much a [`Rib`] takes.
@@ -42,6 +49,8 @@ pub struct RibLimits {
     pub groups_max: usize,
     /// Gateways, at most [`GATEWAYS_MAX`] by default.
     pub gateways_max: usize,
+    /// Tunnels, and groups with a repair, at most [`REPAIRS_MAX`] each by default.
+    pub repairs_max: usize,
 }
 
 impl Default for RibLimits {
@@ -51,6 +60,7 @@ impl Default for RibLimits {
             next_hops_max: NEXT_HOPS_MAX,
             groups_max: GROUPS_MAX,
             gateways_max: GATEWAYS_MAX,
+            repairs_max: REPAIRS_MAX,
         }
     }
 }
@@ -62,6 +72,8 @@ crate::counters! {
         routes_refused: "routes", "Announcements refused because the table is full.";
         gateways_refused: "routes", "Announcements refused because there are too many gateways.";
         neighbors_refused: "neighbors", "Words on neighbours refused because there are too many.";
+        repairs_refused: "routes", "Repairs left out because they lead to no other place.";
+        repairs_exhausted: "routes", "Routes installed without their repair for want of a number.";
         numbers_exhausted: "routes", "Routes not installed for want of a next-hop or group number.";
         @normal compilations: "worlds", "Worlds built.";
         @normal changes: "prefixes", "Prefixes that changed in them.";
@@ -148,8 +160,8 @@ impl Rib {
             gateways: BTreeMap::new(),
             interfaces: Arc::default(),
             are_interfaces_changed: false,
-            next_hops: NextHops::new(limits.next_hops_max.min(NEXT_HOPS_MAX)),
-            groups: Groups::new(limits.groups_max.min(GROUPS_MAX)),
+            next_hops: NextHops::new(limits.next_hops_max.min(NEXT_HOPS_MAX), limits.repairs_max),
+            groups: Groups::new(limits.groups_max.min(GROUPS_MAX), limits.repairs_max),
             fib: Fib::default(),
             epoch: 0,
             counters: RibCounters::default(),
@@ -160,7 +172,12 @@ impl Rib {
 
     /// Takes a source's word on a prefix in place of what it said before.
     pub fn apply(&mut self, update: RouteUpdate) -> Result<(), RibError> {
-        let RouteUpdate { prefix, source, route } = update;
+        let RouteUpdate { prefix, source, mut route } = update;
+        if let Some(route) = &mut route
+            && route.repair.take_if(|repair| !is_repair(&route.target, repair)).is_some()
+        {
+            self.counters.repairs_refused += 1;
+        }
         let before = self.entries.get(&prefix).and_then(|entry| entry.of(source)).cloned();
         if before == route {
             return Ok(());
@@ -243,6 +260,21 @@ impl Rib {
         }
     }
 
+    /// Sets the router's part in repairs; without one there are no tunnels.
+    pub fn set_repair_addresses(&mut self, addresses: Option<RepairAddresses>) {
+        if self.interfaces.repair_addresses() == addresses.as_ref() {
+            return;
+        }
+        Arc::make_mut(&mut self.interfaces).set_repair_addresses(addresses);
+        self.are_interfaces_changed = true;
+        self.next_hops.set_source(addresses.map(|addresses| addresses.loopback()));
+        let is_repaired = |entry: &RibEntry| {
+            entry.candidates.iter().any(|candidate| candidate.body.repair.is_some())
+        };
+        let users = self.entries.iter().filter(|(_, entry)| is_repaired(entry));
+        self.dirty.extend(users.map(|(prefix, _)| *prefix));
+    }
+
     /// Forgets a port and its neighbours; its next hops die at once. Routes through it stay,
     /// unused.
     pub fn remove_interface(&mut self, port: PortId) {
@@ -323,7 +355,7 @@ impl Rib {
 
     /// Where a candidate's packets go now.
     pub(super) fn way(&self, candidate: &Candidate) -> Option<Way> {
-        way(&candidate.body.target, &self.interfaces, &self.gateways)
+        way(&candidate.body, &self.interfaces, &self.gateways)
     }
 
     /// The winner of an entry, with its way.
@@ -376,6 +408,15 @@ impl RibEntry {
     fn of(&self, source: RouteSource) -> Option<&RouteBody> {
         let found = self.candidates.iter().find(|candidate| candidate.source == source);
         found.map(|candidate| &candidate.body)
+    }
+}
+
+/// Whether a repair leads elsewhere than its route, by as many headers as there may be.
+fn is_repair(target: &RouteTarget, repair: &Repair) -> bool {
+    let RouteTarget::Via(ways) = target else { return false };
+    match repair.segments.len() {
+        0 => !ways.contains(&repair.via),
+        count => count <= REPAIR_SEGMENTS_MAX,
     }
 }
 

@@ -4,12 +4,14 @@ use super::*;
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{
-    ECMP_WIDTH_MAX, PortRole, RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate,
+    ECMP_WIDTH_MAX, PortRole, Protection, Repair, RouteBody, RouteNextHop, RouteSource,
+    RouteTarget, RouteUpdate,
 };
-use crate::fib::{Forwarding, Interface, NextHopGroup};
+use crate::fib::{Forwarding, Interface, NextHop, NextHopGroup, RepairAddresses};
 use core::net::Ipv6Addr;
 
 mod oracle;
+mod repair;
 
 const A: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
 const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0, 0xff]);
@@ -33,6 +35,7 @@ fn interface(port: u16, is_up: bool) -> Interface {
         mac: OWN,
         vlan: None,
         mtu: 9000,
+        repair_mtu: 9120,
         link_local: OWN.link_local(),
         icmp_source: OWN.link_local(),
         is_up,
@@ -59,15 +62,31 @@ fn via(ways: &[RouteNextHop]) -> RouteTarget {
     RouteTarget::Via(ways.to_vec())
 }
 
+/// The way to these neighbours, without a repair.
+fn plain(ways: &[RouteNextHop]) -> Way {
+    Way::Forward { members: ways.to_vec(), repair: None }
+}
+
+/// What a next hop of a world is.
+fn path_of(hop: &NextHop) -> Path {
+    let via = RouteNextHop { port: hop.port, address: hop.address };
+    let segments = hop.encapsulation.iter().flat_map(|made| made.segments().iter().copied());
+    Path { via, segments: segments.collect() }
+}
+
 /// The way that a world takes for an address; "no route" is unreachable.
 fn way_of(world: &Forwarding, to: Ipv6Addr) -> Way {
     match world.group(world.table.lookup(to.to_bits())) {
-        NextHopGroup::Forward { members, .. } => {
-            let hops = members.iter().map(|member| world.next_hop(*member).unwrap());
-            let mut ways: Vec<RouteNextHop> =
-                hops.map(|hop| RouteNextHop { port: hop.port, address: hop.address }).collect();
-            ways.sort_unstable();
-            Way::Forward(ways)
+        NextHopGroup::Forward { members, backup, .. } => {
+            let path = |number: &NextHopId| path_of(world.next_hop(*number).unwrap());
+            let paths: Vec<Path> = members.iter().map(path).collect();
+            assert!(paths.iter().all(|path| path.segments.is_empty()), "members are no tunnels");
+            let mut members: Vec<RouteNextHop> = paths.iter().map(|path| path.via).collect();
+            members.sort_unstable();
+            Way::Forward { members, repair: backup.as_ref().map(path) }
+        }
+        NextHopGroup::Cross(next_hop) => {
+            Way::Cross(path_of(world.next_hop(*next_hop).unwrap()).via)
         }
         NextHopGroup::OnLink(port) => Way::OnLink(*port),
         NextHopGroup::Local => Way::Local,
@@ -109,7 +128,7 @@ fn a_withdrawal_brings_the_next_best_back() {
     rib.compile().unwrap();
     withdraw(&mut rib, "fd00::/64", RouteSource::Static);
     let world = rib.compile().unwrap();
-    assert_eq!(way_of(&world, address("fd00::1")), Way::Forward(vec![neighbor(1, "fe80::1")]));
+    assert_eq!(way_of(&world, address("fd00::1")), plain(&[neighbor(1, "fe80::1")]));
     withdraw(&mut rib, "fd00::/64", RouteSource::Ospf);
     let world = rib.compile().unwrap();
     assert!(world.table.is_empty() && rib.route_count() == 0 && rib.routes().next().is_none());
@@ -147,11 +166,11 @@ fn a_port_that_falls_kills_its_next_hops_before_any_compilation() {
     rib.set_interface(interface(1, false));
     assert_eq!(alive(&world), [false, false]);
     let world = rib.compile().unwrap();
-    assert_eq!(way_of(&world, address("fd00::1")), Way::Forward(vec![neighbor(2, "fe80::2")]));
+    assert_eq!(way_of(&world, address("fd00::1")), plain(&[neighbor(2, "fe80::2")]));
     rib.set_interface(interface(1, true));
     rib.set_alive(PortId(2), Some(address("fe80::2")), true);
     let world = rib.compile().unwrap();
-    assert_eq!(way_of(&world, address("fd00::1")), Way::Forward(ways.to_vec()));
+    assert_eq!(way_of(&world, address("fd00::1")), plain(&ways));
     assert_eq!(alive(&world), [true, true]);
 }
 
@@ -172,7 +191,7 @@ fn a_resolved_neighbor_appears_in_the_rewrite_and_leaves_it() {
     let mut rib = rib();
     announce(&mut rib, "fd00::/64", RouteSource::Ospf, 1, via(&[neighbor(1, "fe80::1")]));
     let rewrite = |world: &Forwarding| {
-        let hop = *world.next_hop(*members_of(world, "fd00::1").first().unwrap()).unwrap();
+        let hop = world.next_hop(*members_of(world, "fd00::1").first().unwrap()).unwrap();
         hop.adjacency.map(|adjacency| adjacency.rewrite)
     };
     assert_eq!(rewrite(&rib.compile().unwrap()), None);
@@ -206,17 +225,17 @@ fn a_gateway_follows_the_route_that_leads_to_it() {
     announce(&mut rib, "::/0", RouteSource::Ospf, 1, via(&[neighbor(3, "fe80::3")]));
     let world = rib.compile().unwrap();
     let to = address("2001:db8::1");
-    assert_eq!(way_of(&world, to), Way::Forward(vec![neighbor(3, "fe80::3")]), "by ::/0 itself");
+    assert_eq!(way_of(&world, to), plain(&[neighbor(3, "fe80::3")]), "by ::/0 itself");
     assert_eq!(world.table.len(), 1, "::/0 resolves no gateway");
     announce(&mut rib, "fd00::/16", RouteSource::Ospf, 1, via(&[neighbor(1, "fe80::1")]));
     let world = rib.compile().unwrap();
-    assert_eq!(way_of(&world, to), Way::Forward(vec![neighbor(1, "fe80::1")]));
+    assert_eq!(way_of(&world, to), plain(&[neighbor(1, "fe80::1")]));
     announce(&mut rib, "fd00::/64", RouteSource::Connected, 0, RouteTarget::OnLink(PortId(2)));
     let world = rib.compile().unwrap();
-    assert_eq!(way_of(&world, to), Way::Forward(vec![neighbor(2, "fd00::9")]));
+    assert_eq!(way_of(&world, to), plain(&[neighbor(2, "fd00::9")]));
     rib.set_interface(interface(2, false));
     let world = rib.compile().unwrap();
-    assert_eq!(way_of(&world, to), Way::Forward(vec![neighbor(1, "fe80::1")]));
+    assert_eq!(way_of(&world, to), plain(&[neighbor(1, "fe80::1")]));
 }
 
 #[test]
@@ -229,7 +248,7 @@ fn a_route_never_resolves_through_itself() {
     // With another announcement for the same prefix it has something to stand on, and stays.
     announce(&mut rib, "fd00::/64", RouteSource::Ospf, 5, via(&[neighbor(1, "fe80::1")]));
     let world = rib.compile().unwrap();
-    assert_eq!(way_of(&world, address("fd00::1")), Way::Forward(vec![neighbor(1, "fe80::1")]));
+    assert_eq!(way_of(&world, address("fd00::1")), plain(&[neighbor(1, "fe80::1")]));
     assert!(rib.compile().is_none());
 }
 
@@ -244,7 +263,13 @@ fn more_ways_than_the_limit_are_cut() {
 
 #[test]
 fn limits_refuse_count_and_recover() {
-    let limits = RibLimits { routes_max: 3, next_hops_max: 1, groups_max: 8, gateways_max: 1 };
+    let limits = RibLimits {
+        routes_max: 3,
+        next_hops_max: 1,
+        groups_max: 8,
+        gateways_max: 1,
+        repairs_max: 1,
+    };
     let mut rib = Rib::new(limits);
     rib.set_interface(interface(1, true));
     announce(&mut rib, "fd00:1::/64", RouteSource::Ospf, 1, via(&[neighbor(1, "fe80::1")]));
@@ -272,7 +297,7 @@ fn limits_refuse_count_and_recover() {
     assert!(rib.compile().is_none());
     rib.reclaimed(2);
     let world = rib.compile().unwrap();
-    let expected = Way::Forward(vec![neighbor(1, "fe80::2")]);
+    let expected = plain(&[neighbor(1, "fe80::2")]);
     assert_eq!(way_of(&world, address("fd00:2::1")), expected);
 }
 

@@ -302,7 +302,9 @@ pub fn answer(world: &Forwarding, address: Ipv6Addr) -> Answer {
         }
         NextHopGroup::OnLink(port) => Answer::OnLink(*port),
         NextHopGroup::Local => Answer::Local,
-        NextHopGroup::Unreachable | NextHopGroup::Blackhole => Answer::Nothing,
+        NextHopGroup::Cross(_) | NextHopGroup::Unreachable | NextHopGroup::Blackhole => {
+            Answer::Nothing
+        }
     }
 }
 
@@ -401,6 +403,7 @@ impl<C: Control> Walk<'_, C> {
             {
                 Ok(())
             }
+            NextHopGroup::Cross(_) => Err("taken for an adjacency"),
             NextHopGroup::Local => Err("taken for its own"),
             NextHopGroup::OnLink(_) => Err("delivered on a link"),
             NextHopGroup::Unreachable => Err("no route"),

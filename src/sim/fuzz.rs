@@ -125,6 +125,7 @@ fn world() -> Forwarding {
         port: PortId(port),
         address: mac(port, 1).link_local(),
         adjacency: is_resolved.then(|| Adjacency::ipv6(mac(port, 1), mac(port, 0))),
+        encapsulation: None,
     };
     let forward = |members: &[u16]| {
         NextHopGroup::forward(members.iter().map(|member| NextHopId(*member)).collect())
@@ -142,6 +143,7 @@ fn world() -> Forwarding {
             mac: mac(port, 0),
             vlan: (port == 3).then_some(VLAN),
             mtu: if port == 2 { 1400 } else { 9000 },
+            repair_mtu: if port == 2 { 1400 } else { 9080 },
             link_local: mac(port, 0).link_local(),
             icmp_source: Ipv6Addr::new(0xfd00, port, 0, 0, 0, 0, 0, 1),
             is_up: true,

@@ -31,6 +31,8 @@ pub const EXTENSION_HEADERS_MAX: usize = 8;
 pub const NEXT_HOP_BY_HOP: u8 = 0;
 /// TCP.
 pub const NEXT_TCP: u8 = 6;
+/// IPv6 in IPv6.
+pub const NEXT_IPV6: u8 = 41;
 /// UDP.
 pub const NEXT_UDP: u8 = 17;
 /// Routing header.
@@ -222,6 +224,28 @@ impl<'a> Ipv6Fields<'a> {
     #[inline]
     pub const fn set_hop_limit(&mut self, hop_limit: u8) {
         self.head[7] = hop_limit;
+    }
+
+    /// Sets the traffic class.
+    #[inline]
+    pub const fn set_traffic_class(&mut self, class: u8) {
+        self.head[0] = self.head[0] & 0xf0 | class >> 4;
+        self.head[1] = self.head[1] & 0x0f | class << 4;
+    }
+
+    /// Sets the flow label, of which the lower 20 bits count.
+    #[inline]
+    pub const fn set_flow_label(&mut self, label: u32) {
+        let [_, high, middle, low] = label.to_be_bytes();
+        self.head[1] = self.head[1] & 0xf0 | high & 0x0f;
+        self.head[2] = middle;
+        self.head[3] = low;
+    }
+
+    /// Sets how many octets follow.
+    #[inline]
+    pub const fn set_payload_length(&mut self, octets: u16) {
+        [self.head[4], self.head[5]] = octets.to_be_bytes();
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Read [`router`] (a worker with memory ports and a small world) and [`packets`] (what is sent to
 //! it), then the claims: [`forward`], [`refuse`], [`local`], [`errors`], [`conserve`], [`idle`],
-//! [`watch`]; [`spread`] has several workers, [`storm`] routes that change all the time.
+//! [`watch`]; [`repair`] has tunnels, and routers that send each other what they repaired;
+//! [`spread`] has several workers, [`storm`] routes that change all the time.
 
 mod conserve;
 mod errors;
@@ -11,6 +12,7 @@ mod idle;
 mod local;
 mod packets;
 mod refuse;
+mod repair;
 mod router;
 mod spread;
 mod storm;

@@ -74,6 +74,8 @@ pub struct Router {
 
 /// Ports of the router; slot 0 of its vectors stays empty.
 pub const PORTS: [u16; 3] = [1, 2, 3];
+/// Next hops that there may be.
+const NEXT_HOP_COUNT: usize = 16;
 /// The VLAN of port 3.
 pub const VLAN: u16 = 30;
 
@@ -102,6 +104,7 @@ fn interface(port: u16) -> Interface {
         mac: own_mac(port),
         vlan: (port == 3).then_some(VLAN),
         mtu: mtu(port),
+        repair_mtu: mtu(port) + 80,
         link_local: own_mac(port).link_local(),
         icmp_source: format!("fd00:{port}::1").parse().unwrap(),
         is_up: true,
@@ -128,6 +131,7 @@ pub fn world(liveness: Arc<Liveness>) -> Forwarding {
         port: PortId(port),
         address: neighbor_mac(port).link_local(),
         adjacency: resolved.then(|| Adjacency::ipv6(neighbor_mac(port), own_mac(port))),
+        encapsulation: None,
     };
     let forward = |members: &[u16]| {
         NextHopGroup::forward(members.iter().map(|member| NextHopId(*member)).collect())
@@ -170,7 +174,7 @@ impl Router {
 
     /// A router in a world that is changed first.
     pub fn with(change: impl FnOnce(&mut Forwarding)) -> Self {
-        let liveness = Arc::new(Liveness::new(4));
+        let liveness = Arc::new(Liveness::new(NEXT_HOP_COUNT));
         let mut world = world(Arc::clone(&liveness));
         change(&mut world);
         let cables = || (0..4).map(|_| Cable::default()).collect::<Vec<_>>();
@@ -185,7 +189,7 @@ impl Router {
         let punt_ring = || Arc::new(Ring::new(10_000));
         let punts = PuntRings { ospf: punt_ring(), control: punt_ring(), host: punt_ring() };
         let rings = WorkerRings::new();
-        let counters = Arc::new(LcoreCounters::new(4));
+        let counters = Arc::new(LcoreCounters::new(NEXT_HOP_COUNT));
         let worker = Worker::new(WorkerSetup {
             lcore: LcoreId(0),
             reader: Fixed(Arc::new(world)),

@@ -127,6 +127,7 @@ fn world([first, second]: [u16; 2]) -> Forwarding {
         mac: router_mac(number),
         vlan: None,
         mtu,
+        repair_mtu: mtu,
         link_local: router_mac(number).link_local(),
         icmp_source: error_address(number),
         is_up: true,
@@ -135,6 +136,7 @@ fn world([first, second]: [u16; 2]) -> Forwarding {
         port: PortId(u16::from(number)),
         address: host_mac(number).link_local(),
         adjacency: Some(Adjacency::ipv6(host_mac(number), router_mac(number))),
+        encapsulation: None,
     };
     let mut table = Fib::default();
     let route = |port: u8| {

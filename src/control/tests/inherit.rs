@@ -34,6 +34,7 @@ fn old_world() -> Forwarding {
             mac: own,
             vlan: None,
             mtu: 9000,
+            repair_mtu: 9000,
             link_local: own.link_local(),
             icmp_source: own.link_local(),
             is_up: true,
@@ -96,7 +97,7 @@ fn the_first_world_of_an_heir_forwards_as_the_last_of_the_dead() {
     assert_eq!(bench.group("fd4b:756d:696b::7"), NextHopGroup::Local);
     let old = old_world();
     let hop = |world: &Forwarding, port| {
-        world.next_hops.iter().find(|hop| hop.port == PortId(port)).copied().expect("a next hop")
+        world.next_hops.iter().find(|hop| hop.port == PortId(port)).cloned().expect("a next hop")
     };
     assert_eq!([1, 2].map(|port| hop(&world, port)), [1, 2].map(|port| hop(&old, port)));
     // The flags of the old world are the old RIB's alone.
@@ -124,11 +125,12 @@ fn the_dead_of_the_old_world_are_not_inherited() {
     assert_eq!(bench.sources(), heir_sources(&[FAR]));
 }
 
-/// The loopback, and these prefixes as inherited.
+/// The loopback, the adjacencies, and these prefixes as inherited.
 fn heir_sources(inherited: &[&str]) -> Vec<(Ipv6Prefix, RouteSource)> {
-    let loopback = ("fd4b:756d:696b::7/128".parse().unwrap(), RouteSource::Connected);
+    let own = ["fd4b:756d:696b::7/128", "fd4b:756d:696b::7:0/112"];
+    let own = own.iter().map(|p| (p.parse().unwrap(), RouteSource::Connected));
     let inherited = inherited.iter().map(|p| (p.parse().unwrap(), RouteSource::Inherited));
-    let mut all: Vec<_> = core::iter::once(loopback).chain(inherited).collect();
+    let mut all: Vec<_> = own.chain(inherited).collect();
     all.sort();
     all
 }

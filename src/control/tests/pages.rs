@@ -53,7 +53,7 @@ fn long_tables_come_in_pages_that_are_together_the_whole() {
                 break;
             }
         }
-        assert_eq!(all.len(), ROUTES + 1, "the loopback is one as well");
+        assert_eq!(all.len(), ROUTES + 2, "loopback and adjacencies are two");
         assert!(all.is_sorted_by(|a, b| a < b));
     }
 }

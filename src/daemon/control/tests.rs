@@ -125,6 +125,7 @@ fn interface(port: &AttachedPort) -> crate::fib::Interface {
         mac: port.mac,
         vlan: None,
         mtu: 9000,
+        repair_mtu: 9000,
         link_local: port.mac.link_local(),
         icmp_source: port.mac.link_local(),
         is_up: true,

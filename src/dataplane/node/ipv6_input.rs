@@ -1,18 +1,25 @@
 //! The checks that every IPv6 packet must pass, whatever its way.
 //!
 //! Unicast beyond the link goes on to the lookup; link-local and multicast destinations go to
-//! `ipv6_local`, because no route leads to them. The hop limit is checked where packets are
-//! forwarded: RFC 8200 §3 lets a destination accept a packet with hop limit 0.
+//! `ipv6_local`, because no route leads to them, and tunnels of repairs that end here to
+//! `repair_decap`. Such tunnels begin and end inside the fabric: none comes in from elsewhere, also
+//! not on its way to another router, which could not know any more where it came from. The hop
+//! limit is checked where packets are forwarded: RFC 8200 §3 lets a destination accept a packet
+//! with hop limit 0.
 //!
 //! *Invariants*: behind this node the packet is exactly as long as its header says.
 //! *Standards*: RFC 8200 §3; RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7 (addresses that must not
 //! appear).
 
+use crate::base::route::PortRole;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
+use crate::fib::RepairScope;
 use crate::packet::{Burst, PacketBuf};
-use crate::wire::ipv6::{HEADER_OCTETS, Ipv6View, NEXT_HOP_BY_HOP, is_link_local, is_multicast};
+use crate::wire::ipv6::{
+    HEADER_OCTETS, Ipv6View, NEXT_HOP_BY_HOP, NEXT_IPV6, is_link_local, is_multicast,
+};
 
 const UNSPECIFIED: u128 = 0;
 const LOOPBACK: u128 = 1;
@@ -31,8 +38,10 @@ pub fn ipv6_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
                 if accepted.frame_length != frame_length {
                     packet.truncate(accepted.frame_length);
                 }
-                if accepted.is_on_link {
-                    next.divert(NodeId::Ipv6Local, slot);
+                match accepted.destination {
+                    Destination::Routed => {}
+                    Destination::OnLink => next.divert(NodeId::Ipv6Local, slot),
+                    Destination::Repair => enter_repair(slot, ctx, next),
                 }
             }
             Err(reason) => next.discard(slot, reason),
@@ -57,11 +66,13 @@ fn is_plain(header: &[u8; HEADER_OCTETS], frame_length: u32) -> bool {
     // Upper halves of zero hold the unspecified address, loopback and IPv4 in IPv6.
     first >> 60 == 6
         && payload + BEFORE_PAYLOAD == u64::from(frame_length)
-        && next_header != u64::from(NEXT_HOP_BY_HOP)
+        && UNUSUAL >> (next_header & 63) & 1 == 0
         && (1..MULTICAST_MIN).contains(&source)
         && (1..LINK_LOCAL_MIN).contains(&destination)
 }
 
+/// Next headers that are looked at more closely, a bit each; others that share the bit are as well.
+const UNUSUAL: u64 = 1 << NEXT_HOP_BY_HOP | 1 << NEXT_IPV6;
 /// Octets of a frame before the payload of its packet.
 const BEFORE_PAYLOAD: u64 = HEADER_OCTETS as u64 + L2_OCTETS as u64;
 /// The upper half of the first multicast address (RFC 4291 §2.7).
@@ -71,7 +82,33 @@ const LINK_LOCAL_MIN: u64 = 0xfe80 << 48;
 
 struct Accepted {
     frame_length: u32,
-    is_on_link: bool,
+    destination: Destination,
+}
+
+/// Where a packet that was accepted goes on.
+enum Destination {
+    Routed,
+    OnLink,
+    /// It may be a tunnel of a repair.
+    Repair,
+}
+
+/// What begins with two IPv6 headers: the tunnel of a repair, where its destination says so.
+fn enter_repair<B: PacketBuf>(slot: &mut Option<B>, ctx: &Ctx<'_, B>, next: &mut Next<B>) {
+    let Some(packet) = slot.as_ref() else { return };
+    let Ok(view) = Ipv6View::new(ipv6_octets(packet)) else { return };
+    let addresses = ctx.world.interfaces.repair_addresses();
+    let scope = addresses.map(|addresses| addresses.scope(view.destination()));
+    let is_own = match scope {
+        None | Some(RepairScope::Elsewhere) => return,
+        Some(RepairScope::Other) => false,
+        Some(RepairScope::Loopback | RepairScope::Adjacency) => true,
+    };
+    if ctx.interface.is_none_or(|interface| interface.role != PortRole::Fabric) {
+        next.discard(slot, DropReason::RepairPort);
+    } else if is_own {
+        next.divert(NodeId::RepairDecap, slot);
+    }
 }
 
 #[inline]
@@ -115,6 +152,13 @@ fn judge(
         (LOOPBACK, _) => Err(DropReason::SourceLoopback),
         (_, LOOPBACK) => Err(DropReason::DestinationLoopback),
         (_, UNSPECIFIED) => Err(DropReason::DestinationUnspecified),
-        _ => Ok(Accepted { frame_length: wanted, is_on_link }),
+        _ => {
+            let destination = match view.next_header() {
+                _ if is_on_link => Destination::OnLink,
+                NEXT_IPV6 => Destination::Repair,
+                _ => Destination::Routed,
+            };
+            Ok(Accepted { frame_length: wanted, destination })
+        }
     }
 }

@@ -37,14 +37,15 @@ pub fn ipv6_rewrite<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
 }
 
 /// Why a packet cannot leave yet, or not at all.
-enum Refusal {
+pub(super) enum Refusal {
     Drop(DropReason),
     Complain(Complaint, DropReason),
     Resolve,
 }
 
+/// Sends a packet where its refusal belongs.
 #[cold]
-fn refuse<B: PacketBuf>(slot: &mut Option<B>, refusal: Refusal, next: &mut Next<B>) {
+pub(super) fn refuse<B: PacketBuf>(slot: &mut Option<B>, refusal: Refusal, next: &mut Next<B>) {
     match refusal {
         Refusal::Drop(reason) => next.discard(slot, reason),
         Refusal::Complain(complaint, reason) => next.complain(slot, complaint, reason),
@@ -86,7 +87,7 @@ fn rewrite<B: PacketBuf>(packet: &mut B, world: &Forwarding) -> Result<NextHopId
 
 /// The hop limit that the packet leaves with, where it may be forwarded at all.
 #[inline]
-fn check_forwarding(header: &Ipv6Fields<'_>, flags: u16) -> Result<u8, Refusal> {
+pub(super) fn check_forwarding(header: &Ipv6Fields<'_>, flags: u16) -> Result<u8, Refusal> {
     if flags & PacketMeta::LINK_MULTICAST != 0 {
         return Err(Refusal::Drop(DropReason::LinkMulticast));
     }
@@ -108,7 +109,7 @@ fn check_forwarding(header: &Ipv6Fields<'_>, flags: u16) -> Result<u8, Refusal> 
 }
 
 #[inline]
-fn check_way_out(length: u32, mtu: u16, is_up: bool) -> Result<(), Refusal> {
+pub(super) fn check_way_out(length: u32, mtu: u16, is_up: bool) -> Result<(), Refusal> {
     if length > u32::from(mtu) + u32::from(L2_OCTETS) {
         let complaint = Complaint { kind: TYPE_PACKET_TOO_BIG, code: 0, value: u32::from(mtu) };
         return Err(Refusal::Complain(complaint, DropReason::PacketTooBig));

@@ -1,8 +1,9 @@
 //! The nodes, one a file.
 //!
 //! Read them in the order of a packet: `ethernet_input`, `ipv6_input`, `ipv6_lookup`,
-//! `ipv6_rewrite`, `port_output`; then the exceptions: `ipv6_local`, `icmpv6_echo`,
-//! `icmpv6_error`, `nd_resolve`, `punt`, `drop`. `answer` is what the two answering nodes share.
+//! `ipv6_rewrite`, `port_output`; then the exceptions: `repair_decap` and `repair_encap` (the
+//! tunnels of repairs), `ipv6_local`, `icmpv6_echo`, `icmpv6_error`, `nd_resolve`, `punt`, `drop`.
+//! `answer` is what the two answering nodes share.
 //!
 //! *Invariants*: behind `ethernet_input` every packet has exactly [`L2_OCTETS`] before its IPv6
 //! header.
@@ -19,6 +20,8 @@ mod ipv6_rewrite;
 mod nd_resolve;
 mod port_output;
 mod punt;
+mod repair_decap;
+mod repair_encap;
 
 pub use drop::drop;
 pub use ethernet_input::ethernet_input;
@@ -31,6 +34,8 @@ pub use ipv6_rewrite::ipv6_rewrite;
 pub use nd_resolve::nd_resolve;
 pub use port_output::port_output;
 pub use punt::punt;
+pub use repair_decap::repair_decap;
+pub use repair_encap::repair_encap;
 
 use crate::packet::PacketBuf;
 

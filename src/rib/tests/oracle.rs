@@ -17,6 +17,8 @@ enum Event {
     PortAlive(u16, bool),
     NeighborAlive(RouteNextHop, bool),
     Rewrite(RouteNextHop, bool),
+    /// The router has a loopback, or not.
+    Loopback(bool),
     Compile,
     /// Worlds but this many of the newest are gone.
     Reclaim(usize),
@@ -30,6 +32,7 @@ struct Naive {
     dead_ports: BTreeSet<PortId>,
     dead: BTreeSet<RouteNextHop>,
     rewrites: BTreeSet<RouteNextHop>,
+    has_loopback: bool,
 }
 
 impl Naive {
@@ -68,6 +71,7 @@ impl Naive {
             Event::Rewrite(key, false) => {
                 self.rewrites.remove(&key);
             }
+            Event::Loopback(is_there) => self.has_loopback = is_there,
             Event::Compile | Event::Reclaim(_) => {}
         }
     }
@@ -87,17 +91,33 @@ impl Naive {
         found.into_iter().map(|(_, body)| body).collect()
     }
 
-    fn forward(ways: impl Iterator<Item = RouteNextHop>) -> Option<Way> {
+    fn forward(
+        ways: impl Iterator<Item = RouteNextHop>,
+        mut repairs: impl Iterator<Item = Path>,
+    ) -> Option<Way> {
         let sorted: BTreeSet<RouteNextHop> = ways.collect();
-        let ways: Vec<RouteNextHop> = sorted.into_iter().take(ECMP_WIDTH_MAX).collect();
-        (!ways.is_empty()).then_some(Way::Forward(ways))
+        let members: Vec<RouteNextHop> = sorted.into_iter().take(ECMP_WIDTH_MAX).collect();
+        let is_member = |path: &Path| path.segments.is_empty() && members.contains(&path.via);
+        let repair = repairs.next().filter(|path| !is_member(path));
+        (!members.is_empty()).then_some(Way::Forward { members, repair })
     }
 
-    fn direct(&self, target: &RouteTarget) -> Option<Way> {
-        match target {
+    /// The repair of a route, while it can be used.
+    fn repair(&self, body: &RouteBody) -> Option<Path> {
+        let RouteTarget::Via(ways) = &body.target else { return None };
+        let Repair { via, segments, .. } = body.repair.clone()?;
+        let is_elsewhere = !segments.is_empty() || !ways.contains(&via);
+        let has_source = segments.is_empty() || self.has_loopback;
+        (is_elsewhere && has_source && self.is_up(via.port)).then_some(Path { via, segments })
+    }
+
+    fn direct(&self, body: &RouteBody) -> Option<Way> {
+        match &body.target {
             RouteTarget::Via(ways) => {
-                Self::forward(ways.iter().copied().filter(|way| self.is_up(way.port)))
+                let members = ways.iter().copied().filter(|way| self.is_up(way.port));
+                Self::forward(members, self.repair(body).into_iter())
             }
+            RouteTarget::Cross(way) => self.is_up(way.port).then_some(Way::Cross(*way)),
             RouteTarget::OnLink(port) => self.is_up(*port).then_some(Way::OnLink(*port)),
             RouteTarget::Local => Some(Way::Local),
             RouteTarget::Unreachable => Some(Way::Unreachable),
@@ -106,31 +126,33 @@ impl Naive {
         }
     }
 
-    fn gateway(&self, address: Ipv6Addr) -> Vec<RouteNextHop> {
+    fn gateway(&self, address: Ipv6Addr) -> (Vec<RouteNextHop>, Option<Path>) {
         let found = LENGTHS.into_iter().rev().filter(|length| *length > 0).find_map(|length| {
             let candidates = self.candidates(Ipv6Prefix::containing(address, length));
-            candidates.into_iter().find_map(|body| self.direct(&body.target))
+            candidates.into_iter().find_map(|body| self.direct(body))
         });
         match found {
-            Some(Way::Forward(ways)) => ways,
-            Some(Way::OnLink(port)) => vec![RouteNextHop { port, address }],
-            _ => Vec::new(),
+            Some(Way::Forward { members, repair }) => (members, repair),
+            Some(Way::OnLink(port)) => (vec![RouteNextHop { port, address }], None),
+            _ => (Vec::new(), None),
         }
     }
 
-    fn way(&self, target: &RouteTarget) -> Option<Way> {
-        match target {
+    fn way(&self, body: &RouteBody) -> Option<Way> {
+        match &body.target {
             RouteTarget::Recursive(gateways) => {
-                Self::forward(gateways.iter().flat_map(|gateway| self.gateway(*gateway)))
+                let found: Vec<_> = gateways.iter().map(|gateway| self.gateway(*gateway)).collect();
+                let members = found.iter().flat_map(|(members, _)| members.iter().copied());
+                Self::forward(members, found.iter().filter_map(|(_, repair)| repair.clone()))
             }
-            target => self.direct(target),
+            _ => self.direct(body),
         }
     }
 
     fn lookup(&self, to: Ipv6Addr) -> Way {
         let found = LENGTHS.into_iter().rev().find_map(|length| {
             let candidates = self.candidates(Ipv6Prefix::containing(to, length));
-            candidates.into_iter().find_map(|body| self.way(&body.target))
+            candidates.into_iter().find_map(|body| self.way(body))
         });
         found.unwrap_or(Way::Unreachable)
     }
@@ -153,6 +175,7 @@ fn carry_out(rib: &mut Rib, event: &Event) {
         Event::Rewrite(key, is_known) => {
             rib.set_neighbor(key.port, key.address, is_known.then_some((A, OWN)));
         }
+        Event::Loopback(is_there) => rib.set_repair_addresses(is_there.then(repair::addresses)),
         Event::Compile | Event::Reclaim(_) => {}
     }
 }
@@ -163,12 +186,14 @@ fn check_newest(world: &Forwarding, naive: &Naive, addresses: &[Ipv6Addr]) {
         assert_eq!(way_of(world, *to), naive.lookup(*to), "to {to}");
     }
     for (_, group) in world.table.iter() {
-        let NextHopGroup::Forward { members, buckets, .. } = world.group(group) else { continue };
+        let NextHopGroup::Forward { members, buckets, backup, .. } = world.group(group) else {
+            continue;
+        };
         assert!(buckets.len().is_power_of_two());
         assert!(members.iter().all(|member| buckets.contains(member)));
         assert!(buckets.iter().all(|bucket| members.contains(bucket)));
-        for member in members.iter() {
-            let hop = world.next_hop(*member).unwrap();
+        for number in members.iter().chain(backup) {
+            let hop = world.next_hop(*number).unwrap();
             let key = RouteNextHop { port: hop.port, address: hop.address };
             assert_eq!(hop.adjacency.is_some(), naive.rewrites.contains(&key), "{key:?}");
         }
@@ -178,26 +203,31 @@ fn check_newest(world: &Forwarding, naive: &Naive, addresses: &[Ipv6Addr]) {
 /// A world that may still be read, and what its numbers mean in it.
 struct Kept {
     world: Forwarding,
-    meanings: Vec<(NextHopId, RouteNextHop)>,
+    meanings: Vec<(NextHopId, Path)>,
 }
 
 impl Kept {
     fn new(world: Forwarding) -> Self {
         let mut meanings = Vec::new();
         for (_, group) in world.table.iter() {
-            let NextHopGroup::Forward { members, .. } = world.group(group) else { continue };
-            meanings.extend(members.iter().map(|member| {
-                let hop = world.next_hop(*member).unwrap();
-                (*member, RouteNextHop { port: hop.port, address: hop.address })
-            }));
+            let used: Vec<NextHopId> = match world.group(group) {
+                NextHopGroup::Forward { members, backup, .. } => {
+                    members.iter().chain(backup).copied().collect()
+                }
+                NextHopGroup::Cross(next_hop) => vec![*next_hop],
+                _ => Vec::new(),
+            };
+            let meaning = |number: NextHopId| (number, path_of(world.next_hop(number).unwrap()));
+            meanings.extend(used.into_iter().map(meaning));
         }
         Self { world, meanings }
     }
 
     /// The shared flags mean the same in every world.
     fn check(&self, naive: &Naive) {
-        for (number, key) in &self.meanings {
-            assert_eq!(self.world.liveness.is_alive(*number), naive.is_alive(*key), "{key:?}");
+        for (number, path) in &self.meanings {
+            let is_alive = naive.is_alive(path.via);
+            assert_eq!(self.world.liveness.is_alive(*number), is_alive, "{path:?}");
         }
     }
 }
@@ -220,11 +250,19 @@ fn some_body() -> impl Strategy<Value = RouteBody> {
         2 => prop::collection::vec(gateways.prop_map(address), 1..3)
             .prop_map(RouteTarget::Recursive),
         2 => (0_u16..3).prop_map(|port| RouteTarget::OnLink(PortId(port))),
+        1 => some_neighbor().prop_map(RouteTarget::Cross),
         1 => Just(RouteTarget::Local),
         1 => Just(RouteTarget::Unreachable),
         1 => Just(RouteTarget::Blackhole),
     ];
-    (0_u32..3, target).prop_map(|(metric, target)| RouteBody::new(metric, target))
+    let segments = prop::sample::select(vec!["fd4b::2", "fd4b::3:1"]).prop_map(address);
+    let repair = (some_neighbor(), prop::collection::vec(segments, 0..3))
+        .prop_map(|(via, segments)| Repair { via, segments, protects: Protection::Link });
+    (0_u32..3, target, prop::option::of(repair)).prop_map(|(metric, target, repair)| RouteBody {
+        metric,
+        target,
+        repair,
+    })
 }
 
 fn some_event() -> impl Strategy<Value = Event> {
@@ -244,6 +282,7 @@ fn some_event() -> impl Strategy<Value = Event> {
         1 => (0_u16..3, any::<bool>()).prop_map(|(port, is)| Event::PortAlive(port, is)),
         1 => (some_neighbor(), any::<bool>()).prop_map(|(key, is)| Event::NeighborAlive(key, is)),
         2 => (some_neighbor(), any::<bool>()).prop_map(|(key, is)| Event::Rewrite(key, is)),
+        1 => any::<bool>().prop_map(Event::Loopback),
         4 => Just(Event::Compile),
         2 => (0_usize..4).prop_map(Event::Reclaim),
     ]

@@ -42,6 +42,7 @@ impl<const IS_WRONG: bool> Beacon<IS_WRONG> {
                 mac: *mac,
                 vlan: None,
                 mtu: *mtu_max,
+                repair_mtu: *mtu_max,
                 link_local: mac.link_local(),
                 icmp_source: mac.link_local(),
                 is_up: true,
@@ -51,7 +52,8 @@ impl<const IS_WRONG: bool> Beacon<IS_WRONG> {
         let next_hop = |(port, peer): (&PortId, &MacAddress)| {
             let own = self.ports.iter().find(|own| own.port == *port).map(|own| own.mac);
             let adjacency = own.map(|own| Adjacency::ipv6(*peer, own));
-            NextHop { port: *port, address: peer.link_local(), adjacency }
+            let address = peer.link_local();
+            NextHop { port: *port, address, adjacency, encapsulation: None }
         };
         world.next_hops = Arc::new(self.heard.iter().map(next_hop).collect());
         let lan = PortId(u16::try_from(self.ports.len() - 1).unwrap());
