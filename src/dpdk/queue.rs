@@ -60,6 +60,19 @@ impl RxQueue {
         &self.lease
     }
 
+    /// Drops the packets that wait, at most `packets` of them, and says how many they were.
+    pub fn discard(&mut self, packets: usize) -> usize {
+        let mut discarded = 0;
+        while discarded < packets {
+            let mut burst = Burst::new();
+            match self.receive(&mut burst) {
+                0 => break,
+                count => discarded += count,
+            }
+        }
+        discarded
+    }
+
     /// The queue's interrupt; `None` when the driver has none or it was not asked for at the start.
     pub fn interrupt(&self) -> Option<RxInterrupt> {
         let port = self.lease.port();

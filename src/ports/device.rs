@@ -15,6 +15,13 @@ use std::path::Path;
 /// the router is not root.
 pub const RING_FRAMES: [u16; 5] = [512, 256, 128, 64, 32];
 
+/// Octets of a page, of which the kernel takes a power of two for each block of a ring.
+const PAGE_OCTETS: u32 = 4096;
+
+/// Most slots in a block of an AF_PACKET ring: 160 KiB of jumbo slots. Where the kernel has no
+/// such run of pages it maps single ones.
+const BLOCK_SLOTS_MAX: u32 = 16;
+
 /// A device that can be a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceSpec {
@@ -59,7 +66,7 @@ pub struct DeviceShape {
 impl DeviceSpec {
     /// EAL's words for the device.
     pub fn arguments(&self, shape: DeviceShape) -> DeviceArguments {
-        let DeviceShape { instance, queues, ring_frames, slot_octets } = shape;
+        let DeviceShape { instance, queues, slot_octets, .. } = shape;
         let virtual_device = |driver: &str, arguments: String| {
             let name = format!("{driver}{instance}");
             DeviceArguments { devargs: format!("{name},{arguments}"), name }
@@ -73,14 +80,9 @@ impl DeviceSpec {
                 let name = word.split(',').next().unwrap_or(word).to_owned();
                 DeviceArguments { name, devargs: word.clone() }
             }
-            Self::AfPacket(interface) => virtual_device(
-                "net_af_packet",
-                format!(
-                    "iface={interface},qpairs={queues},blocksz={},framesz={slot_octets},\
-                     framecnt={ring_frames},qdisc_bypass=1",
-                    u32::from(slot_octets) * 2
-                ),
-            ),
+            Self::AfPacket(interface) => {
+                virtual_device("net_af_packet", af_packet_arguments(interface, shape))
+            }
             Self::AfXdp(interface) => virtual_device(
                 "net_af_xdp",
                 format!("iface={interface},start_queue=0,queue_count={queues}"),
@@ -127,6 +129,29 @@ impl DeviceSpec {
     }
 }
 
+/// Whole blocks of slots; the driver's rings hold nothing else.
+fn af_packet_arguments(interface: &str, shape: DeviceShape) -> String {
+    let DeviceShape { queues, ring_frames, slot_octets, .. } = shape;
+    let slots = block_slots(slot_octets);
+    format!(
+        "iface={interface},qpairs={queues},blocksz={},framesz={slot_octets},framecnt={},\
+         qdisc_bypass=1",
+        u32::from(slot_octets) * slots,
+        u32::from(ring_frames) / slots * slots,
+    )
+}
+
+/// Slots of a ring's block: whole pages, and of their power of two as little as possible unused,
+/// because the kernel clears all of it when the port opens. Two jumbo slots would waste three pages
+/// of eight, six fill fifteen of sixteen.
+fn block_slots(slot_octets: u16) -> u32 {
+    let octets = |slots: u32| slots * u32::from(slot_octets);
+    let taken = |slots: u32| octets(slots).next_power_of_two().max(PAGE_OCTETS);
+    let is_whole = |slots: &u32| octets(*slots).is_multiple_of(PAGE_OCTETS);
+    let waste = |left: &u32, right: &u32| (taken(*left) * right).cmp(&(taken(*right) * left));
+    (1..=BLOCK_SLOTS_MAX).filter(is_whole).min_by(waste).unwrap_or(BLOCK_SLOTS_MAX)
+}
+
 /// The socket goes first; a path is said to be one, and buffers hold the longest frame unless the
 /// operator says otherwise.
 fn memif_arguments(rest: &str, slot_octets: u16) -> String {
@@ -158,12 +183,19 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_slot_holds_a_jumbo_frame_and_a_block_two_slots() {
+    fn a_ring_slot_holds_a_jumbo_frame_and_a_block_six_slots() {
         assert_eq!(
             devargs(&DeviceSpec::AfPacket("veth1".into())),
-            "net_af_packet3,iface=veth1,qpairs=2,blocksz=20480,framesz=10240,framecnt=512,\
+            "net_af_packet3,iface=veth1,qpairs=2,blocksz=61440,framesz=10240,framecnt=510,\
              qdisc_bypass=1"
         );
+    }
+
+    #[test]
+    fn blocks_of_a_ring_are_whole_pages_and_nearly_powers_of_two() {
+        for (slot_octets, slots) in [(2048, 2), (4096, 1), (10_240, 6), (16_384, 1)] {
+            assert_eq!(block_slots(slot_octets), slots, "slots of {slot_octets} octets");
+        }
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub fn open(
     let driver = stopped.info().driver.clone();
     let queues_max = queues_max(spec, stopped.info());
     let mtu_wanted = Some(options.mtu).filter(|_| spec.sets_mtu());
-    let StartedPort { port, rx, tx, redial } = stopped.start(
+    let StartedPort { port, mut rx, tx, redial } = stopped.start(
         &PortOptions {
             queues: options.workers.min(queues_max),
             descriptors: options.descriptors,
@@ -146,6 +146,9 @@ pub fn open(
     )?;
     if let Some(redial) = redial {
         redial::look_after(redial).map_err(OpenError::Thread)?;
+    }
+    if matches!(spec, DeviceSpec::AfPacket(_)) {
+        discard_strangers(&mut rx);
     }
     let companions = before.map_or_else(Vec::new, |before| companions(spec, &before, rx.len()));
     let drops = companions.iter().filter_map(|found| found.ring_drops().ok().flatten()).collect();
@@ -232,6 +235,15 @@ fn probe(
             (Err(PortError::Refused { .. }), Some(way)) => (ring_frames, queues) = way,
             (outcome, _) => return outcome,
         }
+    }
+}
+
+/// Drops what the rings hold from before they belonged to one interface: the driver makes its
+/// sockets for all frames of the host and binds them to the interface when the rings are there
+/// already, so that a new port would hear its sisters' neighbours.
+fn discard_strangers(rx: &mut [RxQueue]) {
+    for queue in rx {
+        queue.discard(usize::from(RING_FRAMES[0]));
     }
 }
 

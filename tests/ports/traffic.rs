@@ -1,6 +1,6 @@
 //! What ports owe to frames: carry them whole, count them, wake the worker, return the buffers.
 
-use crate::{Bench, add_cable, close, inside, options};
+use crate::{Bench, add_cable, close, inside, ip, options};
 use kumiki::dpdk::{Mbuf, PortError};
 use kumiki::os::companion::Companion;
 use kumiki::os::poller::{Events, Poller};
@@ -8,6 +8,8 @@ use kumiki::os::xdp;
 use kumiki::packet::{Burst, PacketAlloc, PacketBuf, PortRx, PortTx};
 use kumiki::ports::dpdk::{OpenPort, QueuePair};
 use kumiki::ports::{DeviceSpec, Wakeup};
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Long enough for any frame to arrive.
@@ -175,6 +177,40 @@ fn a_port_closes_only_with_all_its_queues_and_can_come_back() {
         assert!(stats.counters().is_some(), "open while a worker holds a queue");
         drop(queues);
         assert!(stats.counters().is_none(), "closed with the last queue");
+    });
+}
+
+/// Sends from the kernel on an interface until the flag is set.
+fn chatter(interface: &str, index: u32, is_over: &AtomicBool) {
+    std::fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6"), "0").unwrap();
+    ip(&format!("addr add fe80::1/64 dev {interface} nodad"));
+    let everybody = Ipv6Addr::from_segments([0xff02, 0, 0, 0, 0, 0, 0, 1]);
+    let everybody = SocketAddrV6::new(everybody, 9, 0, index);
+    let socket = UdpSocket::bind("[::]:0").unwrap();
+    while !is_over.load(Ordering::Relaxed) {
+        let _ = socket.send_to(&[0; 64], everybody);
+    }
+}
+
+#[test]
+fn a_new_port_hears_nothing_of_the_hosts_other_interfaces() {
+    inside("traffic::a_new_port_hears_nothing_of_the_hosts_other_interfaces", || {
+        let bench = Bench::new();
+        add_cable(3);
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| chatter("veth3", 103, &is_over));
+            let heard: usize = (0..10)
+                .map(|_| {
+                    let mut port = bench.open("veth1", 1);
+                    let count = pair(&mut port).rx.receive(&mut Burst::<Mbuf>::new());
+                    close(port);
+                    count
+                })
+                .sum();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(heard, 0, "frames of another cable");
+        });
     });
 }
 
