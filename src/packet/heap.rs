@@ -20,9 +20,18 @@ impl HeapBuf {
     /// A packet with a copy of `bytes` and the usual headroom. Frames above the limit get exactly
     /// the room they need.
     pub fn new(bytes: &[u8]) -> Self {
+        Self::with_room(bytes, bytes.len().max(usize::from(FRAME_OCTETS_MAX)))
+    }
+
+    /// A packet with a copy of `bytes`, the usual headroom, and nothing behind: a simulation has
+    /// millions of small ones.
+    pub fn snug(bytes: &[u8]) -> Self {
+        Self::with_room(bytes, bytes.len())
+    }
+
+    fn with_room(bytes: &[u8], octets: usize) -> Self {
         let start = usize::from(HEADROOM_OCTETS);
-        let capacity = start + bytes.len().max(usize::from(FRAME_OCTETS_MAX));
-        let mut room = vec![0; capacity].into_boxed_slice();
+        let mut room = vec![0; start + octets].into_boxed_slice();
         let end = start + bytes.len();
         if let Some(place) = room.get_mut(start..end) {
             place.copy_from_slice(bytes);
@@ -112,6 +121,13 @@ mod tests {
         packet.append(b"!").unwrap();
         packet.truncate(100);
         assert_eq!((packet.data(), packet.len()), (&b"payload!"[..], 8));
+    }
+
+    #[test]
+    fn a_snug_packet_has_room_in_front_only() {
+        let mut packet = HeapBuf::snug(b"x");
+        assert!(packet.append(b"y").is_err() && packet.prepend(128).is_ok());
+        assert_eq!(packet.data().last(), Some(&b'x'));
     }
 
     #[test]
