@@ -11,6 +11,7 @@ use kumiki::cli::config::{CheckArguments, ConfigCommand};
 use kumiki::cli::monitor::MonitorArguments;
 use kumiki::cli::run::RunArguments;
 use kumiki::cli::show::ShowArguments;
+use kumiki::cli::sim::SimArguments;
 use kumiki::cli::trace::TraceArguments;
 use kumiki::daemon::{self, RunOptions};
 use kumiki::lab::LabCommand;
@@ -41,6 +42,8 @@ enum Command {
     Config(ConfigCommand),
     /// A whole cluster of real routers on this machine, in network namespaces
     Lab(LabCommand),
+    /// A whole cluster in simulated time, with faults and judges
+    Sim(SimArguments),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Trace(arguments) => cli::trace::trace(&arguments).code(),
         Command::Config(command) => cli::config::config(&command).code(),
         Command::Lab(command) => kumiki::lab::run(command),
+        Command::Sim(arguments) => cli::sim::sim(&arguments).code(),
     };
     code.into()
 }

@@ -7,19 +7,19 @@
 //! *Invariants*: a check changes nothing, except [`ping_all`], which sends packets. At most
 //! [`VIOLATIONS_MAX`] findings a check, the first ones.
 
-use crate::base::ids::{NextHopId, PortId};
+use crate::base::ids::{GroupId, NextHopId, PortId};
 use crate::base::time::{Duration, Instant};
 use crate::fib::{Forwarding, NextHopGroup};
 use crate::sim::link::End;
-use crate::sim::node::Control;
-use crate::sim::oracle::Map;
+use crate::sim::node::{Control, Node};
+use crate::sim::oracle::{Hop, Map};
 use crate::sim::plan::mac;
 use crate::sim::world::World;
 use crate::wire::icmpv6::Icmpv6Message;
 use crate::wire::ipv6::{HEADER_OCTETS, HOP_LIMIT_DEFAULT, Ipv6Header, NEXT_ICMPV6};
 use core::fmt;
 use core::net::Ipv6Addr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Findings that one check reports.
 pub const VIOLATIONS_MAX: usize = 20;
@@ -82,6 +82,20 @@ pub enum Violation {
         /// By the queue of the world.
         flying: u64,
     },
+    /// A router at rest still owes LSAs, or is owed some.
+    Owed {
+        /// Which.
+        router: usize,
+        /// How many.
+        count: u64,
+    },
+    /// A table was full, so that something was refused.
+    Refused {
+        /// Whose; `None` for the packets of the hosts.
+        router: Option<usize>,
+        /// How much.
+        count: u64,
+    },
     /// An echo request was not answered.
     NoReply {
         /// Who asked.
@@ -89,6 +103,41 @@ pub enum Violation {
         /// Who was asked.
         to: usize,
     },
+}
+
+impl Violation {
+    /// Its kind, for reports.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotStarted { .. } => "not_started",
+            Self::DatabasesDiffer { .. } => "databases_differ",
+            Self::WrongAnswer { .. } => "wrong_answer",
+            Self::Loop { .. } => "loop",
+            Self::BlackHole { .. } => "black_hole",
+            Self::Untold { .. } => "untold",
+            Self::FramesAstray { .. } => "frames_astray",
+            Self::Owed { .. } => "owed",
+            Self::Refused { .. } => "refused",
+            Self::NoReply { .. } => "no_reply",
+        }
+    }
+
+    /// The routers that it is about.
+    pub fn routers(&self) -> Vec<usize> {
+        match self {
+            Self::NotStarted { router }
+            | Self::WrongAnswer { router, .. }
+            | Self::Loop { router, .. }
+            | Self::Owed { router, .. }
+            | Self::BlackHole { router, .. } => vec![*router],
+            Self::DatabasesDiffer { one, other } => vec![*one, *other],
+            Self::Untold { router, .. } | Self::Refused { router, .. } => {
+                router.iter().copied().collect()
+            }
+            Self::FramesAstray { .. } => Vec::new(),
+            Self::NoReply { from, to } => vec![*from, *to],
+        }
+    }
 }
 
 impl fmt::Display for Violation {
@@ -114,6 +163,13 @@ impl fmt::Display for Violation {
             }
             Self::FramesAstray { counted, flying } => {
                 write!(f, "{counted} frames on the links by count, {flying} on their way")
+            }
+            Self::Owed { router, count } => {
+                write!(f, "{}: {count} LSAs are still waited for at rest", name(router))
+            }
+            Self::Refused { router, count } => {
+                let name = router.as_ref().map_or_else(|| "hosts".to_owned(), name);
+                write!(f, "{name}: {count} refused because a table was full")
             }
             Self::NoReply { from, to } => {
                 write!(f, "{} has no reply from {}", name(from), name(to))
@@ -143,7 +199,7 @@ pub fn check<C: Control>(world: &World<C>) -> Vec<Violation> {
     found.extend(late.take(VIOLATIONS_MAX).map(|router| Violation::NotStarted { router }));
     found.extend(databases(world, &map));
     if found.is_empty() {
-        found.extend(answers(world, &map));
+        found.extend(answers(world, &map, VIOLATIONS_MAX));
     }
     if found.is_empty() {
         found.extend(walks(world, &map));
@@ -174,38 +230,51 @@ pub const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Routers that can reach each other have the same database.
 pub fn databases<C: Control>(world: &World<C>, map: &Map) -> Vec<Violation> {
-    let digest = |router| world.node(router).map(|node| node.control().area_digest());
+    // The first router of each part is the measure of the others in it.
+    let mut first: BTreeMap<usize, (usize, u64)> = BTreeMap::new();
     let mut found = Vec::new();
-    for one in 0..world.router_count() {
-        // The first router of each part is the measure of the others in it.
-        let is_first = (0..one).all(|earlier| map.distance(one, earlier).is_none());
-        if !is_first || world.node(one).is_none() {
-            continue;
+    for (router, node) in running(world) {
+        let Some(part) = map.part(router) else { continue };
+        let digest = node.control().area_digest();
+        let (one, wanted) = *first.entry(part).or_insert((router, digest));
+        if digest != wanted && found.len() < VIOLATIONS_MAX {
+            found.push(Violation::DatabasesDiffer { one, other: router });
         }
-        let part = (one + 1..world.router_count()).filter(|o| map.distance(one, *o).is_some());
-        let differing = part.filter(|other| digest(*other) != digest(one));
-        found.extend(differing.map(|other| Violation::DatabasesDiffer { one, other }));
     }
-    found.truncate(VIOLATIONS_MAX);
     found
 }
 
-/// Every data plane answers for every loopback and LAN as the oracle does.
-pub fn answers<C: Control>(world: &World<C>, map: &Map) -> Vec<Violation> {
+/// Every data plane answers for every loopback and LAN as the oracle does; at most `limit`
+/// findings.
+pub fn answers<C: Control>(world: &World<C>, map: &Map, limit: usize) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (router, node) in running(world) {
-        for to in 0..world.router_count() {
-            let way = expected_way(world, map, router, to);
-            for target in Target::ALL {
-                let address = target.address(world, to);
+    for to in 0..world.router_count() {
+        let addresses = Target::ALL.map(|target| (target, target.address(world, to)));
+        for (router, node) in running(world) {
+            let hops = map.first_hops(router, to);
+            let mut right = None;
+            for (target, address) in addresses {
+                let group = node.forwarding().table.lookup(address.to_bits());
+                if router != to && right == Some(group) {
+                    continue;
+                }
                 let expected = match target {
-                    _ if router != to => way.clone(),
+                    _ if router != to => {
+                        if is_way(world, node, group, &hops) {
+                            right = Some(group);
+                            continue;
+                        }
+                        expected_way(world, &hops)
+                    }
                     Target::LanHost => Answer::OnLink(world.setup().lan_port(to)),
                     Target::Loopback | Target::LanAddress => Answer::Local,
                 };
                 let answer = answer(node.forwarding(), address);
-                if answer != expected && found.len() < VIOLATIONS_MAX {
+                if answer != expected {
                     found.push(Violation::WrongAnswer { router, address, expected, found: answer });
+                }
+                if found.len() >= limit {
+                    return found;
                 }
             }
         }
@@ -229,7 +298,7 @@ pub fn walks<C: Control>(world: &World<C>, map: &Map) -> Vec<Violation> {
                 found: &mut found,
             };
             for from in 0..world.router_count() {
-                if map.distance(from, to).is_some() && world.node(from).is_some() {
+                if map.is_joined(from, to) && world.node(from).is_some() {
                     walk.visit(from);
                 }
             }
@@ -254,22 +323,50 @@ pub fn conservation<C: Control>(world: &World<C>) -> Vec<Violation> {
         found.push(Violation::Untold { router: None, came_in, went_out: 0 });
     }
     let counted: u64 = world.links().iter().map(|link| link.counts.in_flight()).sum();
-    let flying = world.flight_count() as u64;
+    let flying = world.flight_count();
     if counted != flying {
         found.push(Violation::FramesAstray { counted, flying });
     }
     found
 }
 
+/// At rest nobody owes anything, and no table was ever full.
+pub fn limits<C: Control>(world: &World<C>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (router, node) in running(world) {
+        let (owed, refused) = (node.control().debts(), node.control().refusals());
+        if owed > 0 {
+            found.push(Violation::Owed { router, count: owed });
+        }
+        if refused > 0 {
+            found.push(Violation::Refused { router: Some(router), count: refused });
+        }
+    }
+    let count = world.work().host_overflow;
+    if count > 0 {
+        found.push(Violation::Refused { router: None, count });
+    }
+    found.truncate(VIOLATIONS_MAX);
+    found
+}
+
 /// Lets every host ping every other router's loopback through the data planes and waits.
 pub fn ping_all<C: Control>(world: &mut World<C>, patience: Duration) -> Vec<Violation> {
-    let map = world.map();
     let count = world.router_count();
     let pairs = (0..count).flat_map(|from| (0..count).map(move |to| (from, to)));
-    let pairs: Vec<(usize, usize)> = pairs
-        .filter(|(from, to)| from != to && map.distance(*from, *to).is_some())
-        .filter(|(from, to)| world.node(*from).is_some() && world.node(*to).is_some())
-        .collect();
+    ping(world, pairs.collect(), patience)
+}
+
+/// Lets hosts ping other routers' loopbacks, those pairs that are joined, and waits.
+pub fn ping<C: Control>(
+    world: &mut World<C>,
+    mut pairs: Vec<(usize, usize)>,
+    patience: Duration,
+) -> Vec<Violation> {
+    let map = world.map();
+    pairs.retain(|(from, to)| from != to && map.is_joined(*from, *to));
+    pairs.retain(|(from, to)| world.node(*from).is_some() && world.node(*to).is_some());
+    let count = world.router_count();
     for router in 0..count {
         world.take_host_packets(router);
     }
@@ -328,14 +425,11 @@ impl Target {
     }
 }
 
-fn running<C: Control>(
-    world: &World<C>,
-) -> impl Iterator<Item = (usize, &crate::sim::node::Node<C>)> {
+fn running<C: Control>(world: &World<C>) -> impl Iterator<Item = (usize, &Node<C>)> {
     (0..world.router_count()).filter_map(|router| Some((router, world.node(router)?)))
 }
 
-fn expected_way<C: Control>(world: &World<C>, map: &Map, from: usize, to: usize) -> Answer {
-    let hops = map.first_hops(from, to);
+fn expected_way<C: Control>(world: &World<C>, hops: &[Hop]) -> Answer {
     if hops.is_empty() {
         return Answer::Nothing;
     }
@@ -348,6 +442,22 @@ fn expected_way<C: Control>(world: &World<C>, map: &Map, from: usize, to: usize)
 fn link_local<C: Control>(world: &World<C>, end: End) -> Option<Ipv6Addr> {
     let interfaces = &world.node(end.router)?.forwarding().interfaces;
     interfaces.get(end.port).map(|interface| interface.link_local)
+}
+
+/// Whether a group leads by these hops, each once, and by no other; where it does not, the sets
+/// decide.
+fn is_way<C: Control>(world: &World<C>, node: &Node<C>, group: GroupId, hops: &[Hop]) -> bool {
+    let forwarding = node.forwarding();
+    let NextHopGroup::Forward { members, .. } = forwarding.group(group) else { return false };
+    let leads_by = |member: &NextHopId, hop: &Hop| {
+        let end = End { router: hop.to, port: hop.to_port };
+        forwarding.next_hop(*member).is_some_and(|next_hop| {
+            next_hop.port == hop.port && link_local(world, end) == Some(next_hop.address)
+        }) && forwarding.liveness.is_alive(*member)
+    };
+    // As many members as hops, and one for each hop: no other is left.
+    let is_led = |hop: &Hop| members.iter().any(|member| leads_by(member, hop));
+    !hops.is_empty() && members.len() == hops.len() && hops.iter().all(is_led)
 }
 
 /// What is known of a router on the walk to one address.

@@ -1,13 +1,16 @@
 //! What goes wrong, and when: single faults and whole schedules of them from a seed.
 //!
-//! Owns [`Fault`] and [`chaos`]. Carrying faults out is the world's.
+//! Owns [`Fault`], [`chaos`] (all at once) and [`season`] (one after another). Carrying faults out
+//! is the world's.
 //!
-//! *Invariants*: a schedule ends with everything whole again at [`ChaosPlan::until`]: links healed
-//! and as good as at the start, every router running. What follows must converge.
+//! *Invariants*: a schedule ends with everything whole again at [`ChaosPlan::until`] or after
+//! [`SeasonPlan::span`]: links healed and as good as at the start, every router running. What
+//! follows must converge.
 
 use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
 use crate::sim::link::{Direction, Quality};
+use std::collections::BTreeSet;
 
 /// The shortest time until a fault is repaired: shorter than a dead interval, so that some pass
 /// unnoticed.
@@ -97,6 +100,33 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// The link that it is about.
+    pub const fn link(&self) -> Option<usize> {
+        match *self {
+            Self::Cut { link }
+            | Self::Silence { link, .. }
+            | Self::Heal { link }
+            | Self::Degrade { link, .. }
+            | Self::Detach { link, .. }
+            | Self::Attach { link, .. } => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The router that it is about.
+    pub const fn router(&self) -> Option<usize> {
+        match *self {
+            Self::Kill { router, .. }
+            | Self::Restart { router }
+            | Self::Stop { router }
+            | Self::Reconfigure { router, .. }
+            | Self::Crash { router } => Some(router),
+            _ => None,
+        }
+    }
+}
+
 /// What a schedule is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChaosPlan {
@@ -169,6 +199,93 @@ fn one(plan: &ChaosPlan, prng: &mut Prng) -> (Fault, Fault) {
     }
 }
 
+/// What a season of faults is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeasonPlan {
+    /// How many links there are.
+    pub link_count: usize,
+    /// How many routers there are.
+    pub router_count: usize,
+    /// How many faults, repairs not counted.
+    pub fault_count: usize,
+    /// When everything is whole again.
+    pub span: Duration,
+    /// How good links are when they are whole.
+    pub quality: Quality,
+}
+
+/// Faults and repairs that mostly leave a network time to recover, in order of time: most come
+/// alone, some together, some links flap. At the end everything is whole.
+pub fn season(plan: &SeasonPlan, prng: &mut Prng) -> Vec<(Duration, Fault)> {
+    let &SeasonPlan { link_count, router_count, fault_count, span, quality } = plan;
+    let (from, until) = (Instant::ZERO, Instant::ZERO + span);
+    let chaos = ChaosPlan { link_count, router_count, fault_count, from, until, quality };
+    let slot = span / u32::try_from(fault_count.max(1)).unwrap_or(u32::MAX);
+    let mut schedule = Vec::new();
+    let mut at = Duration::ZERO;
+    for number in (0..fault_count).map(|number| u32::try_from(number).unwrap_or(u32::MAX)) {
+        at = match prng.below(100) {
+            // Together with the one before.
+            0..12 if number > 0 => at + prng.between(Duration::ZERO, TOGETHER),
+            _ => slot.saturating_mul(number) + prng.between(Duration::ZERO, slot / 2),
+        };
+        if prng.below(100) < 5 {
+            schedule.extend(flap(at, index(prng, link_count), prng));
+            continue;
+        }
+        let (fault, repair) = one(&chaos, prng);
+        schedule.push((at, fault));
+        schedule.push((at + repair_time(prng), repair));
+    }
+    let mut links_touched = BTreeSet::new();
+    let mut routers_touched = BTreeSet::new();
+    for (at, fault) in &mut schedule {
+        *at = whole_micros((*at).min(span));
+        links_touched.extend(fault.link());
+        routers_touched.extend(fault.router());
+    }
+    let end = whole_micros(span);
+    for link in links_touched {
+        schedule.push((end, Fault::Heal { link }));
+        schedule.push((end, Fault::Degrade { link, quality }));
+        let ends = Direction::ALL.into_iter();
+        schedule.extend(ends.map(|side| (end, Fault::Attach { link, end: side })));
+    }
+    schedule.extend(routers_touched.into_iter().map(|router| (end, Fault::Restart { router })));
+    schedule.sort_by_key(|(at, _)| *at);
+    schedule
+}
+
+/// Faults that come together come within this time.
+const TOGETHER: Duration = Duration::from_millis(5);
+
+/// A cable that comes and goes.
+fn flap(mut at: Duration, link: usize, prng: &mut Prng) -> Vec<(Duration, Fault)> {
+    let mut schedule = Vec::new();
+    for _ in 0..3 + prng.below(4) {
+        schedule.push((at, Fault::Cut { link }));
+        at += prng.between(Duration::from_millis(1), Duration::from_millis(200));
+        schedule.push((at, Fault::Heal { link }));
+        at += prng.between(Duration::from_millis(1), Duration::from_millis(200));
+    }
+    schedule
+}
+
+/// How long something stays broken: too short to be noticed, until all have turned round, or long.
+fn repair_time(prng: &mut Prng) -> Duration {
+    let (least, most) = match prng.below(100) {
+        0..25 => (20, 200),
+        25..75 => (200, 2000),
+        _ => (2000, 8000),
+    };
+    prng.between(Duration::from_millis(least), Duration::from_millis(most))
+}
+
+/// Schedules are written down in microseconds.
+fn whole_micros(span: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+}
+
 fn index(prng: &mut Prng, count: usize) -> usize {
     usize::try_from(prng.below(count as u64)).unwrap_or(0)
 }
@@ -203,6 +320,28 @@ mod tests {
         let heals = (0..5).all(|link| end.contains(&Fault::Heal { link }));
         let restarts = (0..4).all(|router| end.contains(&Fault::Restart { router }));
         assert!(heals && restarts, "{end:?}");
+    }
+
+    #[test]
+    fn a_season_is_in_order_and_ends_whole() {
+        let plan = SeasonPlan {
+            link_count: 5,
+            router_count: 4,
+            fault_count: 50,
+            span: Duration::from_secs(60),
+            quality: Quality::GOOD,
+        };
+        let schedule = season(&plan, &mut Prng::new(5));
+        assert!(schedule.is_sorted_by_key(|(at, _)| *at));
+        assert!(schedule.iter().all(|(at, _)| *at <= plan.span && at.subsec_nanos() % 1000 == 0));
+        let end = schedule.iter().filter(|(at, _)| *at == plan.span).map(|(_, fault)| *fault);
+        let end: Vec<Fault> = end.collect();
+        for (_, fault) in &schedule {
+            let heal = fault.link().map(|link| Fault::Heal { link });
+            let restart = fault.router().map(|router| Fault::Restart { router });
+            assert!(heal.into_iter().chain(restart).all(|repair| end.contains(&repair)));
+        }
+        assert_eq!(schedule, season(&plan, &mut Prng::new(5)));
     }
 
     #[test]

@@ -158,6 +158,11 @@ impl Link {
         self.is_cut
     }
 
+    /// Whether frames of this direction vanish.
+    pub fn is_silent(&self, direction: Direction) -> bool {
+        self.is_silent[direction.index()]
+    }
+
     /// Whether frames can pass both ways.
     pub fn is_usable(&self) -> bool {
         !self.is_cut && self.is_silent == [false; 2]

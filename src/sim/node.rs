@@ -12,6 +12,7 @@ use crate::base::rcu::{Publisher, Reader};
 use crate::base::time::Instant;
 use crate::config::Config;
 use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input, Legacy, Plane};
+use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason};
 use crate::dataplane::lcore::{WorkerRings, WorldReader};
 use crate::dataplane::{
     Injected, LcoreCounters, LcoreSnapshot, PuntClass, PuntRings, PuntSender, Punted, Ring, Worker,
@@ -19,13 +20,19 @@ use crate::dataplane::{
 };
 use crate::fib::{Forwarding, Liveness};
 use crate::packet::{BURST_MAX, Burst, HeapBuf, PacketBuf, PortRx, PortTx};
+use crate::sim::clock::Clock;
 use core::net::Ipv6Addr;
 use core::ops::Deref;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// Frames that wait at one queue of a port: all that one input can cause, and more.
-pub const QUEUE_FRAMES_MAX: usize = 8192;
+/// Frames that wait to be received at a port: one arrives at a time, and is taken at once.
+pub const ARRIVALS_MAX: usize = 8;
+/// Frames that wait to be sent by a port: more than one loop of the worker sends.
+pub const QUEUE_FRAMES_MAX: usize = 512;
+/// Packets that wait between worker and control plane, each way: more than one loop of the worker
+/// or one burst of actions makes.
+pub const RING_MAX: usize = 256;
 /// Rounds between control plane and data plane at one instant. More is a loop between the two.
 pub const ROUNDS_MAX: usize = 10_000;
 /// Next hops whose use is reported: as many as a router with full fabric ports has neighbours.
@@ -39,11 +46,27 @@ pub const EVENTS_MAX: usize = 1024;
 pub trait Control: Plane {
     /// A digest of its link-state database: equal where the databases are.
     fn area_digest(&self) -> u64;
+
+    /// LSAs that it owes to its neighbours or they to it: none at rest.
+    fn debts(&self) -> u64;
+
+    /// LSAs and routes that it refused because a table was full.
+    fn refusals(&self) -> u64;
 }
 
 impl Control for ControlPlane {
     fn area_digest(&self) -> u64 {
         self.ospf().area_digest()
+    }
+
+    fn debts(&self) -> u64 {
+        let neighbors = self.ospf().neighbors();
+        let lists = neighbors.iter().map(|one| one.retransmit_count + one.request_count);
+        lists.map(u64::from).sum()
+    }
+
+    fn refusals(&self) -> u64 {
+        self.ospf().counters().lsa_refused + self.counters().routes_refused
     }
 }
 
@@ -104,6 +127,7 @@ pub struct Sent {
 /// A server that runs; one per living router of a world.
 pub struct Node<C> {
     control: C,
+    clock: Clock,
     worker: Worker<HeapBuf, SnapshotReader>,
     rings: WorkerRings<HeapBuf>,
     counters: Arc<LcoreCounters>,
@@ -114,6 +138,8 @@ pub struct Node<C> {
     reclaimed: u64,
     /// Worlds of control planes that failed, not yet reclaimed.
     foreign_worlds: usize,
+    /// Calculations of control planes that failed.
+    earlier_calculations: u64,
     /// Worlds published so far.
     pub publications: u64,
     /// Packets for the kernel of the host since they were last taken, each an IPv6 packet.
@@ -127,20 +153,27 @@ pub struct Node<C> {
 }
 
 impl<C: Control> Node<C> {
-    /// Starts a router at `now`: its configuration comes first, then its ports.
+    /// Starts a router at `now`, with the time of its server: its configuration comes first, then
+    /// its ports.
     pub fn start(
         now: Instant,
-        seed: u64,
+        (seed, clock): (u64, Clock),
         configure: Input,
         attached: Vec<AttachedPort>,
     ) -> (Self, Vec<Sent>) {
-        let queue = || Arc::new(Ring::new(QUEUE_FRAMES_MAX));
-        let queues = |port: &AttachedPort| Queues { port: port.port, rx: queue(), tx: queue() };
+        let queue = |limit| Arc::new(Ring::new(limit));
+        let queues = |port: &AttachedPort| Queues {
+            port: port.port,
+            rx: queue(ARRIVALS_MAX),
+            tx: queue(QUEUE_FRAMES_MAX),
+        };
         let ports: Vec<Queues> = attached.iter().map(queues).collect();
         let mut publisher = Publisher::new(Forwarding::empty(Arc::new(Liveness::new(0))));
         let reader = publisher.reader().unwrap_or_else(|_| unreachable!("the first reader"));
-        let punts = PuntRings::new();
-        let rings = WorkerRings::new();
+        let punt = || Arc::new(Ring::new(RING_MAX));
+        let punts = PuntRings { ospf: punt(), control: punt(), host: punt() };
+        let mut rings = WorkerRings::new();
+        rings.inject = Arc::new(Ring::new(RING_MAX));
         let counters = Arc::new(LcoreCounters::new(NEXT_HOPS_WATCHED));
         let worker = Worker::new(WorkerSetup {
             lcore: LcoreId(0),
@@ -154,6 +187,7 @@ impl<C: Control> Node<C> {
         });
         let mut node = Self {
             control: C::start(ControlOptions { seed }),
+            clock,
             worker,
             rings,
             counters,
@@ -163,15 +197,16 @@ impl<C: Control> Node<C> {
             used: BTreeMap::new(),
             reclaimed: 0,
             foreign_worlds: 0,
+            earlier_calculations: 0,
             publications: 0,
             host_packets: VecDeque::new(),
             host_overflow: 0,
             host_addresses: Vec::new(),
             events: VecDeque::new(),
         };
-        node.control.handle(now, configure);
+        node.tell(now, configure);
         for port in attached {
-            node.control.handle(now, Input::PortAttached(Box::new(port)));
+            node.tell(now, Input::PortAttached(Box::new(port)));
         }
         let sent = node.settle(now);
         (node, sent)
@@ -186,8 +221,9 @@ impl<C: Control> Node<C> {
         attached: Vec<AttachedPort>,
     ) -> Vec<Sent> {
         let mut testament = self.control.testament();
-        testament.begin_grace(now, &config);
+        testament.begin_grace(self.clock.read(now), &config);
         let legacy = Legacy::new(config, attached, testament, self.publisher.current());
+        self.earlier_calculations = self.calculations();
         self.control = C::start(ControlOptions { seed });
         self.foreign_worlds = self.publisher.pending() + 1;
         self.reclaimed = 0;
@@ -197,6 +233,11 @@ impl<C: Control> Node<C> {
     /// The control plane.
     pub const fn control(&self) -> &C {
         &self.control
+    }
+
+    /// How often routes were calculated.
+    pub fn calculations(&self) -> u64 {
+        self.earlier_calculations + self.control.calculation_count()
     }
 
     /// What the data plane reads.
@@ -211,13 +252,22 @@ impl<C: Control> Node<C> {
 
     /// When the control plane wants to be woken.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.control.next_deadline()
+        self.control.next_deadline().map(|deadline| self.clock.when(deadline))
+    }
+
+    /// Packets dropped so far, by the number of the reason.
+    pub fn drops(&self) -> [u64; DROP_REASON_COUNT] {
+        let mut drops = [0; DROP_REASON_COUNT];
+        for (count, reason) in drops.iter_mut().zip(DropReason::ALL) {
+            *count = self.counters.dropped(*reason);
+        }
+        drops
     }
 
     /// A frame arrives.
     pub fn receive(&mut self, now: Instant, port: PortId, frame: &[u8]) -> Vec<Sent> {
         if let Some(queues) = self.ports.iter().find(|queues| queues.port == port) {
-            let is_taken = queues.rx.push(HeapBuf::new(frame)).is_ok();
+            let is_taken = queues.rx.push(HeapBuf::snug(frame)).is_ok();
             assert!(is_taken, "the queue of a port at rest is empty");
         }
         self.settle(now)
@@ -225,33 +275,33 @@ impl<C: Control> Node<C> {
 
     /// Something happens to the control plane.
     pub fn input(&mut self, now: Instant, input: Input) -> Vec<Sent> {
-        self.control.handle(now, input);
+        self.tell(now, input);
         self.settle(now)
     }
 
     /// Its deadline came.
     pub fn wake(&mut self, now: Instant) -> Vec<Sent> {
-        self.control.handle_timeout(now);
+        self.control.handle_timeout(self.clock.read(now));
         self.settle(now)
     }
 
     /// The kernel of the host sends an IPv6 packet.
     pub fn send_from_host(&mut self, now: Instant, packet: &[u8]) -> Vec<Sent> {
-        self.inject(Injected::Packet { packet: HeapBuf::new(packet) });
+        self.inject(Injected::Packet { packet: HeapBuf::snug(packet) });
         self.settle(now)
     }
 
     /// What the daemon does now and then: reports which neighbours were used, gives back numbers.
     pub fn keep_house(&mut self, now: Instant) -> Vec<Sent> {
         for (port, address) in self.neighbors_used() {
-            self.control.handle(now, Input::NeighborUsed { port, address });
+            self.tell(now, Input::NeighborUsed { port, address });
         }
         let freed = self.publisher.reclaim();
         self.foreign_worlds = self.foreign_worlds.saturating_sub(freed);
         let oldest = self.publisher.oldest().epoch;
         if self.foreign_worlds == 0 && oldest != self.reclaimed {
             self.reclaimed = oldest;
-            self.control.handle(now, Input::Reclaimed { epoch: oldest });
+            self.tell(now, Input::Reclaimed { epoch: oldest });
         }
         self.settle(now)
     }
@@ -274,20 +324,31 @@ impl<C: Control> Node<C> {
         assert!(self.rings.inject.push(injected).is_ok(), "the ring was emptied before");
     }
 
+    /// Tells the control plane, in the time of its server.
+    fn tell(&mut self, now: Instant, input: Input) {
+        self.control.handle(self.clock.read(now), input);
+    }
+
     /// Goes to and fro between data plane and control plane until both are at rest.
     fn settle(&mut self, now: Instant) -> Vec<Sent> {
+        let (reading, mut sent) = (self.clock.read(now), Vec::new());
         for _ in 0..ROUNDS_MAX {
             // What happens at one instant is one slice.
-            self.control.handle(now, Input::Flush);
+            if self.control.is_dirty() {
+                self.control.handle(reading, Input::Flush);
+            }
             let is_quiet = !self.obey(now);
-            while self.worker.run_once(now) > 0 {}
+            while self.worker.run_once(reading) > 0 {
+                self.collect(&mut sent);
+            }
             let mut is_empty = true;
             while let Some(punted) = self.next_punted() {
                 is_empty = false;
                 self.hand_over(now, punted);
             }
             if is_empty && is_quiet {
-                return self.collect();
+                self.collect(&mut sent);
+                return sent;
             }
         }
         panic!("at {now} control plane and data plane keep each other busy");
@@ -313,10 +374,10 @@ impl<C: Control> Node<C> {
     fn carry_out(&mut self, now: Instant, action: Action) {
         match action {
             Action::SendFrame { port, bytes } => {
-                self.inject(Injected::Frame { port, packet: HeapBuf::new(&bytes) });
+                self.inject(Injected::Frame { port, packet: HeapBuf::snug(&bytes) });
             }
             Action::Forward { packet } => {
-                self.inject(Injected::Packet { packet: HeapBuf::new(&packet) });
+                self.inject(Injected::Packet { packet: HeapBuf::snug(&packet) });
             }
             Action::Publish(world) => {
                 self.publications += 1;
@@ -351,17 +412,15 @@ impl<C: Control> Node<C> {
                 return;
             }
         };
-        self.control.handle(now, input);
+        self.tell(now, input);
     }
 
-    fn collect(&self) -> Vec<Sent> {
-        let mut sent = Vec::new();
+    fn collect(&self, sent: &mut Vec<Sent>) {
         for Queues { port, tx, .. } in &self.ports {
             while let Some(packet) = tx.pop() {
                 sent.push(Sent { port: *port, bytes: packet.data().to_vec() });
             }
         }
-        sent
     }
 }
 

@@ -16,6 +16,7 @@ use crate::config::{
 };
 use crate::control::AttachedPort;
 use crate::planner::families::{Topology, server_name};
+use crate::sim::clock::Clock;
 use crate::sim::link::{End, Link, Quality};
 use core::net::Ipv6Addr;
 
@@ -35,6 +36,15 @@ pub enum Costs {
     Mixed,
 }
 
+/// Whether the servers agree on the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocks {
+    /// All show the time of the world.
+    True,
+    /// Each is wrong in its own way, see [`Clock`].
+    Wrong,
+}
+
 /// The knobs of a scenario.
 #[derive(Clone, Debug)]
 pub struct WorldSetup {
@@ -48,6 +58,8 @@ pub struct WorldSetup {
     pub costs: Costs,
     /// `[ospf]` of every router.
     pub ospf: OspfSettings,
+    /// Whether the servers agree on the time.
+    pub clocks: Clocks,
     /// Routers start within this time, in an order by chance.
     pub start_spread: Duration,
     /// Numbers of routers that are not index + 1: index and number.
@@ -63,8 +75,17 @@ impl WorldSetup {
             quality: Quality::GOOD,
             costs: Costs::Uniform(10),
             ospf: OspfSettings::default(),
+            clocks: Clocks::Wrong,
             start_spread: Duration::from_secs(2),
             renumbered: Vec::new(),
+        }
+    }
+
+    /// The clock of a server.
+    pub fn clock(&self, prng: &mut Prng) -> Clock {
+        match self.clocks {
+            Clocks::True => Clock::default(),
+            Clocks::Wrong => Clock::draw(prng),
         }
     }
 

@@ -123,6 +123,14 @@ impl<C: Control> Control for Recorded<C> {
     fn area_digest(&self) -> u64 {
         self.inner.area_digest()
     }
+
+    fn debts(&self) -> u64 {
+        self.inner.debts()
+    }
+
+    fn refusals(&self) -> u64 {
+        self.inner.refusals()
+    }
 }
 
 /// Runs a recording through a new control plane; the digest of what that wants.

@@ -12,14 +12,19 @@ use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
 use crate::control::{AttachedPort, ControlPlane, Input};
+use crate::sim::clock::Clock;
 use crate::sim::faults::{Death, Fault};
 use crate::sim::link::{Direction, End, Link};
 use crate::sim::node::{Control, Node, Sent};
 use crate::sim::oracle::{Hop, Map};
 use crate::sim::plan::WorldSetup;
+use crate::sim::probes::Probes;
+use crate::sim::queue::Queue;
 use crate::sim::trace::Trace;
 use crate::sim::traffic::{FrameKind, TrafficCounts};
+use core::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 /// The longest time until an end notices that carrier came or went.
 pub const CARRIER_DELAY_MAX: Duration = Duration::from_millis(5);
@@ -49,6 +54,8 @@ enum Event {
     End { router: usize, life: u32 },
     /// Something goes wrong.
     Fault(Fault),
+    /// A packet between each pair that is probed.
+    Probe,
 }
 
 /// What a router said.
@@ -64,14 +71,36 @@ pub struct Saying {
     pub text: String,
 }
 
+/// What routers did so far, dead ones included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Worlds published.
+    pub publications: u64,
+    /// Calculations of routes.
+    pub calculations: u64,
+    /// Packets for hosts that found no room.
+    pub host_overflow: u64,
+}
+
+impl Work {
+    fn add<C: Control>(&mut self, node: &Node<C>) {
+        self.publications += node.publications;
+        self.calculations += node.calculations();
+        self.host_overflow += node.host_overflow;
+    }
+}
+
 /// A place for a router; it may be empty.
 struct Slot<C> {
     node: Option<Node<C>>,
     has_power: bool,
     life: u32,
+    clock: Clock,
     prng: Prng,
     wakes_at: Option<Instant>,
     wakes_at_once: u32,
+    /// Worlds that it has published in this life.
+    publications: u64,
     /// Link of each fabric port.
     links: BTreeMap<PortId, usize>,
     /// Carrier as the router was told.
@@ -86,8 +115,8 @@ struct Slot<C> {
 pub struct World<C = ControlPlane> {
     setup: WorldSetup,
     now: Instant,
-    queue: BTreeMap<(Instant, u64), Event>,
-    sequence: u64,
+    queue: Queue<Event>,
+    flying: u64,
     slots: Vec<Slot<C>>,
     links: Vec<Link>,
     link_prngs: Vec<Prng>,
@@ -97,6 +126,12 @@ pub struct World<C = ControlPlane> {
     sayings: VecDeque<Saying>,
     lan_frames: u64,
     lost_track: u64,
+    of_the_dead: Work,
+    event_count: u64,
+    last_publication: Instant,
+    /// What works at this moment, drawn when first asked for.
+    map: OnceCell<Rc<Map>>,
+    probes: Probes,
 }
 
 impl<C: Control> World<C> {
@@ -109,9 +144,11 @@ impl<C: Control> World<C> {
                 node: None,
                 has_power: true,
                 life: 0,
+                clock: setup.clock(&mut prng),
                 prng: prng.fork(),
                 wakes_at: None,
                 wakes_at_once: 0,
+                publications: 0,
                 links: ports_of(router, &links),
                 carrier: BTreeMap::new(),
                 detached: BTreeSet::new(),
@@ -121,8 +158,8 @@ impl<C: Control> World<C> {
         let link_prngs = links.iter().map(|_| prng.fork()).collect();
         let mut world = Self {
             now: Instant::ZERO,
-            queue: BTreeMap::new(),
-            sequence: 0,
+            queue: Queue::default(),
+            flying: 0,
             slots,
             links,
             link_prngs,
@@ -132,6 +169,11 @@ impl<C: Control> World<C> {
             sayings: VecDeque::new(),
             lan_frames: 0,
             lost_track: 0,
+            of_the_dead: Work::default(),
+            event_count: 0,
+            last_publication: Instant::ZERO,
+            map: OnceCell::new(),
+            probes: Probes::default(),
             setup,
         };
         for router in 0..world.slots.len() {
@@ -211,12 +253,42 @@ impl<C: Control> World<C> {
     }
 
     /// Frames on their way.
-    pub fn flight_count(&self) -> usize {
-        self.queue.values().filter(|event| matches!(event, Event::Arrive { .. })).count()
+    pub const fn flight_count(&self) -> u64 {
+        self.flying
+    }
+
+    /// What the routers did so far.
+    pub fn work(&self) -> Work {
+        let mut work = self.of_the_dead;
+        self.slots.iter().filter_map(|slot| slot.node.as_ref()).for_each(|node| work.add(node));
+        work
+    }
+
+    /// Events handled so far.
+    pub const fn event_count(&self) -> u64 {
+        self.event_count
+    }
+
+    /// When a router last published a world.
+    pub const fn last_publication(&self) -> Instant {
+        self.last_publication
+    }
+
+    /// The packets that are followed.
+    pub const fn probes(&self) -> &Probes {
+        &self.probes
     }
 
     /// What works at this moment.
-    pub fn map(&self) -> Map {
+    pub fn map(&self) -> Rc<Map> {
+        Rc::clone(self.map.get_or_init(|| Rc::new(self.draw_map())))
+    }
+
+    fn redraw(&mut self) {
+        self.map = OnceCell::new();
+    }
+
+    fn draw_map(&self) -> Map {
         let runs = |end: &End| {
             let slot = &self.slots[end.router];
             slot.node.is_some() && !slot.is_stopping && !slot.detached.contains(&end.port)
@@ -246,6 +318,7 @@ impl<C: Control> World<C> {
     /// Lets a fault happen now.
     pub fn apply(&mut self, fault: Fault) {
         self.trace.say(self.now, format!("{fault:?}"));
+        self.redraw();
         match fault {
             Fault::Cut { link } => {
                 self.links[link].cut();
@@ -286,11 +359,9 @@ impl<C: Control> World<C> {
 
     /// Runs until `end`.
     pub fn run_until(&mut self, end: Instant) {
-        while let Some((&(at, _), _)) = self.queue.first_key_value()
-            && at <= end
-            && let Some(((at, sequence), event)) = self.queue.pop_first()
-        {
+        while let Some((at, sequence, event)) = self.queue.pop_until(end) {
             self.now = at;
+            self.event_count += 1;
             self.trace.note(at, sequence, &[]);
             self.happen(event);
         }
@@ -315,14 +386,14 @@ impl<C: Control> World<C> {
     }
 
     fn push(&mut self, at: Instant, event: Event) {
-        self.queue.insert((at, self.sequence), event);
-        self.sequence += 1;
+        self.queue.push(at, event);
     }
 
     fn happen(&mut self, event: Event) {
         match event {
             Event::Start { router } => self.start(router),
             Event::Arrive { link, direction, cut_count, bytes } => {
+                self.flying -= 1;
                 self.arrive(link, direction, cut_count, &bytes);
             }
             Event::Wake { router } => self.wake(router),
@@ -340,6 +411,7 @@ impl<C: Control> World<C> {
                 }
             }
             Event::Fault(fault) => self.apply(fault),
+            Event::Probe => self.send_probes(),
         }
     }
 
@@ -354,13 +426,15 @@ impl<C: Control> World<C> {
         slot.has_power = true;
         slot.detached.clear();
         slot.life += 1;
-        let (life, seed) = (slot.life, slot.prng.next_u64());
+        slot.publications = 0;
+        let (life, seed, clock) = (slot.life, slot.prng.next_u64(), slot.clock);
         let (config, attached) = self.describe(router);
         self.slots[router].carrier = attached.iter().map(|port| (port.port, port.is_up)).collect();
         self.trace.say(self.now, format!("{} starts", config.router.name));
         let (node, sent) =
-            Node::start(self.now, seed, Input::Configure(Box::new(config)), attached);
+            Node::start(self.now, (seed, clock), Input::Configure(Box::new(config)), attached);
         self.slots[router].node = Some(node);
+        self.redraw();
         self.push(self.now + HOUSEKEEPING_INTERVAL, Event::KeepHouse { router, life });
         let links: Vec<usize> = self.slots[router].links.values().copied().collect();
         for link in links {
@@ -435,8 +509,10 @@ impl<C: Control> World<C> {
         slot.has_power = death == Death::Process;
         slot.is_stopping = false;
         slot.wakes_at = None;
+        self.map = OnceCell::new();
         let counts = node.counts();
         self.lost_track += counts.came_in().abs_diff(counts.went_out());
+        self.of_the_dead.add(&node);
         let links: Vec<usize> = slot.links.values().copied().collect();
         for link in links {
             self.announce_carrier(link);
@@ -484,12 +560,18 @@ impl<C: Control> World<C> {
         };
         let counts = &mut self.links[link].counts;
         match (is_lost, is_running) {
-            (true, _) => counts.lost_cut += 1,
-            (false, false) => counts.lost_dead += 1,
+            (true, _) => {
+                counts.lost_cut += 1;
+                self.lose_frame(bytes, "link_cut");
+            }
+            (false, false) => {
+                counts.lost_dead += 1;
+                self.lose_frame(bytes, "router_dead");
+            }
             (false, true) => {
                 counts.delivered += 1;
                 self.trace.note(now, target.router as u64, bytes);
-                self.with_node(target.router, |node| node.receive(now, target.port, bytes));
+                self.receive(target, bytes);
             }
         }
     }
@@ -521,17 +603,37 @@ impl<C: Control> World<C> {
             }
         }
         self.listen(router);
+        self.notice_publication(router);
         self.plan_wake(router);
+    }
+
+    fn notice_publication(&mut self, router: usize) {
+        let slot = &mut self.slots[router];
+        let Some(node) = &slot.node else { return };
+        if core::mem::replace(&mut slot.publications, node.publications) != node.publications {
+            self.last_publication = self.now;
+            if self.probes.is_active() {
+                self.look_for_loops(router);
+            }
+        }
     }
 
     fn put(&mut self, index: usize, from: End, bytes: Vec<u8>) {
         self.traffic.count(FrameKind::of(&bytes));
+        let probe = self.probes.find(&bytes).map(|(number, _)| number);
         let link = &mut self.links[index];
         let Some(direction) = link.direction_from(from) else { return };
         let flights = link.carry(self.now, direction, bytes, &mut self.link_prngs[index]);
-        let cut_count = link.cut_count();
+        let (cut_count, is_silent) = (link.cut_count(), link.is_silent(direction));
+        if let Some(number) = probe {
+            self.probes.left(number, flights.len());
+            if flights.is_empty() {
+                self.lose_probe(number, probing::cause_on(&self.links[index], is_silent));
+            }
+        }
         for flight in flights {
             let bytes = flight.bytes;
+            self.flying += 1;
             self.push(flight.arrives, Event::Arrive { link: index, direction, cut_count, bytes });
         }
     }
@@ -574,5 +676,6 @@ fn ports_of(router: usize, links: &[Link]) -> BTreeMap<PortId, usize> {
     ends.filter(|(end, _)| end.router == router).map(|(end, link)| (end.port, link)).collect()
 }
 
+mod probing;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,348 @@
+//! `kumiki sim`: a cluster that does not exist, with faults, under the eyes of judges.
+//!
+//! Owns the words, the progress on the terminal and the report; what is run is
+//! [`crate::sim::campaign`]. Files and the clock on the wall are read here, so that the simulation
+//! needs neither.
+
+use crate::base::exit::Exit;
+use crate::base::time::Duration;
+use crate::planner::families::TopologySpec;
+use crate::sim::campaign::{self, Progress};
+use crate::sim::plan::Costs;
+use crate::sim::report::{Finding, Report, Summary};
+use crate::sim::scenario::{SPAN_MAX, Scenario};
+use clap::{Args, ValueEnum};
+use core::fmt::Write as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+/// Faults of a run, at most.
+const FAULTS_MAX: u64 = 2000;
+/// Runs of one command, at most.
+const SEEDS_MAX: u64 = 100_000;
+/// Simulated time for a fault, where nothing else is said.
+const TIME_PER_FAULT: Duration = Duration::from_millis(1500);
+/// The same of all, at least.
+const SPAN_MIN: Duration = Duration::from_secs(10);
+/// Rows of faults in the report for people: the worst.
+const ROWS_MAX: usize = 8;
+/// The commit, where the builder says it.
+const COMMIT: Option<&str> = option_env!("KUMIKI_COMMIT");
+
+/// What links cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CostsWord {
+    /// All the same: many equal ways
+    Uniform,
+    /// Each end by chance
+    Mixed,
+}
+
+/// `kumiki sim`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kumiki sim --routers 200 --topology circulant:1,14 --faults 200
+  kumiki sim --routers 50 --topology torus:5x10 --costs mixed --faults 20 --seeds 100
+  kumiki sim --routers 8 --faults 5 --seed 7 --write-plan plan.toml
+  kumiki sim --plan plan.toml
+
+All the same but the seed, all the same: a run with a violation runs again exactly.
+Exit code 1 when a checker found something.")]
+pub struct SimArguments {
+    /// How many routers
+    #[arg(long, value_name = "COUNT", conflicts_with = "plan",
+          value_parser = clap::value_parser!(u16).range(2..=1024))]
+    pub routers: Option<u16>,
+    /// Who is cabled to whom: ring, line, mesh, circulant:1,3, torus:4x4
+    #[arg(long, value_name = "FAMILY", default_value = "ring", conflicts_with = "plan")]
+    pub topology: String,
+    /// Everything by chance follows from it
+    #[arg(long, default_value_t = 1, value_name = "NUMBER", conflicts_with = "plan")]
+    pub seed: u64,
+    /// Run so many seeds, one after another
+    #[arg(long, default_value_t = 1, value_name = "COUNT", conflicts_with = "plan",
+          value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
+    pub seeds: u64,
+    /// How many faults, repairs not counted
+    #[arg(long, default_value_t = 10, value_name = "COUNT", conflicts_with = "plan",
+          value_parser = clap::value_parser!(u64).range(0..=FAULTS_MAX))]
+    pub faults: u64,
+    /// What links cost
+    #[arg(long, value_enum, default_value = "uniform", conflicts_with = "plan")]
+    pub costs: CostsWord,
+    /// Seconds from the first fault until all is whole again [default: 1.5 for each fault]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "plan")]
+    pub duration: Option<Duration>,
+    /// A topology and a schedule of faults from a file, in place of all of the above
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Write the schedule of the seed to a file and run nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "seeds", "json"])]
+    pub write_plan: Option<PathBuf>,
+    /// JSON instead of text: an object for each run
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A report, and what the simulation itself cannot know.
+#[derive(Serialize)]
+struct Printed<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    report: &'a Report,
+    commit: &'a str,
+    replay: &'a str,
+    wall_ms: u64,
+}
+
+/// Runs the command.
+pub fn sim(arguments: &SimArguments) -> Exit {
+    let seeds = arguments.seed..arguments.seed.saturating_add(arguments.seeds);
+    let mut bad = Vec::new();
+    let count = seeds.end - seeds.start;
+    for seed in seeds {
+        let scenario = match scenario(arguments, seed) {
+            Ok(scenario) => scenario,
+            Err(error) => {
+                eprintln!("kumiki: {error}");
+                return Exit::Usage;
+            }
+        };
+        if let Some(file) = &arguments.write_plan {
+            return write_plan(file, &scenario);
+        }
+        let begin = std::time::Instant::now();
+        let again = replay_command(arguments, &scenario);
+        let Some(report) = run(&scenario, arguments.json) else {
+            eprintln!("kumiki: the run ended in a panic; again with:\n  {again}");
+            bad.push(seed);
+            continue;
+        };
+        let wall_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if !report.is_good() {
+            bad.push(seed);
+        }
+        let commit = COMMIT.unwrap_or(concat!("v", env!("CARGO_PKG_VERSION")));
+        let schema = "kumiki.sim/1";
+        let printed = Printed { schema, report: &report, commit, replay: &again, wall_ms };
+        match (arguments.json, count) {
+            (true, _) => match serde_json::to_string(&printed) {
+                Ok(text) => println!("{text}"),
+                Err(error) => eprintln!("kumiki: the report cannot be written: {error}"),
+            },
+            (false, 1) => print!("{}", long(&printed)),
+            (false, _) => println!("{}", short(&printed)),
+        }
+    }
+    if count > 1 && !arguments.json {
+        println!("{} of {count} seeds without a complaint", count - bad.len() as u64);
+    }
+    if bad.is_empty() { Exit::Ok } else { Exit::Failed }
+}
+
+/// `90`, `90s`, `1.5m`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix('m') {
+        Some(minutes) => (minutes, 60.0),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let span = number.parse::<f64>().ok().map(|number| Duration::try_from_secs_f64(number * unit));
+    match span {
+        Some(Ok(span)) if !span.is_zero() && span <= SPAN_MAX => Ok(span),
+        _ => Err(format!("write seconds, up to {}", SPAN_MAX.as_secs())),
+    }
+}
+
+fn scenario(arguments: &SimArguments, seed: u64) -> Result<Scenario, String> {
+    if let Some(file) = &arguments.plan {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+        return Scenario::read(&text).map_err(|error| format!("{}: {error}", file.display()));
+    }
+    let rule: TopologySpec = arguments.topology.parse().map_err(|error| format!("{error}"))?;
+    let routers = arguments.routers.map(usize::from);
+    let mut scenario = Scenario::new(rule, routers, seed).map_err(|error| error.to_string())?;
+    if arguments.costs == CostsWord::Mixed {
+        scenario.costs = Costs::Mixed;
+    }
+    let faults = u32::try_from(arguments.faults).unwrap_or(u32::MAX);
+    if faults == 0 {
+        return Ok(scenario);
+    }
+    let usual = TIME_PER_FAULT.saturating_mul(faults).max(SPAN_MIN).min(SPAN_MAX);
+    let span = arguments.duration.unwrap_or(usual);
+    Ok(scenario.with_faults(usize::try_from(faults).unwrap_or(usize::MAX), span))
+}
+
+fn write_plan(file: &std::path::Path, scenario: &Scenario) -> Exit {
+    match std::fs::write(file, scenario.write()) {
+        Ok(()) => {
+            println!("{} events in {}", scenario.events.len(), file.display());
+            Exit::Ok
+        }
+        Err(error) => {
+            eprintln!("kumiki: {} cannot be written: {error}", file.display());
+            Exit::Failed
+        }
+    }
+}
+
+/// Runs a scenario with its progress on the terminal; `None` where the simulation panicked.
+fn run(scenario: &Scenario, is_quiet: bool) -> Option<Report> {
+    let bar = if is_quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
+        bar.set_style(style);
+    }
+    let begin = std::time::Instant::now();
+    let mut show = |progress: Progress| {
+        bar.set_message(line(progress, begin.elapsed()));
+        bar.tick();
+    };
+    let report = catch_unwind(AssertUnwindSafe(|| campaign::run(scenario, &mut show)));
+    bar.finish_and_clear();
+    report.ok()
+}
+
+fn line(progress: Progress, elapsed: Duration) -> String {
+    let Progress { phase, now, events, faults: (done, all) } = progress;
+    let per_second = u128::from(events) * 1000 / elapsed.as_millis().max(1);
+    let simulated = now.as_nanos() / 1_000_000_000;
+    format!("{phase}: {simulated} s simulated, fault {done} of {all}, {per_second} events/s")
+}
+
+/// The command that runs this again.
+fn replay_command(arguments: &SimArguments, scenario: &Scenario) -> String {
+    if let Some(file) = &arguments.plan {
+        return format!("kumiki sim --plan {}", file.display());
+    }
+    let mut text = "kumiki sim".to_owned();
+    let routers = scenario.topology.server_count();
+    // Writing to a string cannot fail.
+    let _ = write!(text, " --routers {routers} --topology {}", arguments.topology);
+    let _ = write!(text, " --seed {} --faults {}", scenario.seed, arguments.faults);
+    if arguments.costs == CostsWord::Mixed {
+        text += " --costs mixed";
+    }
+    if let Some(span) = arguments.duration {
+        let _ = write!(text, " --duration {}", span.as_secs_f64());
+    }
+    text
+}
+
+/// A run in a line, and what is wrong behind it.
+fn short(printed: &Printed<'_>) -> String {
+    let Printed { report, replay, wall_ms, .. } = printed;
+    let Report { seed, lost_packets, microloops, converged_ms: Summary { max, .. }, .. } = report;
+    let verdict = if report.is_good() { "ok" } else { "BAD" };
+    let mut text = format!(
+        "seed {seed:<6} {verdict:<4} {lost_packets} lost, {microloops} microloops, right again \
+         after at most {max} ms, {wall_ms} ms"
+    );
+    text += &violations(report, replay);
+    text
+}
+
+/// The report for people.
+fn long(printed: &Printed<'_>) -> String {
+    let Printed { report, commit, replay, wall_ms, .. } = printed;
+    let Report { counts, probes, converged_ms, .. } = report;
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "  {name:<16} {value}");
+    };
+    let Report { topology, routers, links, faults, seed, .. } = report;
+    row("cluster", format!("{topology}, {routers} routers, {links} links, seed {seed}, {commit}"));
+    let (seconds, events) = (report.simulated_ms / 1000, counts.events);
+    let per_second = events * 1000 / (*wall_ms).max(1);
+    row("time", format!("{seconds} s simulated in {wall_ms} ms, {per_second} events/s"));
+    row("started", format!("{} ms until every table was right", report.started_ms));
+    row("faults", format!("{faults} faults and repairs"));
+    let Summary { count, median, p90, max } = converged_ms;
+    row("right again", format!("median {median} ms, p90 {p90} ms, max {max} ms, of {count}"));
+    row("packets", format!("{} sent between pairs near a fault", probes.sent));
+    let lost = report.lost_by_cause.iter().map(|(cause, count)| format!("{count} {cause}"));
+    let lost: Vec<String> = lost.collect();
+    row("lost", format!("{} {}", report.lost_packets, bracketed(&lost.join(", "))));
+    let loops = format!("{} loops in the tables", report.loops);
+    row("microloops", format!("{} packets {}", report.microloops, bracketed(&loops)));
+    let frames =
+        format!("{} frames, {} hellos, {} LSUs", counts.frames, counts.hellos, counts.lsus);
+    let worlds = format!("{} SPFs, {} publications", counts.spfs, counts.publications);
+    row("work", format!("{events} events, {frames}, {worlds}"));
+    row("digest", report.digest.clone());
+    text += &worst(report);
+    text += &violations(report, replay);
+    if report.is_good() {
+        text += "\nno violation\n";
+    }
+    text
+}
+
+fn bracketed(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("({text})") }
+}
+
+/// The faults that cost most packets.
+fn worst(report: &Report) -> String {
+    let mut rows: Vec<_> = report.by_fault.iter().filter(|row| row.lost_packets > 0).collect();
+    rows.sort_by_key(|row| core::cmp::Reverse((row.lost_packets, row.microloops)));
+    let mut text = String::new();
+    for row in rows.iter().take(ROWS_MAX) {
+        let took = row.converged_ms.map_or_else(|| "-".to_owned(), |took| format!("{took} ms"));
+        let _ = writeln!(
+            text,
+            "  {:>16} at {} ms: {} lost, {} microloops, right again after {took}",
+            row.fault, row.at_ms, row.lost_packets, row.microloops
+        );
+    }
+    text
+}
+
+fn violations(report: &Report, replay: &str) -> String {
+    let mut text = String::new();
+    for Finding { kind, time_ms, text: what, .. } in &report.violations {
+        let _ = write!(text, "\n  {kind} at {time_ms} ms: {what}");
+    }
+    if !report.is_good() {
+        let _ = write!(text, "\n\n{} violations; again with:\n  {replay}", report.violations.len());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Grammar {
+        #[command(flatten)]
+        sim: SimArguments,
+    }
+
+    fn read(words: &str) -> SimArguments {
+        let words = core::iter::once("sim").chain(words.split_whitespace());
+        Grammar::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")).sim
+    }
+
+    #[test]
+    fn the_command_that_replays_a_run_makes_the_same_scenario() {
+        let arguments =
+            read("--routers 6 --topology circulant:1,2 --faults 4 --costs mixed --duration 20s");
+        let first = scenario(&arguments, 9).unwrap();
+        let command = replay_command(&arguments, &first);
+        let again = read(command.strip_prefix("kumiki sim ").unwrap());
+        assert_eq!(scenario(&again, again.seed).unwrap(), first);
+    }
+
+    #[test]
+    fn durations_are_seconds_unless_they_say_otherwise() {
+        assert_eq!(seconds("90").unwrap(), Duration::from_secs(90));
+        assert_eq!(seconds("90s").unwrap(), seconds("1.5m").unwrap());
+        assert!(["", "x", "-1", "0", "1e9", "nan"].iter().all(|text| seconds(text).is_err()));
+    }
+}

@@ -1,0 +1,472 @@
+//! A scenario as a file: who is cabled to whom, the seed, and what goes wrong when.
+//!
+//! Owns [`Scenario`] and its form in TOML. One that was drawn from a seed can be written down, made
+//! smaller by hand and run again; one that somebody wrote runs in the same way. Times are
+//! microseconds after the cluster has come to rest for the first time.
+//!
+//! ```toml
+//! topology = "ring"        # or cables = ["s01-s02", "s02-s03"]
+//! routers = 8
+//! seed = 7                 # jitter, start times, mixed costs
+//! costs = "uniform"        # or "mixed"
+//!
+//! [[event]]
+//! at_us = 500000
+//! fault = "silence"        # cut silence heal degrade detach attach, with `link`;
+//! link = "s01-s02"         # kill power_off restart stop crash reconfigure, with `router`
+//! from = "s01"             # silence: frames of this end only; detach, attach: at this end
+//! ```
+
+use crate::base::prng::Prng;
+use crate::base::time::Duration;
+use crate::planner::families::{Topology, TopologyError, TopologySpec, server_index, server_name};
+use crate::sim::faults::{Death, Fault, SeasonPlan, season};
+use crate::sim::link::{Direction, Quality};
+use crate::sim::plan::{Costs, WorldSetup};
+use serde::{Deserialize, Serialize};
+
+/// Events of a file: the schedule of a thousand faults, several times.
+pub const EVENTS_MAX: usize = 10_000;
+/// The longest schedule: LSAs are refreshed after half an hour (RFC 2328 appendix B), and a network
+/// that refreshes is not silent.
+pub const SPAN_MAX: Duration = Duration::from_secs(1200);
+/// The cost of every cable where costs are uniform.
+const UNIFORM_COST: u16 = 10;
+
+/// Why a scenario cannot be run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScenarioError {
+    /// The text is no TOML, or has keys that there are not.
+    #[error("{0}")]
+    Text(String),
+    /// There is no such topology.
+    #[error("topology: {0}")]
+    Topology(#[from] TopologyError),
+    /// Both a topology and cables, or neither.
+    #[error("write either `topology` or `cables`")]
+    Shape,
+    /// A cable is not two servers.
+    #[error("`{0}` is no cable; write two servers, like `s01-s02`")]
+    Cable(String),
+    /// There is no such server.
+    #[error("event {event}: there is no server `{name}` here")]
+    Router {
+        /// Counted from 1.
+        event: usize,
+        /// What was written.
+        name: String,
+    },
+    /// There is no such link.
+    #[error("event {event}: there is no cable `{name}` here")]
+    Link {
+        /// Counted from 1.
+        event: usize,
+        /// What was written.
+        name: String,
+    },
+    /// The fault has no such name.
+    #[error(
+        "event {event}: `{fault}` is no fault; known are cut, silence, heal, degrade, detach, \
+         attach, kill, power_off, restart, stop, crash, reconfigure"
+    )]
+    Fault {
+        /// Counted from 1.
+        event: usize,
+        /// What was written.
+        fault: String,
+    },
+    /// A key is missing that the fault needs.
+    #[error("event {event}: `{fault}` needs `{key}`")]
+    Missing {
+        /// Counted from 1.
+        event: usize,
+        /// The fault.
+        fault: String,
+        /// The key.
+        key: &'static str,
+    },
+    /// Too many events.
+    #[error("{0} events; at most {EVENTS_MAX} are run")]
+    Events(usize),
+    /// Too long.
+    #[error("the last event is after {0:?}; at most {SPAN_MAX:?} are run")]
+    Span(Duration),
+}
+
+/// What a campaign runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Routers and cables.
+    pub topology: Topology,
+    /// The rule behind them, where there is one.
+    pub rule: Option<TopologySpec>,
+    /// Everything by chance follows from it.
+    pub seed: u64,
+    /// What links cost.
+    pub costs: Costs,
+    /// What happens when, after the first rest; in order.
+    pub events: Vec<(Duration, Fault)>,
+}
+
+impl Scenario {
+    /// A cluster without faults.
+    pub fn new(
+        rule: TopologySpec,
+        routers: Option<usize>,
+        seed: u64,
+    ) -> Result<Self, TopologyError> {
+        let topology = rule.build(routers)?;
+        let costs = Costs::Uniform(UNIFORM_COST);
+        Ok(Self { topology, rule: Some(rule), seed, costs, events: Vec::new() })
+    }
+
+    /// Adds a season of faults that follows from the seed.
+    pub fn with_faults(mut self, fault_count: usize, span: Duration) -> Self {
+        let plan = SeasonPlan {
+            link_count: self.topology.cables().len(),
+            router_count: self.topology.server_count(),
+            fault_count,
+            span: span.min(SPAN_MAX),
+            quality: Quality::GOOD,
+        };
+        self.events = season(&plan, &mut Prng::new(self.seed ^ 0xfa17));
+        self
+    }
+
+    /// The setup of its world.
+    pub fn setup(&self) -> WorldSetup {
+        WorldSetup { costs: self.costs, ..WorldSetup::new(self.topology.clone(), self.seed) }
+    }
+
+    /// A fault in words, with names.
+    pub fn words(&self, fault: &Fault) -> String {
+        let event = self.written(Duration::ZERO, fault);
+        let subject = event.link.or(event.router).unwrap_or_default();
+        let from = event.from.map(|from| format!(" at {from}")).unwrap_or_default();
+        let cost = event.cost.map(|cost| format!(", cost {cost}")).unwrap_or_default();
+        format!("{} {subject}{from}{cost}", event.fault)
+    }
+
+    /// Reads a file.
+    pub fn read(text: &str) -> Result<Self, ScenarioError> {
+        let file: File =
+            toml::from_str(text).map_err(|error| ScenarioError::Text(error.to_string()))?;
+        let (topology, rule) = match (&file.topology, &file.cables) {
+            (Some(text), None) => {
+                let rule: TopologySpec = text.parse()?;
+                (rule.build(file.routers)?, Some(rule))
+            }
+            (None, Some(cables)) => (cabled(cables, file.routers)?, None),
+            _ => return Err(ScenarioError::Shape),
+        };
+        if file.event.len() > EVENTS_MAX {
+            return Err(ScenarioError::Events(file.event.len()));
+        }
+        let costs = match file.costs {
+            CostsWord::Uniform => Costs::Uniform(UNIFORM_COST),
+            CostsWord::Mixed => Costs::Mixed,
+        };
+        let mut scenario = Self { topology, rule, seed: file.seed, costs, events: Vec::new() };
+        for (index, event) in file.event.iter().enumerate() {
+            let at = Duration::from_micros(event.at_us);
+            if at > SPAN_MAX {
+                return Err(ScenarioError::Span(at));
+            }
+            let fault = Reading { scenario: &scenario, number: index + 1, event }.fault()?;
+            scenario.events.push((at, fault));
+        }
+        scenario.events.sort_by_key(|(at, _)| *at);
+        Ok(scenario)
+    }
+
+    /// Writes the file that [`Self::read`] reads.
+    pub fn write(&self) -> String {
+        let file = File {
+            topology: self.rule.as_ref().map(ToString::to_string),
+            cables: self.rule.is_none().then(|| {
+                (0..self.topology.cables().len()).map(|link| self.link_name(link)).collect()
+            }),
+            routers: Some(self.topology.server_count()),
+            seed: self.seed,
+            costs: match self.costs {
+                Costs::Uniform(_) => CostsWord::Uniform,
+                Costs::Mixed => CostsWord::Mixed,
+            },
+            event: self.events.iter().map(|(at, fault)| self.written(*at, fault)).collect(),
+        };
+        toml::to_string(&file).unwrap_or_else(|error| unreachable!("plain values: {error}"))
+    }
+
+    fn link_name(&self, link: usize) -> String {
+        let (a, b) = self.topology.cables().get(link).copied().unwrap_or_default();
+        format!("{}-{}", server_name(a), server_name(b))
+    }
+
+    fn end_name(&self, link: usize, end: Direction) -> String {
+        let (a, b) = self.topology.cables().get(link).copied().unwrap_or_default();
+        server_name(if end == Direction::Forth { a } else { b })
+    }
+
+    fn written(&self, at: Duration, fault: &Fault) -> Event {
+        let at_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        let mut event = Event {
+            at_us,
+            fault: name(fault).to_owned(),
+            link: fault.link().map(|link| self.link_name(link)),
+            router: fault.router().map(server_name),
+            ..Event::default()
+        };
+        match *fault {
+            Fault::Silence { link, direction } => {
+                event.from = direction.map(|end| self.end_name(link, end));
+            }
+            Fault::Detach { link, end } | Fault::Attach { link, end } => {
+                event.from = Some(self.end_name(link, end));
+            }
+            Fault::Reconfigure { cost, .. } => event.cost = Some(cost),
+            Fault::Degrade { quality, .. } => event.quality = Some(QualityWords::of(quality)),
+            _ => {}
+        }
+        event
+    }
+}
+
+/// A link or a router, and why there is none.
+struct Reading<'a> {
+    scenario: &'a Scenario,
+    number: usize,
+    event: &'a Event,
+}
+
+impl Reading<'_> {
+    fn fault(&self) -> Result<Fault, ScenarioError> {
+        let end = |link| self.end(link)?.ok_or_else(|| self.missing("from"));
+        Ok(match self.event.fault.as_str() {
+            "cut" => Fault::Cut { link: self.link()? },
+            "silence" => {
+                let link = self.link()?;
+                Fault::Silence { link, direction: self.end(link)? }
+            }
+            "heal" => Fault::Heal { link: self.link()? },
+            "degrade" => {
+                let quality = self.event.quality.as_ref().map(QualityWords::quality);
+                let quality = quality.unwrap_or(Quality::BAD);
+                Fault::Degrade { link: self.link()?, quality }
+            }
+            "detach" => {
+                let link = self.link()?;
+                Fault::Detach { link, end: end(link)? }
+            }
+            "attach" => {
+                let link = self.link()?;
+                Fault::Attach { link, end: end(link)? }
+            }
+            "kill" => Fault::Kill { router: self.router()?, death: Death::Process },
+            "power_off" => Fault::Kill { router: self.router()?, death: Death::Power },
+            "restart" => Fault::Restart { router: self.router()? },
+            "stop" => Fault::Stop { router: self.router()? },
+            "crash" => Fault::Crash { router: self.router()? },
+            "reconfigure" => {
+                let cost = self.event.cost.ok_or_else(|| self.missing("cost"))?;
+                Fault::Reconfigure { router: self.router()?, cost: cost.max(1) }
+            }
+            other => {
+                return Err(ScenarioError::Fault { event: self.number, fault: other.to_owned() });
+            }
+        })
+    }
+
+    fn missing(&self, key: &'static str) -> ScenarioError {
+        ScenarioError::Missing { event: self.number, fault: self.event.fault.clone(), key }
+    }
+
+    fn router(&self) -> Result<usize, ScenarioError> {
+        let name = self.event.router.as_ref().ok_or_else(|| self.missing("router"))?;
+        self.index(name)
+    }
+
+    fn index(&self, name: &str) -> Result<usize, ScenarioError> {
+        let count = self.scenario.topology.server_count();
+        server_index(name)
+            .filter(|index| *index < count)
+            .ok_or_else(|| ScenarioError::Router { event: self.number, name: name.to_owned() })
+    }
+
+    fn link(&self) -> Result<usize, ScenarioError> {
+        let name = self.event.link.as_ref().ok_or_else(|| self.missing("link"))?;
+        let ends = ends(name);
+        let cables = self.scenario.topology.cables();
+        let place =
+            ends.and_then(|(a, b)| cables.iter().position(|cable| *cable == (a.min(b), a.max(b))));
+        place.ok_or_else(|| ScenarioError::Link { event: self.number, name: name.clone() })
+    }
+
+    /// The end that the event names, as a direction of the link.
+    fn end(&self, link: usize) -> Result<Option<Direction>, ScenarioError> {
+        let Some(name) = &self.event.from else { return Ok(None) };
+        let router = self.index(name)?;
+        match self.scenario.topology.cables().get(link) {
+            Some((a, _)) if *a == router => Ok(Some(Direction::Forth)),
+            Some((_, b)) if *b == router => Ok(Some(Direction::Back)),
+            _ => Err(ScenarioError::Router { event: self.number, name: name.clone() }),
+        }
+    }
+}
+
+fn ends(name: &str) -> Option<(usize, usize)> {
+    let (a, b) = name.split_once('-')?;
+    Some((server_index(a)?, server_index(b)?))
+}
+
+fn cabled(cables: &[String], routers: Option<usize>) -> Result<Topology, ScenarioError> {
+    let read = |name: &String| ends(name).ok_or_else(|| ScenarioError::Cable(name.clone()));
+    let cables: Vec<(usize, usize)> = cables.iter().map(read).collect::<Result<_, _>>()?;
+    let named = cables.iter().map(|(a, b)| a.max(b) + 1).max().unwrap_or(0);
+    let count = routers.unwrap_or(named);
+    if count < named || cables.is_empty() {
+        let needed = format!("at least {}", named.max(2));
+        let error = TopologyError::ServerCount { family: "list of cables", needed, given: count };
+        return Err(error.into());
+    }
+    Ok(Topology::new(count, cables)?)
+}
+
+const fn name(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Cut { .. } => "cut",
+        Fault::Silence { .. } => "silence",
+        Fault::Heal { .. } => "heal",
+        Fault::Degrade { .. } => "degrade",
+        Fault::Kill { death: Death::Process, .. } => "kill",
+        Fault::Kill { death: Death::Power, .. } => "power_off",
+        Fault::Restart { .. } => "restart",
+        Fault::Stop { .. } => "stop",
+        Fault::Detach { .. } => "detach",
+        Fault::Attach { .. } => "attach",
+        Fault::Reconfigure { .. } => "reconfigure",
+        Fault::Crash { .. } => "crash",
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CostsWord {
+    #[default]
+    Uniform,
+    Mixed,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topology: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cables: Option<Vec<String>>,
+    routers: Option<usize>,
+    #[serde(default = "first")]
+    seed: u64,
+    #[serde(default)]
+    costs: CostsWord,
+    #[serde(default)]
+    event: Vec<Event>,
+}
+
+const fn first() -> u64 {
+    1
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Event {
+    at_us: u64,
+    fault: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    router: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<QualityWords>,
+}
+
+/// How good a link is; what is not said is as on a good one.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct QualityWords {
+    latency_us: u64,
+    jitter_us: u64,
+    loss_ppm: u32,
+    duplication_ppm: u32,
+    reordering_ppm: u32,
+    corruption_ppm: u32,
+}
+
+impl Default for QualityWords {
+    fn default() -> Self {
+        Self::of(Quality::GOOD)
+    }
+}
+
+impl QualityWords {
+    fn of(quality: Quality) -> Self {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self {
+            latency_us: micros(quality.latency),
+            jitter_us: micros(quality.jitter),
+            loss_ppm: quality.loss_ppm,
+            duplication_ppm: quality.duplication_ppm,
+            reordering_ppm: quality.reordering_ppm,
+            corruption_ppm: quality.corruption_ppm,
+        }
+    }
+
+    /// Of at least a microsecond: a frame that takes no time could go in circles at one instant.
+    fn quality(&self) -> Quality {
+        Quality {
+            latency: Duration::from_micros(self.latency_us.max(1)),
+            jitter: Duration::from_micros(self.jitter_us),
+            loss_ppm: self.loss_ppm,
+            duplication_ppm: self.duplication_ppm,
+            reordering_ppm: self.reordering_ppm,
+            corruption_ppm: self.corruption_ppm,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_from_a_seed_is_read_as_it_was_written() {
+        let rule: TopologySpec = "torus:3x4".parse().unwrap();
+        let scenario = Scenario::new(rule, None, 5).unwrap();
+        let scenario =
+            Scenario { costs: Costs::Mixed, ..scenario }.with_faults(120, Duration::from_secs(60));
+        let text = scenario.write();
+        assert_eq!(Scenario::read(&text).unwrap(), scenario);
+        let bare = Scenario { rule: None, ..scenario };
+        assert_eq!(Scenario::read(&bare.write()).unwrap(), bare);
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_said_with_its_place() {
+        let error = |events: &str| {
+            let text = format!("topology = \"ring\"\nrouters = 4\n{events}");
+            Scenario::read(&text).unwrap_err().to_string()
+        };
+        let event = |rest: &str| error(&format!("[[event]]\nat_us = 1\n{rest}"));
+        assert!(event("fault = \"melt\"").contains("event 1: `melt` is no fault"));
+        assert!(event("fault = \"cut\"").contains("needs `link`"));
+        assert!(event("fault = \"cut\"\nlink = \"s01-s03\"").contains("no cable `s01-s03`"));
+        assert!(event("fault = \"kill\"\nrouter = \"s09\"").contains("no server `s09`"));
+        assert!(event("fault = \"detach\"\nlink = \"s01-s02\"").contains("needs `from`"));
+        assert!(error("colour = 3").contains("colour"));
+        assert_eq!(Scenario::read("seed = 1").unwrap_err(), ScenarioError::Shape);
+        assert!(matches!(Scenario::read("cables = [\"a\"]"), Err(ScenarioError::Cable(_))));
+    }
+}
