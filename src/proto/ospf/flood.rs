@@ -219,7 +219,8 @@ impl Ospf {
 
     /// Puts an instance into its database and notes what must be calculated anew.
     pub(super) fn install(&mut self, now: Instant, place: Place, lsa: Lsa, is_own: bool) {
-        let before = self.lsdb.get(&place).map(|entry| entry.lsa(now));
+        // As installed: an instance that has reached MaxAge since counts until somebody says so.
+        let before = self.lsdb.get(&place).map(|entry| entry.as_installed());
         let is_changed = before.is_none_or(|before| {
             before.body_bytes() != lsa.body_bytes()
                 || before.header.is_max_age() != lsa.header.is_max_age()
@@ -238,6 +239,9 @@ impl Ospf {
         }
         let jitter = self.prng.between(Duration::ZERO, super::limits::REFRESH_JITTER);
         self.counters.lsa_installed += 1;
+        if place.0 == Scope::Area && is_changed {
+            self.table.learn(&lsa);
+        }
         self.lsdb.install(now, place, lsa, is_own, jitter);
     }
 

@@ -321,6 +321,7 @@ impl Ospf {
                 self.part(now, port);
             }
             self.lsdb = Lsdb::default();
+            self.table.forget_all();
             self.early.clear();
             self.origination = Origination::default();
             self.needs_calculation(now, Staleness::Topology, "router-id");

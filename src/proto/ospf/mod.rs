@@ -3,13 +3,15 @@
 //! Read [`input`] and [`action`] first: they are the border; [`view`] is what `show` sees. Then
 //! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
-//! `hello`, `exchange`, `flood`, `retransmission`, `originate`, `routes`. [`calculate`] turns LSAs
-//! into routes over [`spf`], [`backoff`] says when. [`limits`] has every bound.
+//! `hello`, `exchange`, `flood`, `retransmission`, `originate`, `routes`. [`area`] keeps what LSAs
+//! tell, [`calculate`] turns it into routes over [`spf`], [`backoff`] says when. [`limits`] has
+//! every bound.
 //!
 //! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
 //! AS-external LSAs of its own, authentication and graceful restart.
 
 pub mod action;
+pub mod area;
 pub mod backoff;
 pub mod calculate;
 mod complaint;

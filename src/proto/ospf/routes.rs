@@ -1,17 +1,15 @@
 //! From databases to routes: when it is calculated, and what the calculation sees.
 //!
-//! Owns the joint between the machine and `calculate`: the moment comes from `backoff`, the view is
-//! copied out of database and interfaces, the differences go out as actions.
+//! Owns the joint between the machine and `calculate`: LSAs are learned as they are installed
+//! (`flood`), the moment comes from `backoff`, the differences go out as actions.
 //!
 //! *Standards*: RFC 5340 §4.8, RFC 8405.
 
 use super::action::Action;
-use super::calculate::{Adjacency, AreaView};
-use super::lsdb::Scope;
+use super::calculate::Adjacency;
 use super::machine::{Ospf, Staleness};
 use super::view::NeighborState;
 use crate::base::time::Instant;
-use crate::wire::ospf::Lsa;
 
 impl Ospf {
     /// Notes that something happened which routes depend on.
@@ -44,24 +42,14 @@ impl Ospf {
         let stale = core::mem::take(&mut self.staleness);
         self.runs.count += 1;
         self.runs.last = Some(now);
-        let mut table = core::mem::take(&mut self.table);
-        let view = AreaView {
-            router_id: self.router_id.unwrap_or_default(),
-            lsas: self.living(now),
-            adjacencies: self.adjacencies(),
-        };
         let updates = match stale {
-            Staleness::Prefixes => table.recalculate_prefixes(&view),
-            Staleness::Topology | Staleness::Fresh => table.recalculate(&view),
+            Staleness::Prefixes => self.table.calculate_prefixes(),
+            Staleness::Topology | Staleness::Fresh => {
+                let adjacencies = self.adjacencies();
+                self.table.calculate(self.router_id.unwrap_or_default(), &adjacencies)
+            }
         };
-        self.table = table;
         self.actions.extend(updates.into_iter().map(Action::Route));
-    }
-
-    fn living(&self, now: Instant) -> Vec<&Lsa> {
-        let area = self.lsdb.iter().filter(|((scope, _), _)| *scope == Scope::Area);
-        let living = area.filter(|(_, entry)| !entry.header(now).is_max_age());
-        living.map(|(_, entry)| entry.as_installed()).collect()
     }
 
     fn adjacencies(&self) -> Vec<Adjacency> {

@@ -2,16 +2,16 @@
 //!
 //! Owns the plain graph of an area ([`Graph`]: routers and transit networks as dense numbers) and
 //! the tree that comes out of it ([`Tree`]: distance and set of own next hops of every vertex).
-//! How LSAs become a graph, and a tree becomes routes, is the business of [`super::calculate`].
+//! How LSAs become a graph is the business of [`super::area`], how a tree becomes routes that of
+//! [`super::calculate`].
 //!
-//! *Invariants*: a link counts only where the other end names it too; costs out of a router are at
-//! least one, so that no vertex is reached again at the distance at which it was left; the same
-//! graph gives the same tree, whatever the order of its links.
+//! *Invariants*: a link counts only where the other end names it too, which who fills the graph
+//! sees to; costs out of a router are at least one, so that no vertex is reached again at the
+//! distance at which it was left; the same graph gives the same tree, whatever the order of its
+//! links.
 //!
 //! *Standards*: RFC 2328 §16.1 with RFC 5340 §4.8.1 (first stage: routers and transit networks);
-//! RFC 6987 (a link of cost 0xffff is used where there is no other). Deviations: the check for the
-//! link back compares interface ids where both ends are routers, so that one dead cable of two
-//! parallel ones is seen; a cost of zero, which RFC 2328 §C.3 forbids, counts as one.
+//! RFC 6987 (a link of cost 0xffff is used where there is no other).
 
 use crate::base::ids::PORT_MAX;
 use crate::base::route::ECMP_WIDTH_MAX;
@@ -52,8 +52,8 @@ pub enum VertexKind {
     Network,
 }
 
-/// A link out of a vertex. Its order is the order of the search for the link back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A link out of a vertex that the other end has too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     /// Where it leads.
     pub to: VertexId,
@@ -61,44 +61,43 @@ pub struct Link {
     pub interface_id: u32,
     /// Interface ID there; of the Designated Router where `to` is a network.
     pub neighbor_interface_id: u32,
-    /// Output cost; ignored where a network is left.
+    /// Output cost; zero where a network is left.
     pub cost: u16,
+    /// Output cost of the other end; zero where that is a network.
+    pub cost_back: u16,
 }
 
-/// An area as a graph. One exists for the length of a calculation.
+/// An area as a graph. One exists per area: that of the last calculation.
 #[derive(Clone, Debug)]
 pub struct Graph {
     kinds: Vec<VertexKind>,
-    /// `links[first_link[v]..first_link[v + 1]]` leave `v`, sorted.
-    first_link: Vec<usize>,
+    /// `links[first_link[v]..first_link[v + 1]]` leave `v`.
+    first_link: Vec<u32>,
     links: Vec<Link>,
 }
 
+impl Default for Graph {
+    fn default() -> Self {
+        Self { kinds: Vec::new(), first_link: vec![0], links: Vec::new() }
+    }
+}
+
 impl Graph {
-    /// An empty graph with room.
-    pub fn with_capacity(vertex_count: usize, link_count: usize) -> Self {
-        let mut first_link = Vec::with_capacity(vertex_count + 1);
-        first_link.push(0);
-        Self {
-            kinds: Vec::with_capacity(vertex_count),
-            first_link,
-            links: Vec::with_capacity(link_count),
-        }
+    /// Makes it empty; the memory stays.
+    pub fn clear(&mut self) {
+        self.kinds.clear();
+        self.first_link.truncate(1);
+        self.links.clear();
     }
 
     /// Adds the next vertex with all its links; they may lead to vertices that are added later.
-    pub fn add_vertex(
-        &mut self,
-        kind: VertexKind,
-        links: impl IntoIterator<Item = Link>,
-    ) -> VertexId {
+    pub fn add_vertex(&mut self, kind: VertexKind, links: &[Link]) -> VertexId {
         let id = self.kinds.len();
         assert!(id < VERTEX_MAX, "the database limit keeps graphs far smaller");
-        let start = self.links.len();
-        self.links.extend(links);
-        self.links[start..].sort_unstable();
+        self.links.extend_from_slice(links);
         self.kinds.push(kind);
-        self.first_link.push(self.links.len());
+        let end = u32::try_from(self.links.len());
+        self.first_link.push(end.unwrap_or_else(|_| unreachable!("the database is limited")));
         VertexId(u32::try_from(id).unwrap_or_else(|_| unreachable!("below VERTEX_MAX")))
     }
 
@@ -107,35 +106,25 @@ impl Graph {
         self.kinds.len()
     }
 
-    fn links_of(&self, vertex: VertexId) -> &[Link] {
+    /// The links that leave a vertex.
+    pub fn links_of(&self, vertex: VertexId) -> &[Link] {
         &self.links[self.link_range(vertex)]
     }
 
+    /// Octets on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.kinds.capacity() * size_of::<VertexKind>()
+            + self.first_link.capacity() * size_of::<u32>()
+            + self.links.capacity() * size_of::<Link>()
+    }
+
     fn link_range(&self, vertex: VertexId) -> Range<usize> {
-        self.first_link[vertex.index()]..self.first_link[vertex.index() + 1]
+        self.first_link[vertex.index()] as usize..self.first_link[vertex.index() + 1] as usize
     }
 
-    fn is_network(&self, vertex: VertexId) -> bool {
+    /// Whether a vertex is a transit network.
+    pub fn is_network(&self, vertex: VertexId) -> bool {
         self.kinds[vertex.index()] == VertexKind::Network
-    }
-
-    /// RFC 2328 §16.1 step 2 (b): whether the vertex at the other end has a link back.
-    fn has_link_back(&self, from: VertexId, link: Link) -> bool {
-        let back = self.links_of(link.to);
-        if self.is_network(from) || self.is_network(link.to) {
-            let at = back.partition_point(|candidate| candidate.to < from);
-            return back.get(at).is_some_and(|candidate| candidate.to == from);
-        }
-        let wanted = (from, link.neighbor_interface_id, link.interface_id);
-        back.binary_search_by(|candidate| {
-            let key = (candidate.to, candidate.interface_id, candidate.neighbor_interface_id);
-            key.cmp(&wanted)
-        })
-        .is_ok()
-    }
-
-    fn cost(&self, from: VertexId, link: Link) -> u32 {
-        if self.is_network(from) { 0 } else { u32::from(link.cost.max(1)) }
     }
 }
 
@@ -227,6 +216,11 @@ impl Tree {
         self.reaches.get(vertex.index()).copied().filter(|reach| reach.distance != u32::MAX)
     }
 
+    /// Octets on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.reaches.capacity() * size_of::<Reach>()
+    }
+
     /// Vertices that are reached, the root included.
     pub fn reached(&self) -> impl Iterator<Item = VertexId> {
         (0..).zip(&self.reaches).filter(|(_, r)| r.distance != u32::MAX).map(|(v, _)| VertexId(v))
@@ -280,14 +274,11 @@ impl Walk<'_> {
     fn relax(&mut self, from: VertexId, link: Link) {
         let here = self.reaches[from.index()];
         let known = self.reaches[link.to.index()].distance;
-        let distance = here.distance.saturating_add(self.graph.cost(from, link));
+        let distance = here.distance.saturating_add(link.cost.into());
         if distance > known || distance == u32::MAX {
             return;
         }
         let Some(next_hops) = self.next_hops(from, link) else { return };
-        if !self.graph.has_link_back(from, link) {
-            return;
-        }
         let is_attached = from == self.root && self.graph.is_network(link.to);
         let reach = &mut self.reaches[link.to.index()];
         if distance < known {
@@ -333,7 +324,7 @@ impl Walk<'_> {
         self.graph.links_of(self.root).iter().any(|link| {
             link.to == network
                 && link.interface_id == interface_id
-                && self.graph.cost(self.root, *link) == distance
+                && u32::from(link.cost) == distance
         })
     }
 

@@ -1,9 +1,12 @@
 //! Routes from LSAs: rules of RFC 5340 §4.8 one by one, then histories against an oracle.
 
 use super::*;
-use crate::wire::ospf::{IntraAreaPrefix, LsaKey, RouterFlags, SequenceNumber};
+use crate::wire::ospf::lsa::MAX_AGE_S;
+use crate::wire::ospf::{
+    IntraAreaPrefix, LsaKey, NetworkLsa, Options, RouterFlags, RouterLink, RouterLinkType,
+    RouterLsa, SequenceNumber,
+};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 const ME: RouterId = RouterId(1);
 const ACTIVE: Options = Options::V6.with(Options::R);
@@ -67,6 +70,49 @@ fn adjacency(neighbor: u32) -> Adjacency {
         neighbor_router_id: RouterId(neighbor),
         neighbor_interface_id: 100 * neighbor + ME.0,
         address,
+    }
+}
+
+/// What a calculation shall see.
+struct AreaView<'a> {
+    router_id: RouterId,
+    lsas: Vec<&'a Lsa>,
+    adjacencies: Vec<Adjacency>,
+}
+
+impl RoutingTable {
+    /// Learns what differs between the LSAs so far and those of the view.
+    fn turn_to(&mut self, view: &AreaView<'_>) {
+        let instances = |lsas: &[&Lsa]| -> BTreeMap<LsaKey, Lsa> {
+            lsas.iter().map(|lsa| (lsa.key(), (*lsa).clone())).collect()
+        };
+        let wanted = instances(&view.lsas);
+        for gone in self.known().difference(&wanted.keys().copied().collect()) {
+            let empty = LsaBody::Unknown(Vec::new());
+            let lsa = Lsa::build(*gone, SequenceNumber::INITIAL, MAX_AGE_S, &empty).unwrap();
+            self.learn(&lsa);
+        }
+        view.lsas.iter().for_each(|lsa| self.learn(lsa));
+    }
+
+    fn known(&self) -> BTreeSet<LsaKey> {
+        let key = |ls_type, advertising_router, link_state_id| LsaKey {
+            ls_type,
+            advertising_router,
+            link_state_id,
+        };
+        let prefixes = self.prefix_lsas.keys().map(|k| key(LsType::INTRA_AREA_PREFIX, k.0, k.1));
+        prefixes.chain(self.area.known()).collect()
+    }
+
+    fn recalculate(&mut self, view: &AreaView<'_>) -> Vec<RouteUpdate> {
+        self.turn_to(view);
+        self.calculate(view.router_id, &view.adjacencies)
+    }
+
+    fn recalculate_prefixes(&mut self, view: &AreaView<'_>) -> Vec<RouteUpdate> {
+        self.turn_to(view);
+        self.calculate_prefixes()
     }
 }
 

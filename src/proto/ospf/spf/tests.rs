@@ -1,6 +1,12 @@
 //! Shortest paths against petgraph, and the rules of RFC 2328 §16.1 one by one.
 
 use super::*;
+use crate::base::ids::RouterId;
+use crate::proto::ospf::area::Area;
+use crate::wire::ospf::{
+    LsType, Lsa, LsaBody, LsaKey, NetworkLsa, Options, RouterFlags, RouterLink, RouterLinkType,
+    RouterLsa, SequenceNumber,
+};
 use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, NodeIndex};
 use proptest::prelude::*;
@@ -34,9 +40,10 @@ impl Plan {
     }
 
     /// Interface ids: cable `c` has `2c + 1` and `2c + 2` at its ends, network `n` the ones above.
-    fn graph(&self) -> Graph {
+    /// Vertex `n` is the router with that id; the Designated Router of network `n` has the id `n`.
+    fn lsas(&self) -> Vec<Lsa> {
         let router_count = u32::try_from(self.routers.len()).unwrap();
-        let mut links = vec![Vec::new(); self.routers.len() + self.networks.len()];
+        let mut links = vec![Vec::new(); self.routers.len()];
         for (cable, first_id) in self.cables.iter().zip((1..).step_by(2)) {
             let (a, b) = cable.ends;
             if cable.is_told.0 {
@@ -46,24 +53,31 @@ impl Plan {
                 links[b as usize].push(link(a, first_id + 1, first_id, cable.costs.1));
             }
         }
+        let mut networks = Vec::new();
         for (network, members) in (router_count..).zip(&self.networks) {
-            for (router, cost, is_listed) in members {
-                links[*router as usize].push(link(network, 1000 + network, 1, *cost));
-                if *is_listed {
-                    links[network as usize].push(link(*router, 0, 0, 7));
-                }
+            for (router, cost, _) in members {
+                let link_type = RouterLinkType::Transit;
+                let link = link(network, 1000 + network, 1, *cost);
+                links[*router as usize].push(RouterLink { link_type, ..link });
             }
+            let listed = members.iter().filter(|(.., is_listed)| *is_listed);
+            let attached_routers = listed.map(|(router, ..)| RouterId(*router)).collect();
+            let body = LsaBody::Network(NetworkLsa { options: Options::V6, attached_routers });
+            networks.push(lsa(LsType::NETWORK, network, 1, &body));
         }
-        let mut graph = Graph::with_capacity(links.len(), 0);
-        for (at, links) in links.into_iter().enumerate() {
-            let kind = match self.routers.get(at) {
-                Some(true) => VertexKind::Router,
-                Some(false) => VertexKind::EndRouter,
-                None => VertexKind::Network,
-            };
-            graph.add_vertex(kind, links);
-        }
-        graph
+        let routers = (0..).zip(links).map(|(id, links)| {
+            let forwards = self.routers[id as usize];
+            let options = if forwards { Options::V6.with(Options::R) } else { Options::V6 };
+            let body = RouterLsa { flags: RouterFlags::default(), options, links };
+            lsa(LsType::ROUTER, id, 0, &LsaBody::Router(body))
+        });
+        routers.chain(networks).collect()
+    }
+
+    fn graph(&self) -> Graph {
+        let mut area = Area::default();
+        self.lsas().iter().for_each(|lsa| area.learn(lsa));
+        area.graph()
     }
 
     /// Adjacencies of router 0 with the cost of their first link, over the links that both ends
@@ -134,8 +148,19 @@ impl Plan {
     }
 }
 
-fn link(to: u32, interface_id: u32, neighbor_interface_id: u32, cost: u16) -> Link {
-    Link { to: VertexId(to), interface_id, neighbor_interface_id, cost }
+fn lsa(ls_type: LsType, router: u32, link_state_id: u32, body: &LsaBody) -> Lsa {
+    let key = LsaKey { ls_type, advertising_router: RouterId(router), link_state_id };
+    Lsa::build(key, SequenceNumber::INITIAL, 1, body).unwrap()
+}
+
+fn link(to: u32, interface_id: u32, neighbor_interface_id: u32, metric: u16) -> RouterLink {
+    RouterLink {
+        link_type: RouterLinkType::PointToPoint,
+        metric,
+        interface_id,
+        neighbor_interface_id,
+        neighbor_router_id: RouterId(to),
+    }
 }
 
 fn hop(interface_id: u32, neighbor: u32, neighbor_interface_id: u32) -> FirstHop {
@@ -317,16 +342,23 @@ proptest! {
 
     #[test]
     fn order_of_links_does_not_matter(plan in plans()) {
-        let mut turned = plan.graph();
-        for vertex in 0..turned.kinds.len() {
-            let (start, end) = (turned.first_link[vertex], turned.first_link[vertex + 1]);
-            let mut links = turned.links[start..end].to_vec();
-            links.reverse();
-            let mut rebuilt = Graph::with_capacity(1, links.len());
-            rebuilt.add_vertex(turned.kinds[vertex], links);
-            turned.links[start..end].copy_from_slice(&rebuilt.links);
+        let mut area = Area::default();
+        for lsa in plan.lsas() {
+            // An order of LSAs that gives the same numbers, with their links turned round.
+            let body = match lsa.body().unwrap() {
+                LsaBody::Router(mut body) => {
+                    body.links.reverse();
+                    LsaBody::Router(body)
+                }
+                LsaBody::Network(mut body) => {
+                    body.attached_routers.reverse();
+                    LsaBody::Network(body)
+                }
+                other => other,
+            };
+            area.learn(&Lsa::build(lsa.key(), SequenceNumber::INITIAL, 1, &body).unwrap());
         }
         let hops: Vec<FirstHop> = plan.first_hops().into_iter().map(|(hop, _)| hop).collect();
-        prop_assert_eq!(shortest_paths(&turned, VertexId(0), &hops), plan.tree());
+        prop_assert_eq!(shortest_paths(&area.graph(), VertexId(0), &hops), plan.tree());
     }
 }
