@@ -3,5 +3,6 @@
 //! Each folder is one protocol and knows no other; they meet in `control`.
 #![forbid(unsafe_code)]
 
+pub mod bfd;
 pub mod nd;
 pub mod ospf;

@@ -1,13 +1,14 @@
 //! Bytes to values and back, one file a format.
 //!
-//! Read [`ethernet`], [`ipv6`], [`ecn`] (two bits of it), [`icmpv6`], [`nd`], [`udp`], then
-//! [`ospf`].
+//! Read [`ethernet`], [`ipv6`], [`ecn`] (two bits of it), [`icmpv6`], [`nd`], [`udp`], [`bfd`],
+//! then [`ospf`].
 //!
 //! Two kinds of reading stand side by side: *views* over a slice for the packet path (no copy,
 //! fields by offset, checked once) and *values* for the control plane (`decode`, `encode`, errors
 //! with the offset). Absent on purpose: state.
 #![forbid(unsafe_code)]
 
+pub mod bfd;
 pub mod ecn;
 pub mod ethernet;
 pub mod icmpv6;
