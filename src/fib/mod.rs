@@ -24,6 +24,6 @@ mod update;
 pub use forwarding::Forwarding;
 pub use group_table::GroupTable;
 pub use interface_table::{Interface, InterfaceTable};
-pub use next_hop::{Adjacency, GROUP_NO_ROUTE, Liveness, NextHop, NextHopGroup};
+pub use next_hop::{Adjacency, GROUP_NO_ROUTE, Liveness, NextHop, NextHopGroup, Witness};
 pub use repair::{Encapsulation, RepairAddresses, RepairScope};
 pub use table::Fib;

@@ -249,30 +249,62 @@ fn inherit(shares: &[Share], old: &Old<'_>) -> Vec<NextHopId> {
     buckets
 }
 
-/// One byte per next hop: alive or not. Written by the control thread (carrier, BFD), read by every
-/// lcore.
+/// Who says that a next hop lives; each has a bit of its byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// The control thread: carrier, port, neighbour.
+    Control,
+    /// The worker that runs the BFD session of the port.
+    Bfd,
+}
+
+impl Witness {
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Control => 1,
+            Self::Bfd => 2,
+        }
+    }
+}
+
+/// One byte per next hop: alive, or dead in the eyes of one or more. Read by every lcore. Each bit
+/// has one writer at a time; the writes are atomic read-modify-writes, so that none undoes another.
 #[derive(Debug)]
 pub struct Liveness {
-    alive: Box<[AtomicU8]>,
+    /// Bits of those who say that it is dead; zero is alive.
+    dead: Box<[AtomicU8]>,
 }
 
 impl Liveness {
     /// A table for `count` next hops, all alive.
     pub fn new(count: usize) -> Self {
-        Self { alive: (0..count).map(|_| AtomicU8::new(1)).collect() }
+        Self { dead: (0..count).map(|_| AtomicU8::new(0)).collect() }
     }
 
     /// Whether packets may be sent to `next_hop`; unknown numbers are dead.
     #[inline]
     pub fn is_alive(&self, next_hop: NextHopId) -> bool {
-        // Relaxed: one flag that stands for itself; nothing else is read because of it.
-        self.alive.get(next_hop.index()).is_some_and(|flag| flag.load(Ordering::Relaxed) != 0)
+        // Relaxed: one byte that stands for itself; nothing else is read because of it.
+        self.dead.get(next_hop.index()).is_some_and(|dead| dead.load(Ordering::Relaxed) == 0)
     }
 
-    /// Marks `next_hop`; unknown numbers are ignored.
+    /// The word of the control thread; unknown numbers are ignored.
     pub fn set(&self, next_hop: NextHopId, is_alive: bool) {
-        if let Some(flag) = self.alive.get(next_hop.index()) {
-            flag.store(u8::from(is_alive), Ordering::Relaxed);
+        self.tell(next_hop, Witness::Control, is_alive);
+    }
+
+    /// The word of one witness; it lives when all say so. Unknown numbers are ignored.
+    pub fn tell(&self, next_hop: NextHopId, witness: Witness, is_alive: bool) {
+        let Some(dead) = self.dead.get(next_hop.index()) else { return };
+        let bit = witness.bit();
+        // What is said already is not written: the byte stays in the caches of all who read it.
+        if (dead.load(Ordering::Relaxed) & bit == 0) == is_alive {
+            return;
+        }
+        if is_alive {
+            dead.fetch_and(!bit, Ordering::Relaxed);
+        } else {
+            dead.fetch_or(bit, Ordering::Relaxed);
         }
     }
 }
@@ -280,6 +312,20 @@ impl Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_next_hop_lives_when_all_witnesses_say_so() {
+        let liveness = Liveness::new(1);
+        let hop = NextHopId(0);
+        liveness.set(hop, false);
+        liveness.tell(hop, Witness::Bfd, false);
+        liveness.set(hop, true);
+        assert!(!liveness.is_alive(hop), "BFD has not taken its word back");
+        liveness.tell(hop, Witness::Bfd, true);
+        assert!(liveness.is_alive(hop));
+        liveness.tell(NextHopId(1), Witness::Bfd, true);
+        assert!(!liveness.is_alive(NextHopId(1)), "a number that is not there");
+    }
 
     #[test]
     fn buckets_share_equally_within_one() {

@@ -10,13 +10,13 @@
 //!
 //! *Invariants*: a number in use has one key. A next hop is in use while a group has it, a group
 //! while a prefix has it. Group 0 is "no route" and never freed. A flag is up when port and
-//! neighbour both are. Repairs take at most as many numbers as they are given, so that they cannot
-//! take those of the neighbours.
+//! neighbour both are, and BFD does not say otherwise. Repairs take at most as many numbers as they
+//! are given, so that they cannot take those of the neighbours.
 
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
 use crate::base::route::RouteNextHop;
 use crate::fib::{
-    Adjacency, Encapsulation, GROUP_NO_ROUTE, GroupTable, Liveness, NextHop, NextHopGroup,
+    Adjacency, Encapsulation, GROUP_NO_ROUTE, GroupTable, Liveness, NextHop, NextHopGroup, Witness,
 };
 use crate::rib::resolve::{Path, Way};
 use core::net::Ipv6Addr;
@@ -41,6 +41,8 @@ pub(super) struct NextHops {
     rewrites: BTreeMap<RouteNextHop, Adjacency>,
     ports_up: BTreeSet<PortId>,
     ports_dead: BTreeSet<PortId>,
+    /// Ports whose BFD session failed, as far as the control thread has heard.
+    ports_failed: BTreeSet<PortId>,
     dead: BTreeSet<RouteNextHop>,
     /// Where repaired packets come from.
     source: Option<Ipv6Addr>,
@@ -72,6 +74,7 @@ impl NextHops {
             rewrites: BTreeMap::new(),
             ports_up: BTreeSet::new(),
             ports_dead: BTreeSet::new(),
+            ports_failed: BTreeSet::new(),
             dead: BTreeSet::new(),
             source: None,
             tunnel_count: 0,
@@ -126,6 +129,12 @@ impl NextHops {
         self.flag_port(port);
     }
 
+    /// Whether the BFD session of the port failed. The flags of numbers in use are the worker's
+    /// that runs the session; new numbers begin with this.
+    pub(super) fn set_port_failed(&mut self, port: PortId, is_failed: bool) {
+        mark(&mut self.ports_failed, port, is_failed);
+    }
+
     /// Whether a neighbour answers; its flag changes at once. Yields whether there was room:
     /// neighbours that have a number always have it.
     pub(super) fn set_neighbor_alive(&mut self, key: RouteNextHop, is_alive: bool) -> bool {
@@ -142,6 +151,7 @@ impl NextHops {
     pub(super) fn forget_port(&mut self, port: PortId) {
         self.set_port_up(port, false);
         self.ports_dead.remove(&port);
+        self.ports_failed.remove(&port);
         self.dead.retain(|key| key.port != port);
         let (first, last) = ends_of(port);
         let gone: Vec<RouteNextHop> =
@@ -214,6 +224,10 @@ impl NextHops {
             None => self.uses.push(unused),
         }
         self.numbers.insert(path.clone(), number);
+        // No world has the number, so that no worker has a word on it: what BFD said of it last was
+        // about another neighbour.
+        let is_failed = self.ports_failed.contains(&path.via.port);
+        self.liveness.tell(number, Witness::Bfd, !is_failed);
         self.liveness.set(number, self.is_usable(path.via));
         self.write(path);
         Some(number)

@@ -295,6 +295,12 @@ impl Rib {
         self.counters.neighbors_refused += u64::from(!has_room);
     }
 
+    /// Says whether the BFD session of a port failed: new next hops there begin dead. The worker
+    /// that runs the session has told data planes already.
+    pub fn set_port_failed(&mut self, port: PortId, is_failed: bool) {
+        self.next_hops.set_port_failed(port, is_failed);
+    }
+
     /// Whether [`Self::compile`] may have something to say.
     pub fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()
