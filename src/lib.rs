@@ -37,7 +37,7 @@
 //! planner, api -> config, base
 //! proto -> wire, base                      (one protocol never uses another)
 //! control -> proto, rib, fib, config, api, wire, base
-//! dataplane -> packet, fib, wire, base
+//! dataplane -> proto, packet, fib, wire, base   (sessions of BFD run on the workers)
 //! dpdk -> packet, base, dpdk_sys
 //! ports -> packet, dpdk, os, base
 //! telemetry -> control, dataplane, ports, base
@@ -69,8 +69,9 @@
 //! What is for the router itself turns off at `ipv6-local`: echo requests are answered in place,
 //! everything else is punted to the control thread or to the kernel. What cannot go on becomes an
 //! ICMPv6 error or a [`dataplane::DropReason`], and is counted either way:
-//! received + injected + copied + generated = sent + punted + captured + dropped, where copies are
-//! those that [`dataplane::tap`] makes. `docs/graph.md` has the whole graph.
+//! received + injected + copied + generated + originated = sent + punted + captured + dropped +
+//! absorbed, where copies are those that [`dataplane::tap`] makes, and BFD sessions originate and
+//! absorb. `docs/graph.md` has the whole graph.
 //!
 //! # The way of a route
 //!
@@ -82,7 +83,8 @@
 //! one is freed by the control thread when no worker can read it any more.
 //!
 //! A lost cable does not wait for this. Each next hop has one atomic byte that says whether it is
-//! alive, so that every prefix behind it moves to its other next hops at once.
+//! alive, so that every prefix behind it moves to its other next hops at once. The BFD session of a
+//! port, which a worker runs, writes it as well as the control thread.
 //!
 //! # Where to begin
 //!

@@ -58,11 +58,14 @@ impl Delta {
             return delta;
         }
         let (old_blocks, new_blocks) = (blocks(old), blocks(new));
-        for name in ["router", "cluster", "dpdk", "host", "ospf"] {
+        for name in ["router", "cluster", "dpdk", "host", "ospf", "bfd"] {
             let find = |blocks: &[RenderedBlock]| {
                 blocks.iter().find(|block| block.doc.name == name).cloned()
             };
             delta.compare_single(find(&old_blocks), find(&new_blocks));
+        }
+        if old.bfd.secret != new.bfd.secret && old.bfd.key == new.bfd.key {
+            delta.change("bfd", "[bfd] key: another key in the same file".to_owned());
         }
         delta.compare_ports(old, new, (&ports_of(&old_blocks), &ports_of(&new_blocks)));
         delta.compare_routes(old, new);

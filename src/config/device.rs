@@ -342,6 +342,7 @@ mod tests {
             address: None,
             mtu: 9000,
             cost: None,
+            bfd: crate::config::PortBfd::default(),
             vlan: None,
             mac: None,
         }

@@ -14,9 +14,10 @@ use crate::config::problem::{ConfigErrors, Excerpt, KeyPath, PROBLEM_MAX, Proble
 use crate::config::read::{BlockReader, Findings, nearest};
 use crate::config::schema::keys::{BLOCKS, BlockDoc, LATER_BLOCKS};
 use crate::config::schema::{
-    ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy, OspfSettings, PortDevice,
-    PortRole, PortSettings, RouterSettings, StaticNeighbor, StaticRoute, StaticRouteTarget,
-    cluster, default_mtu, dpdk, host, ospf, port, role_word, route, router,
+    BfdAuth, BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy,
+    OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RouterSettings, Secret,
+    StaticNeighbor, StaticRoute, StaticRouteTarget, bfd, cluster, default_mtu, dpdk, host, ospf,
+    port, role_word, route, router,
 };
 use crate::config::validate::validate;
 use core::net::Ipv6Addr;
@@ -198,6 +199,9 @@ fn read_config(document: &DeTable<'_>, source: &Source<'_>, findings: &mut Findi
     if let Some(block) = single(document, &ospf::OSPF) {
         config.ospf = read_ospf(block, findings);
     }
+    if let Some(block) = single(document, &bfd::BFD) {
+        config.bfd = read_bfd(block, source, findings);
+    }
     for (index, block) in listed(document, &port::PORT).into_iter().enumerate() {
         config.ports.push(read_port(index, block, findings));
     }
@@ -245,28 +249,28 @@ fn read_cluster(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) 
         );
     }
     if let Some(key) = &settings.key {
-        check_key(key, source, &mut reader);
+        // It is read again by the features that use it; a configuration that names none they could
+        // read must not pass.
+        read_key(key, source, &mut reader);
     }
     reader.finish();
     ClusterSettings { number: number.unwrap_or_default(), ..settings }
 }
 
-/// The key itself is read again by the features that use it; a configuration that names none they
-/// could read must not pass.
-fn check_key(key: &str, source: &Source<'_>, reader: &mut BlockReader<'_>) {
+/// The key in a file, without the white space around it.
+fn read_key(key: &str, source: &Source<'_>, reader: &mut BlockReader<'_>) -> Option<String> {
     let Some(path) = key.strip_prefix("file:").filter(|path| !path.is_empty()) else {
         reader.wrong("key", "the secret itself does not belong into this file");
-        return;
+        return None;
     };
     let (message, expected) = match source.files.read(path) {
-        Ok(text) if text.trim().is_empty() => {
-            (format!("`{path}` is empty"), "must hold the cluster's secret")
-        }
-        Ok(_) => return,
+        Ok(text) if text.trim().is_empty() => (format!("`{path}` is empty"), "must hold a secret"),
+        Ok(text) => return Some(text.trim().to_owned()),
         Err(error) => (format!("cannot read `{path}`: {error}"), "must be a readable file"),
     };
     let at = reader.path("key");
     reader.add(Problem::new(ProblemKind::File, at, message, expected));
+    None
 }
 
 fn read_dpdk(block: Block<'_>, findings: &mut Findings) -> DpdkSettings {
@@ -321,6 +325,24 @@ fn read_ospf(block: Block<'_>, findings: &mut Findings) -> OspfSettings {
     settings
 }
 
+fn read_bfd(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) -> BfdSettings {
+    let mut reader = BlockReader::new(&bfd::BFD, None, block, findings);
+    let default = BfdSettings::default();
+    let key = reader.text("key");
+    let secret = key.as_ref().and_then(|key| read_key(key, source, &mut reader));
+    let settings = BfdSettings {
+        enabled: reader.boolean("enabled").unwrap_or(default.enabled),
+        interval: reader.integer("interval_ms").map_or(default.interval, Duration::from_millis),
+        multiplier: reader.integer("multiplier").unwrap_or(default.multiplier),
+        auth: reader.choice("auth", BfdAuth::WORDS).unwrap_or_default(),
+        key_id: reader.integer("key_id").unwrap_or(default.key_id),
+        key,
+        secret: Secret(secret.unwrap_or_default().into_bytes()),
+    };
+    reader.finish();
+    settings
+}
+
 /// The words of `role`.
 const ROLES: &[(&str, PortRole)] = &[
     ("fabric", PortRole::Fabric),
@@ -347,6 +369,10 @@ fn read_port(index: usize, block: Block<'_>, findings: &mut Findings) -> PortSet
         address: read_address(&mut reader),
         mtu: reader.integer("mtu").unwrap_or(default_mtu(role)),
         cost: reader.integer("cost"),
+        bfd: PortBfd {
+            enabled: reader.boolean("bfd"),
+            interval: reader.integer("bfd_interval_ms").map(Duration::from_millis),
+        },
         vlan: reader.integer("vlan"),
         mac: reader.parsed("mac"),
     };

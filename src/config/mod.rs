@@ -26,6 +26,7 @@ pub use load::{FileError, FileSource, NoFiles, Overrides, Source, load};
 pub use problem::{ConfigErrors, KeyPath, Problem, ProblemKind};
 pub use render::{RenderedBlock, blocks, render};
 pub use schema::{
-    ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy, OspfSettings, PortDevice,
-    PortRole, PortSettings, RouterSettings, StaticNeighbor, StaticRoute, StaticRouteTarget,
+    BfdAuth, BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy,
+    OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RouterSettings, StaticNeighbor,
+    StaticRoute, StaticRouteTarget,
 };

@@ -10,8 +10,8 @@
 use crate::base::time::Duration;
 use crate::config::schema::keys::{self, BlockDoc};
 use crate::config::schema::{
-    ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy, OspfSettings, PortDevice,
-    PortSettings, StaticNeighbor, StaticRoute, StaticRouteTarget, role_word,
+    BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy, OspfSettings,
+    PortDevice, PortSettings, StaticNeighbor, StaticRoute, StaticRouteTarget, role_word,
 };
 use core::fmt::Write;
 
@@ -62,6 +62,7 @@ pub fn blocks(config: &Config) -> Vec<RenderedBlock> {
     blocks.push(dpdk_block(&config.dpdk));
     blocks.push(host_block(&config.host));
     blocks.push(ospf_block(&config.ospf));
+    blocks.push(bfd_block(&config.bfd));
     blocks.extend(config.ports.iter().map(port_block));
     blocks.extend(config.routes.iter().flat_map(route_blocks));
     blocks.extend(config.neighbors.iter().map(neighbor_block));
@@ -138,6 +139,20 @@ fn ospf_block(ospf: &OspfSettings) -> RenderedBlock {
     )
 }
 
+fn bfd_block(bfd: &BfdSettings) -> RenderedBlock {
+    RenderedBlock::new(
+        "bfd",
+        vec![
+            ("enabled", shown(bfd.enabled)),
+            ("interval_ms", shown(bfd.interval.as_millis())),
+            ("multiplier", shown(bfd.multiplier)),
+            ("auth", shown_quoted(bfd.auth.word())),
+            ("key_id", shown(bfd.key_id)),
+            ("key", bfd.key.as_ref().and_then(shown_quoted)),
+        ],
+    )
+}
+
 fn port_block(port: &PortSettings) -> RenderedBlock {
     let device = shown_quoted(&port.device);
     let (matched, device) = match port.device {
@@ -155,6 +170,8 @@ fn port_block(port: &PortSettings) -> RenderedBlock {
             ("address", address),
             ("mtu", shown(port.mtu)),
             ("cost", port.cost.and_then(shown)),
+            ("bfd", port.bfd.enabled.and_then(shown)),
+            ("bfd_interval_ms", port.bfd.interval.and_then(|i| shown(i.as_millis()))),
             ("vlan", port.vlan.and_then(shown)),
             ("mac", port.mac.and_then(shown_quoted)),
         ],

@@ -16,9 +16,10 @@ use crate::config::addressing;
 use crate::config::device::is_interface_name;
 use crate::config::problem::{KeyPath, Problem, ProblemKind};
 use crate::config::read::nearest;
+use crate::config::schema::bfd::BFD_INTERVAL_MS;
 use crate::config::schema::{
-    Config, OspfSettings, PortDevice, PortRole, PortSettings, StaticRouteTarget, default_mtu,
-    role_word,
+    BfdAuth, BfdSettings, Config, OspfSettings, PortDevice, PortRole, PortSettings,
+    StaticRouteTarget, default_mtu, role_word,
 };
 use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     check_dpdk(config, &mut problems);
     check_host(config, &mut problems);
     check_ospf(&config.ospf, &mut problems);
+    check_bfd(&config.bfd, &mut problems);
     for (index, port) in config.ports.iter().enumerate() {
         check_port(config, index, port, &mut problems);
     }
@@ -184,6 +186,62 @@ fn check_ospf(ospf: &OspfSettings, problems: &mut Problems) {
     }
 }
 
+fn check_bfd(bfd: &BfdSettings, problems: &mut Problems) {
+    let path = |key| KeyPath::single("bfd", key);
+    check_bfd_interval(bfd.interval, path("interval_ms"), problems);
+    if bfd.multiplier == 0 {
+        let message = "0 packets are never missing";
+        problems.push(value(path("multiplier"), message, "must be 1 to 255; 3 is usual"));
+    }
+    match (bfd.auth, &bfd.key) {
+        (BfdAuth::None, None) => {}
+        (BfdAuth::None, Some(_)) => {
+            let message = "a key without `auth` is not used";
+            problems.push(conflict(path("key"), message, "add `auth`, or remove `key`"));
+        }
+        (auth, None) => {
+            let message = format!("`{}` needs a key", auth.word());
+            problems.push(conflict(path("auth"), message, "add `key = \"file:PATH\"`"));
+        }
+        (auth, Some(_)) => {
+            let (octets, most) = (bfd.secret.0.len(), auth.key_octets_max());
+            if !(1..=most).contains(&octets) {
+                let message = format!("the key has {octets} octets");
+                let expected = format!("must have 1 to {most} with `{}`", auth.word());
+                problems.push(value(path("key"), message, expected));
+            }
+        }
+    }
+}
+
+fn check_bfd_interval(interval: Duration, path: KeyPath, problems: &mut Problems) {
+    let (least, most) = BFD_INTERVAL_MS;
+    let is_right = i64::try_from(interval.as_millis()).is_ok_and(|ms| (least..=most).contains(&ms));
+    if !is_right || !interval.subsec_nanos().is_multiple_of(1_000_000) {
+        let message = format!("{interval:?} is no interval of BFD");
+        problems.push(value(path, message, format!("must be {least} to {most} ms")));
+    }
+}
+
+fn check_port_bfd(
+    port: &PortSettings,
+    path: impl Fn(&'static str) -> KeyPath,
+    problems: &mut Problems,
+) {
+    let keys =
+        [("bfd", port.bfd.enabled == Some(true)), ("bfd_interval_ms", port.bfd.interval.is_some())];
+    for (key, is_set) in keys {
+        if is_set && port.role != PortRole::Fabric {
+            let message = format!("the role `{}` has no BFD", role_word(port.role));
+            let expected = format!("remove `{key}`: only fabric ports have it");
+            problems.push(conflict(path(key), message, expected));
+        }
+    }
+    if let Some(interval) = port.bfd.interval {
+        check_bfd_interval(interval, path("bfd_interval_ms"), problems);
+    }
+}
+
 fn check_port(config: &Config, index: usize, port: &PortSettings, problems: &mut Problems) {
     let path = |key| KeyPath::listed("port", index, key);
     let word = role_word(port.role);
@@ -203,6 +261,7 @@ fn check_port(config: &Config, index: usize, port: &PortSettings, problems: &mut
         let message = format!("the role `{word}` has no OSPF cost");
         problems.push(conflict(path("cost"), message, "remove `cost`: only fabric ports have one"));
     }
+    check_port_bfd(port, path, problems);
     if let Some(mac) = port.mac {
         check_mac(mac, path("mac"), problems);
     }

@@ -5,6 +5,7 @@ use crate::api::show::ShowReply;
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::fib::Forwarding;
+use crate::proto::bfd::Order;
 use core::net::Ipv6Addr;
 
 /// One wish; the driver carries it out in order.
@@ -38,6 +39,9 @@ pub enum Action {
         /// The group.
         group: Ipv6Addr,
     },
+    /// Something is wanted of BFD sessions: for the worker that owns those of the port, or for all
+    /// workers where the order names none.
+    Bfd(Order),
     /// The answer to a query.
     Reply {
         /// Number of the question.

@@ -33,6 +33,7 @@ impl ControlPlane {
             Punted::Ospf { .. } if !has_ospf => self.counters.ospf_off_port += 1,
             Punted::Ospf { source, destination, source_mac, bytes } => {
                 let bytes = bytes.to_vec();
+                self.bfd.note_speaker(port, source, source_mac);
                 self.ospf.handle(now, ospf::Input::Packet { port, source, destination, bytes });
                 self.deliver_ospf(now);
                 // RFC 4861 §7.3.1: the upper layer says that the neighbour can be reached.
@@ -68,6 +69,7 @@ impl ControlPlane {
                         self.ospf_neighbors.insert((port, to), state);
                         self.draw_testament();
                         self.connect(now);
+                        self.bfd_neighbor_moved(port, to);
                     }
                 }
                 ospf::Action::Notice(notice) => {
@@ -178,6 +180,7 @@ impl ControlPlane {
         } else if !is_down && change.from == NeighborState::Down {
             self.mark_alive(change.port, change.address);
         }
+        self.bfd_neighbor_changed(change);
         self.draw_testament();
         if is_down || change.to == NeighborState::Full || change.from == NeighborState::Full {
             self.connect(now);

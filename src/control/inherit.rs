@@ -159,6 +159,7 @@ impl ControlPlane {
         for port in ports {
             self.attach(now, port);
         }
+        self.adopt_bfd();
         for (RouteNextHop { port, address }, mac) in macs {
             self.nd.handle(now, nd::Input::Remembered { port, address, mac });
         }

@@ -5,6 +5,7 @@ use crate::base::ids::{MacAddress, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::config::{Config, PortSettings};
 use crate::control::inherit::Legacy;
+use crate::proto::bfd::Report;
 use serde::Serialize;
 
 /// One thing that happened; also a line of a recording.
@@ -44,6 +45,8 @@ pub enum Input {
         /// The octets.
         packet: Vec<u8>,
     },
+    /// A worker says how a BFD session is.
+    Bfd(Box<Report>),
     /// A neighbour was used for forwarding since the last such input (NUD needs to know, RFC 4861
     /// §7.3.3).
     NeighborUsed {

@@ -3,9 +3,9 @@
 //! Read [`input`] and [`action`] first: they are the whole border. Then [`plane`] (what there is
 //! and how one input runs through it), `apply` (a configuration becomes inputs of the machines),
 //! `port` (what a port is to each of them), `connected` (the router's own routes), `death_mark`
-//! (neighbours that OSPF lost), `deliver` (what the machines want becomes actions), `frame` (octets
-//! around their messages), [`inherit`] (from a control plane that failed to the next), `report`
-//! (events in words), `query` (answers to `show`).
+//! (neighbours that OSPF lost), `bfd` (sessions with neighbours), `deliver` (what the machines want
+//! becomes actions), `frame` (octets around their messages), [`inherit`] (from a control plane that
+//! failed to the next), `report` (events in words), `query` (answers to `show`).
 //!
 //! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
 //! single protocol could decide alone.
@@ -13,6 +13,7 @@
 
 pub mod action;
 mod apply;
+mod bfd;
 mod connected;
 mod death_mark;
 mod deliver;

@@ -12,6 +12,7 @@
 
 use super::action::Action;
 use super::apply::StaticState;
+use super::bfd::BfdClients;
 use super::connected::Connected;
 use super::death_mark::DeathMarks;
 use super::inherit::{Inheritance, Testament};
@@ -150,6 +151,7 @@ pub struct ControlPlane {
     pub(super) statics: StaticState,
     /// OSPF neighbours that are not down, with their router-id.
     pub(super) ospf_neighbors: BTreeMap<(PortId, Ipv6Addr), (RouterId, NeighborState)>,
+    pub(super) bfd: BfdClients,
     pub(super) death_marks: DeathMarks,
     /// Whether the neighbours were told good-bye.
     pub(super) is_leaving: bool,
@@ -178,6 +180,7 @@ impl ControlPlane {
             connected: Connected::default(),
             statics: StaticState::default(),
             ospf_neighbors: BTreeMap::new(),
+            bfd: BfdClients::default(),
             death_marks: DeathMarks::default(),
             is_leaving: false,
             counters: ControlCounters::default(),
@@ -238,6 +241,7 @@ impl ControlPlane {
             Input::Unresolved { port, address, packet } => {
                 self.nd.handle(now, nd::Input::Resolve { port, address, packet });
             }
+            Input::Bfd(report) => self.bfd_report(now, &report),
             Input::NeighborUsed { port, address } => {
                 self.nd.handle(now, nd::Input::Used { port, address });
             }
@@ -248,6 +252,7 @@ impl ControlPlane {
             Input::Flush => self.publish(),
             Input::Shutdown => {
                 self.is_leaving = true;
+                self.leave_bfd();
                 self.ospf.handle(now, ospf::Input::Shutdown);
                 self.nd.handle(now, nd::Input::Shutdown);
             }
@@ -294,13 +299,17 @@ impl Machine for ControlPlane {
     fn next_deadline(&self) -> Option<Instant> {
         let inheritance = self.inheritance.as_ref().filter(|_| !self.is_leaving);
         let inheritance = inheritance.map(Inheritance::deadline);
-        let parts = [self.ospf.next_deadline(), self.nd.next_deadline(), inheritance];
+        let adopted = self.bfd.next_deadline().filter(|_| !self.is_leaving);
+        let parts = [self.ospf.next_deadline(), self.nd.next_deadline(), inheritance, adopted];
         parts.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.ospf.handle_timeout(now);
         self.nd.handle_timeout(now);
+        if !self.is_leaving {
+            self.expire_bfd(now);
+        }
         self.finish(now);
     }
 

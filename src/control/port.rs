@@ -119,6 +119,7 @@ impl ControlPlane {
         self.nd.handle(now, nd::Input::InterfaceDown { port });
         // The farewell needs the port.
         self.deliver(now);
+        self.end_bfd(port);
         self.ports.remove(&port);
         self.number_links();
         self.apply_static_of(now, &[name]);
@@ -141,6 +142,7 @@ impl ControlPlane {
         self.tell_rib(port);
         self.event(event);
         self.ospf.handle(now, ospf::Input::Carrier { port, is_up });
+        self.tell_bfd(now);
         if was_refused {
             self.tell_ospf(now, port);
         }
@@ -199,6 +201,7 @@ impl ControlPlane {
             self.tell_ospf(now, port);
             self.tell_nd(now, port);
         }
+        self.tell_bfd(now);
         self.connect(now);
     }
 

@@ -7,8 +7,10 @@ use crate::api::{Event, Severity};
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::route::RouteNextHop;
 use crate::base::time::Instant;
+use crate::proto::bfd;
 use crate::proto::ospf::{NeighborChange, NeighborState, Notice};
 use crate::rib::RibError;
+use crate::wire::bfd::{Diagnostic, State};
 use core::fmt::Display;
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +66,27 @@ pub(super) fn neighbor_changed(now: Instant, change: &NeighborChange, ports: &Po
         .with("from", from)
         .with("to", to)
         .with("event", event)
+        .0
+}
+
+/// A BFD session in a new state.
+pub(super) fn bfd_changed(now: Instant, report: &bfd::Report, from: State, ports: &Ports) -> Event {
+    let name = port_name(report.port, ports);
+    let view = &report.view;
+    let severity = if view.is_failed { Severity::Warning } else { Severity::Info };
+    let to = view.state;
+    let why = match view.diagnostic {
+        Diagnostic::NONE => String::new(),
+        why => format!(" ({})", why.name()),
+    };
+    let text = format!("BFD with {} on {name}: {from} -> {to}{why}", report.neighbor);
+    Draft::new(now, severity, "bfd.session", text)
+        .with("port", &name)
+        .with("address", report.neighbor)
+        .with("from", from)
+        .with("to", to)
+        .with("diagnostic", view.diagnostic.name())
+        .with("remote_state", view.remote_state)
         .0
 }
 

@@ -45,6 +45,7 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
         address: None,
         mtu: 9000,
         cost: None,
+        bfd: crate::config::PortBfd::default(),
         vlan: None,
         mac: None,
     };
@@ -69,6 +70,7 @@ struct Bench {
     frames: Vec<(PortId, Vec<u8>)>,
     forwarded: Vec<Vec<u8>>,
     events: Vec<String>,
+    orders: Vec<crate::proto::bfd::Order>,
 }
 
 impl Bench {
@@ -83,6 +85,7 @@ impl Bench {
             frames: Vec::new(),
             forwarded: Vec::new(),
             events: Vec::new(),
+            orders: Vec::new(),
         }
     }
 
@@ -119,6 +122,7 @@ impl Bench {
                 Action::Event(event) => self.events.push(event.topic),
                 Action::Reply { reply, .. } => replies.push(*reply),
                 Action::Forward { packet } => self.forwarded.push(packet),
+                Action::Bfd(order) => self.orders.push(order),
                 Action::JoinMulticast { .. } => {}
             }
         }

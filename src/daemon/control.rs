@@ -25,6 +25,7 @@ use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{HostAddresses, ToControl, ToHost};
 use crate::daemon::punctuality::{Punctuality, Verdict};
 use crate::daemon::worker::{Admission, WorkerLinks};
+use crate::dataplane::bfd::{Order, REPORT_RING_MAX, Report, owner};
 use crate::dataplane::punt::CONTROL_RING_COUNT;
 use crate::dataplane::{Injected, PuntClass, Punted, Ring};
 use crate::fib::Forwarding;
@@ -189,6 +190,7 @@ impl<B: PacketBuf> Estate<B> {
         let mut events = Events::new();
         loop {
             let mut is_busy = self.take_messages(&mut plane);
+            self.take_reports(&mut plane);
             is_busy |= self.take_punts(&mut plane);
             self.expire_timers(&mut plane);
             let now = self.start.clock.now();
@@ -326,6 +328,20 @@ impl<B: PacketBuf> Estate<B> {
         true
     }
 
+    /// What BFD sessions say, before any packet: a neighbour that they lost is lost already. The
+    /// rings hold as much as sessions have to say in some seconds.
+    fn take_reports<P: Plane>(&mut self, plane: &mut P) {
+        for worker in 0..self.start.workers.len() {
+            for _ in 0..REPORT_RING_MAX {
+                let links = self.start.workers.get(worker);
+                let Some(report) = links.and_then(|links| links.bfd.reports.pop()) else { break };
+                let now = self.start.clock.now();
+                self.timed(plane, |plane| plane.handle(now, Input::Bfd(Box::new(report))));
+                self.carry_out(plane);
+            }
+        }
+    }
+
     /// A slice of what the workers sent up. A ring that has more does not keep the others waiting.
     fn take_punts<P: Plane>(&mut self, plane: &mut P) -> bool {
         let mut is_busy = false;
@@ -411,6 +427,7 @@ impl<B: PacketBuf> Estate<B> {
                     self.unsent_addresses = Some(HostAddresses { addresses, prefixes });
                     self.resend_addresses();
                 }
+                Action::Bfd(order) => self.order(order),
                 // Ports receive every group (`dpdk::port` turns the filter off when it opens one).
                 Action::JoinMulticast { .. } => {}
                 Action::Reply { id, mut reply, rest } => {
@@ -474,6 +491,16 @@ impl<B: PacketBuf> Estate<B> {
         }
     }
 
+    /// Hands an order to the worker whose sessions it is about.
+    fn order(&self, order: Order) {
+        let owner = order.port().map(|port| owner(port, self.start.workers.len()));
+        for (place, worker) in self.start.workers.iter().enumerate() {
+            if owner.is_none_or(|owner| owner == place) && !worker.order(order) {
+                self.start.counters.count(DaemonCounter::BfdOrderLost);
+            }
+        }
+    }
+
     /// RFC 4861 §7.3.3: neighbours are probed only while packets are sent to them.
     fn report_use<P: Plane>(&mut self, now: Instant, plane: &mut P) {
         if now - self.use_reported_at < USE_REPORT_INTERVAL {
@@ -514,9 +541,14 @@ impl<B: PacketBuf> Estate<B> {
         }
     }
 
-    /// The rings that end its sleep.
+    /// The rings that end its sleep: those of packets …
     fn rings(&self) -> impl Iterator<Item = &Ring<Punted<B>>> {
         self.start.workers.iter().flat_map(|worker| worker.punts.of_control())
+    }
+
+    /// … and those of BFD sessions.
+    fn report_rings(&self) -> impl Iterator<Item = &Ring<Report>> {
+        self.start.workers.iter().map(|worker| &*worker.bfd.reports)
     }
 
     fn sleep<P: Plane>(&self, plane: &P, events: &mut Events) {
@@ -536,7 +568,8 @@ impl<B: PacketBuf> Estate<B> {
         ];
         let deadline = deadline.into_iter().flatten().min();
         let mut timeout = deadline.map(|deadline| deadline - now);
-        if !self.rings().all(Ring::announce_sleep) {
+        if !self.rings().all(Ring::announce_sleep) || !self.report_rings().all(Ring::announce_sleep)
+        {
             timeout = Some(Duration::ZERO);
         }
         if let Err(error) = self.start.poller.wait(timeout, events) {
@@ -544,6 +577,7 @@ impl<B: PacketBuf> Estate<B> {
             std::thread::sleep(RECLAIM_WAIT.0);
         }
         self.rings().for_each(Ring::announce_awake);
+        self.report_rings().for_each(Ring::announce_awake);
     }
 }
 

@@ -34,6 +34,8 @@ daemon_counters! {
         "The control plane failed and was started again. Please report it.";
     TimersHeld: "timers_held",
         "Timers waited as this router was late itself; its threads lack CPU time.";
+    BfdOrderLost: "bfd_order_lost",
+        "A worker did not take what was wanted of its BFD sessions; it hangs. Restart the router.";
     InjectRingFull: "inject_ring_full", "A worker did not take what it should send; it is behind.";
     InjectNoBuffer: "inject_no_buffer", "No packet buffer was free for a frame of the router.";
     InjectTooLong: "inject_too_long", "A packet of the router or of the host fits no buffer.";

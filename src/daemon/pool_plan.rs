@@ -292,6 +292,7 @@ mod tests {
             address: None,
             mtu,
             cost: None,
+            bfd: crate::config::PortBfd::default(),
             vlan: None,
             mac: None,
         };

@@ -10,14 +10,15 @@
 use crate::base::ids::{LcoreId, PortId};
 use crate::base::rcu::Reader;
 use crate::base::time::Duration;
-use crate::daemon::clock::Clock;
+use crate::daemon::clock::{Clock, entropy};
 use crate::daemon::error::RunError;
 use crate::daemon::lifeline::Lifeline;
 use crate::daemon::messages::Job;
+use crate::dataplane::bfd::Order;
 use crate::dataplane::lcore::{WorkerRings, run};
 use crate::dataplane::{
-    IdlePolicy, IdleWait, Injected, LcoreCounters, Peers, PuntRings, PuntSender, Worker,
-    WorkerCommand, WorkerSetup,
+    BfdRings, BfdSetup, IdlePolicy, IdleWait, Injected, LcoreCounters, Peers, PuntRings,
+    PuntSender, Worker, WorkerCommand, WorkerSetup,
 };
 use crate::fib::Forwarding;
 use crate::os::poller::{Events, Poller, Waker};
@@ -145,6 +146,8 @@ pub struct WorkerLinks<B> {
     pub rings: WorkerRings<B>,
     /// What it sends to the control thread and to the host thread.
     pub punts: PuntRings<B>,
+    /// Its BFD sessions: what the control thread orders and hears.
+    pub bfd: BfdRings,
     /// What it waits on.
     pub sleeper: Arc<Sleeper>,
     /// What it counts.
@@ -160,6 +163,7 @@ impl<B> Clone for WorkerLinks<B> {
             cpu: self.cpu,
             rings: self.rings.clone(),
             punts: self.punts.clone(),
+            bfd: self.bfd.clone(),
             sleeper: Arc::clone(&self.sleeper),
             counters: Arc::clone(&self.counters),
             stop: Arc::clone(&self.stop),
@@ -177,6 +181,7 @@ impl<B> WorkerLinks<B> {
             cpu,
             rings: WorkerRings::new(),
             punts: PuntRings::new(),
+            bfd: BfdRings::new(),
             waker: sleeper.waker(),
             sleeper,
             counters: Arc::new(LcoreCounters::new(NEXT_HOP_CELLS_MAX)),
@@ -189,9 +194,15 @@ impl<B> WorkerLinks<B> {
         self.rings.inject.push(packet)
     }
 
-    /// Wakes the worker where it sleeps and something was injected.
+    /// Orders something of its BFD sessions; false when it is behind. [`Self::finish`] follows.
+    pub fn order(&self, order: Order) -> bool {
+        self.bfd.orders.push(order).is_ok()
+    }
+
+    /// Wakes the worker where it sleeps and something was injected or ordered.
     pub fn finish(&self) {
-        if self.rings.inject.must_wake() {
+        let must_wake = [self.rings.inject.must_wake(), self.bfd.orders.must_wake()];
+        if must_wake.contains(&true) {
             self.waker.wake();
         }
     }
@@ -258,8 +269,8 @@ pub fn spawn<B: PacketBuf + 'static>(start: WorkerStart<B>) -> Result<JoinHandle
         match (start.admission)() {
             Ok(pass) => {
                 let _ = ready.send(Ok(()));
-                work(start);
-                drop(pass);
+                work(start, pass.alloc);
+                drop(pass.proof);
             }
             // Who starts it hears of this at once.
             Err(error) => {
@@ -279,10 +290,17 @@ pub fn spawn<B: PacketBuf + 'static>(start: WorkerStart<B>) -> Result<JoinHandle
     }
 }
 
-fn work<B: PacketBuf>(start: WorkerStart<B>) {
+fn work<B: PacketBuf + 'static>(start: WorkerStart<B>, alloc: Box<dyn PacketAlloc<B>>) {
     let WorkerStart {
         links, reader, peers, control, host, policy, clock, hash_seed, cycles, ..
     } = start;
+    let bfd_waker = control.clone();
+    let bfd = BfdSetup {
+        rings: links.bfd,
+        alloc,
+        wake: Box::new(move || bfd_waker.wake()),
+        seed: entropy(),
+    };
     let wake_control = Box::new(move || control.wake());
     let punts = PuntSender::new(links.punts, wake_control, Box::new(move || host.wake()));
     let mut worker = Worker::new(WorkerSetup {
@@ -295,7 +313,8 @@ fn work<B: PacketBuf>(start: WorkerStart<B>) {
         hash_seed,
         cycles,
     })
-    .with_peers(peers);
+    .with_peers(peers)
+    .with_bfd(bfd);
     let mut idle = SleeperWait::new(links.sleeper);
     run(&mut worker, policy, || clock.now(), &links.stop, &mut idle);
 }

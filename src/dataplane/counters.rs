@@ -4,10 +4,10 @@
 //! readers add up. Names and sentences come from the enums that number the cells.
 //!
 //! *Invariants*: one worker writes, anybody reads; a cell only grows. When no loop runs, received +
-//! injected + copied + generated + taken over = sent + punted + captured + dropped + handed over
-//! (STYLE §9), which [`LcoreSnapshot::is_conserved`] says. Copies are those of taps: each leaves by
-//! its ring or is lost in front of it, which counts as a drop of the copy. In the sum of all
-//! workers what was handed over and not yet taken over waits in a ring.
+//! injected + copied + generated + originated + taken over = sent + punted + captured + dropped +
+//! absorbed + handed over (STYLE §9), which [`LcoreSnapshot::is_conserved`] says. Copies are those
+//! of taps: each leaves by its ring or is lost in front of it, which counts as a drop of the copy.
+//! In the sum of all workers what was handed over and not yet taken over waits in a ring.
 
 use crate::base::ids::{NextHopId, PORT_MAX, PortId};
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason, SILENCE_REASON_COUNT, SilenceReason};
@@ -60,6 +60,21 @@ pub struct PortCells {
     pub tx_dropped: Cell,
 }
 
+/// The cells of the BFD session of one port.
+#[derive(Debug, Default)]
+pub struct BfdCells {
+    /// Packets sent.
+    pub sent: Cell,
+    /// Packets that the session accepted.
+    pub received: Cell,
+    /// Packets refused, each dropped with a reason.
+    pub refused: Cell,
+    /// Packets that could not be made: no buffer.
+    pub unsent: Cell,
+    /// Detection times extended because the worker was late.
+    pub late_extensions: Cell,
+}
+
 /// The cells of one worker, shared by `Arc` with those who read; a cache line apart from other
 /// workers'.
 #[derive(Debug)]
@@ -70,6 +85,7 @@ pub struct LcoreCounters {
     silences: [Cell; SILENCE_REASON_COUNT],
     punts: [Cell; PUNT_CLASS_COUNT],
     ports: Box<[PortCells]>,
+    bfd: Box<[BfdCells]>,
     next_hops: Box<[Cell]>,
     /// Loops run.
     pub loops: Cell,
@@ -91,6 +107,10 @@ pub struct LcoreCounters {
     pub captured: Cell,
     /// Copies for which their tap had no room.
     pub capture_lost: Cell,
+    /// Packets of the BFD sessions of this worker, made …
+    pub originated: Cell,
+    /// … and accepted.
+    pub absorbed: Cell,
     /// Packets given to other workers.
     pub handed_over: Cell,
     /// Packets got from other workers.
@@ -106,6 +126,7 @@ impl LcoreCounters {
             silences: core::array::from_fn(|_| Cell::default()),
             punts: core::array::from_fn(|_| Cell::default()),
             ports: (0..PORT_MAX).map(|_| PortCells::default()).collect(),
+            bfd: (0..PORT_MAX).map(|_| BfdCells::default()).collect(),
             next_hops: (0..next_hop_count).map(|_| Cell::default()).collect(),
             loops: Cell::default(),
             idle_loops: Cell::default(),
@@ -117,6 +138,8 @@ impl LcoreCounters {
             copied: Cell::default(),
             captured: Cell::default(),
             capture_lost: Cell::default(),
+            originated: Cell::default(),
+            absorbed: Cell::default(),
             handed_over: Cell::default(),
             taken_over: Cell::default(),
         }
@@ -185,6 +208,12 @@ impl LcoreCounters {
         self.ports.get(port.index())
     }
 
+    /// The cells of the BFD session of a port.
+    #[inline]
+    pub fn bfd(&self, port: PortId) -> Option<&BfdCells> {
+        self.bfd.get(port.index())
+    }
+
     /// A copy of everything but the next hops; not one instant, each cell for itself.
     pub fn snapshot(&self) -> LcoreSnapshot {
         let node = |cells: &NodeCells| NodeCounts {
@@ -199,12 +228,20 @@ impl LcoreCounters {
             tx_bytes: cells.tx_bytes.get(),
             tx_dropped: cells.tx_dropped.get(),
         };
+        let bfd = |cells: &BfdCells| BfdCounts {
+            sent: cells.sent.get(),
+            received: cells.received.get(),
+            refused: cells.refused.get(),
+            unsent: cells.unsent.get(),
+            late_extensions: cells.late_extensions.get(),
+        };
         LcoreSnapshot {
             nodes: self.nodes.iter().map(node).collect(),
             drops: self.drops.iter().map(Cell::get).collect(),
             silences: self.silences.iter().map(Cell::get).collect(),
             punts: self.punts.iter().map(Cell::get).collect(),
             ports: self.ports.iter().map(port).collect(),
+            bfd: self.bfd.iter().map(bfd).collect(),
             loops: self.loops.get(),
             idle_loops: self.idle_loops.get(),
             sleeps: self.sleeps.get(),
@@ -215,6 +252,8 @@ impl LcoreCounters {
             copied: self.copied.get(),
             captured: self.captured.get(),
             capture_lost: self.capture_lost.get(),
+            originated: self.originated.get(),
+            absorbed: self.absorbed.get(),
             handed_over: self.handed_over.get(),
             taken_over: self.taken_over.get(),
         }
@@ -247,6 +286,21 @@ pub struct PortCounts {
     pub tx_dropped: u64,
 }
 
+/// Counts of the BFD session of one port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BfdCounts {
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets that the session accepted.
+    pub received: u64,
+    /// Packets refused.
+    pub refused: u64,
+    /// Packets that could not be made: no buffer.
+    pub unsent: u64,
+    /// Detection times extended because the worker was late.
+    pub late_extensions: u64,
+}
+
 /// A copy of a worker's counts, or the sum of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LcoreSnapshot {
@@ -260,6 +314,8 @@ pub struct LcoreSnapshot {
     pub punts: Vec<u64>,
     /// By port number.
     pub ports: Vec<PortCounts>,
+    /// By port number.
+    pub bfd: Vec<BfdCounts>,
     /// Loops run.
     pub loops: u64,
     /// Loops that found nothing.
@@ -280,6 +336,10 @@ pub struct LcoreSnapshot {
     pub captured: u64,
     /// Copies for which their tap had no room.
     pub capture_lost: u64,
+    /// Packets of BFD sessions made …
+    pub originated: u64,
+    /// … and accepted.
+    pub absorbed: u64,
     /// Packets given to other workers.
     pub handed_over: u64,
     /// Packets got from other workers.
@@ -312,16 +372,22 @@ impl LcoreSnapshot {
         self.ports.get(port.index()).copied().unwrap_or_default()
     }
 
-    /// Packets in: received, injected, copied, generated, taken over.
-    pub fn came_in(&self) -> u64 {
-        let received: u64 = self.ports.iter().map(|port| port.rx_packets).sum();
-        received + self.injected + self.copied + self.generated + self.taken_over
+    /// Counts of the BFD session of `port`.
+    pub fn bfd(&self, port: PortId) -> BfdCounts {
+        self.bfd.get(port.index()).copied().unwrap_or_default()
     }
 
-    /// Packets out: sent, punted, dropped, handed over, and copies, captured or lost.
+    /// Packets in: received, injected, copied, generated, originated, taken over.
+    pub fn came_in(&self) -> u64 {
+        let received: u64 = self.ports.iter().map(|port| port.rx_packets).sum();
+        let made = self.copied + self.generated + self.originated;
+        received + self.injected + made + self.taken_over
+    }
+
+    /// Packets out: sent, punted, dropped, absorbed, handed over, and copies, captured or lost.
     pub fn went_out(&self) -> u64 {
         let sent: u64 = self.ports.iter().map(|port| port.tx_packets).sum();
-        let others = self.captured + self.capture_lost + self.handed_over;
+        let others = self.captured + self.capture_lost + self.absorbed + self.handed_over;
         sent + self.punts.iter().sum::<u64>() + self.drops.iter().sum::<u64>() + others
     }
 
@@ -347,6 +413,13 @@ impl LcoreSnapshot {
             sum.tx_bytes += count.tx_bytes;
             sum.tx_dropped += count.tx_dropped;
         });
+        add_all(&mut self.bfd, &other.bfd, |sum, count| {
+            sum.sent += count.sent;
+            sum.received += count.received;
+            sum.refused += count.refused;
+            sum.unsent += count.unsent;
+            sum.late_extensions += count.late_extensions;
+        });
         self.loops += other.loops;
         self.idle_loops += other.idle_loops;
         self.sleeps += other.sleeps;
@@ -357,6 +430,8 @@ impl LcoreSnapshot {
         self.copied += other.copied;
         self.captured += other.captured;
         self.capture_lost += other.capture_lost;
+        self.originated += other.originated;
+        self.absorbed += other.absorbed;
         self.handed_over += other.handed_over;
         self.taken_over += other.taken_over;
     }

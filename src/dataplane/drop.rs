@@ -108,6 +108,22 @@ reasons! {
         "OSPF from a source that is not link-local: from beyond the link (RFC 5340 §2.5).";
     OspfDestination: "ospf_destination",
         "OSPF to another address than its groups and the port's link-local address.";
+    BfdPort: "bfd_port", "BFD by a port that is no fabric port; no session can be there.";
+    BfdSource: "bfd_source",
+        "BFD from a source that is not link-local: from beyond the link (RFC 5881 §5).";
+    BfdHopLimit: "bfd_hop_limit",
+        "BFD from beyond the link: hop limit not 255 (RFC 5881 §5).";
+    BfdUdp: "bfd_udp", "BFD with a wrong length or checksum of UDP.";
+    BfdSourcePort: "bfd_source_port",
+        "BFD from a source port below 49152 (RFC 5881 §4).";
+    BfdMalformed: "bfd_malformed",
+        "BFD with a wrong version, length, multiplier or discriminator (RFC 5880 §6.8.6).";
+    BfdNoSession: "bfd_no_session",
+        "BFD from somebody with whom there is no session; normal while an adjacency begins.";
+    BfdDiscriminator: "bfd_discriminator",
+        "BFD for a session that is no more: its discriminator is stale (RFC 5880 §6.8.6).";
+    BfdAuthentication: "bfd_authentication",
+        "BFD with no, another or a wrong key, or with an old sequence number (RFC 5880 §6.7).";
     Icmpv6Truncated: "icmpv6_truncated", "An ICMPv6 message that ends too early.";
     Icmpv6Checksum: "icmpv6_checksum", "An echo request with a wrong checksum.";
     EchoUnanswerable: "echo_unanswerable",

@@ -20,6 +20,7 @@
 //! bursts of the ports.
 
 use crate::base::time::Instant;
+use crate::dataplane::bfd::BfdTable;
 use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::limit::TokenBucket;
@@ -49,6 +50,8 @@ pub enum NodeId {
     RepairEncap,
     /// Packets for the router itself.
     Ipv6Local,
+    /// Control packets for the sessions of this worker.
+    BfdInput,
     /// Answers to echo requests.
     Icmpv6Echo,
     /// Error messages.
@@ -69,7 +72,7 @@ pub enum NodeId {
 pub const NODE_COUNT: usize = NodeId::ALL.len();
 
 /// The order in which a burst runs through the nodes; see the text above.
-pub(super) const ORDER: [NodeId; 23] = [
+pub(super) const ORDER: [NodeId; 24] = [
     NodeId::EthernetInput,
     NodeId::Ipv6Input,
     NodeId::Ipv6Lookup,
@@ -90,6 +93,7 @@ pub(super) const ORDER: [NodeId; 23] = [
     NodeId::RepairEncap,
     NodeId::PortOutput,
     NodeId::Ipv6Local,
+    NodeId::BfdInput,
     NodeId::NdResolve,
     NodeId::Punt,
     NodeId::Drop,
@@ -105,6 +109,7 @@ impl NodeId {
         Self::Ipv6Lookup,
         Self::RepairEncap,
         Self::Ipv6Local,
+        Self::BfdInput,
         Self::Icmpv6Echo,
         Self::Icmpv6Error,
         Self::Ipv6Rewrite,
@@ -124,6 +129,7 @@ impl NodeId {
             Self::Ipv6Lookup => "ipv6-lookup",
             Self::RepairEncap => "repair-encap",
             Self::Ipv6Local => "ipv6-local",
+            Self::BfdInput => "bfd-input",
             Self::Icmpv6Echo => "icmpv6-echo",
             Self::Icmpv6Error => "icmpv6-error",
             Self::Ipv6Rewrite => "ipv6-rewrite",
@@ -137,9 +143,13 @@ impl NodeId {
     /// The nodes that packets go to from here; first the one that a burst goes to as a whole.
     pub const fn successors(self) -> &'static [Self] {
         match self {
-            Self::PortInput => {
-                &[Self::EthernetInput, Self::Ipv6Input, Self::PortOutput, Self::Drop]
-            }
+            Self::PortInput => &[
+                Self::EthernetInput,
+                Self::Ipv6Input,
+                Self::BfdInput,
+                Self::PortOutput,
+                Self::Drop,
+            ],
             Self::EthernetInput => &[Self::Ipv6Input, Self::Drop],
             Self::Ipv6Input => &[Self::Ipv6Lookup, Self::RepairDecap, Self::Ipv6Local, Self::Drop],
             Self::RepairDecap => &[Self::Ipv6Lookup, Self::Ipv6Rewrite, Self::Drop],
@@ -150,14 +160,16 @@ impl NodeId {
                 Self::Icmpv6Error,
                 Self::Drop,
             ],
-            Self::Ipv6Local => &[Self::Punt, Self::Icmpv6Echo, Self::Icmpv6Error, Self::Drop],
+            Self::Ipv6Local => {
+                &[Self::Punt, Self::BfdInput, Self::Icmpv6Echo, Self::Icmpv6Error, Self::Drop]
+            }
             Self::Icmpv6Echo | Self::Icmpv6Error => {
                 &[Self::Ipv6Lookup, Self::PortOutput, Self::Drop]
             }
             Self::Ipv6Rewrite | Self::RepairEncap => {
                 &[Self::PortOutput, Self::NdResolve, Self::Icmpv6Error, Self::Drop]
             }
-            Self::NdResolve | Self::PortOutput | Self::Punt => &[Self::Drop],
+            Self::BfdInput | Self::NdResolve | Self::PortOutput | Self::Punt => &[Self::Drop],
             Self::Drop => &[],
         }
     }
@@ -200,6 +212,8 @@ pub struct Ctx<'a, B> {
     pub ports: &'a mut Ports<B>,
     /// The way to the control thread.
     pub punts: &'a mut PuntSender<B>,
+    /// The BFD sessions of this worker.
+    pub bfd: &'a mut BfdTable<B>,
     /// The limit of RFC 4443 §2.4(f).
     pub error_limit: &'a mut TokenBucket,
     /// Seed of the flow hash, one per router.
@@ -357,6 +371,7 @@ pub(super) fn run_node<B: PacketBuf>(
         NodeId::Ipv6Lookup => node::ipv6_lookup(ctx, burst, next),
         NodeId::RepairEncap => node::repair_encap(ctx, burst, next),
         NodeId::Ipv6Local => node::ipv6_local(ctx, burst, next),
+        NodeId::BfdInput => node::bfd_input(ctx, burst, next),
         NodeId::Icmpv6Echo => node::icmpv6_echo(ctx, burst, next),
         NodeId::Icmpv6Error => node::icmpv6_error(ctx, burst, next),
         NodeId::Ipv6Rewrite => node::ipv6_rewrite(ctx, burst, next),
@@ -397,6 +412,7 @@ mod tests {
                 pair[0],
                 NodeId::PortOutput
                     | NodeId::Ipv6Local
+                    | NodeId::BfdInput
                     | NodeId::Icmpv6Echo
                     | NodeId::NdResolve
                     | NodeId::Punt

@@ -3,7 +3,8 @@
 //! Owns [`Peers`], a worker's ends of the rings to and from the others, and [`mesh`], which makes
 //! those of all workers. Two things travel: packets that a worker received and whose flow is
 //! another's, so that one queue feeds several workers; and packets to be sent by a port whose
-//! queues others have. Which worker a flow belongs to says [`super::flow::spread_hash`].
+//! queues others have. Beside them go BFD packets, to the worker that runs the session. Which
+//! worker a flow belongs to says [`super::flow::spread_hash`].
 //!
 //! *Invariants*: a ring has one writer and one reader, and what goes in comes out in that order, so
 //! a flow keeps its own. Nobody waits: what finds no room is dropped, counted as
@@ -16,6 +17,7 @@
 //! steps, so at least one of them sees what the other did (the argument of [`super::ring`]).
 
 use crate::base::ids::{LcoreId, PortId};
+use crate::dataplane::bfd::owner;
 use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::flow::spread_hash;
@@ -40,6 +42,8 @@ pub type WakeWorker = Arc<dyn Fn() + Send + Sync>;
 pub enum Errand {
     /// It came in by this port and its flow is the reader's.
     Received(PortId),
+    /// It is a BFD packet that came in by this port, whose sessions the reader runs.
+    Bfd(PortId),
     /// It leaves by a port whose queue the reader has.
     ToSend,
 }
@@ -141,6 +145,7 @@ impl<B: PacketBuf> Lane<B> {
         if watch.is_active() {
             let node = match errand {
                 Errand::Received(_) => NodeId::EthernetInput,
+                Errand::Bfd(_) => NodeId::BfdInput,
                 Errand::ToSend => NodeId::PortOutput,
             };
             dropped.iter().for_each(|packet| watch.dropped(packet, node, reason, counters));
@@ -210,6 +215,27 @@ impl<B: PacketBuf> Peers<B> {
                 lost
             }
         }
+    }
+
+    /// The worker that runs the BFD sessions of a port, where it is another one.
+    #[inline]
+    pub(super) fn owner_of(&self, port: PortId) -> Option<usize> {
+        let owner = owner(port, self.lanes.len());
+        (!self.is_alone() && owner != self.own).then_some(owner)
+    }
+
+    /// Hands one packet to a worker.
+    pub(super) fn give(
+        &mut self,
+        to: usize,
+        errand: Errand,
+        slot: &mut Option<B>,
+        (counters, watch): (&LcoreCounters, &mut Watch),
+    ) {
+        let Some(lane) = self.lanes.get_mut(to).and_then(Option::as_mut) else { return };
+        // Nothing is staged between two bursts.
+        lane.staged.extend(slot.take());
+        lane.push(errand, counters, watch);
     }
 
     /// Takes packets of one errand from a ring, as many as follow each other and fit.

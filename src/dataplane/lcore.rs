@@ -5,11 +5,13 @@
 //!
 //! *Invariants*: one thread runs a worker. The forwarding state is entered once a loop and left
 //! before any sleep. No allocation, lock or system call while packets come. At the end of a loop
-//! every packet has been sent, punted, dropped or handed to another worker.
+//! every packet has been sent, punted, absorbed, dropped or handed to another worker. Timers expire
+//! after the packets of the loop, which may say that they need not.
 
 use crate::base::ids::{LcoreId, PortId};
 use crate::base::rcu::Reader;
 use crate::base::time::{Duration, Instant};
+use crate::dataplane::bfd::{BfdSetup, BfdTable, Outlet};
 use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId, run_graph};
@@ -158,6 +160,7 @@ pub struct Worker<B, R> {
     punts: PuntSender<B>,
     rings: WorkerRings<B>,
     counters: Arc<LcoreCounters>,
+    bfd: BfdTable<B>,
     error_limit: TokenBucket,
     hash_seed: u64,
     cycles: fn() -> u64,
@@ -181,6 +184,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             rings: setup.rings,
             next: Box::new(Next::new(Arc::clone(&setup.counters))),
             counters: setup.counters,
+            bfd: BfdTable::default(),
             error_limit: TokenBucket::new(ERRORS_PER_SECOND_MAX, ERROR_BURST_MAX),
             hash_seed: setup.hash_seed,
             cycles: setup.cycles,
@@ -195,15 +199,28 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
         self
     }
 
+    /// The same worker, which runs BFD sessions.
+    #[must_use]
+    pub fn with_bfd(mut self, setup: BfdSetup<B>) -> Self {
+        self.bfd = BfdTable::new(setup);
+        self
+    }
+
+    /// When [`Self::run_once`] has something to do though nothing came.
+    #[inline]
+    pub const fn due_at(&self) -> Instant {
+        self.bfd.due_at()
+    }
+
     /// Its number.
     pub const fn lcore(&self) -> LcoreId {
         self.lcore
     }
 
-    /// One loop: commands, injected packets, those of other workers, one burst of each port. Says
-    /// how many packets it took.
+    /// One loop: commands, injected packets, those of other workers, one burst of each port,
+    /// timers. Says how many packets it took and made.
     pub fn run_once(&mut self, now: Instant) -> usize {
-        let Self { reader, ports, punts, rings, counters, next, burst, .. } = self;
+        let Self { reader, ports, punts, rings, counters, bfd, next, burst, .. } = self;
         let world = reader.enter();
         if !rings.commands.is_empty() {
             obey(rings, ports, next);
@@ -214,6 +231,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             (next.watch.at, next.watch.port) = (now, None);
             ports.watch.at = now;
         }
+        bfd.look_at(&world);
         let mut ctx = Ctx {
             world: &world,
             now,
@@ -221,11 +239,15 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             counters,
             ports,
             punts,
+            bfd,
             error_limit: &mut self.error_limit,
             hash_seed: self.hash_seed,
             cycles: self.cycles,
         };
         let mut packets = 0;
+        if ctx.bfd.has_orders() {
+            packets += with_outlet(&mut ctx, |bfd, outlet| bfd.obey(now, outlet));
+        }
         if !rings.inject.is_empty() {
             if is_watched {
                 packets += run_injected_watched(&rings.inject, &mut ctx, burst, next);
@@ -242,6 +264,9 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             place += 1;
             packets += run_port(port, &mut ctx, burst, next);
         }
+        if now >= ctx.bfd.due_at() {
+            packets += with_outlet(&mut ctx, |bfd, outlet| bfd.tick(now, outlet));
+        }
         if packets > 0 {
             ctx.ports.flush(ctx.world, ctx.counters);
             ctx.punts.finish();
@@ -253,18 +278,20 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
         packets
     }
 
-    /// Sleeps, unless somebody left something in the meantime.
-    fn sleep(&mut self, idle: &mut impl IdleWait) {
+    /// Sleeps, unless somebody left something in the meantime, until a timer expires at the latest.
+    fn sleep(&mut self, now: Instant, idle: &mut impl IdleWait) {
         self.reader.park();
         if self.rings.inject.announce_sleep()
             && self.rings.commands.announce_sleep()
+            && self.bfd.announce_sleep()
             && self.ports.peers().announce_sleep()
         {
             self.counters.sleeps.add(1);
-            idle.wait(SLEEP_MAX);
+            idle.wait(SLEEP_MAX.min(self.bfd.due_at() - now));
         }
         self.rings.inject.announce_awake();
         self.rings.commands.announce_awake();
+        self.bfd.announce_awake();
         self.ports.peers().announce_awake();
     }
 }
@@ -288,12 +315,13 @@ pub fn run<B: PacketBuf, R: WorldReader>(
             core::hint::spin_loop();
         } else {
             idle.arm();
-            if worker.run_once(clock()) > 0 {
+            let now = clock();
+            if worker.run_once(now) > 0 {
                 idle.disarm();
                 empty_loops = 0;
             } else {
                 // Not woken by a packet, it sleeps again after two looks.
-                worker.sleep(idle);
+                worker.sleep(now, idle);
             }
         }
     }
@@ -342,12 +370,38 @@ fn take_over<B: PacketBuf>(
                     ctx.interface = ctx.world.interfaces.get(port);
                     run_received(port, ctx, burst, next);
                 }
+                Errand::Bfd(port) => run_bfd(port, ctx, burst, next),
                 Errand::ToSend => send_for_others(ctx, burst),
             }
         }
         packets += taken;
     }
     packets
+}
+
+/// Gives the sessions of this worker what to send with.
+#[inline]
+fn with_outlet<B: PacketBuf, T>(
+    ctx: &mut Ctx<'_, B>,
+    act: impl FnOnce(&mut BfdTable<B>, &mut Outlet<'_, B>) -> T,
+) -> T {
+    let mut outlet = Outlet { world: ctx.world, counters: ctx.counters, ports: ctx.ports };
+    act(ctx.bfd, &mut outlet)
+}
+
+/// Gives BFD packets that another worker received to the sessions of this one.
+fn run_bfd<B: PacketBuf>(
+    port: PortId,
+    ctx: &mut Ctx<'_, B>,
+    burst: &mut Burst<B>,
+    next: &mut Next<B>,
+) {
+    ctx.interface = ctx.world.interfaces.get(port);
+    next.stand_at_input();
+    for packet in burst.drain() {
+        next.divert(NodeId::BfdInput, &mut Some(packet));
+    }
+    run_graph(ctx, burst, next);
 }
 
 /// Sends packets by ports whose queues only this worker has.

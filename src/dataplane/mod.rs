@@ -2,15 +2,16 @@
 //!
 //! Read [`lcore`] (the loop), [`graph`] (the nodes and their order), [`node`] (one file each, in
 //! the order of a packet), then what they use: [`ports`], [`flow`], [`limit`],
-//! [`hand_over`] (packets for other workers). The border to the
-//! control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in [`mod@drop`] and
-//! [`counters`]. Who looks on from outside does so by [`tap`] and [`trace`].
+//! [`hand_over`] (packets for other workers), [`bfd`] (the sessions that a worker runs). The border
+//! to the control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in
+//! [`mod@drop`] and [`counters`]. Who looks on from outside does so by [`tap`] and [`trace`].
 //!
 //! Absent on purpose: `mac_table` and everything of bridging, which come with the overlay;
-//! protocols, which live in `proto` and see only what is punted; copies of packets that are sent,
-//! which nothing needs before bridging.
+//! protocols but BFD, which live in `proto` and see only what is punted; copies of packets that are
+//! sent, which nothing needs before bridging.
 #![forbid(unsafe_code)]
 
+pub mod bfd;
 pub mod counters;
 pub mod drop;
 pub mod flow;
@@ -26,6 +27,7 @@ pub mod ring;
 pub mod tap;
 pub mod trace;
 
+pub use bfd::{BfdRings, BfdSetup};
 pub use counters::{LcoreCounters, LcoreSnapshot};
 pub use drop::{DropReason, SilenceReason};
 pub use graph::NodeId;

@@ -16,6 +16,6 @@ pub mod port;
 
 pub use buf::{NoRoom, PacketBuf, TooShort};
 pub use burst::{BURST_MAX, Burst};
-pub use heap::HeapBuf;
+pub use heap::{HeapAlloc, HeapBuf};
 pub use meta::PacketMeta;
 pub use port::{PacketAlloc, PortRx, PortTx};

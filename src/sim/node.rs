@@ -15,11 +15,11 @@ use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input, 
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason};
 use crate::dataplane::lcore::{WorkerRings, WorldReader};
 use crate::dataplane::{
-    Injected, LcoreCounters, LcoreSnapshot, PuntClass, PuntRings, PuntSender, Punted, Ring, Worker,
-    WorkerPort, WorkerSetup,
+    BfdRings, BfdSetup, Injected, LcoreCounters, LcoreSnapshot, PuntClass, PuntRings, PuntSender,
+    Punted, Ring, Worker, WorkerPort, WorkerSetup,
 };
 use crate::fib::{Forwarding, Liveness};
-use crate::packet::{BURST_MAX, Burst, HeapBuf, PacketBuf, PortRx, PortTx};
+use crate::packet::{BURST_MAX, Burst, HeapAlloc, HeapBuf, PacketBuf, PortRx, PortTx};
 use crate::sim::clock::Clock;
 use core::net::Ipv6Addr;
 use core::ops::Deref;
@@ -130,6 +130,7 @@ pub struct Node<C> {
     clock: Clock,
     worker: Worker<HeapBuf, SnapshotReader>,
     rings: WorkerRings<HeapBuf>,
+    bfd: BfdRings,
     counters: Arc<LcoreCounters>,
     punts: PuntRings<HeapBuf>,
     publisher: Publisher<Forwarding>,
@@ -174,6 +175,10 @@ impl<C: Control> Node<C> {
         let punts = PuntRings { ospf: punt(), control: punt(), host: punt() };
         let mut rings = WorkerRings::new();
         rings.inject = Arc::new(Ring::new(RING_MAX));
+        let bfd = BfdRings {
+            orders: Arc::new(Ring::new(RING_MAX)),
+            reports: Arc::new(Ring::new(RING_MAX)),
+        };
         let counters = Arc::new(LcoreCounters::new(NEXT_HOPS_WATCHED));
         let worker = Worker::new(WorkerSetup {
             lcore: LcoreId(0),
@@ -185,11 +190,18 @@ impl<C: Control> Node<C> {
             hash_seed: seed,
             cycles: || 0,
         });
+        let worker = worker.with_bfd(BfdSetup {
+            rings: bfd.clone(),
+            alloc: Box::new(HeapAlloc),
+            wake: Box::new(|| ()),
+            seed,
+        });
         let mut node = Self {
             control: C::start(ControlOptions { seed }),
             clock,
             worker,
             rings,
+            bfd,
             counters,
             punts,
             publisher,
@@ -250,9 +262,11 @@ impl<C: Control> Node<C> {
         self.counters.snapshot()
     }
 
-    /// When the control plane wants to be woken.
+    /// When the control plane or the worker wants to be woken.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.control.next_deadline().map(|deadline| self.clock.when(deadline))
+        let of_worker = Some(self.worker.due_at()).filter(|at| *at < Instant::MAX);
+        let deadline = [self.control.next_deadline(), of_worker].into_iter().flatten().min();
+        deadline.map(|deadline| self.clock.when(deadline))
     }
 
     /// Packets dropped so far, by the number of the reason.
@@ -281,7 +295,10 @@ impl<C: Control> Node<C> {
 
     /// Its deadline came.
     pub fn wake(&mut self, now: Instant) -> Vec<Sent> {
-        self.control.handle_timeout(self.clock.read(now));
+        let reading = self.clock.read(now);
+        if self.control.next_deadline().is_some_and(|due| due <= reading) {
+            self.control.handle_timeout(reading);
+        }
         self.settle(now)
     }
 
@@ -342,6 +359,10 @@ impl<C: Control> Node<C> {
                 self.collect(&mut sent);
             }
             let mut is_empty = true;
+            while let Some(report) = self.bfd.reports.pop() {
+                is_empty = false;
+                self.tell(now, Input::Bfd(Box::new(report)));
+            }
             while let Some(punted) = self.next_punted() {
                 is_empty = false;
                 self.hand_over(now, punted);
@@ -389,6 +410,9 @@ impl<C: Control> Node<C> {
                     self.events.pop_front();
                 }
                 self.events.push_back((now, event.topic, event.text));
+            }
+            Action::Bfd(order) => {
+                assert!(self.bfd.orders.push(order).is_ok(), "the ring was emptied before");
             }
             // Nothing filters groups here, and nobody asks questions.
             Action::JoinMulticast { .. } | Action::Reply { .. } => {}

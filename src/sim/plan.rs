@@ -11,8 +11,8 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::prng::Prng;
 use crate::base::time::Duration;
 use crate::config::{
-    ClusterSettings, Config, OspfSettings, PortDevice, PortRole, PortSettings, RouterSettings,
-    addressing,
+    BfdSettings, ClusterSettings, Config, OspfSettings, PortBfd, PortDevice, PortRole,
+    PortSettings, RouterSettings, addressing,
 };
 use crate::control::AttachedPort;
 use crate::planner::families::{Topology, server_name};
@@ -58,6 +58,10 @@ pub struct WorldSetup {
     pub costs: Costs,
     /// `[ospf]` of every router.
     pub ospf: OspfSettings,
+    /// `[bfd]` of every router.
+    pub bfd: BfdSettings,
+    /// Routers without BFD, whatever `[bfd]` says.
+    pub without_bfd: Vec<usize>,
     /// Whether the servers agree on the time.
     pub clocks: Clocks,
     /// Routers start within this time, in an order by chance.
@@ -75,6 +79,8 @@ impl WorldSetup {
             quality: Quality::GOOD,
             costs: Costs::Uniform(10),
             ospf: OspfSettings::default(),
+            bfd: BfdSettings::default(),
+            without_bfd: Vec::new(),
             clocks: Clocks::Wrong,
             start_spread: Duration::from_secs(2),
             renumbered: Vec::new(),
@@ -153,6 +159,7 @@ impl WorldSetup {
             address: None,
             mtu: 9000,
             cost,
+            bfd: PortBfd::default(),
             vlan: None,
             mac: None,
         };
@@ -160,6 +167,8 @@ impl WorldSetup {
             port(format!("f{index}"), PortRole::Fabric, Some(*cost))
         });
         let lan = port("lan".to_owned(), PortRole::Lan, None);
+        let enabled = self.bfd.enabled && !self.without_bfd.contains(&router);
+        let bfd = BfdSettings { enabled, ..self.bfd.clone() };
         Config {
             router: RouterSettings { name: server_name(router) },
             cluster: Some(ClusterSettings {
@@ -169,6 +178,7 @@ impl WorldSetup {
                 key: None,
             }),
             ospf: self.ospf.clone(),
+            bfd,
             ports: fabric.chain([lan]).collect(),
             ..Config::default()
         }

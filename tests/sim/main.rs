@@ -4,6 +4,7 @@
 //! be right in the eyes of independent judges, and fall silent. A failure prints the seed and the
 //! command to see it again.
 
+mod bfd;
 mod chaos;
 mod faults;
 mod replay;

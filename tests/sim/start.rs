@@ -2,6 +2,7 @@
 
 use crate::run::{START_LIMIT, scenario};
 use kumiki::base::time::{Duration, Instant};
+use kumiki::config::BfdSettings;
 use kumiki::sim::faults::Fault;
 use kumiki::sim::link::Quality;
 use kumiki::sim::plan::{Costs, WorldSetup};
@@ -34,7 +35,9 @@ fn ways_follow_mixed_costs() {
 #[test]
 fn lossy_links_converge_all_the_same() {
     scenario("start::lossy_links_converge_all_the_same", 3, |start| {
-        let setup = WorldSetup { quality: Quality::BAD, ..start.setup("ring", 4) };
+        // BFD that waits for three packets would take such links out of use, and rightly so.
+        let bfd = BfdSettings { multiplier: 10, ..BfdSettings::default() };
+        let setup = WorldSetup { quality: Quality::BAD, bfd, ..start.setup("ring", 4) };
         let mut run = start.run(setup);
         // Three hellos lost in a row end an adjacency, so it is not for ever.
         run.converges(Duration::from_secs(60));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::ids::{MacAddress, RouterId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::config::schema::{PortRole, RouterSettings, default_mtu};
+use crate::config::schema::{BfdAuth, PortBfd, PortRole, RouterSettings, Secret, default_mtu};
 use crate::config::validate::validate;
 use crate::config::{FileError, Overrides, Source, load};
 use core::net::Ipv6Addr;
@@ -87,9 +87,10 @@ fn port(index: usize) -> impl Strategy<Value = PortSettings> {
         PortRole::Routed,
     ]);
     let cost = prop::option::of(1u16..);
-    let rest = (1280u16..=9216, prop::option::of(1u16..=4094), prop::option::of(mac()));
+    let vlan = prop::option::of(1u16..=4094);
+    let rest = (1280u16..=9216, vlan, prop::option::of(mac()), port_bfd());
     (role, 0usize..5, any::<bool>(), cost, rest).prop_map(
-        move |(role, kind, has_default_mtu, cost, (mtu, vlan, mac))| {
+        move |(role, kind, has_default_mtu, cost, (mtu, vlan, mac, bfd))| {
             let device = match kind {
                 0 => PortDevice::Match { key: "mac".to_owned(), glob: format!("52:54:{index}:*") },
                 1 => PortDevice::Pci(format!("0000:81:{index:02}.0")),
@@ -106,8 +107,34 @@ fn port(index: usize) -> impl Strategy<Value = PortSettings> {
                 address: has_address.then_some((address, 64)),
                 mtu: if has_default_mtu { default_mtu(role) } else { mtu },
                 cost: cost.filter(|_| role == PortRole::Fabric),
+                bfd: if role == PortRole::Fabric { bfd } else { PortBfd::default() },
                 vlan,
                 mac,
+            }
+        },
+    )
+}
+
+/// What a port says of BFD, where it has any.
+fn port_bfd() -> impl Strategy<Value = PortBfd> {
+    (any::<Option<bool>>(), prop::option::of(10_u64..=60_000)).prop_map(|(enabled, interval)| {
+        PortBfd { enabled, interval: interval.map(Duration::from_millis) }
+    })
+}
+
+fn bfd() -> impl Strategy<Value = BfdSettings> {
+    (any::<bool>(), 10_u64..=60_000, 1_u8.., 0..BfdAuth::WORDS.len(), any::<u8>()).prop_map(
+        |(enabled, interval, multiplier, auth, key_id)| {
+            let auth = BfdAuth::WORDS[auth].1;
+            let has_key = auth != BfdAuth::None;
+            BfdSettings {
+                enabled,
+                interval: Duration::from_millis(interval),
+                multiplier,
+                auth,
+                key_id,
+                key: has_key.then(|| "file:cluster.key".to_owned()),
+                secret: Secret(if has_key { b"secret".to_vec() } else { Vec::new() }),
             }
         },
     )
@@ -153,13 +180,15 @@ fn config() -> impl Strategy<Value = Config> {
         .prop_map(|(tun, socket)| HostSettings { tun, socket });
     let ports = (port(0), port(1), port(2)).prop_map(|(a, b, c)| vec![a, b, c]);
     let lists = (routes("p1".to_owned()), neighbors("p2".to_owned()));
-    ("[a-z0-9.-]{1,63}", cluster(), dpdk(), host, ospf(), ports, lists).prop_map(
-        |(name, cluster, dpdk, host, ospf, ports, (routes, neighbors))| Config {
+    let router = ("[a-z0-9.-]{1,63}", cluster());
+    (router, dpdk(), host, ospf(), bfd(), ports, lists).prop_map(
+        |((name, cluster), dpdk, host, ospf, bfd, ports, (routes, neighbors))| Config {
             router: RouterSettings { name },
             cluster: Some(cluster),
             dpdk,
             host,
             ospf,
+            bfd,
             ports,
             routes,
             neighbors,

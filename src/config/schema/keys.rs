@@ -7,7 +7,7 @@
 //!
 //! *Invariants*: names are unique within a block; a key that is not here does not exist.
 
-use super::{cluster, dpdk, host, ospf, port, route, router};
+use super::{bfd, cluster, dpdk, host, ospf, port, route, router};
 use core::fmt;
 
 /// What a value must be.
@@ -153,6 +153,7 @@ pub const BLOCKS: &[&BlockDoc] = &[
     &dpdk::DPDK,
     &host::HOST,
     &ospf::OSPF,
+    &bfd::BFD,
     &port::PORT,
     &route::ROUTE,
     &route::NEIGHBOR,
@@ -162,7 +163,6 @@ pub const BLOCKS: &[&BlockDoc] = &[
 pub const LATER_BLOCKS: &[(&str, &str)] = &[
     ("bgp", "BGP"),
     ("tenant", "the tenant overlay (L2TPv3)"),
-    ("bfd", "BFD"),
     ("redistribute", "redistribution from BGP"),
     ("rpki", "RPKI origin validation"),
 ];

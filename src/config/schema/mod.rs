@@ -4,6 +4,7 @@
 //! in the unit of [`keys`] in the file (seconds, or milliseconds where the name ends in `_ms`) and
 //! [`Duration`](crate::base::time::Duration) here. Each file also holds the table of its keys.
 
+pub mod bfd;
 pub mod cluster;
 pub mod dpdk;
 pub mod host;
@@ -13,6 +14,7 @@ pub mod port;
 pub mod route;
 pub mod router;
 
+pub use bfd::{BfdAuth, BfdSettings, PortBfd, Secret};
 pub use cluster::ClusterSettings;
 pub use dpdk::{DpdkSettings, IdlePolicy};
 pub use host::HostSettings;
@@ -36,6 +38,8 @@ pub struct Config {
     pub host: HostSettings,
     /// `[ospf]`.
     pub ospf: OspfSettings,
+    /// `[bfd]`.
+    pub bfd: BfdSettings,
     /// `[[port]]`, in order of the file: the first match wins.
     pub ports: Vec<PortSettings>,
     /// `[[route]]`.

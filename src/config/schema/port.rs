@@ -1,5 +1,6 @@
 //! `[[port]]`: which devices the router takes and what they are for.
 
+use super::bfd::{BFD_INTERVAL_MS, PortBfd};
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::ids::MacAddress;
 use core::net::Ipv6Addr;
@@ -50,6 +51,8 @@ pub struct PortSettings {
     pub mtu: u16,
     /// OSPF cost of a fabric port, 1 to 65535. Default (`None`): `ospf.cost`.
     pub cost: Option<u16>,
+    /// BFD of a fabric port. Default: as `[bfd]` says.
+    pub bfd: PortBfd,
     /// VLAN id of this port's packets. Default (`None`): untagged.
     pub vlan: Option<u16>,
     /// MAC address to use instead of the device's own. Default (`None`): the device's.
@@ -146,6 +149,22 @@ pub const PORT: BlockDoc = BlockDoc {
             default: "ospf.cost",
             needs_restart: false,
             help: "OSPF cost of a fabric port; lower attracts traffic.",
+        },
+        KeyDoc {
+            name: "bfd",
+            kind: KeyKind::Boolean,
+            unit: "",
+            default: "bfd.enabled",
+            needs_restart: false,
+            help: "Whether a fabric port runs BFD with its neighbour.",
+        },
+        KeyDoc {
+            name: "bfd_interval_ms",
+            kind: KeyKind::Integer { minimum: BFD_INTERVAL_MS.0, maximum: BFD_INTERVAL_MS.1 },
+            unit: "milliseconds",
+            default: "bfd.interval_ms",
+            needs_restart: false,
+            help: "Time between two packets of BFD on this port.",
         },
         KeyDoc {
             name: "vlan",

@@ -269,6 +269,7 @@ fn port(name: &str, interface: &str, cost: u16) -> PlannedPort {
         address: None,
         mtu: 9000,
         cost: Some(cost),
+        bfd: crate::config::PortBfd::default(),
         vlan: None,
         mac: None,
     };

@@ -140,6 +140,7 @@ fn attached(port: PortId) -> AttachedPort {
         address: None,
         mtu: 9000,
         cost: None,
+        bfd: crate::config::PortBfd::default(),
         vlan: None,
         mac: None,
     };

@@ -16,6 +16,7 @@ fn settings(mtu: u16) -> PortSettings {
         address: None,
         mtu,
         cost: None,
+        bfd: crate::config::PortBfd::default(),
         vlan: None,
         mac: None,
     }

@@ -1,12 +1,14 @@
 //! Packets for the router itself: which of its parts wants them.
 //!
-//! OSPFv3 and Neighbour Discovery go up to the control plane, echo requests are answered here, the
-//! rest of what is for an own unicast address goes to the kernel of the host. Hop-by-hop options
-//! are passed over: RFC 8200 §4.8 lets a node ignore them unless configured otherwise.
+//! OSPFv3 and Neighbour Discovery go up to the control plane, BFD goes to the sessions of the
+//! workers, echo requests are answered here, the rest of what is for an own unicast address goes to
+//! the kernel of the host. Hop-by-hop options are passed over: RFC 8200 §4.8 lets a node ignore
+//! them unless configured otherwise.
 //!
 //! *Invariants*: multicast is never for the host; nothing is for a group that the router is not in.
 //! OSPF goes up only where a neighbour of a fabric port says it to this port: whoever can reach the
-//! router from further off, or from a LAN, cannot spend what is kept for it.
+//! router from further off, or from a LAN, cannot spend what is kept for it. So it is with BFD to a
+//! link-local address; to others it is the host's.
 //! *Standards*: RFC 4291 §2.8 (groups of a router), RFC 5340 §2.5 (source of OSPF packets), §2.9
 //! (protocol 89, groups), RFC 2328 §8.2 (destination of OSPF packets), RFC 4861 §6.1 and §7.1
 //! (validation), RFC 6980 §5 (no fragmented ND), RFC 4443 §4.2 (echo), RFC 8200 §4.1.
@@ -18,15 +20,17 @@ use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
 use crate::dataplane::punt::PuntClass;
 use crate::fib::Interface;
 use crate::packet::{Burst, PacketBuf};
+use crate::wire::bfd::CONTROL_PORT;
 use crate::wire::icmpv6::{
     CODE_NEXT_HEADER, Icmpv6View, TYPE_ECHO_REQUEST, TYPE_PARAMETER_PROBLEM, is_multicast_listener,
     is_neighbor_discovery,
 };
 use crate::wire::ipv6::{
     ALL_DESIGNATED_ROUTERS, ALL_NODES, ALL_ROUTERS, ALL_SPF_ROUTERS, ChainError, HEADER_OCTETS,
-    HOP_LIMIT_LINK, Ipv6View, NEXT_ICMPV6, NEXT_NONE, NEXT_OSPF, UpperLayer, is_link_local,
-    is_multicast, is_solicited_node,
+    HOP_LIMIT_LINK, Ipv6View, NEXT_ICMPV6, NEXT_NONE, NEXT_OSPF, NEXT_UDP, UpperLayer,
+    is_link_local, is_multicast, is_solicited_node,
 };
+use crate::wire::udp::UdpView;
 use core::net::Ipv6Addr;
 
 /// Sorts a burst for the router; see the file.
@@ -41,6 +45,12 @@ pub fn ipv6_local<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
                 packet.meta_mut().l4_protocol = NEXT_ICMPV6;
                 next.divert(NodeId::Icmpv6Echo, slot);
             }
+            Verdict::Bfd(offset) => {
+                let offset = u16::try_from(HEADER_OCTETS + offset).unwrap_or(u16::MAX);
+                packet.meta_mut().l4_offset = offset.saturating_add(L2_OCTETS);
+                packet.meta_mut().l4_protocol = NEXT_UDP;
+                next.divert(NodeId::BfdInput, slot);
+            }
             Verdict::Drop(reason) => next.discard(slot, reason),
             Verdict::Complain(complaint, reason) => next.complain(slot, complaint, reason),
         }
@@ -50,6 +60,8 @@ pub fn ipv6_local<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
 enum Verdict {
     Punt(PuntClass),
     Echo,
+    /// The offset of the UDP header behind the IPv6 header.
+    Bfd(usize),
     Drop(DropReason),
     Complain(Complaint, DropReason),
 }
@@ -92,6 +104,7 @@ fn judge(octets: &[u8], interface: Option<&Interface>) -> Verdict {
     match (found.protocol, scope) {
         (NEXT_OSPF, _) => judge_ospf(&view, interface),
         (NEXT_ICMPV6, _) => judge_icmpv6(&view, &found, scope),
+        (NEXT_UDP, Scope::Link) if is_bfd(&view, &found) => judge_bfd(&view, &found, interface),
         (NEXT_NONE, _) => Verdict::Drop(DropReason::LocalNoNextHeader),
         (_, Scope::Group) => Verdict::Drop(DropReason::MulticastUnwanted),
         (_, Scope::Host | Scope::Link) => Verdict::Punt(PuntClass::Host),
@@ -114,6 +127,22 @@ fn judge_ospf(view: &Ipv6View<'_>, interface: Option<&Interface>) -> Verdict {
         ALL_SPF_ROUTERS | ALL_DESIGNATED_ROUTERS => Verdict::Punt(PuntClass::Ospf),
         own if own == interface.link_local => Verdict::Punt(PuntClass::Ospf),
         _ => Verdict::Drop(DropReason::OspfDestination),
+    }
+}
+
+fn is_bfd(view: &Ipv6View<'_>, found: &UpperLayer) -> bool {
+    let header = view.rest().get(found.offset..).map(UdpView::new);
+    matches!(header, Some(Ok(udp)) if udp.destination_port() == CONTROL_PORT)
+}
+
+/// The destination is the port's own link-local address.
+fn judge_bfd(view: &Ipv6View<'_>, found: &UpperLayer, interface: Option<&Interface>) -> Verdict {
+    if interface.is_none_or(|interface| interface.role != PortRole::Fabric) {
+        Verdict::Drop(DropReason::BfdPort)
+    } else if !is_link_local(view.source_bits()) {
+        Verdict::Drop(DropReason::BfdSource)
+    } else {
+        Verdict::Bfd(found.offset)
     }
 }
 

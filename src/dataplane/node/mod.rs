@@ -2,13 +2,14 @@
 //!
 //! Read them in the order of a packet: `ethernet_input`, `ipv6_input`, `ipv6_lookup`,
 //! `ipv6_rewrite`, `port_output`; then the exceptions: `repair_decap` and `repair_encap` (the
-//! tunnels of repairs), `ipv6_local`, `icmpv6_echo`, `icmpv6_error`, `nd_resolve`, `punt`, `drop`.
-//! `answer` is what the two answering nodes share.
+//! tunnels of repairs), `ipv6_local`, `bfd_input`, `icmpv6_echo`, `icmpv6_error`, `nd_resolve`,
+//! `punt`, `drop`. `answer` is what the two answering nodes share.
 //!
 //! *Invariants*: behind `ethernet_input` every packet has exactly [`L2_OCTETS`] before its IPv6
 //! header.
 
 mod answer;
+mod bfd_input;
 mod drop;
 mod ethernet_input;
 mod icmpv6_echo;
@@ -23,6 +24,7 @@ mod punt;
 mod repair_decap;
 mod repair_encap;
 
+pub use bfd_input::bfd_input;
 pub use drop::drop;
 pub use ethernet_input::ethernet_input;
 pub use icmpv6_echo::icmpv6_echo;

@@ -72,7 +72,7 @@ impl Ospf {
             self.refuse_hello(now, sender, (field, ours, theirs));
             return;
         }
-        if !self.admit(now, sender) {
+        if self.is_held(now, sender) || !self.admit(now, sender) {
             return;
         }
         let port = sender.port;

@@ -44,6 +44,13 @@ pub enum Input {
         /// Whether it has carrier now.
         is_up: bool,
     },
+    /// What BFD says of the way to the neighbour (RFC 5882 §4) has changed.
+    Bfd {
+        /// The port.
+        port: PortId,
+        /// Its word.
+        verdict: BfdVerdict,
+    },
     /// An OSPF packet, IPv6 header taken off.
     Packet {
         /// Where it came in.
@@ -59,6 +66,18 @@ pub enum Input {
     Prefixes(Vec<AdvertisedPrefix>),
     /// Leave in order: flush own LSAs, send empty hellos.
     Shutdown,
+}
+
+/// What BFD says of the way to a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BfdVerdict {
+    /// Nothing bad: it works, nobody looked yet, or an administrator switched it off.
+    Alive,
+    /// It worked and works no more.
+    Failed,
+    /// The same, and the neighbour speaks BFD no more: perhaps it now runs without.
+    Silent,
 }
 
 /// What holds for the whole router.

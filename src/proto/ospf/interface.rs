@@ -9,6 +9,7 @@
 //!
 //! *Standards*: RFC 2328 §9, RFC 5340 §4.1.2.
 
+use super::bfd::Hold;
 use super::complaint::Complaint;
 use super::input::InterfaceConfig;
 use super::neighbor::Neighbor;
@@ -39,6 +40,8 @@ pub struct Interface {
     pub neighbor: Option<Neighbor>,
     /// Somebody who is there as well, or instead.
     pub stranger: Option<Stranger>,
+    /// BFD said that the way to the neighbour works no more.
+    pub(super) hold: Option<Hold>,
     /// Complaints already made; one each until the cause is gone.
     pub complained: BTreeSet<&'static str>,
     /// LSAs that do not fit its MTU.
@@ -59,6 +62,7 @@ impl Interface {
             config,
             neighbor: None,
             stranger: None,
+            hold: None,
             complained: BTreeSet::new(),
             too_large: Complaint::default(),
             flood: Vec::new(),

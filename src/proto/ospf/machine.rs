@@ -49,6 +49,7 @@ crate::counters! {
         mtu_mismatch: "packets", "Descriptions by a neighbour with another MTU.";
         sequence_mismatches: "events", "Exchanges begun anew: SeqNumberMismatch.";
         bad_requests: "events", "Exchanges begun anew: BadLSReq.";
+        hellos_held: "packets", "Hellos of neighbours that wait for BFD to be Up again.";
         @normal dd_repeated: "packets", "Descriptions that came twice.";
         lsa_bad_checksum: "LSAs", "LSAs with a wrong checksum.";
         lsa_malformed: "LSAs", "LSAs whose body cannot be read, or whose age or sequence is wrong.";
@@ -296,6 +297,7 @@ impl Ospf {
             }
             Input::InterfaceRemoved { port } => self.remove_interface(now, port),
             Input::Carrier { port, is_up } => self.set_carrier(now, port, is_up),
+            Input::Bfd { port, verdict } => self.hear_bfd(now, port, verdict),
             Input::Packet { port, source, destination, bytes } => {
                 self.receive(now, port, (source, destination), &bytes);
             }
@@ -381,6 +383,7 @@ impl Ospf {
             return;
         }
         interface.config.is_up = is_up;
+        interface.hold = None;
         interface.stranger = None;
         interface.complained.clear();
         self.origination.is_due = true;

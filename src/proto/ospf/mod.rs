@@ -3,9 +3,9 @@
 //! Read [`input`] and [`action`] first: they are the border; [`view`] is what `show` sees. Then
 //! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
-//! `hello`, `exchange`, `flood`, `retransmission`, `originate`, `routes`. [`area`] keeps what LSAs
-//! tell, [`calculate`] turns it into routes over [`spf`], [`backoff`] says when. [`limits`] has
-//! every bound.
+//! `hello`, `bfd`, `exchange`, `flood`, `retransmission`, `originate`, `routes`. [`area`] keeps
+//! what LSAs tell, [`calculate`] turns it into routes over [`spf`], [`backoff`] says when.
+//! [`limits`] has every bound.
 //!
 //! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
 //! AS-external LSAs of its own, authentication and graceful restart.
@@ -13,6 +13,7 @@
 pub mod action;
 pub mod area;
 pub mod backoff;
+mod bfd;
 pub mod calculate;
 mod complaint;
 mod exchange;
@@ -37,7 +38,8 @@ mod tests;
 
 pub use action::{Action, NeighborChange, Notice};
 pub use input::{
-    AdvertisedPrefix, BACKBONE, Input, InterfaceConfig, InterfaceKind, Settings, SpfDelays,
+    AdvertisedPrefix, BACKBONE, BfdVerdict, Input, InterfaceConfig, InterfaceKind, Settings,
+    SpfDelays,
 };
 pub use machine::{Ospf, OspfCounters};
 pub use view::{InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView};

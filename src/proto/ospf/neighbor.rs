@@ -7,7 +7,7 @@
 //!        Loading, Full) ------------------------------+        Loading <-----------+
 //!                                                                 |  LoadingDone   |
 //!        1-WayReceived (from 2-Way up) -> Init                    +-----> Full <---+
-//!        KillNbr, LLDown, InactivityTimer -> Down
+//!        KillNbr, LLDown, InactivityTimer, BfdDown -> Down
 //! ```
 //!
 //! Owns [`Neighbor`] and [`step`], the table of RFC 2328 §10.3. What a step entails (packets,
@@ -53,6 +53,8 @@ pub enum NeighborEvent {
     InactivityTimer,
     /// The link lost carrier.
     LlDown,
+    /// BFD says that the way to it works no more (RFC 5882 §4.3); as InactivityTimer, but at once.
+    BfdDown,
 }
 
 impl NeighborEvent {
@@ -70,6 +72,7 @@ impl NeighborEvent {
             Self::KillNbr => "KillNbr",
             Self::InactivityTimer => "InactivityTimer",
             Self::LlDown => "LLDown",
+            Self::BfdDown => "BfdDown",
         }
     }
 }
@@ -108,7 +111,7 @@ pub const fn step(state: NeighborState, event: NeighborEvent) -> Option<(Neighbo
             (ExStart, Effect::StartExchange)
         }
         (TwoWay | ExStart | Exchange | Loading | Full, E::OneWayReceived) => (Init, Effect::Clear),
-        (_, E::KillNbr | E::InactivityTimer | E::LlDown) => (Down, Effect::Remove),
+        (_, E::KillNbr | E::InactivityTimer | E::LlDown | E::BfdDown) => (Down, Effect::Remove),
         _ => return None,
     })
 }
@@ -219,6 +222,7 @@ mod tests {
             }
         }
         assert_eq!(step(Full, E::LlDown), Some((Down, Effect::Remove)));
+        assert_eq!(step(Full, E::BfdDown), Some((Down, Effect::Remove)));
     }
 
     #[test]
