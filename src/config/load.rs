@@ -310,6 +310,7 @@ fn read_ospf(block: Block<'_>, findings: &mut Findings) -> OspfSettings {
     let spf_delay_initial = millis("spf_delay_initial_ms", default.spf_delay_initial);
     let spf_delay_short = millis("spf_delay_short_ms", default.spf_delay_short);
     let spf_delay_long = millis("spf_delay_long_ms", default.spf_delay_long);
+    let order_step = millis("order_step_ms", default.order_step);
     let settings = OspfSettings {
         router_id: reader.parsed::<RouterId>("router_id"),
         hello_interval,
@@ -320,6 +321,7 @@ fn read_ospf(block: Block<'_>, findings: &mut Findings) -> OspfSettings {
         spf_delay_initial,
         spf_delay_short,
         spf_delay_long,
+        order_step,
     };
     reader.finish();
     settings

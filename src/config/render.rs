@@ -135,6 +135,7 @@ fn ospf_block(ospf: &OspfSettings) -> RenderedBlock {
             ("spf_delay_initial_ms", millis(ospf.spf_delay_initial)),
             ("spf_delay_short_ms", millis(ospf.spf_delay_short)),
             ("spf_delay_long_ms", millis(ospf.spf_delay_long)),
+            ("order_step_ms", millis(ospf.order_step)),
         ],
     )
 }

@@ -52,6 +52,8 @@ impl ControlPlane {
                         time_to_learn: TIME_TO_LEARN,
                         holddown: HOLDDOWN.max(ospf.spf_delay_long * 2),
                     },
+                    order_step: ospf.order_step,
+                    endpoint: self.identity.repair_endpoint(),
                 }),
             );
         }

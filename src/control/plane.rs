@@ -26,7 +26,7 @@ use crate::base::time::{Duration, Instant};
 use crate::config::{Config, addressing};
 use crate::fib::{Forwarding, RepairAddresses};
 use crate::proto::nd::{self, Nd};
-use crate::proto::ospf::{self, NeighborState, Ospf};
+use crate::proto::ospf::{self, NeighborState, Ospf, RepairEndpoint};
 use crate::rib::Rib;
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, VecDeque};
@@ -97,6 +97,11 @@ impl Identity {
             lan: whole.iter().map(lan).collect(),
             cluster: whole,
         }
+    }
+
+    /// What other routers may use here for their repairs.
+    pub(super) fn repair_endpoint(&self) -> Option<RepairEndpoint> {
+        Some(RepairEndpoint { address: self.loopback?, adjacencies: self.adjacencies? })
     }
 
     /// The router's part in the repairs of its cluster.

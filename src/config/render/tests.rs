@@ -61,8 +61,9 @@ fn dpdk() -> impl Strategy<Value = DpdkSettings> {
 fn ospf() -> impl Strategy<Value = OspfSettings> {
     let router_id = prop::option::of((1u32..).prop_map(RouterId));
     let times = (1u64..30_000, 1u64..30_000, 1u64..=3600, 1u16..);
-    (router_id, times, any::<bool>(), [0u64..20_000, 0..20_000, 0..20_000]).prop_map(
-        |(router_id, (hello, more, retransmit, cost), mtu_ignore, [first, second, third])| {
+    let delays = [0u64..20_000, 0..20_000, 0..20_000, 0..101];
+    (router_id, times, any::<bool>(), delays).prop_map(
+        |(router_id, (hello, more, retransmit, cost), mtu_ignore, [first, second, third, step])| {
             OspfSettings {
                 router_id,
                 hello_interval: Duration::from_secs(hello),
@@ -73,6 +74,7 @@ fn ospf() -> impl Strategy<Value = OspfSettings> {
                 spf_delay_initial: Duration::from_millis(first),
                 spf_delay_short: Duration::from_millis(first + second),
                 spf_delay_long: Duration::from_millis(first + second + third),
+                order_step: Duration::from_millis(step),
             }
         },
     )

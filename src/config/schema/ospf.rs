@@ -26,6 +26,9 @@ pub struct OspfSettings {
     pub spf_delay_short: Duration,
     /// RFC 8405: when events keep coming. Default: 50 ms.
     pub spf_delay_long: Duration,
+    /// RFC 6976: how long one place in the order of updates waits for the one before, at most
+    /// 100 ms; zero for no order. Default: 0 ms.
+    pub order_step: Duration,
 }
 
 impl Default for OspfSettings {
@@ -40,6 +43,7 @@ impl Default for OspfSettings {
             spf_delay_initial: Duration::ZERO,
             spf_delay_short: Duration::from_millis(10),
             spf_delay_long: Duration::from_millis(50),
+            order_step: Duration::ZERO,
         }
     }
 }
@@ -126,6 +130,17 @@ pub const OSPF: BlockDoc = BlockDoc {
             default: "50",
             needs_restart: false,
             help: "Delay when events keep coming (RFC 8405 LONG_SPF_DELAY).",
+        },
+        KeyDoc {
+            name: "order_step_ms",
+            kind: KeyKind::Integer { minimum: 0, maximum: 100 },
+            unit: "milliseconds",
+            default: "0",
+            needs_restart: false,
+            help: "Routers take a change over one after the other, those furthest from a failure \
+                   first, so that packets meet no loop meanwhile (RFC 6976); so long each waits \
+                   for the one before, one second at most in all. 0 for no order. The same on \
+                   every router.",
         },
     ],
 };

@@ -1,8 +1,9 @@
 //! The area as its router- and network-LSAs tell it, kept up to date LSA by LSA.
 //!
-//! Owns [`Area`]: a dense number for every router and transit network, what each tells, and the
-//! links that both ends tell. A changed LSA costs the links of its router and of those it names;
-//! a calculation only copies the result ([`Area::graph`]). Prefixes are kept in `calculate`.
+//! Owns [`Area`]: a dense number for every router and transit network, what each tells, the links
+//! that both ends tell, and what routers do for repairs. A changed LSA costs the links of its
+//! router and of those it names; a calculation only copies the result ([`Area::graph`]). Prefixes
+//! are kept in `calculate`.
 //!
 //! *Invariants*: `links` of a vertex are exactly those of its `told` whose other end tells them
 //! too; a number stays with its name for as long as the vertex is told or held, and is handed out
@@ -17,7 +18,8 @@
 use super::spf::{Graph, Link, VertexId, VertexKind};
 use crate::base::ids::RouterId;
 use crate::wire::ospf::{
-    LsType, Lsa, LsaBody, LsaKey, NetworkLsa, Options, RouterLink, RouterLinkType, RouterLsa,
+    LsType, Lsa, LsaBody, LsaKey, NetworkLsa, Options, RepairLsa, RouterLink, RouterLinkType,
+    RouterLsa,
 };
 use std::collections::BTreeMap;
 
@@ -53,6 +55,8 @@ struct Vertex {
     told: Vec<Told>,
     /// Those of `told` that the other end tells too.
     links: Vec<Link>,
+    /// What it does for repairs.
+    repair: Option<RepairLsa>,
     /// How many others keep the number.
     holders: u32,
 }
@@ -77,6 +81,7 @@ impl Area {
         match body {
             Some(LsaBody::Router(body)) => self.set_part(key, Some(&body)),
             Some(LsaBody::Network(body)) => self.set_network(key, Some(&body)),
+            Some(LsaBody::Repair(body)) => self.set_repair(key, Some(body)),
             _ => self.forget(key),
         }
     }
@@ -86,6 +91,7 @@ impl Area {
         match key.ls_type {
             LsType::ROUTER => self.set_part(key, None),
             LsType::NETWORK => self.set_network(key, None),
+            LsType::REPAIR => self.set_repair(key, None),
             _ => {}
         }
     }
@@ -99,6 +105,11 @@ impl Area {
     pub fn router(&self, id: RouterId) -> Option<VertexId> {
         let vertex = self.vertex(VertexName::Router(id))?;
         self.vertices[vertex.index()].kind.map(|_| vertex)
+    }
+
+    /// What a router does for the repairs of others, where it says so.
+    pub fn repair(&self, vertex: VertexId) -> Option<&RepairLsa> {
+        self.vertices.get(vertex.index())?.repair.as_ref()
     }
 
     /// The name that a number stands for, also after the vertex went and until another comes.
@@ -183,6 +194,16 @@ impl Area {
         });
     }
 
+    /// A router has one, with Link State ID zero.
+    fn set_repair(&mut self, key: LsaKey, body: Option<RepairLsa>) {
+        if key.link_state_id != 0 {
+            return;
+        }
+        let vertex = self.number(VertexName::Router(key.advertising_router));
+        self.vertices[vertex.index()].repair = body;
+        self.free_if_idle(vertex);
+    }
+
     /// Changes what a vertex tells, and the links of everybody concerned.
     fn change(&mut self, name: VertexName, edit: impl FnOnce(&mut Vertex)) {
         let id = self.number(name);
@@ -258,6 +279,7 @@ impl Area {
             parts: Vec::new(),
             told: Vec::new(),
             links: Vec::new(),
+            repair: None,
             holders: 0,
         };
         let id = self.free.pop().unwrap_or_else(|| {
@@ -274,7 +296,8 @@ impl Area {
 
     fn free_if_idle(&mut self, id: VertexId) {
         let vertex = &self.vertices[id.index()];
-        if vertex.kind.is_none() && vertex.parts.is_empty() && vertex.holders == 0 {
+        let is_told = !vertex.parts.is_empty() || vertex.kind.is_some() || vertex.repair.is_some();
+        if !is_told && vertex.holders == 0 {
             self.names.remove(&vertex.name);
             self.free.push(id);
         }

@@ -18,12 +18,13 @@
 //! §4.8.2, §4.8.4) are not computed: a cluster is one area.
 
 use super::area::{Area, VertexName};
+use super::order::{Order, order};
 use super::spf::{FirstHop, Graph, NextHopSet, Tree, VertexId, shortest_paths};
 use super::view::RouteView;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
-use crate::wire::ospf::{IntraAreaPrefixLsa, LsType, Lsa, LsaBody, PrefixOptions};
+use crate::wire::ospf::{IntraAreaPrefixLsa, LsType, Lsa, LsaBody, PrefixOptions, RepairFlags};
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,7 +105,7 @@ impl RoutingTable {
     /// Takes an LSA of the area in place of the instance before; one at MaxAge is gone.
     pub fn learn(&mut self, lsa: &Lsa) {
         match lsa.header.ls_type {
-            LsType::ROUTER | LsType::NETWORK => self.area.learn(lsa),
+            LsType::ROUTER | LsType::NETWORK | LsType::REPAIR => self.area.learn(lsa),
             LsType::INTRA_AREA_PREFIX => self.learn_prefixes(lsa),
             _ => {}
         }
@@ -191,6 +192,23 @@ impl RoutingTable {
     /// The area as LSAs tell it now, which may be newer than the tree.
     pub const fn area(&self) -> &Area {
         &self.area
+    }
+
+    /// When router `own` may take over what LSAs tell since the last calculation.
+    pub fn order(&self, own: RouterId) -> Order {
+        let Some(own) = self.area.router(own).filter(|_| self.is_ordered()) else {
+            return Order::Now;
+        };
+        order(&self.topology.graph, &self.area.graph(), own)
+    }
+
+    /// Whether every router that is reached keeps the order: one that does not would send packets
+    /// back to those that wait.
+    fn is_ordered(&self) -> bool {
+        let Topology { graph, tree, .. } = &self.topology;
+        tree.reached().filter(|vertex| !graph.is_network(*vertex)).all(|vertex| {
+            self.area.repair(vertex).is_some_and(|said| said.flags.contains(RepairFlags::ORDERS))
+        })
     }
 
     /// Octets on the heap, about; those of LSAs belong to the database.

@@ -226,13 +226,14 @@ impl Ospf {
                 || before.header.is_max_age() != lsa.header.is_max_age()
         });
         let stale = match lsa.header.ls_type {
-            LsType::ROUTER | LsType::NETWORK => Staleness::Topology,
+            LsType::ROUTER | LsType::NETWORK | LsType::REPAIR => Staleness::Topology,
             LsType::INTRA_AREA_PREFIX => Staleness::Prefixes,
             _ => Staleness::Fresh,
         };
         if is_changed && stale > Staleness::Fresh {
-            let trigger = match stale {
-                Staleness::Topology => "router-LSA",
+            let trigger = match lsa.header.ls_type {
+                LsType::REPAIR => "repair-LSA",
+                _ if stale == Staleness::Topology => "router-LSA",
                 _ => "intra-area-prefix-LSA",
             };
             self.needs_calculation(now, stale, trigger);

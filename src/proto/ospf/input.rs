@@ -87,6 +87,20 @@ pub struct Settings {
     pub router_id: RouterId,
     /// Delays before SPF.
     pub spf_delays: SpfDelays,
+    /// How long one place in the order of updates waits for the one before (RFC 6976); zero for
+    /// updates without order. The same in the whole area.
+    pub order_step: Duration,
+    /// What the repairs of others may use here; `None` while the router is in no cluster.
+    pub endpoint: Option<RepairEndpoint>,
+}
+
+/// Where this router ends the tunnels of others' repairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairEndpoint {
+    /// From here on packets go by the FIB.
+    pub address: Ipv6Addr,
+    /// A /112 with an address for each interface, from where on they go over that one.
+    pub adjacencies: Ipv6Prefix,
 }
 
 /// RFC 8405 §3: parameters of the SPF back-off.

@@ -50,6 +50,8 @@ pub const LINKS_MAX: usize = (OWN_LSA_OCTETS_MAX - 24) / 16;
 /// Foreign instances of one own LSA that are a restart; more within [`DUPLICATE_WINDOW`] are a
 /// second router with this router-id.
 pub const DUPLICATE_INSTANCES_MAX: u32 = 2;
+/// The longest wait for this router's turn in the order of updates.
+pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Own LSAs whose foreign instances are counted.
 pub const RIVALRIES_MAX: usize = 1024;
 /// See [`DUPLICATE_INSTANCES_MAX`].

@@ -11,12 +11,13 @@ use super::action::{Action, NeighborChange, Notice};
 use super::backoff::SpfBackoff;
 use super::calculate::RoutingTable;
 use super::complaint::Complaint;
-use super::input::{AdvertisedPrefix, Input, InterfaceConfig, Settings, SpfDelays};
+use super::input::{AdvertisedPrefix, Input, InterfaceConfig, RepairEndpoint, Settings, SpfDelays};
 use super::interface::Interface;
 use super::limits::INTERVAL_MIN;
 use super::lsdb::{Lsdb, Place, Scope};
 use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
 use super::originate::Origination;
+use super::routes::Turn;
 use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
@@ -92,6 +93,8 @@ pub(super) enum Timer {
     Originate,
     /// An instance that came too soon may be taken.
     Arrive,
+    /// This router's turn in the order of updates.
+    Order,
 }
 
 /// Statistics of SPF.
@@ -129,6 +132,8 @@ pub struct Ospf {
     pub(super) unreadable: Complaint,
     pub(super) origination: Origination,
     pub(super) prefixes: Vec<AdvertisedPrefix>,
+    pub(super) endpoint: Option<RepairEndpoint>,
+    pub(super) turn: Turn,
     pub(super) table: RoutingTable,
     pub(super) backoff: SpfBackoff,
     pub(super) staleness: Staleness,
@@ -160,6 +165,8 @@ impl Ospf {
             unreadable: Complaint::default(),
             origination: Origination::default(),
             prefixes: Vec::new(),
+            endpoint: None,
+            turn: Turn::default(),
             table: RoutingTable::default(),
             backoff: SpfBackoff::new(delays),
             staleness: Staleness::Fresh,
@@ -311,6 +318,11 @@ impl Ospf {
 
     fn set(&mut self, now: Instant, settings: &Settings) {
         self.backoff.set_delays(settings.spf_delays);
+        if (self.turn.step, self.endpoint) != (settings.order_step, settings.endpoint) {
+            self.turn.step = settings.order_step;
+            self.endpoint = settings.endpoint;
+            self.origination.is_due = true;
+        }
         if self.router_id == Some(settings.router_id) {
             return;
         }
@@ -431,6 +443,7 @@ impl Ospf {
             Timer::Stranger(port) => self.forget_stranger(port),
             Timer::Originate => self.origination.is_due = true,
             Timer::Arrive => self.take_early(now),
+            Timer::Order => self.calculate(now),
         }
     }
 

@@ -4,8 +4,8 @@
 //! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
 //! `hello`, `bfd`, `exchange`, `flood`, `retransmission`, `originate`, `routes`. [`area`] keeps
-//! what LSAs tell, [`calculate`] turns it into routes over [`spf`], [`backoff`] says when.
-//! [`limits`] has every bound.
+//! what LSAs tell, [`calculate`] turns it into routes over [`spf`], [`backoff`] says when and
+//! [`order`] in whose turn. [`limits`] has every bound.
 //!
 //! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
 //! AS-external LSAs of its own, authentication and graceful restart.
@@ -25,6 +25,7 @@ pub mod limits;
 pub mod lsdb;
 pub mod machine;
 pub mod neighbor;
+pub mod order;
 mod originate;
 mod receive;
 mod retransmission;
@@ -38,8 +39,8 @@ mod tests;
 
 pub use action::{Action, NeighborChange, Notice};
 pub use input::{
-    AdvertisedPrefix, BACKBONE, BfdVerdict, Input, InterfaceConfig, InterfaceKind, Settings,
-    SpfDelays,
+    AdvertisedPrefix, BACKBONE, BfdVerdict, Input, InterfaceConfig, InterfaceKind, RepairEndpoint,
+    Settings, SpfDelays,
 };
 pub use machine::{Ospf, OspfCounters};
 pub use view::{InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView};

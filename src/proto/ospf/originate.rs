@@ -11,7 +11,7 @@
 use super::action::Notice;
 use super::complaint::Complaint;
 use super::hello::OPTIONS;
-use super::input::AdvertisedPrefix;
+use super::input::{AdvertisedPrefix, RepairEndpoint};
 use super::limits::{
     DUPLICATE_INSTANCES_MAX, DUPLICATE_WINDOW, ORIGINATION_DELAY_MAX, ORIGINATION_DELAY_MIN,
     PREFIXES_PER_LSA, RIVALRIES_MAX,
@@ -24,7 +24,7 @@ use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::MAX_AGE_S;
 use crate::wire::ospf::{
     IntraAreaPrefix, IntraAreaPrefixLsa, LinkLsa, LsType, Lsa, LsaBody, LsaKey, PrefixOptions,
-    RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
+    RepairFlags, RepairLsa, RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,6 +101,12 @@ impl Ospf {
         for (number, prefixes) in (0_u32..).zip(self.prefixes.chunks(PREFIXES_PER_LSA)) {
             let body = intra_area_prefix_lsa(router_id, prefixes);
             wanted.insert((Scope::Area, key(LsType::INTRA_AREA_PREFIX, number)), body);
+        }
+        if let Some(RepairEndpoint { address, adjacencies }) = self.endpoint {
+            let is_ordered = self.turn.step > Duration::ZERO;
+            let flags = if is_ordered { RepairFlags::ORDERS } else { RepairFlags::default() };
+            let body = RepairLsa { flags, endpoint: address, adjacencies };
+            wanted.insert((Scope::Area, key(LsType::REPAIR, 0)), LsaBody::Repair(body));
         }
         wanted
     }

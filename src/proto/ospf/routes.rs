@@ -1,15 +1,29 @@
 //! From databases to routes: when it is calculated, and what the calculation sees.
 //!
 //! Owns the joint between the machine and `calculate`: LSAs are learned as they are installed
-//! (`flood`), the moment comes from `backoff`, the differences go out as actions.
+//! (`flood`), the moment comes from `backoff`, the differences go out as actions. Owns [`Turn`] as
+//! well: a change that routers take over in order ([`super::order`]) waits until it is this one's
+//! turn.
 //!
-//! *Standards*: RFC 5340 §4.8, RFC 8405.
+//! *Invariants*: nobody waits for his turn longer than `ORDER_WAIT_MAX`, whatever comes meanwhile.
+//! *Standards*: RFC 5340 §4.8, RFC 8405, RFC 6976.
 
 use super::action::Action;
 use super::calculate::Adjacency;
-use super::machine::{Ospf, Staleness};
+use super::limits::ORDER_WAIT_MAX;
+use super::machine::{Ospf, Staleness, Timer};
+use super::order::Order;
 use super::view::NeighborState;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
+
+/// This router's place in the order of updates.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    /// How long each place waits for the one before; zero where there is no order.
+    pub step: Duration,
+    /// Since when this router waits.
+    since: Option<Instant>,
+}
 
 impl Ospf {
     /// Notes that something happened which routes depend on.
@@ -34,11 +48,36 @@ impl Ospf {
         self.staleness == Staleness::Fresh
     }
 
-    /// Calculates when the back-off says so.
+    /// Calculates when the back-off says so and it is this router's turn. What new prefixes ask for
+    /// does not wait.
     pub(super) fn calculate_if_due(&mut self, now: Instant) {
         if self.is_leaving || !self.backoff.handle_timeout(now) {
             return;
         }
+        let Some(turn) = self.next_turn(now) else { return self.calculate(now) };
+        self.timers.set(Timer::Order, turn);
+        let updates = self.table.calculate_prefixes();
+        self.actions.extend(updates.into_iter().map(Action::Route));
+    }
+
+    /// When this router may take over what changed; `None` at once.
+    fn next_turn(&mut self, now: Instant) -> Option<Instant> {
+        if self.staleness != Staleness::Topology || self.turn.step == Duration::ZERO {
+            return None;
+        }
+        let Order::After(place) = self.table.order(self.router_id?) else { return None };
+        let since = *self.turn.since.get_or_insert(now);
+        let turn = since + (self.turn.step * place).min(ORDER_WAIT_MAX);
+        (turn > now).then_some(turn)
+    }
+
+    /// Calculates.
+    pub(super) fn calculate(&mut self, now: Instant) {
+        if self.is_leaving {
+            return;
+        }
+        self.timers.clear(Timer::Order);
+        self.turn.since = None;
         let stale = core::mem::take(&mut self.staleness);
         self.runs.count += 1;
         self.runs.last = Some(now);

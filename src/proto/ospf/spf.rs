@@ -122,6 +122,11 @@ impl Graph {
         self.first_link[vertex.index()] as usize..self.first_link[vertex.index() + 1] as usize
     }
 
+    /// What a vertex is; `None` for numbers beyond the last.
+    pub fn kind(&self, vertex: VertexId) -> Option<VertexKind> {
+        self.kinds.get(vertex.index()).copied()
+    }
+
     /// Whether a vertex is a transit network.
     pub fn is_network(&self, vertex: VertexId) -> bool {
         self.kinds[vertex.index()] == VertexKind::Network

@@ -5,3 +5,4 @@ mod arbitrary;
 mod database;
 mod harness;
 mod refusal;
+mod turns;

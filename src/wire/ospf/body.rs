@@ -8,6 +8,7 @@ use super::intra_area_prefix_lsa::IntraAreaPrefixLsa;
 use super::link_lsa::LinkLsa;
 use super::lsa::LsType;
 use super::network_lsa::NetworkLsa;
+use super::repair_lsa::RepairLsa;
 use super::router_lsa::RouterLsa;
 use crate::base::cursor::Writer;
 
@@ -28,6 +29,8 @@ pub enum LsaBody {
     Link(LinkLsa),
     /// §A.4.10.
     IntraAreaPrefix(IntraAreaPrefixLsa),
+    /// Kumiki's own.
+    Repair(RepairLsa),
     /// A type that is not in RFC 5340: kept as it came.
     Unknown(Vec<u8>),
 }
@@ -51,6 +54,10 @@ impl LsaBody {
             LsType::INTRA_AREA_PREFIX => {
                 IntraAreaPrefixLsa::decode(bytes).map(Self::IntraAreaPrefix)
             }
+            LsType::REPAIR => {
+                let body = RepairLsa::decode(bytes)?;
+                Ok(body.map_or_else(|| Self::Unknown(bytes.to_vec()), Self::Repair))
+            }
             _ => Ok(Self::Unknown(bytes.to_vec())),
         }
     }
@@ -65,6 +72,7 @@ impl LsaBody {
             Self::AsExternal(body) => body.encode(writer),
             Self::Link(body) => body.encode(writer),
             Self::IntraAreaPrefix(body) => body.encode(writer),
+            Self::Repair(body) => body.encode(writer),
             Self::Unknown(bytes) => writer.put(bytes),
         }
     }

@@ -61,6 +61,8 @@ impl LsType {
     pub const LINK: Self = Self(0x0008);
     /// Intra-Area-Prefix-LSA.
     pub const INTRA_AREA_PREFIX: Self = Self(0x2009);
+    /// Repair-LSA: U-bit, area scope, function code 8186 (private use).
+    pub const REPAIR: Self = Self(0xbffa);
 
     /// The function code.
     pub const fn function_code(self) -> u16 {
@@ -118,6 +120,7 @@ impl fmt::Display for LsType {
             Self::NSSA => f.pad("nssa"),
             Self::LINK => f.pad("link"),
             Self::INTRA_AREA_PREFIX => f.pad("intra-area-prefix"),
+            Self::REPAIR => f.pad("repair"),
             Self(number) => f.pad(&format!("0x{number:04x}")),
         }
     }

@@ -4,7 +4,8 @@
 //! [`database_description`], [`link_state_request`], [`link_state_update`],
 //! [`link_state_acknowledgment`]; then [`lsa`] (§A.4.2), [`prefix`] (§A.4.1) and the bodies of LSAs
 //! in [`body`] with one file a type: [`router_lsa`], [`network_lsa`], [`inter_area_prefix_lsa`],
-//! [`inter_area_router_lsa`], [`as_external_lsa`], [`link_lsa`], [`intra_area_prefix_lsa`].
+//! [`inter_area_router_lsa`], [`as_external_lsa`], [`link_lsa`], [`intra_area_prefix_lsa`], and
+//! Kumiki's own [`repair_lsa`].
 //!
 //! Every `decode` reads the whole of what it is given and refuses octets left over; every length
 //! and count is compared with what is there before it is used. Absent on purpose: state, time, and
@@ -27,6 +28,7 @@ pub mod network_lsa;
 pub mod options;
 pub mod packet;
 pub mod prefix;
+pub mod repair_lsa;
 pub mod router_lsa;
 #[cfg(test)]
 mod tests;
@@ -47,4 +49,5 @@ pub use lsa::{LsType, Lsa, LsaHeader, LsaKey, LsaScope, LsaTooLong, SequenceNumb
 pub use network_lsa::NetworkLsa;
 pub use options::{Options, PrefixOptions};
 pub use packet::{Packet, PacketBody, PacketHeader, PacketType};
+pub use repair_lsa::{RepairFlags, RepairLsa};
 pub use router_lsa::{RouterFlags, RouterLink, RouterLinkType, RouterLsa};

@@ -7,6 +7,8 @@ use crate::base::ids::RouterId;
 
 /// Octets before the first link.
 pub const FIXED_OCTETS: usize = 4;
+/// RFC 6987 §2: MaxLinkMetric, of a link that is used where there is no other.
+pub const METRIC_MAX: u16 = 0xffff;
 /// Octets of one link.
 pub const LINK_OCTETS: usize = 16;
 

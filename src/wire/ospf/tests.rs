@@ -156,6 +156,14 @@ fn body() -> impl Strategy<Value = (LsType, LsaBody)> {
         link_lsa().prop_map(|lsa| (LsType::LINK, LsaBody::Link(lsa))),
         intra_area_prefix_lsa()
             .prop_map(|lsa| (LsType::INTRA_AREA_PREFIX, LsaBody::IntraAreaPrefix(lsa))),
+        (any::<u8>(), address(), address()).prop_map(|(flags, endpoint, adjacencies)| (
+            LsType::REPAIR,
+            LsaBody::Repair(RepairLsa {
+                flags: RepairFlags::from_bits(flags),
+                endpoint,
+                adjacencies: Ipv6Prefix::containing(adjacencies, 112),
+            })
+        )),
         vec(any::<u8>(), 0..100).prop_map(|bytes| (LsType(0xbff9), LsaBody::Unknown(bytes))),
     ]
 }
@@ -300,6 +308,29 @@ fn newer_instances_are_told_by_sequence_checksum_then_age() {
     assert_eq!(instance(-5, 100, 1001).compare_age(&old), Ordering::Less);
     assert_eq!(instance(-5, 100, 1000).compare_age(&old), Ordering::Equal);
     assert_eq!(instance(1, 0, 0).compare_age(&instance(-1, 0, 0)), Ordering::Greater);
+}
+
+#[test]
+fn a_repair_lsa_of_others_stays_as_it_came() {
+    let body = LsaBody::Repair(RepairLsa {
+        flags: RepairFlags::ORDERS,
+        endpoint: "fd00::7".parse().unwrap(),
+        adjacencies: "fd00::7:0/112".parse().unwrap(),
+    });
+    let mut writer = Writer::default();
+    body.encode(&mut writer);
+    let octets = writer.into_vec();
+    assert_eq!(octets.len(), repair_lsa::OCTETS);
+    assert_eq!(octets[..8], [0, 0, 0x7e, 0xd9, 1, 1, 0, 0]);
+    assert_eq!(LsaBody::decode(LsType::REPAIR, &octets), Ok(body));
+    for at in [3, 4] {
+        let mut others = octets.clone();
+        others[at] ^= 2;
+        let kept = LsaBody::Unknown(others.clone());
+        assert_eq!(LsaBody::decode(LsType::REPAIR, &others), Ok(kept), "octet {at} differs");
+    }
+    let cut = LsaBody::decode(LsType::REPAIR, &octets[..39]).unwrap_err();
+    assert_eq!(cut.fault, Fault::Truncated);
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub fn settings(router: usize) -> Input {
             time_to_learn: Duration::from_millis(500),
             holddown: Duration::from_secs(3),
         },
+        order_step: Duration::ZERO,
+        endpoint: None,
     })
 }
 

@@ -1,0 +1,242 @@
+//! Every step of a change, in every order within a step, is free of loops.
+
+use super::*;
+use crate::base::prng::Prng;
+
+/// Links without direction: the two ends and the cost at each.
+type Links = BTreeMap<(u32, u32), (u16, u16)>;
+
+fn graph(count: u32, links: &Links) -> Graph {
+    let mut graph = Graph::default();
+    for vertex in 0..count {
+        let own = links.iter().filter_map(|(&(a, b), &(forth, back))| {
+            let (to, cost, cost_back) = match vertex {
+                v if v == a => (b, forth, back),
+                v if v == b => (a, back, forth),
+                _ => return None,
+            };
+            Some(Link {
+                to: VertexId(to),
+                interface_id: to + 1,
+                neighbor_interface_id: vertex + 1,
+                cost,
+                cost_back,
+            })
+        });
+        graph.add_vertex(VertexKind::Router, &own.collect::<Vec<_>>());
+    }
+    graph
+}
+
+/// A ring with chords: two cuts at least separate it.
+fn random_links(prng: &mut Prng, count: u32, chords: u64, is_mixed: bool) -> Links {
+    let mut links = Links::new();
+    let cost = |prng: &mut Prng| match is_mixed {
+        true => 1 + u16::try_from(prng.below(20)).unwrap(),
+        false => 10,
+    };
+    for vertex in 0..count {
+        let next = (vertex + 1) % count;
+        let costs = (cost(prng), cost(prng));
+        links.insert((vertex.min(next), vertex.max(next)), costs);
+    }
+    for _ in 0..chords {
+        let mut end = || u32::try_from(prng.below(u64::from(count))).unwrap();
+        let (a, b) = (end(), end());
+        if a != b {
+            let costs = (cost(prng), cost(prng));
+            links.insert((a.min(b), a.max(b)), costs);
+        }
+    }
+    links
+}
+
+fn rank(old: &Graph, new: &Graph, own: u32) -> u32 {
+    match order(old, new, VertexId(own)) {
+        Order::Now => 0,
+        Order::After(rank) => rank,
+    }
+}
+
+/// Where each router sends packets for `to`; over a link that is gone it repairs them, which ends
+/// the walk.
+fn next_hops(graph: &Graph, to: u32, is_gone: impl Fn(u32, u32) -> bool) -> Vec<Vec<u32>> {
+    let walk = Walk::towards(graph, VertexId(to));
+    let hops = |from: u32| {
+        let links = graph.links_of(VertexId(from)).iter();
+        let used = links.filter(|link| {
+            let (here, there) = (walk.distances[from as usize], walk.distances[link.to.index()]);
+            from != to && there != UNREACHED && there + u32::from(link.cost) == here
+        });
+        used.map(|link| link.to.0).filter(|next| !is_gone(from, *next)).collect()
+    };
+    (0..u32::try_from(graph.vertex_count()).unwrap()).map(hops).collect()
+}
+
+/// Whether packets can come back to a router that they left.
+fn has_loop(next_hops: &[&Vec<u32>]) -> bool {
+    // Routers whose packets all end are taken away until none is left.
+    let mut is_open = vec![true; next_hops.len()];
+    loop {
+        let ends = |router: usize| next_hops[router].iter().all(|next| !is_open[*next as usize]);
+        let found = (0..next_hops.len()).find(|router| is_open[*router] && ends(*router));
+        match found {
+            Some(router) => is_open[router] = false,
+            None => return is_open.contains(&true),
+        }
+    }
+}
+
+/// Lets the routers change over by their ranks, in an order by chance within a rank.
+fn check(prng: &mut Prng, count: u32, links: (&Links, &Links), dead: Option<u32>) {
+    let (before, after) = (graph(count, links.0), graph(count, links.1));
+    let mut turns: Vec<(u32, u64, u32)> =
+        (0..count).map(|router| (rank(&before, &after, router), prng.next_u64(), router)).collect();
+    turns.sort_unstable();
+    let turns: Vec<u32> = turns.into_iter().map(|(.., router)| router).collect();
+    if let Some((to, router)) = first_loop(&turns, links, dead) {
+        panic!("to {to} when {router} turns; {:?} to {:?}", links.0, links.1);
+    }
+}
+
+/// The destination of the first loop and the router that made it, when routers turn in this order.
+fn first_loop(
+    turns: &[u32],
+    (old, new): (&Links, &Links),
+    dead: Option<u32>,
+) -> Option<(u32, u32)> {
+    let count = u32::try_from(turns.len()).unwrap();
+    let (before, after) = (graph(count, old), graph(count, new));
+    let is_gone = |a: u32, b: u32| !new.contains_key(&(a.min(b), a.max(b)));
+    for to in (0..count).filter(|to| Some(*to) != dead) {
+        let old_hops = next_hops(&before, to, is_gone);
+        let new_hops = next_hops(&after, to, |_, _| false);
+        let mut state: Vec<&Vec<u32>> = old_hops.iter().collect();
+        for router in turns {
+            state[*router as usize] = &new_hops[*router as usize];
+            if has_loop(&state) {
+                return Some((to, *router));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn without_an_order_there_are_loops() {
+    let links = ring(8);
+    let mut rest = links.clone();
+    rest.remove(&(0, 1));
+    let turns: Vec<u32> = (0..8).collect();
+    assert!(first_loop(&turns, (&links, &rest), None).is_some(), "the ends turn first");
+    let turns: Vec<u32> = [4, 5, 3, 6, 2, 7, 1, 0].into();
+    assert!(first_loop(&turns, (&rest, &links), None).is_some(), "the ends turn last");
+}
+
+#[test]
+fn the_end_of_a_link_and_its_return_make_no_loop() {
+    let mut prng = Prng::new(1);
+    for round in 0..400 {
+        let count = 4 + u32::try_from(prng.below(12)).unwrap();
+        let links = random_links(&mut prng, count, round % 7, round % 3 != 0);
+        let nth = usize::try_from(prng.below(links.len() as u64)).unwrap();
+        let gone = *links.keys().nth(nth).unwrap();
+        let mut rest = links.clone();
+        rest.remove(&gone);
+        check(&mut prng, count, (&links, &rest), None);
+        check(&mut prng, count, (&rest, &links), None);
+    }
+}
+
+#[test]
+fn the_end_of_a_router_and_its_return_make_no_loop() {
+    let mut prng = Prng::new(2);
+    for round in 0..400 {
+        let count = 4 + u32::try_from(prng.below(12)).unwrap();
+        let links = random_links(&mut prng, count, round % 9, round % 3 != 0);
+        let dead = u32::try_from(prng.below(u64::from(count))).unwrap();
+        let mut rest = links.clone();
+        rest.retain(|(a, b), _| *a != dead && *b != dead);
+        check(&mut prng, count, (&links, &rest), Some(dead));
+        check(&mut prng, count, (&rest, &links), Some(dead));
+    }
+}
+
+#[test]
+fn a_router_that_asks_to_be_avoided_and_one_that_no_longer_does_make_no_loop() {
+    let mut prng = Prng::new(3);
+    for round in 0..200 {
+        let count = 4 + u32::try_from(prng.below(12)).unwrap();
+        let links = random_links(&mut prng, count, round % 9, round % 2 == 0);
+        let stub = u32::try_from(prng.below(u64::from(count))).unwrap();
+        let mut drained = links.clone();
+        for ((a, b), (forth, back)) in &mut drained {
+            if *a == stub {
+                *forth = METRIC_MAX;
+            }
+            if *b == stub {
+                *back = METRIC_MAX;
+            }
+        }
+        check(&mut prng, count, (&links, &drained), None);
+        check(&mut prng, count, (&drained, &links), None);
+    }
+}
+
+fn ring(count: u32) -> Links {
+    (0..count).map(|v| ((v.min((v + 1) % count), v.max((v + 1) % count)), (10, 10))).collect()
+}
+
+#[test]
+fn in_a_ring_the_ends_of_a_lost_link_turn_last_and_those_of_a_new_one_first() {
+    let links = ring(8);
+    let mut rest = links.clone();
+    rest.remove(&(0, 1));
+    let (before, after) = (graph(8, &links), graph(8, &rest));
+    let ranks: Vec<u32> = (0..8).map(|router| rank(&before, &after, router)).collect();
+    assert_eq!(ranks, [3, 3, 2, 1, 0, 0, 1, 2]);
+    let ranks: Vec<u32> = (0..8).map(|router| rank(&after, &before, router)).collect();
+    assert_eq!(ranks, [0, 0, 1, 2, 3, 3, 2, 1]);
+}
+
+#[test]
+fn changes_that_have_nothing_to_do_with_each_other_are_not_ordered() {
+    let links = ring(8);
+    let mut rest = links.clone();
+    rest.remove(&(0, 1));
+    rest.remove(&(4, 5));
+    let (before, after) = (graph(8, &links), graph(8, &rest));
+    assert!((0..8).all(|own| order(&before, &after, VertexId(own)) == Order::Now));
+    let mut mixed = links.clone();
+    mixed.insert((2, 3), (5, 15));
+    let after = graph(8, &mixed);
+    assert!((0..8).all(|own| order(&before, &after, VertexId(own)) == Order::Now));
+}
+
+#[test]
+fn a_new_router_that_leads_nowhere_yet_is_not_waited_for() {
+    let mut links = ring(8);
+    let before = graph(9, &links);
+    links.insert((3, 8), (10, METRIC_MAX));
+    links.insert((6, 8), (10, METRIC_MAX));
+    let after = graph(9, &links);
+    assert!((0..9).all(|own| order(&before, &after, VertexId(own)) == Order::Now));
+}
+
+#[test]
+fn the_last_of_parallel_links_counts() {
+    let links = ring(4);
+    let twice = |links: &Links| {
+        let mut graph = Graph::default();
+        for vertex in (0..4).map(VertexId) {
+            let mut own = super::tests::graph(4, links).links_of(vertex).to_vec();
+            let more: Vec<Link> =
+                own.iter().map(|link| Link { interface_id: 100, ..*link }).collect();
+            own.extend(more);
+            graph.add_vertex(VertexKind::Router, &own);
+        }
+        graph
+    };
+    let (both, one) = (twice(&links), graph(4, &links));
+    assert_eq!(Change::between(&both, &one), None);
+}
