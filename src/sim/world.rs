@@ -403,6 +403,7 @@ impl<C: Control> World<C> {
                 if self.slots[router].life == life && self.slots[router].node.is_some() {
                     self.push(now + HOUSEKEEPING_INTERVAL, Event::KeepHouse { router, life });
                     self.with_node(router, |node| node.keep_house(now));
+                    self.forget_host_packets(router);
                 }
             }
             Event::End { router, life } => {

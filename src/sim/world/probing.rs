@@ -86,6 +86,16 @@ impl<C: Control> World<C> {
         }
     }
 
+    /// While probes fly, throws away what else comes for a host: copies that links made of them,
+    /// and errors about them.
+    pub(super) fn forget_host_packets(&mut self, router: usize) {
+        if self.probes.is_active()
+            && let Some(node) = self.slots[router].node.as_mut()
+        {
+            node.host_packets.clear();
+        }
+    }
+
     pub(super) fn lose_probe(&mut self, number: u32, cause: &'static str) {
         let Some((from, to)) = self.probes.pair(number) else { return };
         let is_excused = !self.map().is_joined(from, to);
