@@ -4,6 +4,7 @@
 //! stream begins with [`WatchStart`], ends with [`WatchEnd`], and is bounded by what the request
 //! says.
 
+use crate::base::hex::{self, HexError};
 use core::fmt;
 use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
@@ -119,11 +120,6 @@ impl Direction {
 #[serde(try_from = "String", into = "String")]
 pub struct Octets(pub Vec<u8>);
 
-/// Not hexadecimal digits, two an octet.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not hexadecimal digits, two an octet")]
-pub struct OctetsError;
-
 impl fmt::Debug for Octets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from(self.clone()))
@@ -132,23 +128,15 @@ impl fmt::Debug for Octets {
 
 impl From<Octets> for String {
     fn from(octets: Octets) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit =
-            |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
-        octets.0.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
+        hex::encode(&octets.0)
     }
 }
 
 impl TryFrom<String> for Octets {
-    type Error = OctetsError;
+    type Error = HexError;
 
-    fn try_from(text: String) -> Result<Self, OctetsError> {
-        let digit = |letter: u8| char::from(letter).to_digit(16).and_then(|n| u8::try_from(n).ok());
-        let pairs = text.as_bytes().chunks(2).map(|pair| match pair {
-            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-            _ => None,
-        });
-        pairs.collect::<Option<Vec<u8>>>().map(Self).ok_or(OctetsError)
+    fn try_from(text: String) -> Result<Self, HexError> {
+        hex::decode(&text).map(Self)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The words of the house: types that every other folder uses and that use nothing but `std`.
 //!
 //! Read in this order: [`time`], [`ids`], [`prefix`], [`route`], [`machine`], [`timers`], [`prng`],
-//! [`cursor`], [`checksum`], [`bounded`], [`counters`], [`exit`], [`prefetch`], and last [`rcu`],
-//! which has the memory-order argument. These last two are the only files here with `unsafe`.
+//! [`cursor`], [`checksum`], [`digest`], [`hex`], [`bounded`], [`counters`], [`exit`],
+//! [`prefetch`], and last [`rcu`], which has the memory-order argument. These last two are the only
+//! files here with `unsafe`.
 //!
 //! Absent on purpose: no I/O, no clock, no logging, no configuration. Whatever needs one of these
 //! lives above.
@@ -13,7 +14,9 @@ pub mod bounded;
 pub mod checksum;
 pub mod counters;
 pub mod cursor;
+pub mod digest;
 pub mod exit;
+pub mod hex;
 pub mod ids;
 pub mod machine;
 #[allow(unsafe_code)]

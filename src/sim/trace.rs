@@ -1,56 +1,18 @@
 //! What happened in a run: one number for all of it, the last lines of it, and how to see it again.
 //!
-//! Owns [`Digest`], [`Trace`] and [`Reproduction`]. Two runs with one seed have one digest; that is
+//! Owns [`Trace`] and [`Reproduction`]. Two runs with one seed have one digest; that is
 //! the test of determinism, and a reproduction that shows another digest was not one.
 //!
 //! *Invariants*: the trace holds at most [`TRACE_LINES_MAX`] lines, the oldest go first; the digest
 //! covers all that ever happened.
 
+use crate::base::digest::Digest;
 use crate::base::time::Instant;
 use core::fmt;
 use std::collections::VecDeque;
 
 /// Lines kept for a failure: some seconds of a small cluster, a screen or two to read.
 pub const TRACE_LINES_MAX: usize = 200;
-
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// A running hash; not for adversaries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digest(u64);
-
-impl Default for Digest {
-    fn default() -> Self {
-        Self(0x6b75_6d69_6b69)
-    }
-}
-
-impl Digest {
-    /// Adds a number.
-    pub const fn add(&mut self, word: u64) {
-        let mixed = (self.0 ^ word).wrapping_mul(MULTIPLIER);
-        self.0 = mixed ^ (mixed >> 29);
-    }
-
-    /// Adds octets and their count.
-    pub fn add_bytes(&mut self, bytes: &[u8]) {
-        self.add(bytes.len() as u64);
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            self.add(u64::from_le_bytes(*word));
-        }
-        let mut last = [0; 8];
-        for (place, byte) in last.iter_mut().zip(rest) {
-            *place = *byte;
-        }
-        self.add(u64::from_le_bytes(last));
-    }
-
-    /// The hash so far.
-    pub const fn value(self) -> u64 {
-        self.0
-    }
-}
 
 /// The record of one run; one per world.
 #[derive(Clone, Debug, Default)]
