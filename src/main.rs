@@ -78,6 +78,7 @@ fn run(arguments: RunArguments) -> u8 {
         overrides: check.identity.overrides(),
         log_filter: arguments.log,
         is_log_json: arguments.log_json,
+        record: arguments.record,
     };
     match daemon::run(&options) {
         Ok(()) => 0,

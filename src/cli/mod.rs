@@ -2,9 +2,10 @@
 //!
 //! Read [`arguments`] (which words exist, and the spellings of other routers that are understood),
 //! then [`show`] (one file a table), [`config`] (check, diff, apply, schema), [`monitor`], [`run`]
-//! (the arguments of the router itself), [`sim`] (a cluster that does not exist), [`capture`] and
-//! [`trace`] with what they share in [`watch`], [`client`] (the socket), [`output`]. What the shell
-//! gets back is a word of the house: [`crate::base::exit`].
+//! (the arguments of the router itself), [`sim`] (a cluster that does not exist) and [`replay`] (a
+//! recorded router again), [`capture`] and [`trace`] with what they share in [`watch`], [`client`]
+//! (the socket), [`output`]. What the shell gets back is a word of the house:
+//! [`crate::base::exit`].
 //!
 //! Rendering is pure: rows in, text out. Absent on purpose: the router and the lab; `main` puts
 //! them beside the commands of this folder.
@@ -17,6 +18,7 @@ pub mod config;
 pub mod files;
 pub mod monitor;
 pub mod output;
+pub mod replay;
 pub mod run;
 pub mod show;
 pub mod sim;

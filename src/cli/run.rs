@@ -34,6 +34,9 @@ pub struct RunArguments {
     /// Name and number.
     #[command(flatten)]
     pub identity: IdentityArguments,
+    /// Write down all that happens to the control plane, for `kumiki sim --replay`
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub record: Option<PathBuf>,
     /// Check the configuration and stop
     #[arg(long)]
     pub check: bool,

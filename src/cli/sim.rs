@@ -6,6 +6,7 @@
 
 use crate::base::exit::Exit;
 use crate::base::time::Duration;
+use crate::cli::replay;
 use crate::planner::families::TopologySpec;
 use crate::sim::campaign::{self, Progress};
 use crate::sim::plan::Costs;
@@ -48,6 +49,7 @@ Examples:
   kumiki sim --routers 50 --topology torus:5x10 --costs mixed --faults 20 --seeds 100
   kumiki sim --routers 8 --faults 5 --seed 7 --write-plan plan.toml
   kumiki sim --plan plan.toml
+  kumiki sim --replay router.jsonl
 
 All the same but the seed, all the same: a run with a violation runs again exactly.
 Exit code 1 when a checker found something.")]
@@ -82,6 +84,10 @@ pub struct SimArguments {
     /// Write the schedule of the seed to a file and run nothing
     #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "seeds", "json"])]
     pub write_plan: Option<PathBuf>,
+    /// Run a router's recording (`kumiki run --record`) again, and compare
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["routers", "topology", "seed", "seeds",
+          "faults", "costs", "duration", "plan", "write_plan"])]
+    pub replay: Option<PathBuf>,
     /// JSON instead of text: an object for each run
     #[arg(long)]
     pub json: bool,
@@ -100,6 +106,9 @@ struct Printed<'a> {
 
 /// Runs the command.
 pub fn sim(arguments: &SimArguments) -> Exit {
+    if let Some(file) = &arguments.replay {
+        return replay::replay(file, arguments.json);
+    }
     let seeds = arguments.seed..arguments.seed.saturating_add(arguments.seeds);
     let mut bad = Vec::new();
     let count = seeds.end - seeds.start;

@@ -40,7 +40,7 @@ use crate::config::Config;
 use crate::fib::{Adjacency, Forwarding, NextHopGroup};
 use crate::proto::nd;
 use crate::proto::ospf::NeighborState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a grace period has beyond the dead interval: neighbours that keep MinLSInterval (5 s, RFC
@@ -48,7 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const GRACE_MARGIN: Duration = Duration::from_secs(10);
 
 /// What a living control plane wants its successor to know, should it fail.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Testament {
     /// Neighbours that are Full, or were so before a failure and are waited for.
     pub neighbors: BTreeSet<RouteNextHop>,
@@ -64,7 +64,7 @@ impl Testament {
 }
 
 /// All that is left of a control plane that failed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Legacy {
     /// The configuration that runs.
     pub config: Box<Config>,

@@ -6,10 +6,10 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::config::{Config, PortSettings};
 use crate::control::inherit::Legacy;
 use crate::proto::bfd::Report;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One thing that happened; also a line of a recording.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// The configuration to run from now on, validated. The first input of all, unless there is
     /// something to inherit.
@@ -34,6 +34,7 @@ pub enum Input {
         /// Where it came in.
         port: PortId,
         /// The octets.
+        #[serde(with = "crate::base::hex")]
         bytes: Vec<u8>,
     },
     /// A packet whose next hop has no MAC yet: from the IPv6 header on.
@@ -43,6 +44,7 @@ pub enum Input {
         /// The neighbour to resolve.
         address: core::net::Ipv6Addr,
         /// The octets.
+        #[serde(with = "crate::base::hex")]
         packet: Vec<u8>,
     },
     /// A worker says how a BFD session is.
@@ -77,7 +79,7 @@ pub enum Input {
 }
 
 /// A port as the daemon opened it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachedPort {
     /// Its number, from now on.
     pub port: PortId,

@@ -5,7 +5,8 @@
 //! `port` (what a port is to each of them), `connected` (the router's own routes), `death_mark`
 //! (neighbours that OSPF lost), `bfd` (sessions with neighbours), `deliver` (what the machines want
 //! becomes actions), `frame` (octets around their messages), [`inherit`] (from a control plane that
-//! failed to the next), `report` (events in words), `query` (answers to `show`).
+//! failed to the next), `report` (events in words), `query` (answers to `show`). [`recording`] is a
+//! life of it, written down.
 //!
 //! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
 //! single protocol could decide alone.
@@ -23,6 +24,7 @@ pub mod input;
 pub mod plane;
 mod port;
 mod query;
+pub mod recording;
 mod report;
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::base::ids::{NextHopId, PortId};
 use crate::base::rcu::Publisher;
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
+use crate::control::recording::Recorded;
 use crate::control::{Action, AttachedPort, ControlOptions, Input, Legacy, Plane, Testament};
 use crate::daemon::clock::{Clock, entropy};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
@@ -24,6 +25,7 @@ use crate::daemon::lifeline::Lifeline;
 use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{HostAddresses, ToControl, ToHost};
 use crate::daemon::punctuality::{Punctuality, Verdict};
+use crate::daemon::recorder::Recorder;
 use crate::daemon::worker::{Admission, WorkerLinks};
 use crate::dataplane::bfd::{Order, REPORT_RING_MAX, Report, owner};
 use crate::dataplane::punt::CONTROL_RING_COUNT;
@@ -81,6 +83,8 @@ pub struct ControlStart<B> {
     pub admission: Admission<B>,
     /// Held until it is told to end.
     pub lifeline: Lifeline,
+    /// Where the life of the control plane is written down.
+    pub recorder: Recorder,
 }
 
 /// What outlives a control plane that failed.
@@ -185,7 +189,8 @@ impl<B: PacketBuf> Estate<B> {
 
     /// Drives one control plane from its start to the end of the router.
     fn reign<P: Plane>(&mut self) {
-        let mut plane = P::start(ControlOptions { seed: entropy() });
+        let options = ControlOptions { seed: entropy() };
+        let mut plane = Recorded::<P, Recorder>::begin(options, self.start.recorder.clone());
         self.teach(&mut plane);
         let mut events = Events::new();
         loop {

@@ -53,6 +53,8 @@ daemon_counters! {
     ReloadRefused: "reload_refused", "Configurations that were refused; the old one runs on.";
     ApplyIncomplete: "apply_incomplete",
         "Configurations of which a part could not be done; the log says which part.";
+    RecordingEnded: "recording_ended",
+        "The recording ended before the router: it was full, or could not follow; see the log.";
     MessageDropped: "message_dropped",
         "Messages that a thread did not take for seconds; it hangs. Restart the router.";
 }

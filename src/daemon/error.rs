@@ -28,6 +28,17 @@ pub enum RunError {
         /// In the words of the system.
         source: io::Error,
     },
+    /// The recording cannot be written.
+    #[error(
+        "cannot record to {path}: {source}; name another file with --record, or leave it out",
+        path = path.display()
+    )]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// In the words of the system.
+        source: io::Error,
+    },
     /// The configuration is wrong.
     #[error("{0}")]
     Configuration(#[from] ConfigErrors),
@@ -194,6 +205,7 @@ impl RunError {
         match self {
             Self::LogFilter { .. } => Exit::Usage,
             Self::File { source, .. }
+            | Self::Recording { source, .. }
             | Self::Socket { source, .. }
             | Self::Tun { source, .. }
             | Self::System { source, .. }

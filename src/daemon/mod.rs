@@ -9,8 +9,8 @@
 //! [`signals`], [`observe`], [`watch`] with [`watch_rows`]. Devices: [`inventory`] (which there
 //! are), [`kernel`] (their kernel side), [`devices`] (the border), [`pool_plan`] (how many buffers
 //! they need), `dpdk` (the only file that needs DPDK). Around them: [`options`], [`error`],
-//! [`files`], [`cpus`], [`clock`], [`log`], [`counters`], and [`lifeline`] (a thread that dies is
-//! missed).
+//! [`files`], [`cpus`], [`clock`], [`log`], [`counters`], [`recorder`] (the file that a control
+//! plane's life is written to), and [`lifeline`] (a thread that dies is missed).
 //!
 //! ```text
 //!   NIC ──► worker ──rings──► control thread ──Forwarding──► worker
@@ -51,6 +51,7 @@ pub mod options;
 pub mod pool_plan;
 pub mod port_table;
 pub mod punctuality;
+pub mod recorder;
 pub mod router;
 pub mod signals;
 pub mod socket;
@@ -86,6 +87,13 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
             Some(bridge.map_err(|source| RunError::Tun { name: name.to_owned(), source })?)
         }
     };
+    let recording = match &options.record {
+        Some(path) => Some(
+            recorder::open(path, &counters)
+                .map_err(|source| RunError::Recording { path: path.clone(), source })?,
+        ),
+        None => None,
+    };
     // Threads made from now on stay off the workers' CPUs; workers pin themselves.
     cpus::bind(&cpus.others).map_err(RunError::system("leave the CPUs of the workers"))?;
     let dpdk::Dpdk { opener, admission, memory, version } = dpdk::start(&config, &planned, &cpus)?;
@@ -104,6 +112,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         memory,
         cycles: crate::dpdk::eal::cycles,
         dpdk: version,
+        recording,
     })
 }
 

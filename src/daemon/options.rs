@@ -16,4 +16,6 @@ pub struct RunOptions {
     pub log_filter: String,
     /// Log lines are JSON objects.
     pub is_log_json: bool,
+    /// The file that everything is written to that happens to the control plane.
+    pub record: Option<PathBuf>,
 }

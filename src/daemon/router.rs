@@ -24,6 +24,7 @@ use crate::daemon::mailbox::mailbox;
 use crate::daemon::messages::{JOBS_MAX, Job, TO_CONTROL_MAX, TO_HOST_MAX, ToControl, ToHost};
 use crate::daemon::observe::{ObservedWorker, Observer};
 use crate::daemon::port_table::PortTable;
+use crate::daemon::recorder::{self, Recorder, Writer};
 use crate::daemon::signals::Signals;
 use crate::daemon::socket::ControlSocket;
 use crate::daemon::tun_bridge::TunBridge;
@@ -72,6 +73,8 @@ pub struct RouterParts<B> {
     pub cycles: fn() -> u64,
     /// Version of DPDK.
     pub dpdk: String,
+    /// The recording, where one is wanted.
+    pub recording: Option<(Recorder, Writer)>,
 }
 
 /// The threads, and the ways to them.
@@ -79,6 +82,7 @@ struct Running {
     workers: Vec<JoinHandle<()>>,
     control: JoinHandle<Publisher<Forwarding>>,
     host: JoinHandle<()>,
+    writer: Option<JoinHandle<()>>,
     listeners: Listeners,
     jobs: Receiver<Job>,
 }
@@ -99,6 +103,7 @@ pub fn run<B: PacketBuf + 'static>(parts: RouterParts<B>) -> Result<(), RunError
         counters: parts.counters,
         admission: parts.admission,
         cycles: parts.cycles,
+        recording: parts.recording,
     };
     let table = PortTable::new(opener, links.clone(), Arc::clone(&observer));
     let running = start(rest, &links, observer)?;
@@ -126,6 +131,7 @@ struct Rest<B> {
     counters: Arc<DaemonCounters>,
     admission: Admission<B>,
     cycles: fn() -> u64,
+    recording: Option<(Recorder, Writer)>,
 }
 
 fn links<B>(cpus: &CpuPlan) -> io::Result<Vec<WorkerLinks<B>>> {
@@ -146,7 +152,7 @@ fn observer<B>(parts: &RouterParts<B>, links: &[WorkerLinks<B>]) -> Arc<Observer
 
 /// Starts workers, control thread and host thread.
 fn start<B: PacketBuf + 'static>(
-    rest: Rest<B>,
+    mut rest: Rest<B>,
     links: &[WorkerLinks<B>],
     observer: Arc<Observer>,
 ) -> Result<Running, RunError> {
@@ -159,6 +165,7 @@ fn start<B: PacketBuf + 'static>(
     let mut publisher = Publisher::new(world);
     let wakers = [control_poller.waker(), host_poller.waker()];
     let workers = start_workers(&rest, links, &mut publisher, &wakers, &job_sender)?;
+    let (recorder, writer) = rest.recording.take().unzip();
     let control = ControlStart {
         poller: control_poller,
         mailbox: control_box,
@@ -169,6 +176,7 @@ fn start<B: PacketBuf + 'static>(
         counters: Arc::clone(&rest.counters),
         admission: Arc::clone(&rest.admission),
         lifeline: Lifeline::new("control", &job_sender),
+        recorder: recorder.unwrap_or_default(),
     };
     let host = HostStart {
         lifeline: Lifeline::new("host", &job_sender),
@@ -185,9 +193,10 @@ fn start<B: PacketBuf + 'static>(
         admission: rest.admission,
     };
     let listeners = Listeners::new(to_control, to_host, rest.counters, rest.clock);
+    let writer = writer.map(|writer| spawn("record", move || recorder::run(writer))).transpose()?;
     let control = spawn("control", move || control::run::<B, ControlPlane>(control))?;
     let host = spawn("host", move || host::run(host))?;
-    Ok(Running { workers, control, host, listeners, jobs })
+    Ok(Running { workers, control, host, writer, listeners, jobs })
 }
 
 /// Starts the workers; `wakers` are those of the control thread and of the host thread.
@@ -277,7 +286,7 @@ fn work<B: PacketBuf>(running: &Running, applier: &mut Applier<B>) -> Result<(),
 
 /// Ends all threads.
 fn end<B>(running: Running, links: &[WorkerLinks<B>]) {
-    let Running { workers, control, host, listeners, jobs } = running;
+    let Running { workers, control, host, writer, listeners, jobs } = running;
     // A thread that fails from now on must not wait for somebody to hear of it.
     drop(jobs);
     listeners.tell_control(ToControl::Shutdown);
@@ -293,6 +302,8 @@ fn end<B>(running: Running, links: &[WorkerLinks<B>]) {
     if control.is_finished() {
         // The publisher goes after its readers.
         drop(control.join());
+        // Nobody puts lines any more.
+        let _ = writer.map(JoinHandle::join);
     } else {
         tracing::error!(topic = "daemon.end", "the control thread does not end; left behind");
     }

@@ -1,168 +1,265 @@
-//! The recording of one router, and the same run again without the world around it.
+//! A recording again: one control plane, alone, told what another one was told.
 //!
-//! Owns [`Recorded`], a control plane that notes what happens to it, and [`replay`]. What comes out
-//! is compared by a digest of all actions.
+//! Owns [`Replayer`]. It takes the lines of a recording one by one, so that nothing holds all of a
+//! long one, and compares what the control plane wants with what it wanted then. The first
+//! difference ends it. Files are the command's.
 //!
-//! *Invariants*: a replay with the same seed wants the same things at the same places; where it
-//! does not, the control plane is not pure (it reads a clock, or the order of a hash map).
+//! *Invariants*: with the version that wrote a recording there is no difference. Where there is
+//! one, the control plane is not pure (it reads a clock, or the order of a hash map), the recording
+//! was changed, or another version decides otherwise, which is what one may want to know.
 
-use crate::base::machine::Machine;
 use crate::base::time::Instant;
-use crate::control::{Action, ControlOptions, Input, Plane, Testament};
+use crate::control::recording::{SCHEMA, Sink, name};
+use crate::control::{ControlOptions, ControlPlane, Input, Plane};
 use crate::sim::node::Control;
-use crate::sim::trace::Digest;
+use crate::sim::world::World;
+use core::fmt;
 use serde::Serialize;
 
-/// Steps a recording holds; later ones are not recorded, and [`Recording::is_whole`] says so.
-pub const STEPS_MAX: usize = 1 << 20;
+pub use crate::control::recording::{EndReason, Line, Recorded};
 
-/// One call into a control plane.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub enum Step {
-    /// Something happened.
-    Input(Instant, Input),
-    /// A deadline came.
-    Timeout(Instant),
-    /// The driver took this many actions.
-    Polled(u32),
+/// Runs the recording of a real router.
+pub type RouterReplayer = Replayer<ControlPlane>;
+
+/// A world in which every router is recorded.
+pub type RecordedWorld = World<Recorded<ControlPlane, Vec<Line>>>;
+
+/// Why a replay ends before its recording does.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// Not a recording that this version reads.
+    #[error("its form is `{0}`; this version reads {SCHEMA}")]
+    Schema(String),
+    /// Something happened before a control plane started.
+    #[error("no control plane has started before")]
+    NoStart,
+    /// What was wanted, before anything happened.
+    #[error("actions that follow nothing")]
+    NoCall,
+    /// The control plane wants something else.
+    #[error("{0}")]
+    Different(Box<Difference>),
 }
 
-/// What happened to a control plane, from its first moment on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Recording {
-    /// The seed it started with.
-    pub seed: u64,
-    /// What happened, in order.
-    pub steps: Vec<Step>,
-    /// Whether nothing is missing.
-    pub is_whole: bool,
+/// The first place where a replay is not as the recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which call, counted from 1.
+    pub step: u64,
+    /// When, on the clock of the router.
+    pub at: Instant,
+    /// What had happened.
+    pub cause: String,
+    /// Which of the actions that followed, counted from 1.
+    pub number: usize,
+    /// What was recorded.
+    pub recorded: Option<String>,
+    /// What is wanted now.
+    pub found: Option<String>,
 }
 
-/// A control plane that takes notes.
-#[derive(Debug)]
-pub struct Recorded<C> {
-    inner: C,
-    recording: Recording,
-    digest: Digest,
-}
-
-impl<C> Recorded<C> {
-    /// What happened so far.
-    pub const fn recording(&self) -> &Recording {
-        &self.recording
-    }
-
-    /// The digest of all that it wanted.
-    pub const fn digest(&self) -> u64 {
-        self.digest.value()
-    }
-
-    /// The control plane itself.
-    pub const fn inner(&self) -> &C {
-        &self.inner
-    }
-
-    fn note(&mut self, step: Step) {
-        if self.recording.steps.len() < STEPS_MAX {
-            self.recording.steps.push(step);
-        } else {
-            self.recording.is_whole = false;
-        }
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { step, at, cause, number, recorded, found } = self;
+        let word = |action: &Option<String>| action.clone().unwrap_or_else(|| "nothing".to_owned());
+        writeln!(f, "step {step} at {at}, {cause}: action {number} is another")?;
+        writeln!(f, "  recorded: {}", word(recorded))?;
+        write!(f, "  now:      {}", word(found))
     }
 }
 
-impl<C: Control> Machine for Recorded<C> {
-    type Input = Input;
-    type Action = Action;
+/// What a replay went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// Control planes that started.
+    pub starts: u64,
+    /// Calls.
+    pub steps: u64,
+    /// Actions that were compared.
+    pub actions: u64,
+    /// Control planes that failed in a call when they were recorded, and did not now.
+    pub survived: u64,
+    /// From the first call to the last, in milliseconds.
+    pub span_ms: u64,
+    /// Why the recording ends, where it says so.
+    pub end: Option<EndReason>,
+}
 
-    fn handle(&mut self, now: Instant, input: Input) {
-        self.note(Step::Input(now, input.clone()));
-        self.inner.handle(now, input);
-    }
+/// What was last done to the control plane.
+struct Call {
+    at: Instant,
+    cause: String,
+}
 
-    fn next_deadline(&self) -> Option<Instant> {
-        self.inner.next_deadline()
-    }
+/// Runs a recording; one per replay.
+pub struct Replayer<P> {
+    plane: Option<P>,
+    call: Option<Call>,
+    first: Option<Instant>,
+    so_far: Replayed,
+}
 
-    fn handle_timeout(&mut self, now: Instant) {
-        self.note(Step::Timeout(now));
-        self.inner.handle_timeout(now);
-    }
-
-    fn poll_action(&mut self) -> Option<Action> {
-        let action = self.inner.poll_action()?;
-        digest_action(&mut self.digest, &action);
-        match self.recording.steps.last_mut() {
-            Some(Step::Polled(count)) => *count += 1,
-            _ => self.note(Step::Polled(1)),
-        }
-        Some(action)
+impl<P> Default for Replayer<P> {
+    fn default() -> Self {
+        Self { plane: None, call: None, first: None, so_far: Replayed::default() }
     }
 }
 
-impl<C: Control> Plane for Recorded<C> {
-    fn start(options: ControlOptions) -> Self {
-        let recording = Recording { seed: options.seed, steps: Vec::new(), is_whole: true };
-        Self { inner: C::start(options), recording, digest: Digest::default() }
+impl<P: Plane> Replayer<P> {
+    /// What it went through so far.
+    pub const fn so_far(&self) -> Replayed {
+        self.so_far
     }
 
-    fn testament(&self) -> Testament {
-        self.inner.testament()
-    }
-
-    fn is_dirty(&self) -> bool {
-        self.inner.is_dirty()
-    }
-
-    fn calculation_count(&self) -> u64 {
-        self.inner.calculation_count()
-    }
-}
-
-impl<C: Control> Control for Recorded<C> {
-    fn area_digest(&self) -> u64 {
-        self.inner.area_digest()
-    }
-
-    fn debts(&self) -> u64 {
-        self.inner.debts()
-    }
-
-    fn refusals(&self) -> u64 {
-        self.inner.refusals()
-    }
-}
-
-/// Runs a recording through a new control plane; the digest of what that wants.
-pub fn replay<C: Control>(recording: &Recording) -> u64 {
-    let mut control = C::start(ControlOptions { seed: recording.seed });
-    let mut digest = Digest::default();
-    for step in &recording.steps {
-        match step {
-            Step::Input(now, input) => control.handle(*now, input.clone()),
-            Step::Timeout(now) => control.handle_timeout(*now),
-            Step::Polled(count) => {
-                for action in (0..*count).map_while(|_| control.poll_action()) {
-                    digest_action(&mut digest, &action);
-                }
+    /// The line that comes next.
+    pub fn take(&mut self, line: Line) -> Result<(), ReplayError> {
+        match line {
+            Line::Start { schema, .. } if schema != SCHEMA => Err(ReplayError::Schema(schema)),
+            Line::Start { seed, .. } => {
+                // The one before failed in its last call.
+                self.so_far.survived += u64::from(self.call.take().is_some());
+                self.so_far.starts += 1;
+                self.plane = Some(P::start(ControlOptions { seed }));
+                Ok(())
+            }
+            Line::Input { at, input } => {
+                let cause = cause(&input);
+                self.call(at, cause, |plane| plane.handle(at, input))
+            }
+            Line::Timeout { at } => {
+                self.call(at, "a deadline".to_owned(), |plane| plane.handle_timeout(at))
+            }
+            Line::Actions { wanted, is_all } => self.compare(wanted, is_all),
+            Line::End { reason } => {
+                self.so_far.end = Some(reason);
+                Ok(())
             }
         }
     }
-    digest.value()
+
+    fn call(
+        &mut self,
+        at: Instant,
+        cause: String,
+        act: impl FnOnce(&mut P),
+    ) -> Result<(), ReplayError> {
+        let plane = self.plane.as_mut().ok_or(ReplayError::NoStart)?;
+        self.so_far.steps += 1;
+        let first = *self.first.get_or_insert(at);
+        self.so_far.span_ms = u64::try_from((at - first).as_millis()).unwrap_or(u64::MAX);
+        self.call = Some(Call { at, cause });
+        act(plane);
+        Ok(())
+    }
+
+    /// As many actions as were polled then, and the same ones.
+    fn compare(&mut self, wanted: Vec<String>, is_all: bool) -> Result<(), ReplayError> {
+        let plane = self.plane.as_mut().ok_or(ReplayError::NoStart)?;
+        let Call { at, cause } = self.call.take().ok_or(ReplayError::NoCall)?;
+        let mut recorded = wanted.into_iter();
+        for number in 1.. {
+            let recorded = recorded.next();
+            if recorded.is_none() && !is_all {
+                break;
+            }
+            let found = plane.poll_action().map(|action| name(&action));
+            if found != recorded {
+                let step = self.so_far.steps;
+                let difference = Difference { step, at, cause, number, recorded, found };
+                return Err(ReplayError::Different(Box::new(difference)));
+            }
+            if found.is_none() {
+                break;
+            }
+            self.so_far.actions += 1;
+        }
+        Ok(())
+    }
 }
 
-fn digest_action(digest: &mut Digest, action: &Action) {
-    match action {
-        Action::SendFrame { port, bytes } => {
-            digest.add(u64::from(port.0));
-            digest.add_bytes(bytes);
+/// An input in a few words.
+fn cause(input: &Input) -> String {
+    match input {
+        Input::Configure(_) => "a configuration".to_owned(),
+        Input::Inherit(_) => "an inheritance".to_owned(),
+        Input::PortAttached(port) => format!("port {} opened", port.port.0),
+        Input::PortDetached(port) => format!("port {} closed", port.0),
+        Input::Carrier { port, is_up: true } => format!("carrier on port {}", port.0),
+        Input::Carrier { port, is_up: false } => format!("no carrier on port {}", port.0),
+        Input::Frame { port, bytes } => format!("{} octets from port {}", bytes.len(), port.0),
+        Input::Unresolved { port, address, .. } => {
+            format!("a packet for {address} on port {}", port.0)
         }
-        Action::Forward { packet } => digest.add_bytes(packet),
-        // The table itself is tens of thousands of slots; what stands behind it says enough.
-        Action::Publish(world) => {
-            let parts = (world.epoch, world.table.len(), &world.groups, &world.next_hops);
-            digest.add_bytes(format!("{parts:?}").as_bytes());
-        }
-        other => digest.add_bytes(format!("{other:?}").as_bytes()),
+        Input::Bfd(_) => "a report of BFD".to_owned(),
+        Input::NeighborUsed { port, address } => format!("{address} used on port {}", port.0),
+        Input::Reclaimed { epoch } => format!("epoch {epoch} reclaimed"),
+        Input::Flush => "a flush".to_owned(),
+        Input::Shutdown => "the shutdown".to_owned(),
+        Input::Query { id, .. } => format!("question {id}"),
+    }
+}
+
+/// Runs a whole recording.
+pub fn replay<P: Plane>(lines: &[Line]) -> Result<Replayed, ReplayError> {
+    let mut replayer = Replayer::<P>::default();
+    for line in lines {
+        replayer.take(line.clone())?;
+    }
+    Ok(replayer.so_far())
+}
+
+impl<C: Control, S: Sink + Default> Control for Recorded<C, S> {
+    fn area_digest(&self) -> u64 {
+        self.inner().area_digest()
+    }
+
+    fn debts(&self) -> u64 {
+        self.inner().debts()
+    }
+
+    fn refusals(&self) -> u64 {
+        self.inner().refusals()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(schema: &str) -> Line {
+        Line::Start { schema: schema.to_owned(), version: "1".to_owned(), seed: 1 }
+    }
+
+    fn actions(wanted: &[&str], is_all: bool) -> Line {
+        Line::Actions { wanted: wanted.iter().map(ToString::to_string).collect(), is_all }
+    }
+
+    fn flush() -> Line {
+        Line::Input { at: Instant::from_millis(7), input: Input::Flush }
+    }
+
+    #[test]
+    fn what_is_no_recording_is_refused_in_words() {
+        let error = |lines: &[Line]| replay::<ControlPlane>(lines).unwrap_err();
+        assert_eq!(error(&[start("other/2")]), ReplayError::Schema("other/2".to_owned()));
+        assert_eq!(error(&[flush()]), ReplayError::NoStart);
+        assert_eq!(error(&[start(SCHEMA), actions(&[], true)]), ReplayError::NoCall);
+    }
+
+    #[test]
+    fn the_first_difference_is_named_with_its_place() {
+        let lines = [start(SCHEMA), flush(), actions(&["forward 9 octets, 0"], true)];
+        let ReplayError::Different(found) = replay::<ControlPlane>(&lines).unwrap_err() else {
+            panic!("another error");
+        };
+        assert_eq!((found.step, found.number, &found.found), (1, 1, &None));
+        assert!(found.to_string().contains("a flush: action 1 is another"), "{found}");
+    }
+
+    #[test]
+    fn a_control_plane_that_failed_then_and_not_now_is_counted() {
+        let lines = [start(SCHEMA), flush(), start(SCHEMA), flush(), actions(&[], true)];
+        let replayed = replay::<ControlPlane>(&lines).unwrap();
+        assert_eq!((replayed.starts, replayed.steps, replayed.survived), (2, 2, 1));
     }
 }

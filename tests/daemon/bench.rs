@@ -9,6 +9,7 @@ use kumiki::daemon::devices::{DeviceOpener, DeviceQueues, DeviceStats, OpenDevic
 use kumiki::daemon::error::{PortProblem, RunError};
 use kumiki::daemon::files::ConfigFile;
 use kumiki::daemon::inventory;
+use kumiki::daemon::recorder;
 use kumiki::daemon::router::{RouterParts, run};
 use kumiki::daemon::signals::Signals;
 use kumiki::daemon::socket::ControlSocket;
@@ -132,6 +133,8 @@ pub struct Bench {
     pub admission: Admission<HeapBuf>,
     /// What the command line says.
     pub overrides: Overrides,
+    /// The file that its control plane's life is written to.
+    pub record: Option<PathBuf>,
 }
 
 impl Bench {
@@ -142,6 +145,7 @@ impl Bench {
             source: Arc::default(),
             admission: Arc::new(|| Ok(pass())),
             overrides: Overrides::default(),
+            record: None,
         }
     }
 
@@ -165,6 +169,8 @@ impl Bench {
         std::fs::write(&path, config).unwrap();
         let file = ConfigFile::new(&path, self.overrides.clone());
         let config = file.read().unwrap();
+        let counters = Arc::default();
+        let recording = self.record.as_ref().map(|path| recorder::open(path, &counters).unwrap());
         let parts = RouterParts {
             planned: inventory::plan(&config, &[]),
             file,
@@ -174,7 +180,7 @@ impl Bench {
             socket: ControlSocket::bind(&self.socket()).unwrap(),
             tun: None,
             signals: Signals::catch().unwrap(),
-            counters: Arc::default(),
+            counters,
             opener: Box::new(Opener {
                 is_armed: Arc::clone(&self.is_armed),
                 source: Arc::clone(&self.source),
@@ -183,6 +189,7 @@ impl Bench {
             memory: Arc::new(()),
             cycles: || 0,
             dpdk: "none".to_owned(),
+            recording,
         };
         let socket = self.socket();
         let outcome = std::thread::scope(|scope| {

@@ -3,5 +3,6 @@
 mod bench;
 mod config;
 mod pages;
+mod record;
 mod threads;
 mod watch;

@@ -6,7 +6,7 @@ use kumiki::control::ControlPlane;
 use kumiki::sim::faults::Fault;
 use kumiki::sim::link::Quality;
 use kumiki::sim::plan::WorldSetup;
-use kumiki::sim::replay::{Recorded, replay};
+use kumiki::sim::replay::{RecordedWorld, replay};
 use kumiki::sim::world::World;
 
 #[test]
@@ -25,14 +25,16 @@ fn one_seed_is_one_run() {
 #[test]
 fn a_recording_of_a_router_runs_again_the_same_way() {
     scenario("replay::a_recording_of_a_router_runs_again_the_same_way", 2, |start| {
-        let mut world: World<Recorded<ControlPlane>> = World::new(start.setup("ring", 4));
+        let setup = start.setup("ring", 4);
+        let mut world = RecordedWorld::new(setup);
         world.run_for(Duration::from_secs(10));
         world.apply(Fault::Cut { link: 1 });
+        world.apply(Fault::Crash { router: 2 });
         world.run_for(Duration::from_secs(5));
         for router in 0..4 {
-            let control = world.node(router).unwrap().control();
-            assert!(control.recording().is_whole && !control.recording().steps.is_empty());
-            assert_eq!(replay::<ControlPlane>(control.recording()), control.digest());
+            let lines = world.node(router).unwrap().control().sink();
+            let replayed = replay::<ControlPlane>(lines).unwrap_or_else(|error| panic!("{error}"));
+            assert!(replayed.actions > 10, "{replayed:?}");
         }
     });
 }

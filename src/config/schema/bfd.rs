@@ -3,10 +3,10 @@
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::time::Duration;
 use core::fmt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How packets are authenticated (RFC 5880 §6.7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BfdAuth {
     /// Not at all.
@@ -51,9 +51,24 @@ impl BfdAuth {
     }
 }
 
-/// A key that was read from a file; never printed nor recorded.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// A key that was read from a file; never printed nor recorded. Serialised, it is its length, and
+/// what is read back is as long and worth nothing: a control plane that is run again behaves as it
+/// did and knows no key.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "usize", into = "usize")]
 pub struct Secret(pub Vec<u8>);
+
+impl From<Secret> for usize {
+    fn from(secret: Secret) -> Self {
+        secret.0.len()
+    }
+}
+
+impl From<usize> for Secret {
+    fn from(octets: usize) -> Self {
+        Self(vec![b'x'; octets.min(SECRET_OCTETS_MAX)])
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,8 +76,11 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The longest key of any kind.
+const SECRET_OCTETS_MAX: usize = 20;
+
 /// `[bfd]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BfdSettings {
     /// Whether fabric ports run BFD that do not say otherwise. Default: true.
     pub enabled: bool,
@@ -77,7 +95,7 @@ pub struct BfdSettings {
     /// `file:PATH` of the key.
     pub key: Option<String>,
     /// What is in that file.
-    #[serde(skip)]
+    #[serde(rename = "secret_octets")]
     pub secret: Secret,
 }
 
@@ -96,7 +114,7 @@ impl Default for BfdSettings {
 }
 
 /// What a port says of BFD; `None` where it holds what `[bfd]` says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortBfd {
     /// Whether it runs BFD.
     pub enabled: Option<bool>,

@@ -2,10 +2,10 @@
 
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::prefix::Ipv6Prefix;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `[cluster]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterSettings {
     /// Unique local prefix (RFC 4193), /32 to /48: loopbacks and LANs are numbered inside.
     /// Required.

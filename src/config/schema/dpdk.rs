@@ -15,7 +15,7 @@ pub enum IdlePolicy {
 }
 
 /// `[dpdk]`. Everything here needs a restart.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DpdkSettings {
     /// CPU numbers of the workers. Default (empty): all isolated CPUs, else the last one.
     pub lcores: Vec<u16>,

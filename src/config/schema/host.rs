@@ -1,10 +1,10 @@
 //! `[host]`: the way to the kernel of the machine the router runs on, and the control socket.
 
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `[host]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSettings {
     /// Name of the TUN device with the router's addresses; empty: none. Default: `kumiki0`.
     pub tun: String,

@@ -23,10 +23,10 @@ pub use port::{PortDevice, PortRole, PortSettings, default_mtu, role_word};
 pub use route::{StaticNeighbor, StaticRoute, StaticRouteTarget};
 pub use router::RouterSettings;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A whole configuration, loaded and validated.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// `[router]`.
     pub router: RouterSettings,

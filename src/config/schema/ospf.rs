@@ -3,10 +3,10 @@
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::ids::RouterId;
 use crate::base::time::Duration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `[ospf]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OspfSettings {
     /// Router-id. Default (`None`): 10.0.0.0 + router number.
     pub router_id: Option<RouterId>,

@@ -4,13 +4,13 @@ use super::bfd::{BFD_INTERVAL_MS, PortBfd};
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::ids::MacAddress;
 use core::net::Ipv6Addr;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a port is for.
 pub use crate::base::route::PortRole;
 
 /// Which device a `[[port]]` block takes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PortDevice {
     /// `match = "KEY=GLOB"`: every device whose `pci`, `mac`, `driver` or `name` matches.
@@ -37,7 +37,7 @@ pub enum PortDevice {
 }
 
 /// `[[port]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortSettings {
     /// Name in every table and message. Default: from the device; with `match` one name per device.
     pub name: String,

@@ -4,10 +4,10 @@ use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::ids::MacAddress;
 use crate::base::prefix::Ipv6Prefix;
 use core::net::Ipv6Addr;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where a static route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StaticRouteTarget {
     /// `via` and, for link-local addresses, `port`.
@@ -24,7 +24,7 @@ pub enum StaticRouteTarget {
 }
 
 /// `[[route]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaticRoute {
     /// The destinations: `prefix`, or every line of the file named by `prefixes`.
     pub prefixes: Vec<Ipv6Prefix>,
@@ -35,7 +35,7 @@ pub struct StaticRoute {
 }
 
 /// `[[neighbor]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StaticNeighbor {
     /// The neighbour's address.
     pub address: Ipv6Addr,

@@ -1,10 +1,10 @@
 //! `[router]`: who this router is.
 
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `[router]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouterSettings {
     /// Host name, at most 63 octets. Default: from `--name`, `KUMIKI_NAME`, else the system's host
     /// name.

@@ -174,6 +174,7 @@ fn a_control_plane_that_fails_leaves_its_routes_to_the_next() {
         counters: Arc::clone(&counters),
         admission: Arc::new(|| Ok(ThreadPass { alloc: Box::new(HeapAlloc), proof: Box::new(()) })),
         lifeline: Lifeline::new("control", &jobs),
+        recorder: Recorder::default(),
     };
     let thread = std::thread::spawn(move || run::<HeapBuf, Mortal>(start));
     let question = |id| ToControl::Query { id, query: ShowQuery::Version, after: None };
@@ -230,6 +231,7 @@ fn estate() -> Estate<HeapBuf> {
         counters: Arc::default(),
         admission: Arc::new(|| unreachable!("the test is its thread")),
         lifeline: Lifeline::new("control", &sync_channel(1).0),
+        recorder: Recorder::default(),
         poller,
     };
     Estate::new(start, Box::new(HeapAlloc), Instant::ZERO)
