@@ -117,6 +117,15 @@ impl Area {
         self.vertices.get(vertex.index()).map(|vertex| vertex.name)
     }
 
+    /// Place of every vertex in the order of names, by number.
+    pub fn ranks(&self) -> Vec<u32> {
+        let mut ranks = vec![u32::MAX; self.vertices.len()];
+        for (rank, vertex) in (0..).zip(self.names.values()) {
+            ranks[vertex.index()] = rank;
+        }
+        ranks
+    }
+
     /// Keeps a number for a name, told or not, until it is released as often.
     pub fn hold(&mut self, name: VertexName) -> VertexId {
         let vertex = self.number(name);

@@ -19,11 +19,12 @@
 
 use super::area::{Area, VertexName};
 use super::order::{Order, order};
+use super::repair::{Bare, Ground, Repairs};
 use super::spf::{FirstHop, Graph, NextHopSet, Tree, VertexId, shortest_paths};
-use super::view::RouteView;
+use super::view::{CoverView, RouteView};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
+use crate::base::route::{Repair, RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
 use crate::wire::ospf::{IntraAreaPrefixLsa, LsType, Lsa, LsaBody, PrefixOptions, RepairFlags};
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,8 +57,8 @@ pub struct RoutingTable {
     area: Area,
     /// As the last calculation saw it.
     topology: Topology,
-    /// The next hops that `routes` number; those of the topology at that time.
-    ways: Vec<RouteNextHop>,
+    /// What the routes number; those of the topology at that time.
+    choices: Choices,
     destinations: BTreeMap<Ipv6Prefix, Destination>,
     /// The intra-area-prefix-LSAs behind the offers, by Advertising Router and Link State ID.
     prefix_lsas: BTreeMap<(RouterId, u32), (VertexId, Lsa)>,
@@ -73,7 +74,17 @@ struct Topology {
     tree: Tree,
     /// Next hops in the order of the numbers in the tree's sets; sorted.
     ways: Vec<RouteNextHop>,
+    repairs: Repairs,
+    /// Place of every vertex in the order of names.
+    ranks: Vec<u32>,
     router_count: u32,
+}
+
+/// What routes say by numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Choices {
+    ways: Vec<RouteNextHop>,
+    repairs: Vec<Repair>,
 }
 
 /// A prefix: who has it, and the best that was found.
@@ -99,6 +110,20 @@ struct Route {
     next_hops: NextHopSet,
     /// The best is this router itself or a network on one of its links.
     is_own: bool,
+    cover: Cover,
+}
+
+/// What happens to the packets of a route when its next hop dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cover {
+    /// Nothing of the kind: the destination is here.
+    Own,
+    /// They go by the other next hops.
+    EqualCost,
+    /// They are repaired.
+    Repair(u16),
+    /// They are lost.
+    Bare(Bare),
 }
 
 impl RoutingTable {
@@ -127,14 +152,16 @@ impl RoutingTable {
         self.topology.calculate(&self.area, own, adjacencies);
         self.touched.clear();
         let mut updates = Vec::new();
-        let step = Step { topology: &self.topology, old_ways: &self.ways };
+        let choices = self.topology.choices();
+        let (topology, old) = (&self.topology, &self.choices);
+        let step = Step { topology, old, new: &choices, is_same: *old == choices };
         self.prefix_count = 0;
         self.destinations.retain(|prefix, destination| {
             updates.extend(step.update(*prefix, destination));
             self.prefix_count += u32::from(destination.route.is_some());
             !destination.offers.is_empty()
         });
-        self.ways.clone_from(&self.topology.ways);
+        self.choices = choices;
         updates
     }
 
@@ -142,7 +169,8 @@ impl RoutingTable {
     /// what changed.
     pub fn calculate_prefixes(&mut self) -> Vec<RouteUpdate> {
         let mut updates = Vec::new();
-        let step = Step { topology: &self.topology, old_ways: &self.ways };
+        let (topology, old) = (&self.topology, &self.choices);
+        let step = Step { topology, old, new: old, is_same: true };
         for prefix in core::mem::take(&mut self.touched) {
             let Some(destination) = self.destinations.get_mut(&prefix) else { continue };
             self.prefix_count -= u32::from(destination.route.is_some());
@@ -163,7 +191,8 @@ impl RoutingTable {
                 prefix: *prefix,
                 cost: route.cost,
                 kind: "intra-area",
-                next_hops: resolve(route.next_hops, &self.ways),
+                next_hops: resolve(route.next_hops, &self.choices.ways),
+                cover: self.choices.cover(route),
             })
         };
         self.destinations.iter().filter_map(view).collect()
@@ -283,13 +312,89 @@ impl Topology {
             });
             self.ways.push(RouteNextHop { port: adjacency.port, address: adjacency.address });
         }
+        self.ranks = area.ranks();
         // Without a router-LSA of its own this router is not part of the area yet.
-        self.tree = match area.router(own) {
-            Some(root) => shortest_paths(&self.graph, root, &first_hops),
-            None => Tree::default(),
+        let Some(root) = area.router(own) else {
+            (self.tree, self.repairs, self.router_count) = Default::default();
+            return;
         };
+        self.tree = shortest_paths(&self.graph, root, &first_hops);
+        self.repairs = Repairs::calculate(Ground {
+            area,
+            graph: &self.graph,
+            tree: &self.tree,
+            root,
+            first_hops: &first_hops,
+            ways: &self.ways,
+            ranks: &self.ranks,
+        });
         let routers = self.tree.reached().filter(|vertex| !self.graph.is_network(*vertex));
         self.router_count = u32::try_from(routers.count()).unwrap_or(u32::MAX);
+    }
+}
+
+impl Topology {
+    fn choices(&self) -> Choices {
+        Choices { ways: self.ways.clone(), repairs: self.repairs.list.clone() }
+    }
+
+    /// The least cost wins; equal costs share (anycast), unless one of them is this router's own.
+    fn best(&self, offers: &[Offer]) -> Option<Route> {
+        let mut best: Option<(Route, VertexId)> = None;
+        for offer in offers {
+            let Some(reach) = self.tree.reach(offer.vertex) else { continue };
+            let cost = reach.distance().saturating_add(offer.metric.into());
+            let (next_hops, is_own) = (reach.next_hops, reach.is_attached);
+            let route = Route { cost, next_hops, is_own, cover: Cover::Own };
+            match &mut best {
+                Some((best, _)) if best.cost < cost => {}
+                Some((best, vertex)) if best.cost == cost => {
+                    best.next_hops = best.next_hops.union(route.next_hops);
+                    best.is_own |= route.is_own;
+                    let rank = |vertex: VertexId| self.ranks.get(vertex.index());
+                    if rank(offer.vertex) < rank(*vertex) {
+                        *vertex = offer.vertex;
+                    }
+                }
+                _ => best = Some((route, offer.vertex)),
+            }
+        }
+        let (mut best, vertex) = best.filter(|(route, _)| route.cost < LS_INFINITY)?;
+        if best.is_own {
+            best.next_hops = NextHopSet::EMPTY;
+            return Some(best);
+        }
+        best.cover = match best.next_hops.only().map(|way| self.repairs.of(vertex, way)) {
+            None => Cover::EqualCost,
+            Some(Ok(repair)) => Cover::Repair(repair),
+            Some(Err(bare)) => Cover::Bare(bare),
+        };
+        best.next_hops = best.next_hops.truncated();
+        Some(best)
+    }
+}
+
+impl Choices {
+    /// What protects a route, for `show`.
+    fn cover(&self, route: Route) -> CoverView {
+        match route.cover {
+            Cover::Own => CoverView::Own,
+            Cover::EqualCost => CoverView::EqualCost,
+            Cover::Bare(bare) => CoverView::None(bare.name()),
+            Cover::Repair(number) => match self.repairs.get(usize::from(number)) {
+                Some(repair) => CoverView::Repair(repair.clone()),
+                None => CoverView::None(Bare::NoWay.name()),
+            },
+        }
+    }
+
+    fn body(&self, route: &Route) -> RouteBody {
+        let repair = match route.cover {
+            Cover::Repair(number) => self.repairs.get(usize::from(number)).cloned(),
+            Cover::Own | Cover::EqualCost | Cover::Bare(_) => None,
+        };
+        let target = RouteTarget::Via(resolve(route.next_hops, &self.ways));
+        RouteBody { metric: route.cost, target, repair }
     }
 }
 
@@ -297,51 +402,30 @@ impl Topology {
 #[derive(Clone, Copy)]
 struct Step<'a> {
     topology: &'a Topology,
-    /// Next hops that the routes so far number.
-    old_ways: &'a [RouteNextHop],
+    /// What the routes so far number.
+    old: &'a Choices,
+    /// What those of the topology do.
+    new: &'a Choices,
+    /// Whether the numbers mean what they meant.
+    is_same: bool,
 }
 
 impl Step<'_> {
     /// Calculates the best way to a prefix anew; returns what has to be said about it, if anything.
     fn update(&self, prefix: Ipv6Prefix, destination: &mut Destination) -> Option<RouteUpdate> {
-        let after = best(&destination.offers, &self.topology.tree);
+        let after = self.topology.best(&destination.offers);
         let before = core::mem::replace(&mut destination.route, after);
         let before = before.filter(|route| !route.is_own);
         let after = after.filter(|route| !route.is_own);
-        if before == after && self.old_ways == self.topology.ways {
+        if before == after && self.is_same {
             return None;
         }
-        let new = after.map(|route| body(&route, &self.topology.ways));
-        if new == before.map(|route| body(&route, self.old_ways)) {
+        let new = after.map(|route| self.new.body(&route));
+        if new == before.map(|route| self.old.body(&route)) {
             return None;
         }
         Some(RouteUpdate { prefix, source: RouteSource::Ospf, route: new })
     }
-}
-
-/// The least cost wins; equal costs share (anycast), unless one of them is this router's own.
-fn best(offers: &[Offer], tree: &Tree) -> Option<Route> {
-    let mut best: Option<Route> = None;
-    for offer in offers {
-        let Some(reach) = tree.reach(offer.vertex) else { continue };
-        let cost = reach.distance().saturating_add(offer.metric.into());
-        let route = Route { cost, next_hops: reach.next_hops, is_own: reach.is_attached };
-        match &mut best {
-            Some(best) if best.cost < cost => {}
-            Some(best) if best.cost == cost => {
-                best.next_hops = best.next_hops.union(route.next_hops);
-                best.is_own |= route.is_own;
-            }
-            _ => best = Some(route),
-        }
-    }
-    let mut best = best.filter(|route| route.cost < LS_INFINITY)?;
-    best.next_hops = if best.is_own { NextHopSet::EMPTY } else { best.next_hops.truncated() };
-    Some(best)
-}
-
-fn body(route: &Route, ways: &[RouteNextHop]) -> RouteBody {
-    RouteBody::new(route.cost, RouteTarget::Via(resolve(route.next_hops, ways)))
 }
 
 /// Numbers are handed out in the order of the next hops, so that these come out sorted.

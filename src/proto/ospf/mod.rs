@@ -4,8 +4,8 @@
 //! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
 //! `hello`, `bfd`, `exchange`, `flood`, `retransmission`, `originate`, `routes`. [`area`] keeps
-//! what LSAs tell, [`calculate`] turns it into routes over [`spf`], [`backoff`] says when and
-//! [`order`] in whose turn. [`limits`] has every bound.
+//! what LSAs tell, [`calculate`] turns it into routes over [`spf`] and into detours over
+//! [`repair`], [`backoff`] says when and [`order`] in whose turn. [`limits`] has every bound.
 //!
 //! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
 //! AS-external LSAs of its own, authentication and graceful restart.
@@ -28,6 +28,7 @@ pub mod neighbor;
 pub mod order;
 mod originate;
 mod receive;
+pub mod repair;
 mod retransmission;
 mod routes;
 mod show;
@@ -43,4 +44,6 @@ pub use input::{
     Settings, SpfDelays,
 };
 pub use machine::{Ospf, OspfCounters};
-pub use view::{InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView};
+pub use view::{
+    CoverView, InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView,
+};

@@ -178,6 +178,13 @@ impl NextHopSet {
         self.positions().take(ECMP_WIDTH_MAX).fold(Self::EMPTY, Self::with)
     }
 
+    /// The only position in it; `None` where there are none or several.
+    pub fn only(self) -> Option<usize> {
+        let mut positions = self.positions();
+        let first = positions.next();
+        first.filter(|_| positions.next().is_none())
+    }
+
     /// Its positions, ascending.
     pub fn positions(self) -> impl Iterator<Item = usize> {
         let mut rest = self.0;

@@ -5,7 +5,7 @@
 
 use crate::base::ids::{AreaId, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::RouteNextHop;
+use crate::base::route::{Repair, RouteNextHop};
 use crate::base::time::{Duration, Instant};
 use core::fmt;
 use core::net::Ipv6Addr;
@@ -131,6 +131,21 @@ pub struct RouteView {
     pub kind: &'static str,
     /// Ways; empty where the prefix is this router's own.
     pub next_hops: Vec<RouteNextHop>,
+    /// What happens when one of them dies.
+    pub cover: CoverView,
+}
+
+/// What protects a route against the death of a next hop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoverView {
+    /// The destination is here.
+    Own,
+    /// The other next hops.
+    EqualCost,
+    /// A repair.
+    Repair(Repair),
+    /// Nothing, for this reason.
+    None(&'static str),
 }
 
 /// SPF so far.

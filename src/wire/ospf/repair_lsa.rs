@@ -72,6 +72,12 @@ pub struct RepairLsa {
 }
 
 impl RepairLsa {
+    /// The address for the interface of that number; `None` where it does not fit.
+    pub fn adjacency_address(&self, interface_id: u32) -> Option<Ipv6Addr> {
+        let interface = u16::try_from(interface_id).ok().filter(|id| *id != 0)?;
+        Some(Ipv6Addr::from_bits(self.adjacencies.bits() | u128::from(interface)))
+    }
+
     /// `None` for the LSA of another enterprise or of a later version.
     pub(super) fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut reader = Reader::new(bytes);

@@ -1,0 +1,494 @@
+//! Repairs: where packets go while what lies ahead of them is dead and nobody else knows yet.
+//!
+//! Owns [`Repairs`], computed with every tree. For each own link that alone carries routes there is
+//! one answer for the death of the link, and one for the death of the neighbour for each vertex
+//! right behind it: a handful of answers, however many prefixes there are.
+//!
+//! An answer leads to a *target*: the neighbour itself where only the link died, the vertex behind
+//! it where the neighbour died. From a router whose shortest paths to the target avoid the failure,
+//! those to everything behind the target do, too: any way over the failure could be cut short.
+//! Such a router *releases* packets. First choice is a neighbour that releases (a loop-free
+//! alternate). Else packets follow the shortest path that is left to the target, in tunnels: to a
+//! router on it that releases, and where none is reached by plain forwarding, across the link where
+//! plain forwarding would turn back.
+//!
+//! *Invariants*: every leg between two turns avoids the failure on all equal-cost paths of the
+//! graph before it; a segment belongs to a router that says it ends tunnels; the same graph gives
+//! the same answers, whatever the numbers of its vertices.
+//!
+//! *Standards*: RFC 5286 §3 (loop-free alternates, inequality 3 with strict comparison), RFC 7490
+//! §5 (P and Q space), RFC 8102 §2 (node protection), RFC 9855 §6 (adjacency segments between
+//! disjoint spaces).
+
+use super::area::Area;
+use super::spf::{FirstHop, Graph, Link, Tree, VertexId, VertexKind};
+use crate::base::route::{Protection, REPAIR_SEGMENTS_MAX, Repair, RouteNextHop};
+use core::cmp::Reverse;
+use core::net::Ipv6Addr;
+use std::collections::{BTreeMap, BinaryHeap};
+
+#[cfg(test)]
+mod tests;
+
+/// Why there is no repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bare {
+    /// No other way leads there.
+    NoWay,
+    /// A way leads there, but no router on it ends tunnels where packets have to turn.
+    NoTurn,
+    /// Packets would need more than [`REPAIR_SEGMENTS_MAX`] headers.
+    TooDeep,
+}
+
+impl Bare {
+    /// In words, for `show`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoWay => "no other way",
+            Self::NoTurn => "no router to turn at",
+            Self::TooDeep => "too many headers",
+        }
+    }
+}
+
+/// The number of a repair in [`Repairs::list`], or why there is none.
+pub type Answer = Result<u16, Bare>;
+
+/// What to do when a link or a router next to this one dies. One exists per tree.
+#[derive(Clone, Debug, Default)]
+pub struct Repairs {
+    /// What the answers number.
+    pub list: Vec<Repair>,
+    neighbors: Vec<VertexId>,
+    /// For each own adjacency: when its link dies.
+    links: Vec<Answer>,
+    /// For an adjacency and a vertex right behind its neighbour: when the neighbour dies.
+    nodes: BTreeMap<(usize, VertexId), Answer>,
+    /// For every vertex, the one right behind the neighbour on the way there.
+    behind: Vec<VertexId>,
+}
+
+/// What the answers come from.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// The area behind the graph.
+    pub area: &'a Area,
+    /// All links that both ends tell.
+    pub graph: &'a Graph,
+    /// The shortest paths from `root`.
+    pub tree: &'a Tree,
+    /// This router.
+    pub root: VertexId,
+    /// Own adjacencies, as the tree numbers them.
+    pub first_hops: &'a [FirstHop],
+    /// Their ways, in the same order.
+    pub ways: &'a [RouteNextHop],
+    /// Place of every vertex in the order of names.
+    pub ranks: &'a [u32],
+}
+
+/// What dies.
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    /// An own link.
+    Link(Link),
+    /// A neighbour.
+    Node(VertexId),
+}
+
+impl Repairs {
+    /// Computes every answer that a route may ask for.
+    pub fn calculate(ground: Ground<'_>) -> Self {
+        let behind = behind_neighbors(&ground);
+        let mut asked = BTreeMap::new();
+        for vertex in ground.tree.reached() {
+            let reach = ground.tree.reach(vertex);
+            let Some(position) = reach.and_then(|reach| reach.next_hops.only()) else { continue };
+            let neighbor = ground.first_hops[position].neighbor;
+            let targets: &mut Vec<VertexId> = asked.entry(position).or_default();
+            let target = behind[vertex.index()];
+            if vertex != neighbor && !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        let mut repairs = Self {
+            list: Vec::new(),
+            neighbors: ground.first_hops.iter().map(|hop| hop.neighbor).collect(),
+            links: vec![Err(Bare::NoWay); ground.first_hops.len()],
+            nodes: BTreeMap::new(),
+            behind,
+        };
+        if !asked.is_empty() {
+            let mut search = Search::new(ground);
+            for (position, targets) in asked {
+                repairs.answer(&mut search, position, &targets);
+            }
+        }
+        repairs
+    }
+
+    /// What protects the way to `vertex` over the adjacency `position`, its only next hop.
+    pub fn of(&self, vertex: VertexId, position: usize) -> Answer {
+        let link = self.links.get(position).copied().unwrap_or(Err(Bare::NoWay));
+        if self.neighbors.get(position) == Some(&vertex) {
+            return link;
+        }
+        let behind = self.behind.get(vertex.index()).copied().unwrap_or(vertex);
+        self.nodes.get(&(position, behind)).copied().and_then(Result::ok).map_or(link, Ok)
+    }
+
+    fn answer(&mut self, search: &mut Search<'_>, position: usize, targets: &[VertexId]) {
+        let Some(link) = search.own_link(position) else { return };
+        self.links[position] =
+            self.keep(search.repair(position, Failure::Link(link), link.to), Protection::Link);
+        for target in targets {
+            let found = search.repair(position, Failure::Node(link.to), *target);
+            let answer = self.keep(found, Protection::Node);
+            self.nodes.insert((position, *target), answer);
+        }
+    }
+
+    fn keep(
+        &mut self,
+        found: Result<(RouteNextHop, Vec<Ipv6Addr>), Bare>,
+        protects: Protection,
+    ) -> Answer {
+        let (via, segments) = found?;
+        let number = u16::try_from(self.list.len()).map_err(|_| Bare::TooDeep)?;
+        self.list.push(Repair { via, segments, protects });
+        Ok(number)
+    }
+}
+
+/// For every vertex the one right behind the first router on a shortest path to it, where there is
+/// one, else itself. Of several shortest paths that of the least name counts.
+fn behind_neighbors(ground: &Ground<'_>) -> Vec<VertexId> {
+    let Ground { graph, tree, root, ranks, .. } = *ground;
+    let distance = |vertex| tree.reach(vertex).map_or(UNREACHED, |reach| reach.distance());
+    let mut order: Vec<VertexId> = tree.reached().filter(|vertex| *vertex != root).collect();
+    order.sort_unstable_by_key(|vertex| {
+        (distance(*vertex), !graph.is_network(*vertex), ranks[vertex.index()])
+    });
+    let mut behind: Vec<VertexId> = (0..).map(VertexId).take(graph.vertex_count()).collect();
+    // Routers passed on the way, this one not counted; two are as good as more.
+    let mut depths = vec![0_u8; graph.vertex_count()];
+    for vertex in order {
+        let leads = |link: &&Link| {
+            let before = link.to == root || graph.kind(link.to) != Some(VertexKind::EndRouter);
+            before && distance(link.to).saturating_add(link.cost_back.into()) == distance(vertex)
+        };
+        let before = graph.links_of(vertex).iter().filter(leads);
+        let Some(before) = before.min_by_key(|link| ranks[link.to.index()]) else { continue };
+        let depth = depths[before.to.index()];
+        if depth >= 2 {
+            behind[vertex.index()] = behind[before.to.index()];
+        }
+        depths[vertex.index()] = (depth + u8::from(depth == 1 || !graph.is_network(vertex))).min(2);
+    }
+    behind
+}
+
+const UNREACHED: u32 = u32::MAX;
+
+/// Distances of all vertices from one, or to one.
+type Distances = Vec<u32>;
+
+/// The search for answers, with the distances that several of them need.
+struct Search<'a> {
+    ground: Ground<'a>,
+    from_root: Distances,
+    to_root: Distances,
+    /// From each neighbour, and to it.
+    neighbors: BTreeMap<VertexId, (Distances, Distances)>,
+    /// From the ends of adjacency segments.
+    turns: BTreeMap<VertexId, Distances>,
+}
+
+impl<'a> Search<'a> {
+    fn new(ground: Ground<'a>) -> Self {
+        let Ground { graph, tree, root, first_hops, .. } = ground;
+        let from_root = |vertex| tree.reach(vertex).map_or(UNREACHED, |reach| reach.distance());
+        let mut neighbors = BTreeMap::new();
+        for hop in first_hops {
+            neighbors.entry(hop.neighbor).or_insert_with(|| {
+                let from = distances(graph, hop.neighbor, Direction::From, &[]);
+                (from, distances(graph, hop.neighbor, Direction::To, &[]))
+            });
+        }
+        Self {
+            ground,
+            from_root: (0..).map(VertexId).take(graph.vertex_count()).map(from_root).collect(),
+            to_root: distances(graph, root, Direction::To, &[]),
+            neighbors,
+            turns: BTreeMap::new(),
+        }
+    }
+
+    /// The link of an own adjacency.
+    fn own_link(&self, position: usize) -> Option<Link> {
+        let hop = self.ground.first_hops.get(position)?;
+        let links = self.ground.graph.links_of(self.ground.root);
+        links.iter().copied().find(|link| is_over(link, hop))
+    }
+
+    /// Where packets over the adjacency `position` go instead, and in which headers.
+    fn repair(
+        &mut self,
+        position: usize,
+        failure: Failure,
+        target: VertexId,
+    ) -> Result<(RouteNextHop, Vec<Ipv6Addr>), Bare> {
+        if let Some(via) = self.alternate(position, failure, target) {
+            return Ok((via, Vec::new()));
+        }
+        let path = self.path_around(position, failure, target).ok_or(Bare::NoWay)?;
+        let (first, _) = path.first().ok_or(Bare::NoWay)?;
+        let mut hops = self.ground.first_hops.iter().zip(self.ground.ways);
+        let (_, via) = hops.find(|(hop, _)| is_over(first, hop)).ok_or(Bare::NoWay)?;
+        let segments = self.segments(&path, failure, target)?;
+        Ok((*via, segments))
+    }
+
+    /// RFC 5286: the nearest to the target of the neighbours that release packets.
+    fn alternate(
+        &self,
+        position: usize,
+        failure: Failure,
+        target: VertexId,
+    ) -> Option<RouteNextHop> {
+        let Ground { graph, first_hops, ways, .. } = self.ground;
+        let candidates = first_hops.iter().zip(ways).enumerate().filter_map(|(at, (hop, way))| {
+            let is_dead = matches!(failure, Failure::Node(node) if node == hop.neighbor);
+            let may_pass =
+                hop.neighbor == target || graph.kind(hop.neighbor) == Some(VertexKind::Router);
+            let (from, _) = self.neighbors.get(&hop.neighbor)?;
+            let releases = self.is_clear(from, target, failure);
+            if at == position || is_dead || !may_pass || !releases {
+                return None;
+            }
+            let cost = u32::from(self.own_link(at)?.cost);
+            Some((cost.saturating_add(from[target.index()]), at, *way))
+        });
+        candidates.min_by_key(|(cost, at, _)| (*cost, *at)).map(|(_, _, way)| way)
+    }
+
+    /// Whether all shortest paths to `end` avoid the failure, where `from` are the distances from
+    /// their start.
+    fn is_clear(&self, from: &[u32], end: VertexId, failure: Failure) -> bool {
+        let direct = from[end.index()];
+        let after = |vertex: VertexId| self.neighbors.get(&vertex).map(|(from, _)| from);
+        let over = |first: u32, cost: u16, rest: u32| {
+            first.saturating_add(cost.into()).saturating_add(rest)
+        };
+        if direct == UNREACHED {
+            return false;
+        }
+        match failure {
+            Failure::Node(node) => after(node)
+                .is_some_and(|rest| direct < over(from[node.index()], 0, rest[end.index()])),
+            Failure::Link(link) => after(link.to).is_some_and(|rest| {
+                let root = self.ground.root;
+                direct < over(from[root.index()], link.cost, rest[end.index()])
+                    && direct
+                        < over(from[link.to.index()], link.cost_back, self.from_root[end.index()])
+            }),
+        }
+    }
+
+    /// The shortest path from this router to the target without what died, each link with the
+    /// vertex that it leads to; of several that of the least names.
+    fn path_around(
+        &self,
+        position: usize,
+        failure: Failure,
+        target: VertexId,
+    ) -> Option<Vec<(Link, VertexId)>> {
+        let Ground { graph, root, first_hops, ranks, .. } = self.ground;
+        let is_usable = |from: VertexId, link: &Link| match failure {
+            Failure::Node(node) if link.to == node => false,
+            _ if from != root => true,
+            _ => {
+                let mut hops = first_hops.iter().enumerate();
+                let is_network = graph.is_network(link.to);
+                is_network || hops.any(|(at, hop)| at != position && is_over(link, hop))
+            }
+        };
+        let mut best: Vec<(u32, Option<(VertexId, Link)>)> =
+            vec![(UNREACHED, None); graph.vertex_count()];
+        let mut candidates = BinaryHeap::from([Reverse((0_u32, root))]);
+        best[root.index()].0 = 0;
+        while let Some(Reverse((distance, vertex))) = candidates.pop() {
+            if vertex == target {
+                break;
+            }
+            let is_end = vertex != root && graph.kind(vertex) == Some(VertexKind::EndRouter);
+            if best[vertex.index()].0 != distance || is_end {
+                continue;
+            }
+            for link in graph.links_of(vertex).iter().filter(|link| is_usable(vertex, link)) {
+                let next = distance.saturating_add(link.cost.into());
+                let (known, way) = &mut best[link.to.index()];
+                let rank = |from: VertexId, link: &Link| (ranks[from.index()], link.interface_id);
+                let is_first = way.is_none_or(|(from, old)| rank(vertex, link) < rank(from, &old));
+                if next < *known || next == *known && is_first && link.to != root {
+                    if next < *known {
+                        candidates.push(Reverse((next, link.to)));
+                    }
+                    (*known, *way) = (next, Some((vertex, *link)));
+                }
+            }
+        }
+        let mut path = Vec::new();
+        let mut at = target;
+        while let Some((from, link)) = best[at.index()].1 {
+            path.push((link, at));
+            at = from;
+        }
+        path.reverse();
+        (!path.is_empty()).then_some(path)
+    }
+
+    /// The headers that keep packets on `path` until somebody releases them.
+    fn segments(
+        &mut self,
+        path: &[(Link, VertexId)],
+        failure: Failure,
+        target: VertexId,
+    ) -> Result<Vec<Ipv6Addr>, Bare> {
+        let Ground { graph, area, root, .. } = self.ground;
+        let vertices: Vec<VertexId> = path.iter().map(|(_, vertex)| *vertex).collect();
+        let to_target = distances(graph, target, Direction::To, &vertices);
+        let releases: Vec<bool> =
+            vertices.iter().map(|v| self.releases(*v, target, &to_target, failure)).collect();
+        let mut segments = Vec::new();
+        let mut at = 0;
+        while !releases[at] {
+            // Without an address of its own this router makes no tunnels.
+            if segments.is_empty() && area.repair(root).is_none() {
+                return Err(Bare::NoTurn);
+            }
+            if segments.len() == REPAIR_SEGMENTS_MAX {
+                return Err(Bare::TooDeep);
+            }
+            let from = self.distances_from(vertices[at]);
+            let is_within = |to: usize| to == at || self.is_clear(&from, vertices[to], failure);
+            let (segment, next) = self.turn(path, at, &releases, is_within).ok_or(Bare::NoTurn)?;
+            segments.push(segment);
+            at = next;
+        }
+        Ok(segments)
+    }
+
+    /// The next header for packets at `path[at]`, and how far along the path it takes them.
+    fn turn(
+        &self,
+        path: &[(Link, VertexId)],
+        at: usize,
+        releases: &[bool],
+        is_within: impl Fn(usize) -> bool,
+    ) -> Option<(Ipv6Addr, usize)> {
+        let area = self.ground.area;
+        let mut furthest = None;
+        for to in (at..path.len()).filter(|to| is_within(*to)) {
+            let Some(end) = area.repair(path[to].1) else { continue };
+            if to > at && releases[to] {
+                return Some((end.endpoint, to));
+            }
+            if to > at {
+                furthest = Some((end.endpoint, to));
+            }
+            let across = path.get(to + 1).map(|(link, _)| link.interface_id);
+            if let Some(address) = across.and_then(|id| end.adjacency_address(id)) {
+                if releases[to + 1] {
+                    return Some((address, to + 1));
+                }
+                furthest = Some((address, to + 1));
+            }
+        }
+        furthest
+    }
+
+    /// Whether plain forwarding from `vertex` to the target avoids the failure. With a dead link
+    /// the target is the neighbour, so that only one direction of the link counts.
+    fn releases(
+        &self,
+        vertex: VertexId,
+        target: VertexId,
+        to_target: &[u32],
+        failure: Failure,
+    ) -> bool {
+        let over = match failure {
+            Failure::Link(link) => self.to_root[vertex.index()].saturating_add(link.cost.into()),
+            Failure::Node(node) => self
+                .neighbors
+                .get(&node)
+                .map_or(0, |(from, to)| to[vertex.index()].saturating_add(from[target.index()])),
+        };
+        vertex == target || to_target[vertex.index()] < over
+    }
+
+    fn distances_from(&mut self, vertex: VertexId) -> Distances {
+        if let Some((from, _)) = self.neighbors.get(&vertex) {
+            return from.clone();
+        }
+        let graph = self.ground.graph;
+        let from = self.turns.entry(vertex);
+        from.or_insert_with(|| distances(graph, vertex, Direction::From, &[])).clone()
+    }
+}
+
+fn is_over(link: &Link, hop: &FirstHop) -> bool {
+    link.to == hop.neighbor
+        && link.interface_id == hop.interface_id
+        && link.neighbor_interface_id == hop.neighbor_interface_id
+}
+
+/// Which way distances are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Direction {
+    From,
+    To,
+}
+
+/// The distances of everybody from or to `origin`; with `wanted`, at least those of them.
+fn distances(
+    graph: &Graph,
+    origin: VertexId,
+    direction: Direction,
+    wanted: &[VertexId],
+) -> Distances {
+    let mut distances = vec![UNREACHED; graph.vertex_count()];
+    let mut is_wanted = vec![false; graph.vertex_count()];
+    wanted.iter().for_each(|vertex| is_wanted[vertex.index()] = true);
+    let mut left = wanted.len();
+    let mut candidates = BinaryHeap::from([Reverse((0_u32, origin))]);
+    distances[origin.index()] = 0;
+    while let Some(Reverse((distance, vertex))) = candidates.pop() {
+        if distances[vertex.index()] != distance {
+            continue;
+        }
+        if is_wanted[vertex.index()] {
+            left -= 1;
+            if left == 0 {
+                break;
+            }
+        }
+        // RFC 5340 §A.2: nothing goes through a router whose R-bit is clear.
+        if vertex != origin && graph.kind(vertex) == Some(VertexKind::EndRouter) {
+            continue;
+        }
+        for link in graph.links_of(vertex) {
+            let cost = match direction {
+                Direction::From => link.cost,
+                Direction::To => link.cost_back,
+            };
+            let next = distance.saturating_add(cost.into());
+            if next < distances[link.to.index()] {
+                distances[link.to.index()] = next;
+                candidates.push(Reverse((next, link.to)));
+            }
+        }
+    }
+    distances
+}

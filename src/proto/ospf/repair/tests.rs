@@ -1,0 +1,331 @@
+//! Repairs are judged by forwarding hop by hop, on distances that come out of a matrix.
+
+use super::*;
+use crate::base::ids::{PortId, RouterId};
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::prng::Prng;
+use crate::base::route::RouteTarget;
+use crate::proto::ospf::calculate::{Adjacency, RoutingTable};
+use crate::wire::ospf::{
+    IntraAreaPrefix, IntraAreaPrefixLsa, LsType, Lsa, LsaBody, LsaKey, Options, PrefixOptions,
+    RepairFlags, RepairLsa, RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
+};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// Far away, and still to be added to.
+const FAR: u64 = 1 << 40;
+
+/// More than any way in these clusters has.
+const HOPS_MAX: u32 = 60;
+
+/// A cable: its ends and what each end asks for it.
+#[derive(Clone, Copy, Debug)]
+struct Cable {
+    ends: [usize; 2],
+    costs: [u16; 2],
+}
+
+/// Routers on cables; some may not end tunnels.
+#[derive(Clone, Debug)]
+struct Cluster {
+    cables: Vec<Cable>,
+    foreign: BTreeSet<usize>,
+    count: usize,
+}
+
+/// What fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Cable(usize),
+    Router(usize),
+}
+
+/// A packet: headers with their destinations, the outermost first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Packet {
+    destinations: Vec<Ipv6Addr>,
+}
+
+fn id(router: usize) -> RouterId {
+    RouterId(u32::try_from(router).unwrap() + 1)
+}
+
+fn loopback(router: usize) -> Ipv6Addr {
+    Ipv6Addr::from_bits(0xfd << 120 | u128::from(id(router).0))
+}
+
+fn adjacencies(router: usize) -> Ipv6Prefix {
+    Ipv6Prefix::containing(Ipv6Addr::from_bits(0xfd << 120 | u128::from(id(router).0) << 16), 112)
+}
+
+/// Interface ID of an end of a cable, which is the port as well.
+fn interface(cable: usize) -> u32 {
+    u32::try_from(cable).unwrap() + 1
+}
+
+impl Cluster {
+    fn new(count: usize, cables: &[([usize; 2], [u16; 2])]) -> Self {
+        let cables = cables.iter().map(|(ends, costs)| Cable { ends: *ends, costs: *costs });
+        Self { cables: cables.collect(), foreign: BTreeSet::new(), count }
+    }
+
+    /// The cables of a router: each with its number, the other end and the cost.
+    fn ports(&self, router: usize) -> impl Iterator<Item = (usize, usize, u16)> {
+        self.cables.iter().enumerate().flat_map(move |(number, cable)| {
+            let [a, b] = cable.ends;
+            let [from_a, from_b] = cable.costs;
+            let here = (a == router).then_some((number, b, from_a));
+            let there = (b == router).then_some((number, a, from_b));
+            here.into_iter().chain(there)
+        })
+    }
+
+    /// Distances between all routers, without what failed.
+    fn matrix(&self, fault: Option<Fault>) -> Vec<Vec<u64>> {
+        let mut matrix = vec![vec![FAR; self.count]; self.count];
+        for (number, cable) in self.cables.iter().enumerate() {
+            let [a, b] = cable.ends;
+            let is_dead = match fault {
+                Some(Fault::Cable(dead)) => dead == number,
+                Some(Fault::Router(dead)) => dead == a || dead == b,
+                None => false,
+            };
+            if !is_dead {
+                matrix[a][b] = matrix[a][b].min(cable.costs[0].into());
+                matrix[b][a] = matrix[b][a].min(cable.costs[1].into());
+            }
+        }
+        (0..self.count).for_each(|router| matrix[router][router] = 0);
+        for middle in 0..self.count {
+            for from in 0..self.count {
+                for to in 0..self.count {
+                    let over = matrix[from][middle] + matrix[middle][to];
+                    matrix[from][to] = matrix[from][to].min(over);
+                }
+            }
+        }
+        matrix
+    }
+
+    fn lsas(&self, router: usize) -> Vec<Lsa> {
+        let links = self.ports(router).map(|(cable, other, metric)| RouterLink {
+            link_type: RouterLinkType::PointToPoint,
+            metric,
+            interface_id: interface(cable),
+            neighbor_interface_id: interface(cable),
+            neighbor_router_id: id(other),
+        });
+        let router_lsa = LsaBody::Router(RouterLsa {
+            flags: RouterFlags::default(),
+            options: Options::V6.with(Options::E).with(Options::R),
+            links: links.collect(),
+        });
+        let prefixes = [Ipv6Prefix::host(loopback(router)), adjacencies(router)];
+        let prefix =
+            |prefix| IntraAreaPrefix { prefix, options: PrefixOptions::default(), metric: 0 };
+        let prefix_lsa = LsaBody::IntraAreaPrefix(IntraAreaPrefixLsa {
+            referenced_ls_type: LsType::ROUTER,
+            referenced_link_state_id: 0,
+            referenced_advertising_router: id(router),
+            prefixes: prefixes.map(prefix).to_vec(),
+        });
+        let repair_lsa = LsaBody::Repair(RepairLsa {
+            flags: RepairFlags::default(),
+            endpoint: loopback(router),
+            adjacencies: adjacencies(router),
+        });
+        let mut bodies =
+            vec![(LsType::ROUTER, router_lsa), (LsType::INTRA_AREA_PREFIX, prefix_lsa)];
+        if !self.foreign.contains(&router) {
+            bodies.push((LsType::REPAIR, repair_lsa));
+        }
+        let lsa = |(ls_type, body)| {
+            let key = LsaKey { ls_type, advertising_router: id(router), link_state_id: 0 };
+            Lsa::build(key, SequenceNumber::INITIAL, 0, &body).unwrap()
+        };
+        bodies.into_iter().map(lsa).collect()
+    }
+
+    /// The routes of a router, those to loopbacks.
+    fn routes(&self, own: usize) -> BTreeMap<usize, (Vec<RouteNextHop>, Option<Repair>)> {
+        let mut table = RoutingTable::default();
+        for router in 0..self.count {
+            self.lsas(router).iter().for_each(|lsa| table.learn(lsa));
+        }
+        let adjacency = |(cable, other, _)| Adjacency {
+            port: PortId(u16::try_from(cable).unwrap()),
+            interface_id: interface(cable),
+            neighbor_router_id: id(other),
+            neighbor_interface_id: interface(cable),
+            address: loopback(other),
+        };
+        let adjacencies: Vec<Adjacency> = self.ports(own).map(adjacency).collect();
+        let updates = table.calculate(id(own), &adjacencies);
+        let routes = updates.into_iter().filter_map(|update| {
+            let router = (0..self.count).find(|r| update.prefix == Ipv6Prefix::host(loopback(*r)));
+            let body = update.route?;
+            let RouteTarget::Via(ways) = body.target else { return None };
+            Some((router?, (ways, body.repair)))
+        });
+        routes.collect()
+    }
+
+    /// Where a packet at `router` may go, by the distances before the failure: cables and routers.
+    fn next(&self, matrix: &[Vec<u64>], router: usize, to: usize) -> Vec<(usize, usize)> {
+        let leads = |(_, other, cost): &(usize, usize, u16)| {
+            u64::from(*cost) + matrix[*other][to] == matrix[router][to]
+        };
+        self.ports(router).filter(leads).map(|(cable, other, _)| (cable, other)).collect()
+    }
+}
+
+/// What becomes of a repaired packet, whichever equal-cost paths it takes.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Arrives,
+    Lost(String),
+}
+
+/// Forwards by the tables before the failure; `source` alone knows of it.
+fn forward(cluster: &Cluster, source: usize, to: usize, repair: &Repair, fault: Fault) -> Fate {
+    let matrix = cluster.matrix(None);
+    let first = usize::from(repair.via.port.0);
+    let mut destinations = repair.segments.clone();
+    destinations.push(loopback(to));
+    let start = Packet { destinations };
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(source, first, start, 0)];
+    while let Some((from, cable, packet, hops)) = open.pop() {
+        let ends = cluster.cables[cable].ends;
+        let router = if ends[0] == from { ends[1] } else { ends[0] };
+        if fault == Fault::Cable(cable) || fault == Fault::Router(router) {
+            return Fate::Lost(format!("over {cable} to {router}: {packet:?}"));
+        }
+        let mut packet = packet;
+        let mut crossing = None;
+        while let Some(top) = packet.destinations.first().copied() {
+            if top == loopback(router) {
+                packet.destinations.remove(0);
+            } else if adjacencies(router).contains(top) {
+                packet.destinations.remove(0);
+                crossing = Some(usize::try_from(top.to_bits() & 0xffff).unwrap() - 1);
+                break;
+            } else {
+                break;
+            }
+        }
+        if packet.destinations.is_empty() {
+            continue;
+        }
+        if hops == HOPS_MAX {
+            return Fate::Lost(format!("round and round at {router}: {packet:?}"));
+        }
+        if !seen.insert((router, packet.clone(), crossing, hops)) {
+            continue;
+        }
+        if let Some(cable) = crossing {
+            open.push((router, cable, packet, hops + 1));
+            continue;
+        }
+        let top = packet.destinations[0];
+        let end = (0..cluster.count).find(|r| top == loopback(*r) || adjacencies(*r).contains(top));
+        let ways = cluster.next(&matrix, router, end.unwrap());
+        assert!(!ways.is_empty(), "the matrix knows a way");
+        let onward = |(cable, _)| (router, cable, packet.clone(), hops + 1);
+        open.extend(ways.into_iter().map(onward));
+    }
+    Fate::Arrives
+}
+
+/// What was counted in a cluster.
+#[derive(Debug, Default)]
+struct Coverage {
+    links: u32,
+    nodes: u32,
+    nodes_possible: u32,
+}
+
+/// Judges every repair of every router of the cluster.
+fn judge(cluster: &Cluster) -> Result<Coverage, String> {
+    let mut coverage = Coverage::default();
+    for source in 0..cluster.count {
+        for (to, (ways, repair)) in cluster.routes(source) {
+            let &[way] = &ways[..] else { continue };
+            let cable = usize::from(way.port.0);
+            let ends = cluster.cables[cable].ends;
+            let neighbor = if ends[0] == source { ends[1] } else { ends[0] };
+            let is_left = cluster.matrix(Some(Fault::Cable(cable)))[source][to] < FAR;
+            let survives =
+                neighbor != to && cluster.matrix(Some(Fault::Router(neighbor)))[source][to] < FAR;
+            coverage.nodes_possible += u32::from(survives);
+            let Some(repair) = repair else {
+                if is_left && cluster.foreign.is_empty() {
+                    return Err(format!("{source} to {to} over {cable} has no repair"));
+                }
+                continue;
+            };
+            coverage.links += 1;
+            let mut faults = vec![Fault::Cable(cable)];
+            if repair.protects == Protection::Node {
+                coverage.nodes += 1;
+                faults.push(Fault::Router(neighbor));
+            }
+            for fault in faults {
+                let fate = forward(cluster, source, to, &repair, fault);
+                if fate != Fate::Arrives {
+                    return Err(format!("{source} to {to}, {fault:?}: {repair:?}: {fate:?}"));
+                }
+            }
+        }
+    }
+    Ok(coverage)
+}
+
+/// A ring with chords: no single cable is the only way.
+fn cluster(costs_max: u16) -> impl Strategy<Value = Cluster> {
+    (3..10_usize, 0..8_usize, any::<u64>(), any::<bool>()).prop_map(
+        move |(count, chords, seed, is_symmetric)| {
+            let mut prng = Prng::new(seed);
+            let mut cost = || u16::try_from(prng.below(costs_max.into())).unwrap() + 1;
+            let mut ends: Vec<[usize; 2]> = (0..count).map(|a| [a, (a + 1) % count]).collect();
+            let mut prng = Prng::new(seed ^ 1);
+            let mut router = || usize::try_from(prng.below(count as u64)).unwrap();
+            let others = (0..chords).map(|_| [router(), router()]).filter(|[a, b]| a != b);
+            ends.extend(others.collect::<Vec<_>>());
+            let cables: Vec<([usize; 2], [u16; 2])> = ends
+                .into_iter()
+                .map(|ends| {
+                    let (there, back) = (cost(), cost());
+                    (ends, [there, if is_symmetric { there } else { back }])
+                })
+                .collect();
+            Cluster::new(count, &cables)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_dead_cable_and_router_is_survived_at_small_costs(cluster in cluster(4)) {
+        let coverage = judge(&cluster).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(coverage.nodes, coverage.nodes_possible);
+    }
+
+    #[test]
+    fn every_dead_cable_and_router_is_survived_at_any_costs(cluster in cluster(200)) {
+        let coverage = judge(&cluster).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(coverage.nodes, coverage.nodes_possible);
+    }
+
+    #[test]
+    fn no_repair_leads_astray_whoever_ends_tunnels(
+        mut cluster in cluster(20),
+        foreign in proptest::collection::btree_set(0..10_usize, 1..5),
+    ) {
+        cluster.foreign = foreign;
+        judge(&cluster).map_err(TestCaseError::fail)?;
+    }
+}
