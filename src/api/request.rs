@@ -66,6 +66,8 @@ pub enum ShowQuery {
     OspfRoute,
     /// SPF runs and delays.
     OspfSpf,
+    /// BFD sessions.
+    Bfd,
     /// The RIB; with a prefix only that one, with an address its longest match.
     Route(RouteFilter),
     /// The FIB as workers see it.

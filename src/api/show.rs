@@ -29,6 +29,8 @@ pub enum ShowReply {
     OspfRoute(Vec<OspfRouteRow>),
     /// `show ospf spf`.
     OspfSpf(SpfRow),
+    /// `show bfd`.
+    Bfd(Vec<BfdRow>),
     /// `show route`.
     Route(Vec<RouteRow>),
     /// `show fib`.
@@ -142,6 +144,70 @@ pub struct OspfNeighborRow {
     /// What hinders the adjacency, in words: MTU mismatch, duplicate router-id with both ends
     /// named.
     pub problem: Option<String>,
+}
+
+/// A BFD session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BfdRow {
+    /// Port name.
+    pub port: String,
+    /// Its link-local address.
+    pub address: Ipv6Addr,
+    /// State of RFC 5880 §4.1.
+    pub state: String,
+    /// Time in this state.
+    pub state_age_ms: u64,
+    /// The neighbour's state.
+    pub remote_state: String,
+    /// Why this end left the state Up last.
+    pub diagnostic: String,
+    /// Why the other end did.
+    pub remote_diagnostic: String,
+    /// Whether it was Up and failed: its next hops are not used, and OSPF waits for it.
+    pub is_failed: bool,
+    /// Whether the neighbour speaks no BFD.
+    pub is_silent: bool,
+    /// Time between two packets to it, before jitter; none where none are sent.
+    pub transmit_interval_us: Option<u64>,
+    /// Time between two packets from it, before jitter.
+    pub receive_interval_us: u64,
+    /// Silence after which it is dead; zero before it was heard.
+    pub detection_time_us: u64,
+    /// Detection multiplier.
+    pub multiplier: u8,
+    /// The neighbour's.
+    pub remote_multiplier: u8,
+    /// Own discriminator.
+    pub discriminator: u32,
+    /// The neighbour's; zero where it is not known.
+    pub remote_discriminator: u32,
+    /// Whether new intervals are being agreed on (RFC 5880 §6.5).
+    pub is_polling: bool,
+    /// Whether packets are authenticated.
+    pub is_authenticated: bool,
+    /// How often sessions of this port went down from Up.
+    pub down_count: u64,
+    /// The last time.
+    pub last_down: Option<BfdDownRow>,
+    /// Packets sent by the port's sessions.
+    pub sent_packets: u64,
+    /// Packets that they accepted.
+    pub received_packets: u64,
+    /// Packets that were refused; `show errors` says why.
+    pub refused_packets: u64,
+    /// Packets that could not be made.
+    pub unsent_packets: u64,
+    /// Detection times extended because the worker was late itself.
+    pub late_extension_count: u64,
+}
+
+/// A session that went down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BfdDownRow {
+    /// How long ago.
+    pub age_ms: u64,
+    /// Why, in the words of RFC 5880 §4.1.
+    pub reason: String,
 }
 
 /// An OSPF interface.

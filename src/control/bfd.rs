@@ -26,7 +26,7 @@ use crate::base::time::Instant;
 use crate::config::{BfdAuth, BfdSettings};
 use crate::proto::bfd::{Key, KeyKind, Order, Report, Settings, View, Wanted};
 use crate::proto::ospf::{self, BfdVerdict, NeighborChange, NeighborState};
-use crate::wire::bfd::{DigestKind, State};
+use crate::wire::bfd::{Diagnostic, DigestKind, State};
 use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
 
@@ -42,12 +42,21 @@ pub(super) struct Client {
     ends_at: Option<Instant>,
 }
 
+/// How often sessions of a port went down from Up, and the last time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Falls {
+    pub count: u64,
+    pub last: Option<(Instant, Diagnostic)>,
+}
+
 /// The clients by port; at most one a port.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BfdClients {
     pub clients: BTreeMap<PortId, Client>,
     /// Discriminators of sessions that were ended: reports that were under way are not heard.
     ended: BTreeMap<PortId, u32>,
+    /// What became of sessions of a port, those that ended included.
+    pub falls: BTreeMap<PortId, Falls>,
     /// Who spoke OSPF last on a port.
     speakers: BTreeMap<PortId, (Ipv6Addr, MacAddress)>,
 }
@@ -56,6 +65,13 @@ impl BfdClients {
     /// Who spoke OSPF on a port just now.
     pub(super) fn note_speaker(&mut self, port: PortId, address: Ipv6Addr, mac: MacAddress) {
         self.speakers.insert(port, (address, mac));
+    }
+
+    /// A port is gone, and with it everything that happened there. Reports that are under way are
+    /// of sessions that ended.
+    pub(super) fn forget(&mut self, port: PortId) {
+        self.speakers.remove(&port);
+        self.falls.remove(&port);
     }
 
     /// When an adopted session ends.
@@ -214,6 +230,11 @@ impl ControlPlane {
         if from != view.state {
             let event = report::bfd_changed(now, report, from, &self.ports);
             self.event(event);
+            if from == State::Up {
+                let falls = self.bfd.falls.entry(port).or_default();
+                falls.count += 1;
+                falls.last = Some((now, view.diagnostic));
+            }
         }
         let verdict = |view: &View| match (view.is_failed, view.is_silent) {
             (false, _) => BfdVerdict::Alive,

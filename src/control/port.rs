@@ -120,6 +120,7 @@ impl ControlPlane {
         // The farewell needs the port.
         self.deliver(now);
         self.end_bfd(port);
+        self.bfd.forget(port);
         self.ports.remove(&port);
         self.number_links();
         self.apply_static_of(now, &[name]);

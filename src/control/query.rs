@@ -15,8 +15,9 @@ use super::report::port_name;
 use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::api::show::{
-    ConfigRow, ErrorRow, FibRow, LsaRow, NeighborRow, NextHopRow, OspfInterfaceRow,
-    OspfNeighborRow, OspfRouteRow, PortRow, RouteRow, ShowReply, SpfRow, VersionRow,
+    BfdDownRow, BfdRow, ConfigRow, ErrorRow, FibRow, LsaRow, NeighborRow, NextHopRow,
+    OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, PortRow, RouteRow, ShowReply, SpfRow,
+    VersionRow,
 };
 use crate::base::counters::CounterInfo;
 use crate::base::ids::{GroupId, NextHopId, PortId};
@@ -36,6 +37,10 @@ pub(super) const PAGE_PREFIXES_MAX: usize = 256;
 
 fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn microseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl ControlPlane {
@@ -68,6 +73,7 @@ impl ControlPlane {
             ShowQuery::OspfInterface => ShowReply::OspfInterface(self.ospf_interface_rows()),
             ShowQuery::OspfDatabase => ShowReply::OspfDatabase(self.lsa_rows(now)),
             ShowQuery::OspfRoute => ShowReply::OspfRoute(self.ospf_route_rows()),
+            ShowQuery::Bfd => ShowReply::Bfd(self.bfd_rows(now)),
             ShowQuery::OspfSpf => ShowReply::OspfSpf(self.spf_row(now)),
             ShowQuery::Runtime => ShowReply::Runtime(Vec::new()),
             ShowQuery::Mempool => ShowReply::Mempool(Vec::new()),
@@ -137,6 +143,45 @@ impl ControlPlane {
             problem: neighbor.problem,
         });
         rows.collect()
+    }
+
+    /// Counters of packets are the driver's.
+    fn bfd_rows(&self, now: Instant) -> Vec<BfdRow> {
+        let sessions = self.bfd.clients.iter().filter_map(|(port, client)| {
+            let view = client.view.as_ref()?;
+            let fall = self.bfd.falls.get(port).copied().unwrap_or_default();
+            Some(BfdRow {
+                port: self.name(*port),
+                address: client.neighbor,
+                state: view.state.to_string(),
+                state_age_ms: milliseconds(now - view.since),
+                remote_state: view.remote_state.to_string(),
+                diagnostic: view.diagnostic.name().to_owned(),
+                remote_diagnostic: view.remote_diagnostic.name().to_owned(),
+                is_failed: view.is_failed,
+                is_silent: view.is_silent,
+                transmit_interval_us: view.transmit_interval.map(microseconds),
+                receive_interval_us: microseconds(view.receive_interval),
+                detection_time_us: microseconds(view.detection_time),
+                multiplier: view.multiplier,
+                remote_multiplier: view.remote_multiplier,
+                discriminator: view.discriminator,
+                remote_discriminator: view.remote_discriminator,
+                is_polling: view.is_polling,
+                is_authenticated: view.is_authenticated,
+                down_count: fall.count,
+                last_down: fall.last.map(|(at, diagnostic)| BfdDownRow {
+                    age_ms: milliseconds(now - at),
+                    reason: diagnostic.name().to_owned(),
+                }),
+                sent_packets: 0,
+                received_packets: 0,
+                refused_packets: 0,
+                unsent_packets: 0,
+                late_extension_count: 0,
+            })
+        });
+        sessions.collect()
     }
 
     fn ospf_interface_rows(&self) -> Vec<OspfInterfaceRow> {

@@ -5,13 +5,15 @@
 //! counters are cells that anybody may read.
 
 use crate::api::ShowQuery;
-use crate::api::show::{ErrorRow, LcoreRow, MempoolRow, PortRow, ShowReply, StageRow, VersionRow};
+use crate::api::show::{
+    BfdRow, ErrorRow, LcoreRow, MempoolRow, PortRow, ShowReply, StageRow, VersionRow,
+};
 use crate::base::ids::{LcoreId, PortId};
 use crate::base::time::Instant;
 use crate::daemon::clock::Clock;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::devices::{DeviceStats, PacketMemory};
-use crate::dataplane::counters::PortCounts;
+use crate::dataplane::counters::{BfdCounts, PortCounts};
 use crate::dataplane::{DropReason, LcoreCounters, LcoreSnapshot, NodeId, SilenceReason};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -140,6 +142,7 @@ impl Observer {
                 row.pid = std::process::id();
             }
             ShowReply::Port(rows) => rows.iter_mut().for_each(|row| self.fill_port(row)),
+            ShowReply::Bfd(rows) => self.fill_bfd(rows),
             ShowReply::Errors(rows) => {
                 let all = matches!(query, ShowQuery::Errors { all: true });
                 rows.extend(self.error_rows().into_iter().filter(|row| all || row.count > 0));
@@ -160,6 +163,20 @@ impl Observer {
         row.tx_dropped_packets = now.tx_dropped.saturating_sub(port.before.tx_dropped);
         row.rx_missed_packets = port.stats.missed();
         row.abilities = port.stats.abilities();
+    }
+
+    /// The control plane knows the names of ports only.
+    fn fill_bfd(&self, rows: &mut [BfdRow]) {
+        let (sum, names) = (self.sum(), self.port_names());
+        for row in rows {
+            let port = names.iter().find(|(_, name)| **name == row.port).map(|(port, _)| *port);
+            let counts = port.map(|port| sum.bfd(port)).unwrap_or_default();
+            row.sent_packets = counts.sent;
+            row.received_packets = counts.received;
+            row.refused_packets = counts.refused;
+            row.unsent_packets = counts.unsent;
+            row.late_extension_count = counts.late_extensions;
+        }
     }
 
     fn mempool_rows(&self) -> Vec<MempoolRow> {
@@ -193,6 +210,12 @@ impl Observer {
             .collect();
         let help = "Copies for captures and traces that did not keep up; no packet was lost.";
         rows.push(row("dataplane", "capture_lost", sum.capture_lost, help));
+        let of_bfd = |count: fn(&BfdCounts) -> u64| sum.bfd.iter().map(count).sum();
+        let help = "BFD packets that could not be sent for want of a buffer; see `show mempool`.";
+        rows.push(row("bfd", "unsent", of_bfd(|counts| counts.unsent), help));
+        let help = "BFD neighbours given more time because this router's worker was late itself; \
+                    it lacks CPU time.";
+        rows.push(row("bfd", "late_extensions", of_bfd(|counts| counts.late_extensions), help));
         for port in self.ports().values() {
             let place = format!("port {}", port.name);
             let losses = port.stats.losses().into_iter();

@@ -1,11 +1,12 @@
 //! `kumiki show`: every state, as a table for people and as JSON for programs.
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
-//! [`ospf`], [`route`] (RIB and FIB), [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`]
+//! [`ospf`], [`bfd`], [`route`] (RIB and FIB), [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`]
 //! has columns and colours, [`narrow`] picks one port or route, [`json`] is the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 
+pub mod bfd;
 pub mod config;
 pub mod errors;
 pub mod json;
@@ -116,6 +117,7 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::OspfDatabase(rows) => ospf::database_table(rows, look),
         ShowReply::OspfRoute(rows) => ospf::route_table(rows, look),
         ShowReply::OspfSpf(row) => ospf::spf_table(row, look),
+        ShowReply::Bfd(rows) => bfd::table(rows, look),
         ShowReply::Route(rows) => route::rib_table(rows, look),
         ShowReply::Fib(rows) => route::fib_table(rows, look),
         ShowReply::Runtime(rows) => runtime::table(rows, look),

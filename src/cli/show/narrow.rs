@@ -22,6 +22,7 @@ impl Narrow {
         match reply {
             ShowReply::Port(rows) => rows.retain(|row| is_port(&row.name)),
             ShowReply::OspfInterface(rows) => rows.retain(|row| is_port(&row.port)),
+            ShowReply::Bfd(rows) => rows.retain(|row| is_port(&row.port)),
             ShowReply::OspfRoute(rows) => match self.destination {
                 None => {}
                 Some(Destination::Prefix(prefix)) => rows.retain(|row| row.prefix == prefix),
@@ -40,6 +41,7 @@ impl Narrow {
         let is_empty = match reply {
             ShowReply::Port(rows) => rows.is_empty(),
             ShowReply::OspfInterface(rows) => rows.is_empty(),
+            ShowReply::Bfd(rows) => self.port.is_some() && rows.is_empty(),
             ShowReply::OspfRoute(rows) => rows.is_empty(),
             ShowReply::Route(rows) => rows.is_empty(),
             ShowReply::Fib(rows) => rows.is_empty(),
@@ -49,7 +51,10 @@ impl Narrow {
             return None;
         }
         if let Some(port) = &self.port {
-            return Some(format!("there is no port `{port}` here"));
+            return Some(match reply {
+                ShowReply::Bfd(_) => format!("there is no BFD session on a port `{port}`"),
+                _ => format!("there is no port `{port}` here"),
+            });
         }
         self.destination.map(|destination| match destination {
             Destination::Prefix(prefix) => format!("there is no route for {prefix}"),

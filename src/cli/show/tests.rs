@@ -105,6 +105,52 @@ fn neighbors_show_their_state() {
     insta::assert_snapshot!(both(&ShowReply::Neighbor(rows)));
 }
 
+fn bfd(port: &str, state: &str) -> BfdRow {
+    let is_up = state == "Up";
+    BfdRow {
+        port: port.to_owned(),
+        address: mac(2).link_local(),
+        state: state.to_owned(),
+        state_age_ms: 302_000,
+        remote_state: if is_up { "Up" } else { "Down" }.to_owned(),
+        diagnostic: "control detection time expired".to_owned(),
+        remote_diagnostic: "no diagnostic".to_owned(),
+        is_failed: !is_up,
+        is_silent: false,
+        transmit_interval_us: Some(if is_up { 50_000 } else { 1_000_000 }),
+        receive_interval_us: 37_500,
+        detection_time_us: if is_up { 112_500 } else { 0 },
+        multiplier: 3,
+        remote_multiplier: 3,
+        discriminator: 0x0b51_7001,
+        remote_discriminator: if is_up { 17 } else { 0 },
+        is_polling: false,
+        is_authenticated: false,
+        down_count: u64::from(!is_up),
+        last_down: (!is_up).then(|| BfdDownRow {
+            age_ms: 302_000,
+            reason: "control detection time expired".to_owned(),
+        }),
+        sent_packets: 6043,
+        received_packets: 6040,
+        refused_packets: 0,
+        unsent_packets: 0,
+        late_extension_count: 2,
+    }
+}
+
+#[test]
+fn bfd_sessions_show_intervals_and_why_they_went_down() {
+    let rows = vec![bfd("p1", "Up"), bfd("p2", "Down")];
+    insta::assert_snapshot!(both(&ShowReply::Bfd(rows)));
+}
+
+#[test]
+fn bfd_sessions_in_detail_show_the_other_end_and_counters() {
+    let look = Look { has_detail: true, ..Look::PLAIN };
+    insta::assert_snapshot!(table(&ShowReply::Bfd(vec![bfd("p1", "Up")]), look));
+}
+
 #[test]
 fn ospf_neighbors_show_what_hinders_them() {
     let problem = "MTU mismatch: 1500 there, 9000 here";

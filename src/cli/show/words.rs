@@ -108,6 +108,12 @@ pub enum ShowWords {
         #[command(subcommand)]
         words: OspfWords,
     },
+    /// BFD sessions with neighbours on fabric ports
+    Bfd {
+        /// What of BFD; its sessions where nothing is said.
+        #[command(subcommand)]
+        words: Option<BfdWords>,
+    },
     /// Routes of all sources; the selected ones are marked
     #[command(aliases = ["routes", "rib"])]
     Route(RouteWords),
@@ -140,9 +146,6 @@ pub enum ShowWords {
     /// BGP
     #[command(hide = true, alias = "protocols")]
     Bgp(LaterWords),
-    /// BFD
-    #[command(hide = true)]
-    Bfd(LaterWords),
     /// Bridge domains
     #[command(hide = true, aliases = ["l2fib", "tenant", "xconnect"])]
     BridgeDomain(LaterWords),
@@ -169,6 +172,15 @@ pub enum OspfWords {
     Route(RouteWords),
     /// SPF runs and delays
     Spf,
+}
+
+/// What to show of BFD.
+#[derive(Clone, Debug, Subcommand)]
+#[command(infer_subcommands = true)]
+pub enum BfdWords {
+    /// Sessions: state, intervals, why they went down; counters with --detail
+    #[command(aliases = ["peer", "sessions", "session", "neighbors", "neighbor"])]
+    Peers(PortWords),
 }
 
 /// What to show in the words of FRR.
@@ -232,6 +244,7 @@ impl ShowWords {
             Self::Port(_) => ShowQuery::Port,
             Self::Neighbor => ShowQuery::Neighbor,
             Self::Ospf { words } => words.query(),
+            Self::Bfd { .. } => ShowQuery::Bfd,
             Self::Route(words) => ShowQuery::Route(words.filter()),
             Self::Fib(words) => ShowQuery::Fib(words.filter()),
             Self::Runtime => ShowQuery::Runtime,
@@ -248,7 +261,6 @@ impl ShowWords {
                 Ipv6Words::Bgp(_) => return Question::Later("BGP"),
             },
             Self::Bgp(_) => return Question::Later("BGP"),
-            Self::Bfd(_) => return Question::Later("BFD"),
             Self::BridgeDomain(_) => return Question::Later("the tenant overlay"),
             Self::L2tpv3(_) => return Question::Later("L2TPv3"),
         })
@@ -259,6 +271,7 @@ impl ShowWords {
         match self {
             Self::Port(words) => words.narrow(),
             Self::Ospf { words } => words.narrow(),
+            Self::Bfd { words: Some(BfdWords::Peers(words)) } => words.narrow(),
             Self::Route(words) | Self::Fib(words) => words.narrow(),
             Self::Ipv6 { words } => match words {
                 Ipv6Words::Route(words) | Ipv6Words::Fib(words) => words.narrow(),
@@ -301,6 +314,8 @@ mod tests {
             ("ipv6 ospf6 spf", "ospf spf"),
             ("ospf lsadb", "ospf database"),
             ("interface", "port"),
+            ("bfd peers", "bfd"),
+            ("bfd sessions", "bfd"),
             ("buffers", "mempool"),
             ("interfaces", "port"),
             ("ipv6 neighbors", "neighbor"),
@@ -320,6 +335,7 @@ mod tests {
         };
         assert_eq!(narrow("port p1").port.as_deref(), Some("p1"));
         assert_eq!(narrow("int p1").port.as_deref(), Some("p1"));
+        assert_eq!(narrow("bfd peers p1").port.as_deref(), Some("p1"));
         assert_eq!(narrow("ospf interface p1").port.as_deref(), Some("p1"));
         let address = Some(Destination::Address("fd00::1".parse().unwrap()));
         assert_eq!(narrow("ospf route fd00::1").destination, address);
@@ -337,7 +353,6 @@ mod tests {
     #[test]
     fn what_later_versions_have_is_named() {
         assert_eq!(question("bgp summary"), Question::Later("BGP"));
-        assert_eq!(question("bfd peers"), Question::Later("BFD"));
         assert_eq!(question("bridge-domain"), Question::Later("the tenant overlay"));
         assert_eq!(question("l2tpv3"), Question::Later("L2TPv3"));
     }
