@@ -114,8 +114,6 @@ reasons! {
     BfdHopLimit: "bfd_hop_limit",
         "BFD from beyond the link: hop limit not 255 (RFC 5881 §5).";
     BfdUdp: "bfd_udp", "BFD with a wrong length or checksum of UDP.";
-    BfdSourcePort: "bfd_source_port",
-        "BFD from a source port below 49152 (RFC 5881 §4).";
     BfdMalformed: "bfd_malformed",
         "BFD with a wrong version, length, multiplier or discriminator (RFC 5880 §6.8.6).";
     BfdNoSession: "bfd_no_session",

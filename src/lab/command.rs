@@ -10,7 +10,7 @@ use crate::lab::error::LabError;
 use crate::lab::fault::parse_server;
 use crate::lab::scenario::LabOptions;
 use crate::lab::session::complain;
-use crate::lab::state::{CableStatus, Driver, LabDirectory, ServerKind};
+use crate::lab::state::{BFD_INTERVAL_MS_DEFAULT, CableStatus, Driver, LabDirectory, ServerKind};
 use crate::lab::test::Course;
 use crate::lab::{actions, demo, status, test};
 use crate::os::namespace::{enter_user_namespace, may_create_namespaces};
@@ -144,6 +144,18 @@ struct Shape {
     /// Repeatable; the last word on a server holds.
     #[arg(long = "peer")]
     peers: Vec<String>,
+    /// Milliseconds between two BFD packets, of which three may be missing; 0: no BFD.
+    #[arg(long, value_name = "MS", default_value_t = BFD_INTERVAL_MS_DEFAULT,
+          value_parser = bfd_interval)]
+    bfd: u16,
+}
+
+/// What routers take: nothing, or 10 ms and more.
+fn bfd_interval(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(ms @ (0 | 10..=60_000)) => Ok(ms),
+        _ => Err("0, or 10 to 60000".to_owned()),
+    }
 }
 
 /// Runs the command; errors are told on standard error. Returns the exit code.
@@ -199,6 +211,7 @@ impl Shape {
             topology: "ring".to_owned(),
             driver: Driver::AfPacket,
             peers,
+            bfd: BFD_INTERVAL_MS_DEFAULT,
         }
     }
 
@@ -248,6 +261,7 @@ fn options(name: &str, shape: &Shape, is_kept: bool) -> Result<LabOptions, LabEr
         topology,
         topology_text: shape.topology.clone(),
         driver: shape.driver,
+        bfd_interval_ms: shape.bfd,
         peers,
         is_kept,
         is_rootless,
@@ -331,6 +345,7 @@ mod tests {
             "lab test --servers 6 --topology ring --peer s02=frr --peer s05=bird",
             "lab test --servers 8 --peer all=frr --fault cut:s01-s02 --repeat 10",
             "lab test --fault cut:s01-s02 --fault silent:s02-s03+kill:s05 --json --keep",
+            "lab test --bfd 10 --fault silent:s01-s02",
             "lab status --json --lab other",
             "lab exec h01 ping -c 1 ::1",
             "lab ping h01 h02 --size 64,8900",

@@ -46,6 +46,19 @@ impl Lab {
         (0..self.server_count()).map(|server| self.full_count(server).unwrap_or(0)).sum()
     }
 
+    /// BFD sessions in state Up of all servers; one that does not answer has none.
+    pub fn bfd_up_count(&self) -> usize {
+        let of = |server: usize| match self.state.servers[server].kind {
+            ServerKind::Frr => peer::bfd_up_count_frr(self, server),
+            ServerKind::Bird => peer::bfd_up_count_bird(self, server),
+            ServerKind::Kumiki => match self.ask(server, ShowQuery::Bfd)? {
+                ShowReply::Bfd(rows) => Ok(rows.iter().filter(|row| row.state == "Up").count()),
+                _ => Err(self.unexpected(server)),
+            },
+        };
+        (0..self.server_count()).map(|server| of(server).unwrap_or(0)).sum()
+    }
+
     /// Adjacencies there would be with every cable connected.
     pub fn adjacencies_expected(&self) -> usize {
         2 * self.state.cables.len()

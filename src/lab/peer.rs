@@ -4,8 +4,8 @@
 //! whatever else they write. Nothing of a system-wide installation is read or written, but for the
 //! programs.
 //!
-//! *Invariants*: the same timers as Kumiki's defaults: point-to-point, hello 1 s, dead 3 s, area 0;
-//! the kernel forwards.
+//! *Invariants*: the same timers as Kumiki's defaults: point-to-point, hello 1 s, dead 3 s, area 0,
+//! BFD as the lab has it; the kernel forwards.
 
 use crate::config::addressing;
 use crate::lab::error::LabError;
@@ -29,6 +29,8 @@ const TEMPORARY_DIRECTORY: &str = "tmp";
 const FRR_TEMPORARY_DIRECTORY: &str = "/var/tmp";
 /// The socket by which ospf6d reaches zebra.
 const ZEBRA_SOCKET: &str = "zserv.api";
+/// The socket of bfdd's own protocol, which nothing uses here.
+const BFDD_SOCKET: &str = "bfdd.sock";
 /// How long zebra may take to open it.
 const ZEBRA_WAIT: Duration = Duration::from_secs(5);
 /// How long an answer may take.
@@ -36,7 +38,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// Octets of an answer, at most.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
-/// Starts zebra and ospf6d.
+/// Starts zebra, bfdd and ospf6d.
 pub fn start_frr(lab: &mut Lab, session: &Session, server: usize) -> Result<(), LabError> {
     let directory = make_directory(lab, server, "frr")?;
     let temporary = directory.join(TEMPORARY_DIRECTORY);
@@ -46,7 +48,7 @@ pub fn start_frr(lab: &mut Lab, session: &Session, server: usize) -> Result<(), 
     }
     let name = server_name(server);
     let zebra_socket = directory.join(ZEBRA_SOCKET);
-    for stale in [ZEBRA_SOCKET, "zebra.vty", "ospf6d.vty"] {
+    for stale in [ZEBRA_SOCKET, "zebra.vty", "bfdd.vty", BFDD_SOCKET, "ospf6d.vty"] {
         let _ = std::fs::remove_file(directory.join(stale));
     }
     write_file(&directory.join("zebra.conf"), &format!("hostname {name}\nipv6 forwarding\n"))?;
@@ -59,6 +61,14 @@ pub fn start_frr(lab: &mut Lab, session: &Session, server: usize) -> Result<(), 
             return Err(lab.router_error(server, "zebra does not open its socket".to_owned()));
         }
         std::thread::sleep(Duration::from_millis(5));
+    }
+    if lab.state.bfd_interval_ms > 0 {
+        let config = bfdd_config(&name, lab.state.bfd_interval_ms);
+        write_file(&directory.join("bfdd.conf"), &config)?;
+        let mut bfdd = frr_daemon(&directory, "bfdd");
+        let socket = directory.join(BFDD_SOCKET).display().to_string();
+        bfdd.arguments.extend(["--bfdctl".to_owned(), socket]);
+        lab.spawn(server, &bfdd)?;
     }
     lab.spawn(server, &frr_daemon(&directory, "ospf6d")).map(|_| ())
 }
@@ -104,7 +114,7 @@ fn may_be_covered(own: &Path, system: &Path) -> bool {
 pub fn start_bird(lab: &mut Lab, server: usize) -> Result<(), LabError> {
     let directory = make_directory(lab, server, "bird")?;
     let config = directory.join("bird.conf");
-    write_file(&config, &bird_config(server))?;
+    write_file(&config, &bird_config(server, lab.state.bfd_interval_ms))?;
     let arguments = [
         "-f".to_owned(),
         "-c".to_owned(),
@@ -142,6 +152,22 @@ pub fn full_count_bird(lab: &Lab, server: usize) -> Result<usize, LabError> {
     let text = ask_bird(&socket, "show ospf neighbors").map_err(|e| answer(server, &e))?;
     // Columns: Router ID, Pri, State, DTime, Interface, Router IP.
     Ok(text.lines().filter(|line| line.contains("Full/")).count())
+}
+
+/// BFD sessions of a FRR server in state Up.
+pub fn bfd_up_count_frr(lab: &Lab, server: usize) -> Result<usize, LabError> {
+    let socket = lab.directory.file(format!("{}.frr/bfdd.vty", server_name(server)));
+    let text = ask_frr(&socket, "show bfd peers brief").map_err(|e| answer(server, &e))?;
+    // Columns: SessionId, LocalAddress, PeerAddress, Status.
+    Ok(text.lines().filter(|line| line.trim_end().ends_with(" up")).count())
+}
+
+/// BFD sessions of a BIRD server in state Up.
+pub fn bfd_up_count_bird(lab: &Lab, server: usize) -> Result<usize, LabError> {
+    let socket = lab.directory.file(format!("{}.bird/bird.ctl", server_name(server)));
+    let text = ask_bird(&socket, "show bfd sessions").map_err(|e| answer(server, &e))?;
+    // Columns: IP address, Interface, State, Since, Interval, Timeout.
+    Ok(text.lines().filter(|line| line.split_whitespace().nth(2) == Some("Up")).count())
 }
 
 fn answer(server: usize, error: &io::Error) -> LabError {
@@ -244,10 +270,15 @@ fn write_file(path: &Path, text: &str) -> Result<(), LabError> {
 fn ospf6d_config(lab: &Lab, server: usize) -> String {
     let router_id = addressing::router_id(layout::server_number(server));
     let mut text = format!("hostname {}\n", server_name(server));
+    let bfd = match lab.state.bfd_interval_ms {
+        0 => "",
+        _ => " ipv6 ospf6 bfd profile lab\n",
+    };
     for (_, peer) in lab.cables_of(server) {
         text.push_str(&format!(
             "interface {}\n ipv6 ospf6 area 0\n ipv6 ospf6 network point-to-point\n \
-             ipv6 ospf6 hello-interval 1\n ipv6 ospf6 dead-interval 3\n ipv6 ospf6 cost 10\nexit\n",
+             ipv6 ospf6 hello-interval 1\n ipv6 ospf6 dead-interval 3\n ipv6 ospf6 cost 10\n\
+             {bfd}exit\n",
             layout::fabric_port(peer)
         ));
     }
@@ -261,14 +292,32 @@ fn ospf6d_config(lab: &Lab, server: usize) -> String {
     text
 }
 
-fn bird_config(server: usize) -> String {
+/// The daemon of FRR that speaks BFD.
+fn bfdd_config(name: &str, interval_ms: u16) -> String {
+    format!(
+        "hostname {name}\nbfd\n profile lab\n  detect-multiplier 3\n  \
+         transmit-interval {interval_ms}\n  receive-interval {interval_ms}\n exit\nexit\n"
+    )
+}
+
+fn bird_config(server: usize, bfd_interval_ms: u16) -> String {
+    let (protocol, bfd) = match bfd_interval_ms {
+        0 => (String::new(), ""),
+        ms => (
+            format!(
+                "protocol bfd {{ interface \"f-*\" {{ min rx interval {ms} ms; \
+                 min tx interval {ms} ms; multiplier 3; }}; }}\n"
+            ),
+            " bfd yes;",
+        ),
+    };
     let router_id = addressing::router_id(layout::server_number(server));
     format!(
         "log stderr all;\nrouter id {router_id};\n\
-         protocol device {{ scan time 1; }}\n\
+         protocol device {{ scan time 1; }}\n{protocol}\
          protocol kernel {{ ipv6 {{ import none; export all; }}; merge paths on; }}\n\
          protocol ospf v3 fabric {{\n  ipv6 {{ import all; export none; }};\n  area 0 {{\n    \
-         interface \"f-*\" {{ type ptp; hello 1; dead 3; cost 10; }};\n    \
+         interface \"f-*\" {{ type ptp; hello 1; dead 3; cost 10;{bfd} }};\n    \
          interface \"{}\" {{ stub; }};\n    \
          stubnet {}/128 {{ cost 0; }};\n  }};\n}}\n",
         layout::LAN_PORT,

@@ -34,6 +34,8 @@ pub struct TestReport {
     pub adjacencies_full: usize,
     /// Adjacencies of the whole topology.
     pub adjacencies_expected: usize,
+    /// BFD sessions in state Up at the end, counted at each end.
+    pub bfd_up: usize,
     /// From the start of the last router until every adjacency was Full.
     pub adjacent_ms: u64,
     /// From there until every router knew every prefix.

@@ -26,6 +26,8 @@ pub struct RouterFile {
     pub socket: PathBuf,
     /// MTU of every port, in octets.
     pub mtu_bytes: u16,
+    /// Time between two BFD packets, in milliseconds; 0 where there is no BFD.
+    pub bfd_interval_ms: u16,
     /// Ports.
     pub ports: Vec<FilePort>,
 }
@@ -43,6 +45,10 @@ impl RouterFile {
              [dpdk]\nlcores = [{worker_cpu}]\nhugepages = false\nidle = \"adaptive\"\n\n\
              [host]\ntun = \"kumiki0\"\nsocket = \"{socket}\"\n"
         );
+        text.push_str(&match self.bfd_interval_ms {
+            0 => "\n[bfd]\nenabled = false\n".to_owned(),
+            interval => format!("\n[bfd]\ninterval_ms = {interval}\n"),
+        });
         for FilePort { name, device, role } in &self.ports {
             text.push_str(&format!(
                 "\n[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\nrole = \"{role}\"\n\
@@ -70,6 +76,7 @@ mod tests {
             worker_cpu: 1,
             socket: PathBuf::from("/run/kumiki-lab/lab/s07.sock"),
             mtu_bytes: 9000,
+            bfd_interval_ms: 20,
             ports: vec![
                 port("p-s06", "af_packet:f-s06", "fabric"),
                 port("p-s08", "tap:t-s08", "fabric"),
@@ -87,6 +94,7 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.router.name, "s07");
         assert_eq!(config.cluster.unwrap().ula, layout::ula());
+        assert_eq!(config.bfd.interval.as_millis(), 20);
         assert_eq!(config.ports.len(), 4);
     }
 }

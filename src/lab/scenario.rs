@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 
 /// Time for adjacencies: BIRD may take 15 s, a large lab on few cores more.
 const ADJACENCY_LIMIT: Duration = Duration::from_secs(90);
+/// Time for BFD sessions once adjacencies are there: some packets at the slow interval of 1 s.
+const BFD_LIMIT: Duration = Duration::from_secs(20);
 /// Time for routes and pings once adjacencies are there.
 const REACH_LIMIT: Duration = Duration::from_secs(45);
 /// Time for a fault to be routed around, and for its repair.
@@ -55,6 +57,8 @@ pub struct LabOptions {
     pub topology_text: String,
     /// Driver of Kumiki's fabric ports.
     pub driver: Driver,
+    /// Time between two BFD packets, in milliseconds; 0 where there is no BFD.
+    pub bfd_interval_ms: u16,
     /// Servers that run something else than Kumiki.
     pub peers: BTreeMap<usize, ServerKind>,
     /// Whether it stays when this process ends.
@@ -69,6 +73,7 @@ pub fn bring_up(session: &Session, options: &LabOptions) -> Result<(LabLock, Lab
     let directory = LabDirectory::of(&options.name);
     let mut state = LabState::new(&options.name, options.topology_text.clone(), options.driver);
     state.is_kept = options.is_kept;
+    state.bfd_interval_ms = options.bfd_interval_ms;
     state.servers = (0..options.topology.server_count())
         .map(|server| ServerState {
             kind: options.peers.get(&server).copied().unwrap_or_default(),
@@ -140,6 +145,12 @@ pub fn wait_ready(session: &Session, lab: &Lab, report: &mut TestReport) -> Resu
     let text =
         format!("adjacency {} of {} Full", report.adjacencies_full, lab.adjacencies_expected());
     session.step(&text, start.elapsed());
+
+    if lab.state.bfd_interval_ms > 0 {
+        let bfd = session.wait("BFD sessions are not Up", BFD_LIMIT, || Ok(bfd_progress(lab)))?;
+        let text = format!("bfd       {} of {} Up", lab.bfd_up_count(), lab.adjacencies_expected());
+        session.step(&text, bfd);
+    }
 
     let routes = session.wait("routes are missing", REACH_LIMIT, || route_progress(lab))?;
     report.routed_ms = elapsed_ms(start);
@@ -217,6 +228,14 @@ fn adjacency_progress(lab: &Lab) -> Progress {
         }
     }
     Progress::Waiting(text)
+}
+
+fn bfd_progress(lab: &Lab) -> Progress {
+    let (count, possible) = (lab.bfd_up_count(), lab.adjacencies_possible());
+    match count == possible {
+        true => Progress::Done,
+        false => Progress::Waiting(format!("  {count} of {possible} BFD sessions Up\n")),
+    }
 }
 
 fn route_progress(lab: &Lab) -> Result<Progress, LabError> {

@@ -270,6 +270,7 @@ fn router_file(lab: &Lab, server: usize) -> RouterFile {
         worker_cpu: worker_cpu(server),
         socket: lab.directory.socket(server),
         mtu_bytes: lab.state.driver.mtu_bytes(),
+        bfd_interval_ms: lab.state.bfd_interval_ms,
         ports: fabric_ports.chain([lan]).collect(),
     }
 }

@@ -22,7 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Version of the file; another version is not read.
-const STATE_VERSION: u32 = 2;
+/// The default of the product.
+pub const BFD_INTERVAL_MS_DEFAULT: u16 = 50;
+const STATE_VERSION: u32 = 3;
 /// The file.
 const STATE_FILE: &str = "state.json";
 /// How the directories of labs begin that are not there yet or no more.
@@ -141,6 +143,8 @@ pub struct LabState {
     pub topology: String,
     /// The driver.
     pub driver: Driver,
+    /// Time between two BFD packets, in milliseconds; 0 where there is no BFD.
+    pub bfd_interval_ms: u16,
     /// The process that made it, or makes it still.
     pub owner: Option<ProcessRecord>,
     /// Whether it stays when its owner has ended, until `lab down`.
@@ -163,6 +167,7 @@ impl LabState {
             name: name.to_owned(),
             topology,
             driver,
+            bfd_interval_ms: BFD_INTERVAL_MS_DEFAULT,
             owner: ProcessRecord::own(),
             is_kept: false,
             is_started: false,

@@ -117,6 +117,7 @@ fn run_faults(
     }
     report.summaries = summarise(&report.faults);
     report.adjacencies_full = lab.full_count_total();
+    report.bfd_up = lab.bfd_up_count();
     let is_complete = report.adjacencies_full == report.adjacencies_expected;
     let is_mended = report.faults.iter().all(|fault| fault.recovered && fault.restored);
     let has_routes = lab.missing_routes()?.is_empty();

@@ -105,7 +105,7 @@ fn a_ring_of_frr_and_bird_is_broken_mended_and_measured() {
     }
     let directory = directory();
     let arguments = "test --servers 4 --topology ring --peer s01=frr --peer s02=bird \
-                     --peer s03=frr --peer s04=bird --json --fault silent:s02-s03 \
+                     --peer s03=frr --peer s04=bird --bfd 0 --json --fault silent:s02-s03 \
                      --fault cut:s01-s02";
     let output = lab(&directory, arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -389,7 +389,7 @@ fn frr_that_is_killed_leaves_nothing_outside_of_the_lab() {
     let status: Value =
         serde_json::from_slice(&lab(&directory, "status --json").output().unwrap().stdout).unwrap();
     let pids = status["servers"][0]["pids"].as_array().unwrap().clone();
-    assert_eq!(pids.len(), 2);
+    assert_eq!(pids.len(), 3, "zebra, bfdd, ospf6d");
     assert!(lab(&directory, "kill s01").status().unwrap().success());
     assert!(lab(&directory, "down").status().unwrap().success());
     for place in ["/var/tmp/frr", "/run/frr"] {

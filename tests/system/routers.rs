@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const IPERF: &str = "/usr/bin/iperf3";
+const BFDD: &str = "/usr/lib/frr/bfdd";
 const KUMIKI: &str = env!("CARGO_BIN_EXE_kumiki");
 
 fn needs_router() -> bool {
@@ -97,6 +98,47 @@ fn frr_and_bird_are_neighbours_with_the_same_routes_and_traffic() {
     let pings = report["pings"].as_array().unwrap();
     assert!(pings.iter().all(|ping| ping["answered"] == ping["pairs"]), "{report:#}");
     assert!(leftovers(&directory).is_empty(), "{:?}", leftovers(&directory));
+}
+
+#[test]
+fn frr_and_bird_keep_bfd_sessions_up_with_kumiki_and_lose_them_with_the_cable() {
+    if cannot_run(&[FRR, BFDD, BIRD]) || needs_router() {
+        return;
+    }
+    // Slower than the default: a test must pass on a machine that does much else.
+    let shape = "--servers 4 --topology ring --peer s02=frr --peer s04=bird --bfd 200";
+    let kept = Kept::up(&format!("up {shape}"));
+    let sessions = |kept: &Kept, server: &str| -> Vec<Value> {
+        let shown = kept.json(&format!("exec {server} {KUMIKI} show bfd --json"));
+        shown["rows"].as_array().unwrap().clone()
+    };
+    let of_peer =
+        |rows: &[Value], port: &str| rows.iter().find(|row| row["port"] == port).unwrap().clone();
+    // Some hundred packets in each direction.
+    std::thread::sleep(Duration::from_secs(20));
+    for (server, peers) in [("s01", ["p-s02", "p-s04"]), ("s03", ["p-s02", "p-s04"])] {
+        let rows = sessions(&kept, server);
+        for port in peers {
+            let row = of_peer(&rows, port);
+            assert_eq!((&row["state"], &row["remote_state"]), (&"Up".into(), &"Up".into()));
+            assert_eq!((&row["down_count"], &row["is_polling"]), (&0.into(), &false.into()));
+            assert_eq!(row["detection_time_us"], 600_000, "{row:#}");
+            assert!(row["received_packets"].as_u64().unwrap() >= 60, "{row:#}");
+        }
+    }
+    for cable in ["s01-s02", "s01-s04"] {
+        assert!(kept.run(&format!("silence {cable}")).status().unwrap().success());
+        let port = format!("p-{}", &cable[4..]);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while of_peer(&sessions(&kept, "s01"), &port)["is_failed"] != true {
+            assert!(Instant::now() < deadline, "{cable}");
+        }
+        assert!(kept.run(&format!("heal {cable}")).status().unwrap().success());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while of_peer(&sessions(&kept, "s01"), &port)["state"] != "Up" {
+            assert!(Instant::now() < deadline, "{cable}");
+        }
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@
 //!
 //! *Invariants*: a packet that a session accepts ends here, counted as absorbed; every other one is
 //! dropped with a reason.
-//! *Standards*: RFC 5881 §4 (source port), §5 ("all received BFD Control packets … MUST be
-//! discarded if the … Hop Limit is not equal to 255"), RFC 8200 §8.1 (checksum), RFC 5880 §6.8.6.
+//! *Standards*: RFC 5881 §5 ("all received BFD Control packets … MUST be discarded if the … Hop
+//! Limit is not equal to 255"), RFC 8200 §8.1 (checksum), RFC 5880 §6.8.6.
 
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
@@ -15,7 +15,7 @@ use crate::dataplane::hand_over::Errand;
 use crate::dataplane::node::answer::asker;
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
 use crate::packet::{Burst, PacketBuf};
-use crate::wire::bfd::{ControlPacket, Octets, SOURCE_PORT_MIN};
+use crate::wire::bfd::{ControlPacket, Octets};
 use crate::wire::ipv6::{HEADER_OCTETS, HOP_LIMIT_LINK, Ipv6View};
 use crate::wire::udp::UdpHeader;
 use core::net::Ipv6Addr;
@@ -64,11 +64,10 @@ fn read<B: PacketBuf>(packet: &B) -> Result<(Ipv6Addr, ControlPacket, Octets), D
     let offset = usize::from(packet.meta().l4_offset).saturating_sub(head);
     let payload = view.rest().get(..usize::from(view.payload_length()));
     let datagram = payload.and_then(|payload| payload.get(offset..)).unwrap_or_default();
-    let (udp, payload) = UdpHeader::decode(view.source(), view.destination(), datagram)
+    // RFC 5881 §4 binds the sender to source ports from 49152 on; BIRD takes what Linux gives it,
+    // which is below. Nothing here depends on it.
+    let (_, payload) = UdpHeader::decode(view.source(), view.destination(), datagram)
         .map_err(|_| DropReason::BfdUdp)?;
-    if udp.source_port < SOURCE_PORT_MIN {
-        return Err(DropReason::BfdSourcePort);
-    }
     match ControlPacket::decode(payload) {
         Ok((control, octets)) => Ok((view.source(), control, octets)),
         Err(error) if error.is_about_authentication() => Err(DropReason::BfdAuthentication),
