@@ -59,6 +59,7 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
     }
 }
 
+mod bfd;
 mod inherit;
 mod pages;
 

@@ -488,6 +488,6 @@ mod tests {
         let mut state = LabState::new("lab", "ring".to_owned(), Driver::Tap);
         state.version = 99;
         lab.save(&state).unwrap();
-        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 2"));
+        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 3"));
     }
 }

@@ -81,7 +81,6 @@ fn each_failure_has_its_exit_code() {
         (&["frobnicate"], 2),
         (&["show", "route", "10.0.0.0/8"], 2),
         (&["show", "bgp", "summary"], 3),
-        (&["show", "bfd", "peers"], 3),
         (&["show", "bridge-domain"], 3),
         (&["show", "l2tpv3", "session"], 3),
         (&["show", "version", "--socket", "/nonexistent/s"], 69),

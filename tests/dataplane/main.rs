@@ -2,9 +2,10 @@
 //!
 //! Read [`router`] (a worker with memory ports and a small world) and [`packets`] (what is sent to
 //! it), then the claims: [`forward`], [`refuse`], [`local`], [`errors`], [`conserve`], [`idle`],
-//! [`watch`]; [`repair`] has tunnels, and routers that send each other what they repaired;
+//! [`watch`], [`bfd`]; [`repair`] has tunnels, and routers that send each other what they repaired;
 //! [`spread`] has several workers, [`storm`] routes that change all the time.
 
+mod bfd;
 mod conserve;
 mod errors;
 mod forward;

@@ -7,14 +7,14 @@ use kumiki::base::route::PortRole;
 use kumiki::base::time::Instant;
 use kumiki::dataplane::lcore::{self, WorkerRings, WorldReader};
 use kumiki::dataplane::{
-    DropReason, IdlePolicy, IdleWait, Injected, LcoreCounters, LcoreSnapshot, PuntRings,
-    PuntSender, Punted, Ring, Worker, WorkerPort, WorkerSetup,
+    BfdRings, BfdSetup, DropReason, IdlePolicy, IdleWait, Injected, LcoreCounters, LcoreSnapshot,
+    PuntRings, PuntSender, Punted, Ring, Worker, WorkerPort, WorkerSetup,
 };
 use kumiki::fib::{
     Adjacency, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness, NextHop,
     NextHopGroup,
 };
-use kumiki::packet::{Burst, HeapBuf, PacketBuf, PortRx, PortTx};
+use kumiki::packet::{Burst, HeapAlloc, HeapBuf, PacketBuf, PortRx, PortTx};
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,6 +67,7 @@ pub struct Router {
     tx_room: Arc<Mutex<usize>>,
     punts: PuntRings<HeapBuf>,
     pub rings: WorkerRings<HeapBuf>,
+    pub bfd: BfdRings,
     pub counters: Arc<LcoreCounters>,
     pub liveness: Arc<Liveness>,
     pub now: Instant,
@@ -200,8 +201,10 @@ impl Router {
             hash_seed: 7,
             cycles: || 0,
         });
+        let bfd = BfdRings::new();
+        let worker = worker.with_bfd(bfd_setup(bfd.clone()));
         let now = Instant::from_millis(1);
-        Self { worker, received, sent, tx_room, punts, rings, counters, liveness, now }
+        Self { worker, received, sent, tx_room, punts, rings, bfd, counters, liveness, now }
     }
 
     /// Lets frames come in by `port`; does not run the worker.
@@ -290,6 +293,11 @@ impl Router {
             DropReason::ALL.iter().filter(|reason| counts.dropped(**reason) > 0).collect();
         assert_eq!(counts.dropped(reason), before + 1, "dropped for {all:?}, not {reason:?}");
     }
+}
+
+/// What a worker runs BFD sessions with.
+pub fn bfd_setup(rings: BfdRings) -> BfdSetup<HeapBuf> {
+    BfdSetup { rings, alloc: Box::new(HeapAlloc), wake: Box::new(|| ()), seed: 5 }
 }
 
 /// The only frame that was sent, with its port.

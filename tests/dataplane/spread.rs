@@ -1,18 +1,20 @@
 //! Several workers and ports with one queue: flows are shared, nothing is lost or overtaken.
 
+use crate::bfd::{answer_of, want};
 use crate::packets::{address, frame, header, packet, udp};
-use crate::router::{Fixed, neighbor_mac, own_mac, to_router, world};
+use crate::router::{Fixed, bfd_setup, neighbor_mac, own_mac, to_router, world};
 use kumiki::base::ids::{LcoreId, PortId};
 use kumiki::base::time::Instant;
 use kumiki::dataplane::hand_over::{HAND_OVER_RING_MAX, WakeWorker, mesh};
 use kumiki::dataplane::lcore::{SLEEP_MAX, WorkerRings, run};
 use kumiki::dataplane::{
-    DropReason, IdlePolicy, IdleWait, LcoreCounters, LcoreSnapshot, NodeId, PuntRings, PuntSender,
-    Worker, WorkerPort, WorkerSetup,
+    BfdRings, DropReason, IdlePolicy, IdleWait, LcoreCounters, LcoreSnapshot, NodeId, PuntRings,
+    PuntSender, Worker, WorkerPort, WorkerSetup,
 };
 use kumiki::fib::Liveness;
 use kumiki::packet::{Burst, HeapBuf, PacketBuf, PortRx, PortTx};
 use kumiki::ports::memory::{CABLE_PACKETS_MAX, MemoryPort, cable};
+use kumiki::wire::bfd::State;
 use kumiki::wire::ipv6::{Ipv6Header, NEXT_UDP};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,6 +61,7 @@ struct Bench {
     workers: Vec<TestWorker>,
     counters: Vec<Arc<LcoreCounters>>,
     alarms: Vec<Arc<Alarm>>,
+    bfd: Vec<BfdRings>,
     near: MemoryPort<HeapBuf>,
     far: MemoryPort<HeapBuf>,
 }
@@ -77,6 +80,7 @@ impl Bench {
         };
         let mut workers = Vec::new();
         let mut all_counters = Vec::new();
+        let bfd: Vec<BfdRings> = (0..WORKERS).map(|_| BfdRings::new()).collect();
         let peers = mesh(&alarms.iter().map(wake).collect::<Vec<_>>());
         for (number, peers) in (0..WORKERS).zip(peers) {
             let ports = devices.iter_mut().map(|(id, owner, device)| {
@@ -99,9 +103,10 @@ impl Bench {
                 hash_seed: 7,
                 cycles: || 0,
             };
-            workers.push(Worker::new(setup).with_peers(peers));
+            let setup = Worker::new(setup).with_peers(peers);
+            workers.push(setup.with_bfd(bfd_setup(bfd[usize::from(number)].clone())));
         }
-        Self { workers, counters: all_counters, alarms, near, far }
+        Self { workers, counters: all_counters, alarms, bfd, near, far }
     }
 
     /// Runs the workers in turn until nothing is left to do.
@@ -178,6 +183,28 @@ fn flows_of_one_queue_are_shared_by_all_workers_and_keep_their_order() {
 }
 
 #[test]
+fn bfd_goes_to_the_worker_that_runs_the_session_and_leaves_by_the_one_that_has_the_queue() {
+    let mut bench = Bench::new();
+    let owner = kumiki::dataplane::bfd::owner(PortId(2), usize::from(WORKERS));
+    assert_eq!(owner, 2, "a worker without a queue");
+    assert!(bench.bfd[owner].orders.push(want(2)).is_ok());
+    bench.run();
+    let first = receive(&mut bench.far);
+    assert_eq!(first.len(), 1);
+    // It hears Down, and says Init; then Up.
+    for state in [State::Down, State::Up] {
+        send(&mut bench.far, [answer_of(2, &first[0], state)]);
+        bench.run();
+    }
+    let counts = bench.counters[owner].snapshot();
+    assert_eq!(counts.bfd(PortId(2)).received, 2);
+    assert_eq!(counts.absorbed, 2);
+    let reports = core::iter::from_fn(|| bench.bfd[owner].reports.pop());
+    assert_eq!(reports.last().unwrap().view.state, State::Up);
+    assert_eq!(bench.sum().dropped(DropReason::BfdNoSession), 0);
+}
+
+#[test]
 fn what_never_leaves_its_link_stays_with_the_worker_that_received_it() {
     let mut bench = Bench::new();
     let to = |destination: &str| {
@@ -234,7 +261,7 @@ fn errors_about_packets_of_others_reach_their_sender() {
 fn workers_in_threads_keep_the_order_of_every_flow() {
     const PACKETS: u32 = 3000;
     const FLOWS: u16 = 16;
-    let Bench { workers, counters, alarms, mut near, mut far } = Bench::new();
+    let Bench { workers, counters, alarms, mut near, mut far, .. } = Bench::new();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for ((number, mut worker), alarm) in workers.into_iter().enumerate().zip(&alarms) {

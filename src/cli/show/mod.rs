@@ -1,8 +1,9 @@
 //! `kumiki show`: every state, as a table for people and as JSON for programs.
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
-//! [`ospf`], [`bfd`], [`route`] (RIB and FIB), [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`]
-//! has columns and colours, [`narrow`] picks one port or route, [`json`] is the form for programs.
+//! [`ospf`], [`bfd`], [`route`] (RIB and FIB), [`runtime`], [`mempool`], [`errors`], [`config`].
+//! [`look`] has columns and colours, [`narrow`] picks one port or route, [`json`] is the form for
+//! programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 

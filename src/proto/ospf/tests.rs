@@ -2,6 +2,7 @@
 
 mod adjacency;
 mod arbitrary;
+mod bfd;
 mod database;
 mod harness;
 mod refusal;
