@@ -14,15 +14,22 @@ use crate::sim::report::{Finding, Report, Summary};
 use crate::sim::scenario::{SPAN_MAX, Scenario};
 use clap::{Args, ValueEnum};
 use core::fmt::Write as _;
+use core::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
 
 /// Faults of a run, at most.
 const FAULTS_MAX: u64 = 2000;
 /// Runs of one command, at most.
 const SEEDS_MAX: u64 = 100_000;
+/// Runs at once, at most: more than CPUs there are.
+const JOBS_MAX: i64 = 1024;
+/// Routers of all runs at once, unless jobs are asked for: 400 in one cluster have 2.5 GB.
+const ROUTERS_AT_ONCE: usize = 400;
 /// Simulated time for a fault, where nothing else is said.
 const TIME_PER_FAULT: Duration = Duration::from_millis(1500);
 /// The same of all, at least.
@@ -64,10 +71,14 @@ pub struct SimArguments {
     /// Everything by chance follows from it
     #[arg(long, default_value_t = 1, value_name = "NUMBER", conflicts_with = "plan")]
     pub seed: u64,
-    /// Run so many seeds, one after another
+    /// Run so many seeds, from this one on
     #[arg(long, default_value_t = 1, value_name = "COUNT", conflicts_with = "plan",
           value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
     pub seeds: u64,
+    /// Run so many of them at once [default: one on each CPU; fewer of large clusters]
+    #[arg(long, value_name = "COUNT", conflicts_with = "plan",
+          value_parser = clap::value_parser!(u16).range(1..=JOBS_MAX))]
+    pub jobs: Option<u16>,
     /// How many faults, repairs not counted
     #[arg(long, default_value_t = 10, value_name = "COUNT", conflicts_with = "plan",
           value_parser = clap::value_parser!(u64).range(0..=FAULTS_MAX))]
@@ -86,7 +97,7 @@ pub struct SimArguments {
     pub write_plan: Option<PathBuf>,
     /// Run a router's recording (`kumiki run --record`) again, and compare
     #[arg(long, value_name = "FILE", conflicts_with_all = ["routers", "topology", "seed", "seeds",
-          "faults", "costs", "duration", "plan", "write_plan"])]
+          "jobs", "faults", "costs", "duration", "plan", "write_plan"])]
     pub replay: Option<PathBuf>,
     /// JSON instead of text: an object for each run
     #[arg(long)]
@@ -95,13 +106,20 @@ pub struct SimArguments {
 
 /// A report, and what the simulation itself cannot know.
 #[derive(Serialize)]
-struct Printed<'a> {
+struct Printed {
     schema: &'static str,
     #[serde(flatten)]
-    report: &'a Report,
-    commit: &'a str,
-    replay: &'a str,
+    report: Report,
+    commit: &'static str,
+    replay: String,
     wall_ms: u64,
+}
+
+/// What became of a seed.
+enum Outcome {
+    Ran(Box<Printed>),
+    /// The simulation panicked; the command that does it again.
+    Panicked(String),
 }
 
 /// Runs the command.
@@ -109,47 +127,119 @@ pub fn sim(arguments: &SimArguments) -> Exit {
     if let Some(file) = &arguments.replay {
         return replay::replay(file, arguments.json);
     }
-    let seeds = arguments.seed..arguments.seed.saturating_add(arguments.seeds);
-    let mut bad = Vec::new();
-    let count = seeds.end - seeds.start;
-    for seed in seeds {
-        let scenario = match scenario(arguments, seed) {
-            Ok(scenario) => scenario,
-            Err(error) => {
-                eprintln!("kumiki: {error}");
-                return Exit::Usage;
+    // What is wrong with one seed is wrong with all.
+    let first = match scenario(arguments, arguments.seed) {
+        Ok(scenario) => scenario,
+        Err(error) => {
+            eprintln!("kumiki: {error}");
+            return Exit::Usage;
+        }
+    };
+    if let Some(file) = &arguments.write_plan {
+        return write_plan(file, &first);
+    }
+    let count = arguments.seeds;
+    let mut bad = 0;
+    let mut show = |outcome: Outcome| {
+        bad += u64::from(!matches!(&outcome, Outcome::Ran(printed) if printed.report.is_good()));
+        match outcome {
+            Outcome::Panicked(again) => {
+                eprintln!("kumiki: the run ended in a panic; again with:\n  {again}");
             }
-        };
-        if let Some(file) = &arguments.write_plan {
-            return write_plan(file, &scenario);
-        }
-        let begin = std::time::Instant::now();
-        let again = replay_command(arguments, &scenario);
-        let Some(report) = run(&scenario, arguments.json) else {
-            eprintln!("kumiki: the run ended in a panic; again with:\n  {again}");
-            bad.push(seed);
-            continue;
-        };
-        let wall_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if !report.is_good() {
-            bad.push(seed);
-        }
-        let commit = COMMIT.unwrap_or(concat!("v", env!("CARGO_PKG_VERSION")));
-        let schema = "kumiki.sim/1";
-        let printed = Printed { schema, report: &report, commit, replay: &again, wall_ms };
-        match (arguments.json, count) {
-            (true, _) => match serde_json::to_string(&printed) {
+            Outcome::Ran(printed) if arguments.json => match serde_json::to_string(&printed) {
                 Ok(text) => println!("{text}"),
                 Err(error) => eprintln!("kumiki: the report cannot be written: {error}"),
             },
-            (false, 1) => print!("{}", long(&printed)),
-            (false, _) => println!("{}", short(&printed)),
+            Outcome::Ran(printed) if count == 1 => print!("{}", long(&printed)),
+            Outcome::Ran(printed) => println!("{}", short(&printed)),
+        }
+    };
+    if count == 1 {
+        show(run_one(arguments, &first));
+    } else {
+        run_all(arguments, jobs(arguments, first.topology.server_count()), &mut show);
+        if !arguments.json {
+            println!("{} of {count} seeds without a complaint", count - bad);
         }
     }
-    if count > 1 && !arguments.json {
-        println!("{} of {count} seeds without a complaint", count - bad.len() as u64);
+    if bad == 0 { Exit::Ok } else { Exit::Failed }
+}
+
+/// Runs at once: what was asked for, or one on each CPU while memory is likely to do.
+fn jobs(arguments: &SimArguments, routers: usize) -> u64 {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = arguments.jobs.map_or(cpus.min(ROUTERS_AT_ONCE / routers.max(1)), usize::from);
+    u64::try_from(jobs.max(1)).unwrap_or(1).min(arguments.seeds)
+}
+
+/// Runs many seeds, some at once, and shows each in its turn.
+fn run_all(arguments: &SimArguments, jobs: u64, show: &mut dyn FnMut(Outcome)) {
+    let bar = progress(arguments.json);
+    let (next, (sender, outcomes)) = (AtomicU64::new(0), channel());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= arguments.seeds {
+                        return;
+                    }
+                    let seed = arguments.seed.saturating_add(number);
+                    let Ok(scenario) = scenario(arguments, seed) else { return };
+                    let outcome = outcome(arguments, &scenario, &mut |_| ());
+                    if sender.send((number, outcome)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let (mut waiting, mut shown) = (BTreeMap::new(), 0);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        for (number, outcome) in outcomes {
+            waiting.insert(number, outcome);
+            while let Some(outcome) = waiting.remove(&shown) {
+                bar.suspend(|| show(outcome));
+                shown += 1;
+            }
+            bar.set_message(format!("{shown} of {} seeds, {jobs} at once", arguments.seeds));
+        }
+    });
+    bar.finish_and_clear();
+}
+
+/// Runs one seed, with its progress on the terminal.
+fn run_one(arguments: &SimArguments, scenario: &Scenario) -> Outcome {
+    let (bar, begin) = (progress(arguments.json), std::time::Instant::now());
+    let outcome = outcome(arguments, scenario, &mut |progress| {
+        bar.set_message(line(progress, begin.elapsed()));
+        bar.tick();
+    });
+    bar.finish_and_clear();
+    outcome
+}
+
+fn outcome(
+    arguments: &SimArguments,
+    scenario: &Scenario,
+    watch: &mut dyn FnMut(Progress),
+) -> Outcome {
+    let (begin, again) = (std::time::Instant::now(), replay_command(arguments, scenario));
+    let report = catch_unwind(AssertUnwindSafe(|| campaign::run(scenario, watch)));
+    let Ok(report) = report else { return Outcome::Panicked(again) };
+    let wall_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let commit = COMMIT.unwrap_or(concat!("v", env!("CARGO_PKG_VERSION")));
+    let schema = "kumiki.sim/1";
+    Outcome::Ran(Box::new(Printed { schema, report, commit, replay: again, wall_ms }))
+}
+
+fn progress(is_quiet: bool) -> ProgressBar {
+    let bar = if is_quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
+        bar.set_style(style);
     }
-    if bad.is_empty() { Exit::Ok } else { Exit::Failed }
+    bar
 }
 
 /// `90`, `90s`, `1.5m`.
@@ -199,22 +289,6 @@ fn write_plan(file: &std::path::Path, scenario: &Scenario) -> Exit {
     }
 }
 
-/// Runs a scenario with its progress on the terminal; `None` where the simulation panicked.
-fn run(scenario: &Scenario, is_quiet: bool) -> Option<Report> {
-    let bar = if is_quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
-        bar.set_style(style);
-    }
-    let begin = std::time::Instant::now();
-    let mut show = |progress: Progress| {
-        bar.set_message(line(progress, begin.elapsed()));
-        bar.tick();
-    };
-    let report = catch_unwind(AssertUnwindSafe(|| campaign::run(scenario, &mut show)));
-    bar.finish_and_clear();
-    report.ok()
-}
-
 fn line(progress: Progress, elapsed: Duration) -> String {
     let Progress { phase, now, events, faults: (done, all) } = progress;
     let per_second = u128::from(events) * 1000 / elapsed.as_millis().max(1);
@@ -242,7 +316,7 @@ fn replay_command(arguments: &SimArguments, scenario: &Scenario) -> String {
 }
 
 /// A run in a line, and what is wrong behind it.
-fn short(printed: &Printed<'_>) -> String {
+fn short(printed: &Printed) -> String {
     let Printed { report, replay, wall_ms, .. } = printed;
     let Report { seed, lost_packets, microloops, converged_ms: Summary { max, .. }, .. } = report;
     let verdict = if report.is_good() { "ok" } else { "BAD" };
@@ -255,7 +329,7 @@ fn short(printed: &Printed<'_>) -> String {
 }
 
 /// The report for people.
-fn long(printed: &Printed<'_>) -> String {
+fn long(printed: &Printed) -> String {
     let Printed { report, commit, replay, wall_ms, .. } = printed;
     let Report { counts, probes, converged_ms, .. } = report;
     let mut text = String::new();
