@@ -42,7 +42,7 @@
 //! ports -> packet, dpdk, os, base
 //! telemetry -> control, dataplane, ports, base
 //! daemon -> control, dataplane, ports, dpdk, os, telemetry, fib, packet, config, api, base
-//! sim -> control, dataplane, planner, config, fib, packet, wire, base
+//! sim -> control, dataplane, planner, config, api, fib, packet, wire, base
 //! cli -> api, config, planner, sim, base
 //! lab -> api, config, planner, os, base
 //! web -> api, base                         (it talks to the daemon through its socket)

@@ -31,6 +31,22 @@ fn any_filter_is_understood_or_refused() {
 }
 
 #[test]
+fn any_life_of_a_control_plane_can_be_lived_again() {
+    replay("control", fuzz::control::control);
+}
+
+#[test]
+fn lives_at_random_are_lived_too() {
+    // More of them: KUMIKI_LIVES=100000 cargo test --release --test fuzz lives
+    let count = std::env::var("KUMIKI_LIVES").map_or(30, |text| text.parse().unwrap());
+    for seed in 0..count {
+        let life = fuzz::control::life(&mut kumiki::base::prng::Prng::new(seed));
+        let lived = std::panic::catch_unwind(|| fuzz::control::control(&life));
+        assert!(lived.is_ok(), "the life of seed {seed}");
+    }
+}
+
+#[test]
 fn octets_at_random_are_replayed_too() {
     let mut random = kumiki::base::prng::Prng::new(20);
     for _ in 0..40 {
