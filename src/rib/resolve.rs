@@ -12,8 +12,9 @@
 //! do for the packets.
 //!
 //! *Invariants*: a [`Way::Forward`] has 1 to [`ECMP_WIDTH_MAX`] neighbours, sorted, without
-//! repeats, all on ports that exist and are up. So is the port of its repair, which is none of the
-//! neighbours; a repair with segments is there only where the router has an address to send from.
+//! repeats, all on ports that exist and are up; or all on ports that are down, where it has a
+//! repair. The port of its repair is up, and is none of the neighbours'; a repair with segments is
+//! there only where the router has an address to send from.
 
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
@@ -93,7 +94,6 @@ pub(super) fn direct(body: &RouteBody, interfaces: &InterfaceTable) -> Option<Wa
     let is_up = |port: PortId| interfaces.get(port).is_some_and(|interface| interface.is_up);
     match &body.target {
         RouteTarget::Via(ways) => {
-            let members = ways.iter().copied().filter(|way| is_up(way.port));
             let has_source = interfaces.repair_addresses().is_some();
             let is_usable = |repair: &&Repair| {
                 is_up(repair.via.port) && (repair.segments.is_empty() || has_source)
@@ -101,7 +101,13 @@ pub(super) fn direct(body: &RouteBody, interfaces: &InterfaceTable) -> Option<Wa
             let repair = body.repair.as_ref().filter(is_usable);
             let path =
                 |repair: &Repair| Path { via: repair.via, segments: repair.segments.clone() };
-            forward(members.collect(), repair.map(path))
+            // While none of the ports is up, the repair is the way until the source says another.
+            let is_any_up = ways.iter().any(|way| is_up(way.port));
+            let counts = |way: &RouteNextHop| match is_any_up || repair.is_none() {
+                true => is_up(way.port),
+                false => interfaces.get(way.port).is_some(),
+            };
+            forward(ways.iter().copied().filter(counts).collect(), repair.map(path))
         }
         RouteTarget::OnLink(port) => is_up(*port).then_some(Way::OnLink(*port)),
         RouteTarget::Cross(way) => is_up(way.port).then_some(Way::Cross(*way)),

@@ -249,13 +249,13 @@ impl Rib {
         if before == Some(&interface) {
             return;
         }
-        let was_up = before.is_some_and(|before| before.is_up);
+        let was_up = before.map(|before| before.is_up);
         if !Arc::make_mut(&mut self.interfaces).set(interface) {
             return;
         }
         self.are_interfaces_changed = true;
         self.next_hops.set_port_up(port, is_up);
-        if was_up != is_up {
+        if was_up != Some(is_up) {
             self.stale_ports.insert(port);
         }
     }

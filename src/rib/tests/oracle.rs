@@ -114,8 +114,13 @@ impl Naive {
     fn direct(&self, body: &RouteBody) -> Option<Way> {
         match &body.target {
             RouteTarget::Via(ways) => {
-                let members = ways.iter().copied().filter(|way| self.is_up(way.port));
-                Self::forward(members, self.repair(body).into_iter())
+                let repair = self.repair(body);
+                let mut members: Vec<RouteNextHop> = ways.clone();
+                members.retain(|way| self.ports.contains_key(&way.port));
+                if repair.is_none() || members.iter().any(|way| self.is_up(way.port)) {
+                    members.retain(|way| self.is_up(way.port));
+                }
+                Self::forward(members.into_iter(), repair.into_iter())
             }
             RouteTarget::Cross(way) => self.is_up(way.port).then_some(Way::Cross(*way)),
             RouteTarget::OnLink(port) => self.is_up(*port).then_some(Way::OnLink(*port)),

@@ -82,6 +82,34 @@ fn a_tunnel_dies_with_its_neighbor_and_its_port() {
 }
 
 #[test]
+fn a_route_whose_ports_are_all_down_stays_while_its_repair_can_be_used() {
+    let mut rib = rib_of_cluster();
+    let ways = [neighbor(0, "fe80::9"), neighbor(1, "fe80::1")];
+    let tunnel = repaired(neighbor(2, "fe80::2"), &["fd4b::5"]);
+    announce_repaired(&mut rib, "fd00::/64", &ways, Some(tunnel));
+    let world = rib.compile().unwrap();
+    let before = way_of(&world, address("fd00::1"));
+    rib.set_interface(interface(0, false));
+    let one_left = way_of(&rib.compile().unwrap(), address("fd00::1"));
+    assert!(matches!(one_left, Way::Forward { members, .. } if members == ways[1..]));
+    rib.set_interface(interface(1, false));
+    let world = rib.compile().unwrap();
+    assert_eq!(way_of(&world, address("fd00::1")), before);
+    let group = world.table.lookup(address("fd00::1").to_bits());
+    assert!(world.backup(group).is_some());
+    let members = bucket_list(&world, "fd00::1");
+    assert!(members.iter().all(|member| !world.liveness.is_alive(*member)));
+    rib.set_interface(interface(2, false));
+    assert_eq!(way_of(&rib.compile().unwrap(), address("fd00::1")), Way::Unreachable);
+    rib.set_interface(interface(1, true));
+    assert_eq!(way_of(&rib.compile().unwrap(), address("fd00::1")), plain(&ways[1..]));
+    for port in [0, 1, 2] {
+        rib.remove_interface(PortId(port));
+    }
+    assert_eq!(way_of(&rib.compile().unwrap(), address("fd00::1")), Way::Unreachable);
+}
+
+#[test]
 fn a_repair_that_leads_nowhere_else_is_refused_and_counted() {
     let mut rib = rib_of_cluster();
     let ways = [neighbor(1, "fe80::1"), neighbor(2, "fe80::2")];
