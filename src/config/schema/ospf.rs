@@ -27,7 +27,7 @@ pub struct OspfSettings {
     /// RFC 8405: when events keep coming. Default: 50 ms.
     pub spf_delay_long: Duration,
     /// RFC 6976: how long one place in the order of updates waits for the one before, at most
-    /// 100 ms; zero for no order. Default: 0 ms.
+    /// 100 ms; zero for no order. Default: 25 ms.
     pub order_step: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Default for OspfSettings {
             spf_delay_initial: Duration::ZERO,
             spf_delay_short: Duration::from_millis(10),
             spf_delay_long: Duration::from_millis(50),
-            order_step: Duration::ZERO,
+            order_step: Duration::from_millis(25),
         }
     }
 }
@@ -135,7 +135,7 @@ pub const OSPF: BlockDoc = BlockDoc {
             name: "order_step_ms",
             kind: KeyKind::Integer { minimum: 0, maximum: 100 },
             unit: "milliseconds",
-            default: "0",
+            default: "25",
             needs_restart: false,
             help: "Routers take a change over one after the other, those furthest from a failure \
                    first, so that packets meet no loop meanwhile (RFC 6976); so long each waits \
