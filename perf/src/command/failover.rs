@@ -32,6 +32,9 @@ pub struct FailoverArguments {
     /// Other routers on every server, for comparison
     #[arg(long, value_delimiter = ',', default_value = "frr,bird")]
     beside: Vec<String>,
+    /// Milliseconds between two BFD packets of every kind; default: that of the lab
+    #[arg(long, value_name = "MS")]
+    bfd: Option<u16>,
     /// Labs of each kind, one after the other in turn
     #[arg(long, default_value_t = 2, value_parser = super::at_least_one())]
     rounds: usize,
@@ -148,6 +151,9 @@ fn run_lab(
     if let Some(servers) = arguments.servers.or_else(|| servers_of(&arguments.topology)) {
         command.args(["--servers", &servers.to_string()]);
     }
+    if let Some(ms) = arguments.bfd {
+        command.args(["--bfd", &ms.to_string()]);
+    }
     command.args(["--repeat", &arguments.repeat.to_string()]);
     command.args(["--peer", &format!("all={kind}")]);
     for fault in &arguments.faults {
@@ -203,6 +209,9 @@ fn document(arguments: &FailoverArguments, kinds: &[&str], findings: &Findings) 
         "{} runs of each fault; FRR and BIRD forward by the kernel, Kumiki over af_packet.",
         arguments.rounds * arguments.repeat
     ));
+    if let Some(ms) = arguments.bfd {
+        document.notes.push(format!("BFD every {ms} ms, of which three may be missing."));
+    }
     document.notes.extend(findings.failures.iter().cloned());
     document
 }
