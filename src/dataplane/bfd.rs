@@ -218,12 +218,7 @@ impl<B: PacketBuf> BfdTable<B> {
                 Some(Order::End { port }) => sent += self.end(now, port, outlet),
                 Some(Order::Leave) => {
                     self.is_leaving = true;
-                    for slot in self.slots.iter_mut().flatten() {
-                        slot.is_touched = true;
-                        let settings = *slot.session.settings();
-                        let settings = Settings { is_enabled: false, ..settings };
-                        slot.session.handle(now, Input::Settings(settings));
-                    }
+                    sent += self.leave(now, outlet);
                 }
                 Some(Order::Describe) => {
                     self.slots.iter_mut().flatten().for_each(|slot| slot.is_unreported = true);
@@ -235,33 +230,49 @@ impl<B: PacketBuf> BfdTable<B> {
         sent
     }
 
+    /// Switches every session off.
+    fn leave(&mut self, now: Instant, outlet: &mut Outlet<'_, B>) -> usize {
+        let Self { slots, setup: Some(setup), .. } = self else { return 0 };
+        let mut sent = 0;
+        for (port, slot) in (0..).map(PortId).zip(slots.iter_mut()) {
+            let Some(slot) = slot else { continue };
+            let settings = Settings { is_enabled: false, ..*slot.session.settings() };
+            slot.session.handle(now, Input::Settings(settings));
+            sent += carry_out(port, slot, setup, outlet);
+        }
+        sent
+    }
+
     fn want(&mut self, now: Instant, wanted: Wanted, outlet: &mut Outlet<'_, B>) -> usize {
         let Wanted { port, neighbor, mac, settings } = wanted;
         let settings = Settings { is_enabled: settings.is_enabled && !self.is_leaving, ..settings };
         let is_another = self.slot(port).is_some_and(|slot| slot.neighbor != neighbor);
-        let sent = if is_another { self.end(now, port, outlet) } else { 0 };
+        let mut sent = if is_another { self.end(now, port, outlet) } else { 0 };
         let (seed, random) = (self.prng.next_u64(), self.prng.next_u64());
-        let Some(place) = self.slots.get_mut(port.index()) else { return sent };
+        let Self { slots, setup: Some(setup), .. } = self else { return sent };
+        let Some(place) = slots.get_mut(port.index()) else { return sent };
         match place {
             Some(slot) => {
-                slot.session.handle(now, Input::Settings(settings));
-                (slot.is_touched, slot.is_unreported) = (true, true);
                 if slot.session.view().remote_discriminator == 0 {
                     slot.mac = mac;
                 }
+                slot.session.handle(now, Input::Settings(settings));
+                sent += carry_out(port, slot, setup, outlet);
+                slot.is_unreported = true;
             }
             None => {
                 let session = Session::new(now, settings, discriminator(port, random), seed);
                 self.count += 1;
-                *place = Some(Slot {
+                let slot = place.insert(Slot {
                     neighbor,
                     mac,
                     session,
                     is_failed: false,
                     is_unreported: true,
-                    is_touched: true,
+                    is_touched: false,
                     late_extensions: 0,
                 });
+                sent += carry_out(port, slot, setup, outlet);
             }
         }
         sent

@@ -161,6 +161,8 @@ pub struct Worker<B, R> {
     rings: WorkerRings<B>,
     counters: Arc<LcoreCounters>,
     bfd: BfdTable<B>,
+    /// Whether the last loop had more than packets of BFD.
+    had_traffic: bool,
     error_limit: TokenBucket,
     hash_seed: u64,
     cycles: fn() -> u64,
@@ -185,6 +187,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             next: Box::new(Next::new(Arc::clone(&setup.counters))),
             counters: setup.counters,
             bfd: BfdTable::default(),
+            had_traffic: false,
             error_limit: TokenBucket::new(ERRORS_PER_SECOND_MAX, ERROR_BURST_MAX),
             hash_seed: setup.hash_seed,
             cycles: setup.cycles,
@@ -221,6 +224,8 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
     /// timers. Says how many packets it took and made.
     pub fn run_once(&mut self, now: Instant) -> usize {
         let Self { reader, ports, punts, rings, counters, bfd, next, burst, .. } = self;
+        let absorbed = counters.absorbed.get();
+        let mut of_bfd = 0;
         let world = reader.enter();
         if !rings.commands.is_empty() {
             obey(rings, ports, next);
@@ -246,7 +251,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
         };
         let mut packets = 0;
         if ctx.bfd.has_orders() {
-            packets += with_outlet(&mut ctx, |bfd, outlet| bfd.obey(now, outlet));
+            of_bfd += with_outlet(&mut ctx, |bfd, outlet| bfd.obey(now, outlet));
         }
         if !rings.inject.is_empty() {
             if is_watched {
@@ -265,8 +270,11 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             packets += run_port(port, &mut ctx, burst, next);
         }
         if now >= ctx.bfd.due_at() {
-            packets += with_outlet(&mut ctx, |bfd, outlet| bfd.tick(now, outlet));
+            of_bfd += with_outlet(&mut ctx, |bfd, outlet| bfd.tick(now, outlet));
         }
+        let accepted = usize::try_from(counters.absorbed.get() - absorbed).unwrap_or(usize::MAX);
+        self.had_traffic = packets > accepted;
+        packets += of_bfd;
         if packets > 0 {
             ctx.ports.flush(ctx.world, ctx.counters);
             ctx.punts.finish();
@@ -308,8 +316,9 @@ pub fn run<B: PacketBuf, R: WorldReader>(
     let mut empty_loops = 0;
     // Relaxed: the flag stands for itself; who sets it joins the thread afterwards.
     while !stop.load(Ordering::Relaxed) {
+        // The next packet of BFD is not worth waiting for: it comes when it is due.
         if worker.run_once(clock()) > 0 {
-            empty_loops = 0;
+            empty_loops = if worker.had_traffic { 0 } else { empty_loops };
         } else if policy == IdlePolicy::Busy || empty_loops < EMPTY_LOOPS_MAX {
             empty_loops = empty_loops.saturating_add(1);
             core::hint::spin_loop();
@@ -318,7 +327,7 @@ pub fn run<B: PacketBuf, R: WorldReader>(
             let now = clock();
             if worker.run_once(now) > 0 {
                 idle.disarm();
-                empty_loops = 0;
+                empty_loops = if worker.had_traffic { 0 } else { empty_loops };
             } else {
                 // Not woken by a packet, it sleeps again after two looks.
                 worker.sleep(now, idle);

@@ -6,7 +6,7 @@ use kumiki::base::ids::{NextHopId, PortId};
 use kumiki::base::route::PortRole;
 use kumiki::base::time::Duration;
 use kumiki::dataplane::lcore::{EMPTY_LOOPS_MAX, SLEEP_MAX};
-use kumiki::dataplane::{DropReason, IdlePolicy, IdleWait, PuntClass};
+use kumiki::dataplane::{DropReason, IdlePolicy, IdleWait, PuntClass, Ring};
 use kumiki::fib::Interface;
 use kumiki::proto::bfd::{Key, KeyKind, Order, Report, Settings, Wanted};
 use kumiki::wire::bfd::{CONTROL_PORT, ControlPacket, Diagnostic, DigestKind, State};
@@ -277,6 +277,24 @@ fn a_session_that_is_wanted_as_it_is_goes_on_untouched() {
 }
 
 #[test]
+fn many_orders_and_polls_at_once_lose_nothing() {
+    let (mut router, last) = up();
+    for multiplier in 1..=20 {
+        let mut wanted = wanted(1);
+        wanted.settings.multiplier = multiplier;
+        assert!(router.bfd.orders.push(Order::Want(wanted)).is_ok());
+    }
+    let poll = ControlPacket { is_poll: true, ..said(&last, State::Up) };
+    for _ in 0..64 {
+        router.receive(1, &frame_of(1, poll.encode().as_slice(), |_| ()));
+    }
+    router.run();
+    let sent: Vec<_> = router.sent(1).iter().map(|frame| read(1, frame)).collect();
+    assert!(sent.iter().any(|packet| packet.is_final && packet.multiplier == 20));
+    assert_eq!(reports(&router).last().unwrap().view.multiplier, 20);
+}
+
+#[test]
 fn a_router_that_leaves_says_admin_down() {
     let (mut router, _) = up();
     assert!(router.bfd.orders.push(Order::Leave).is_ok());
@@ -310,4 +328,29 @@ fn an_idle_worker_sleeps_until_the_next_packet_is_due_and_no_longer() {
     let slept = waiter.0[0];
     // §6.8.7: an interval less 0 to 25 %.
     assert!(slept >= INTERVAL * 3 / 4 && slept <= INTERVAL && INTERVAL < SLEEP_MAX, "{slept:?}");
+}
+
+/// Wants something else of the session whenever the worker sleeps, which makes it send.
+struct Meddler {
+    orders: Arc<Ring<Order>>,
+    waits: u8,
+}
+
+impl IdleWait for Meddler {
+    fn wait(&mut self, _: Duration) {
+        self.waits += 1;
+        let mut wanted = wanted(1);
+        wanted.settings.multiplier = 3 + self.waits;
+        assert!(self.orders.push(Order::Want(wanted)).is_ok());
+    }
+}
+
+#[test]
+fn packets_of_bfd_do_not_keep_a_worker_awake() {
+    let (mut router, _) = up();
+    let mut meddler = Meddler { orders: Arc::clone(&router.bfd.orders), waits: 0 };
+    let stop = AtomicBool::new(false);
+    // Empty loops once; then for each sleep a loop with a packet and two looks.
+    router.run_loop(IdlePolicy::Adaptive, EMPTY_LOOPS_MAX + 40, &stop, &mut meddler);
+    assert!(meddler.waits >= 10, "{}", meddler.waits);
 }

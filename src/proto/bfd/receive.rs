@@ -21,7 +21,8 @@ pub enum Refusal {
 }
 
 impl Session {
-    /// A packet that came for this session.
+    /// A packet that came for this session. What it wants done is there after the next
+    /// `handle_timeout`, so that a burst of packets wants no more than one.
     pub fn receive(
         &mut self,
         now: Instant,
@@ -66,9 +67,7 @@ impl Session {
         self.happen(now, Event::Received(packet.state));
         // "If the Poll (P) bit is set, send a BFD Control packet to the remote system with the
         // Poll (P) bit clear, and the Final (F) bit set".
-        if packet.is_poll {
-            self.send_final();
-        }
+        self.must_answer |= packet.is_poll;
         Ok(())
     }
 }

@@ -93,6 +93,8 @@ pub struct Session {
     pub(super) sequences: Sequences,
     /// Packets must tell at once what changed.
     must_tell: bool,
+    /// A P waits for its F; one answers all that came since the driver looked last.
+    pub(super) must_answer: bool,
     late_extensions: u64,
     shown: View,
     prng: Prng,
@@ -125,6 +127,7 @@ impl Session {
             detect_at: None,
             sequences,
             must_tell: true,
+            must_answer: false,
             late_extensions: 0,
             shown: NOTHING,
             prng,
@@ -272,6 +275,9 @@ impl Session {
     fn settle(&mut self, now: Instant) {
         self.retune();
         self.hasten(now);
+        if core::mem::take(&mut self.must_answer) {
+            self.send_final();
+        }
         if core::mem::take(&mut self.must_tell) && self.remote.min_rx_us > 0 {
             self.transmit(now);
         }
@@ -290,9 +296,7 @@ impl Session {
     }
 
     /// Answers a P. "A BFD Control packet MUST NOT have both the Poll (P) and Final (F) bits set."
-    pub(super) fn send_final(&mut self) {
-        // It must say what an accepted packet made of the state and the intervals.
-        self.retune();
+    fn send_final(&mut self) {
         self.send(ControlPacket { is_final: true, ..self.packet() });
     }
 

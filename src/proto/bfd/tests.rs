@@ -350,9 +350,14 @@ fn a_neighbour_in_demand_mode_gets_nothing_that_it_did_not_ask_for() {
     // A poll is answered all the same.
     while cable.ends[0].poll_action().is_some() {}
     let poll = ControlPacket { is_poll: true, ..packet };
-    cable.ends[0].receive(cable.now, &poll, &poll.encode()).unwrap();
+    // … one answer for a burst of them.
+    for _ in 0..64 {
+        cable.ends[0].receive(cable.now, &poll, &poll.encode()).unwrap();
+    }
+    cable.ends[0].handle_timeout(cable.now);
     let Some(Action::Send(octets)) = cable.ends[0].poll_action() else { unreachable!("no answer") };
     assert!(ControlPacket::decode(octets.as_slice()).unwrap().0.is_final);
+    assert!(cable.ends[0].poll_action().is_none());
     // A receiver that wants no packets gets none (§6.8.7).
     let zero = ControlPacket { required_min_rx_us: 0, is_demand: false, ..packet };
     cable.ends[0].receive(cable.now, &zero, &zero.encode()).unwrap();
