@@ -245,6 +245,7 @@ mod tests {
             rounds: 1,
             repeat: 2,
             router: None,
+            bfd: None,
             output: OutputArguments::default(),
         };
         let document = document(&arguments, &["kumiki", "frr"], &findings);
