@@ -29,10 +29,11 @@ pub const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long it may take to be right after the last event: neighbours may have to be found dead, own
 /// LSAs wait up to five seconds (RFC 2328 appendix B, MinLSInterval).
 pub const HEAL_LIMIT: Duration = Duration::from_secs(20);
-/// After that: the last acknowledgments and retransmissions are through.
-pub const REST: Duration = Duration::from_secs(10);
-/// How long silence is listened to.
-pub const SILENCE: Duration = Duration::from_secs(10);
+/// After that the last acknowledgments and retransmissions are through: a retransmission waits five
+/// seconds (RFC 2328 appendix C.3, RxmtInterval).
+pub const REST: Duration = Duration::from_secs(6);
+/// How long silence is listened to: longer than whatever OSPF repeats but hellos.
+pub const SILENCE: Duration = Duration::from_secs(6);
 /// Packets are sent from this long before an event …
 pub const PROBE_LEAD: Duration = Duration::from_millis(10);
 /// … until this long after the cluster is right again …
