@@ -8,6 +8,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use kumiki::cli;
 use kumiki::cli::capture::CaptureArguments;
 use kumiki::cli::config::{CheckArguments, ConfigCommand};
+use kumiki::cli::debug::DebugCommand;
+use kumiki::cli::drain::DrainArguments;
 use kumiki::cli::monitor::MonitorArguments;
 use kumiki::cli::run::RunArguments;
 use kumiki::cli::show::ShowArguments;
@@ -40,6 +42,13 @@ enum Command {
     /// Check, compare and apply configurations
     #[command(subcommand, infer_subcommands = true)]
     Config(ConfigCommand),
+    /// Ask other servers to send around this one, without loss, until undrained or restarted
+    Drain(DrainArguments),
+    /// Carry the traffic of other servers again
+    Undrain(DrainArguments),
+    /// Break things on purpose, to see what happens
+    #[command(subcommand, hide = true)]
+    Debug(DebugCommand),
     /// A whole cluster of real routers on this machine, in network namespaces
     Lab(LabCommand),
     /// A whole cluster in simulated time, with faults and judges
@@ -61,6 +70,9 @@ fn main() -> ExitCode {
         Command::Capture(arguments) => cli::capture::capture(&arguments).code(),
         Command::Trace(arguments) => cli::trace::trace(&arguments).code(),
         Command::Config(command) => cli::config::config(&command).code(),
+        Command::Drain(arguments) => cli::drain::drain(&arguments).code(),
+        Command::Undrain(arguments) => cli::drain::undrain(&arguments).code(),
+        Command::Debug(command) => cli::debug::debug(&command).code(),
         Command::Lab(command) => kumiki::lab::run(command),
         Command::Sim(arguments) => cli::sim::sim(&arguments).code(),
     };
@@ -79,6 +91,7 @@ fn run(arguments: RunArguments) -> u8 {
         log_filter: arguments.log,
         is_log_json: arguments.log_json,
         record: arguments.record,
+        has_debug_commands: arguments.debug_commands,
     };
     match daemon::run(&options) {
         Ok(()) => 0,

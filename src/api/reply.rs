@@ -38,6 +38,8 @@ pub enum ReplyBody {
         /// What only a restart could do.
         needs_restart: Vec<String>,
     },
+    /// The wish is on its way to who carries it out.
+    Done,
     /// Something happened.
     Event(Event),
     /// Packets follow.
@@ -79,6 +81,9 @@ pub enum ApiError {
     /// A capture or trace cannot begin; the sentence says why, and what to do.
     #[error("{0}")]
     Watch(String),
+    /// The router was started without what this needs; the sentence says with what.
+    #[error("{0}")]
+    Forbidden(String),
     /// The control plane did not answer in time.
     #[error("the control plane is busy; try again")]
     Busy,

@@ -39,6 +39,16 @@ pub enum RequestBody {
         #[serde(default)]
         file: Option<String>,
     },
+    /// Ask other routers to send around this one, or through it again; answered with
+    /// [`crate::api::ReplyBody::Done`] when it is on its way.
+    Drain {
+        /// Whether to be left out.
+        is_drained: bool,
+    },
+    /// Let the control plane fail, as a fault in it would, to see what then happens; refused
+    /// unless the router was started with `--debug-commands`. Answered with
+    /// [`crate::api::ReplyBody::Done`].
+    DebugPanicControl,
     /// Events from now on, one reply a line, until the client closes, if only its own direction.
     Monitor,
     /// Packets from now on, one reply a line, until a bound of the request is reached or the client
@@ -56,6 +66,8 @@ pub enum ShowQuery {
     Port,
     /// The ND cache.
     Neighbor,
+    /// OSPF in a few lines: who, how many, which database, what is unusual.
+    Ospf,
     /// OSPF neighbours.
     OspfNeighbor,
     /// OSPF interfaces.

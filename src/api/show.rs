@@ -19,6 +19,8 @@ pub enum ShowReply {
     Port(Vec<PortRow>),
     /// `show neighbor`.
     Neighbor(Vec<NeighborRow>),
+    /// `show ospf`.
+    Ospf(OspfRow),
     /// `show ospf neighbor`.
     OspfNeighbor(Vec<OspfNeighborRow>),
     /// `show ospf interface`.
@@ -118,6 +120,30 @@ pub struct NeighborRow {
     pub is_router: bool,
     /// Packets that wait for its MAC.
     pub queued_packets: u32,
+}
+
+/// OSPF in a few lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OspfRow {
+    /// Own router-id; `None` where OSPF does not run.
+    pub router_id: Option<RouterId>,
+    /// Interfaces that are up.
+    pub interface_count: u32,
+    /// Neighbours in state Full.
+    pub full_count: u32,
+    /// Neighbours of any state.
+    pub neighbor_count: u32,
+    /// LSAs of the area and of the AS; those of links are not among them.
+    pub lsa_count: u32,
+    /// Digest over their identities, sequence numbers and checksums, hexadecimal: equal on two
+    /// routers whose databases are.
+    pub digest: String,
+    /// Whether others are asked to send around this router because it starts.
+    pub is_starting: bool,
+    /// Whether they are asked so because it is drained.
+    pub is_drained: bool,
+    /// Packets from port to port of the fabric since the start.
+    pub transit_packet_count: u64,
 }
 
 /// An OSPF neighbour.

@@ -43,8 +43,6 @@ const LATER_COMMANDS: &[(&str, &str)] = &[
     ("bgp", "BGP"),
     ("overlay", "the tenant overlay"),
     ("redistribute", "redistribution"),
-    ("drain", "draining a server"),
-    ("undrain", "draining a server"),
 ];
 
 /// The same after `show`.

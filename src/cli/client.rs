@@ -86,7 +86,7 @@ impl ClientError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Unreachable { .. } | Self::Silent { .. } => Exit::Unreachable,
-            Self::Permission { .. } => Exit::Permission,
+            Self::Permission { .. } | Self::Refused(ApiError::Forbidden(_)) => Exit::Permission,
             Self::Refused(ApiError::Configuration(_)) => Exit::Configuration,
             Self::Refused(ApiError::Filter(_) | ApiError::Port(_)) => Exit::Usage,
             _ => Exit::Failed,
@@ -147,7 +147,7 @@ impl Client {
     pub fn ask(&mut self, body: RequestBody) -> Result<ReplyBody, ClientError> {
         let limit = match body {
             RequestBody::ConfigApply { .. } | RequestBody::ConfigDiff { .. } => APPLY_TIME_MAX,
-            RequestBody::Show(_) | RequestBody::Monitor | RequestBody::Watch(_) => SHOW_TIME_MAX,
+            _ => SHOW_TIME_MAX,
         };
         self.ask_within(body, limit)
     }

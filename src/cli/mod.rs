@@ -2,10 +2,10 @@
 //!
 //! Read [`arguments`] (which words exist, and the spellings of other routers that are understood),
 //! then [`show`] (one file a table), [`config`] (check, diff, apply, schema), [`monitor`], [`run`]
-//! (the arguments of the router itself), [`sim`] (a cluster that does not exist) and [`replay`] (a
-//! recorded router again), [`capture`] and [`trace`] with what they share in [`watch`], [`client`]
-//! (the socket), [`output`]. What the shell gets back is a word of the house:
-//! [`crate::base::exit`].
+//! (the arguments of the router itself), [`drain`], [`debug`], [`sim`] (a cluster that does not
+//! exist) and [`replay`] (a recorded router again), [`capture`] and [`trace`] with what they share
+//! in [`watch`], [`client`] (the socket), [`output`]. What the shell gets back is a word of the
+//! house: [`crate::base::exit`].
 //!
 //! Rendering is pure: rows in, text out. Absent on purpose: the router and the lab; `main` puts
 //! them beside the commands of this folder.
@@ -15,6 +15,8 @@ pub mod arguments;
 pub mod capture;
 pub mod client;
 pub mod config;
+pub mod debug;
+pub mod drain;
 pub mod files;
 pub mod monitor;
 pub mod output;

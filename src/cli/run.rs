@@ -46,4 +46,7 @@ pub struct RunArguments {
     /// Log JSON objects instead of lines
     #[arg(long, env = "KUMIKI_LOG_JSON")]
     pub log_json: bool,
+    /// Allow `kumiki debug`, which breaks things on purpose
+    #[arg(long, env = "KUMIKI_DEBUG_COMMANDS")]
+    pub debug_commands: bool,
 }

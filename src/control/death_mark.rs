@@ -23,6 +23,13 @@ pub(super) struct DeathMarks {
     oldest: u64,
 }
 
+impl DeathMarks {
+    /// No worker reads a world before this one.
+    pub(super) const fn oldest(&self) -> u64 {
+        self.oldest
+    }
+}
+
 impl ControlPlane {
     /// OSPF lost this neighbour: packets to it move to others at once.
     pub(super) fn mark_dead(&mut self, port: PortId, address: Ipv6Addr) {

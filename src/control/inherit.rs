@@ -31,6 +31,7 @@
 use super::input::AttachedPort;
 use super::plane::ControlPlane;
 use super::report;
+use super::stub::StubRouter;
 use crate::base::ids::{GroupId, MacAddress};
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
@@ -54,6 +55,10 @@ pub struct Testament {
     pub neighbors: BTreeSet<RouteNextHop>,
     /// When what was inherited is given up; `None` when nothing is.
     pub until: Option<Instant>,
+    /// Whether it had not yet asked to be passed through.
+    pub is_starting: bool,
+    /// Whether it was drained.
+    pub is_drained: bool,
 }
 
 impl Testament {
@@ -155,6 +160,7 @@ impl ControlPlane {
     /// Goes on where another control plane failed.
     pub(super) fn inherit(&mut self, now: Instant, legacy: Legacy) {
         let Legacy { config, ports, testament, macs, ways, routes } = legacy;
+        self.stub = StubRouter::inherited(testament.is_starting, testament.is_drained);
         self.configure(now, *config);
         for port in ports {
             self.attach(now, port);
@@ -257,6 +263,7 @@ impl ControlPlane {
         self.testament = Testament {
             neighbors: full.chain(awaited).collect(),
             until: self.inheritance.as_ref().map(|inheritance| inheritance.until),
+            ..Testament::default()
         };
     }
 }

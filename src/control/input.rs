@@ -65,6 +65,11 @@ pub enum Input {
     },
     /// A slice of inputs is over: what they changed is published as one world.
     Flush,
+    /// Ask others to send around this router, or through it again. Everything else goes on.
+    Drain {
+        /// Whether to be left out.
+        is_drained: bool,
+    },
     /// Leave in order: tell the neighbours, then stop speaking.
     Shutdown,
     /// Somebody asks; answered by [`crate::control::action::Action::Reply`] with the same number.

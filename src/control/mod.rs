@@ -5,8 +5,8 @@
 //! `port` (what a port is to each of them), `connected` (the router's own routes), `death_mark`
 //! (neighbours that OSPF lost), `bfd` (sessions with neighbours), `deliver` (what the machines want
 //! becomes actions), `frame` (octets around their messages), [`inherit`] (from a control plane that
-//! failed to the next), `report` (events in words), `query` (answers to `show`). [`recording`] is a
-//! life of it, written down.
+//! failed to the next), `report` (events in words), `stub` (when nobody shall send through this
+//! router), `query` (answers to `show`). [`recording`] is a life of it, written down.
 //!
 //! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
 //! single protocol could decide alone.
@@ -26,6 +26,7 @@ mod port;
 mod query;
 pub mod recording;
 mod report;
+mod stub;
 
 #[cfg(test)]
 mod tests;

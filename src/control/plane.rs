@@ -18,6 +18,7 @@ use super::death_mark::DeathMarks;
 use super::inherit::{Inheritance, Testament};
 use super::input::Input;
 use super::port::PortState;
+use super::stub::StubRouter;
 use crate::api::Event;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
@@ -136,6 +137,9 @@ pub trait Plane: Machine<Input = Input, Action = Action> {
     /// What its successor shall know, should it fail.
     fn testament(&self) -> Testament;
 
+    /// Neighbours that are Full: who must hear of an end.
+    fn full_count(&self) -> usize;
+
     /// Whether [`Input::Flush`] may have something to publish.
     fn is_dirty(&self) -> bool;
 
@@ -158,6 +162,7 @@ pub struct ControlPlane {
     pub(super) ospf_neighbors: BTreeMap<(PortId, Ipv6Addr), (RouterId, NeighborState)>,
     pub(super) bfd: BfdClients,
     pub(super) death_marks: DeathMarks,
+    pub(super) stub: StubRouter,
     /// Whether the neighbours were told good-bye.
     pub(super) is_leaving: bool,
     /// The last world published; shares everything with the one the workers read.
@@ -187,6 +192,7 @@ impl ControlPlane {
             ospf_neighbors: BTreeMap::new(),
             bfd: BfdClients::default(),
             death_marks: DeathMarks::default(),
+            stub: StubRouter::starting(),
             is_leaving: false,
             counters: ControlCounters::default(),
             error_budget: ErrorBudget::default(),
@@ -233,6 +239,9 @@ impl ControlPlane {
     fn finish(&mut self, now: Instant) {
         self.deliver(now);
         self.review_inheritance(now);
+        if !self.is_leaving {
+            self.review_stub(now);
+        }
     }
 
     fn take(&mut self, now: Instant, input: Input) {
@@ -255,6 +264,7 @@ impl ControlPlane {
                 self.marks_reclaimed(epoch);
             }
             Input::Flush => self.publish(),
+            Input::Drain { is_drained } => self.drain(now, is_drained),
             Input::Shutdown => {
                 self.is_leaving = true;
                 self.leave_bfd();
@@ -280,7 +290,13 @@ impl Plane for ControlPlane {
     }
 
     fn testament(&self) -> Testament {
-        self.testament.clone()
+        let (is_starting, is_drained) = (self.stub.is_starting(), self.stub.is_drained());
+        Testament { is_starting, is_drained, ..self.testament.clone() }
+    }
+
+    fn full_count(&self) -> usize {
+        let full = |(_, state): &&(_, NeighborState)| *state == NeighborState::Full;
+        self.ospf_neighbors.values().filter(full).count()
     }
 
     fn is_dirty(&self) -> bool {
@@ -302,10 +318,13 @@ impl Machine for ControlPlane {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let inheritance = self.inheritance.as_ref().filter(|_| !self.is_leaving);
+        let is_staying = !self.is_leaving;
+        let inheritance = self.inheritance.as_ref().filter(|_| is_staying);
         let inheritance = inheritance.map(Inheritance::deadline);
-        let adopted = self.bfd.next_deadline().filter(|_| !self.is_leaving);
-        let parts = [self.ospf.next_deadline(), self.nd.next_deadline(), inheritance, adopted];
+        let adopted = self.bfd.next_deadline().filter(|_| is_staying);
+        let stub = self.stub.deadline().filter(|_| is_staying);
+        let (ospf, nd) = (self.ospf.next_deadline(), self.nd.next_deadline());
+        let parts = [ospf, nd, inheritance, adopted, stub];
         parts.into_iter().flatten().min()
     }
 

@@ -16,7 +16,7 @@ use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::api::show::{
     BfdDownRow, BfdRow, ConfigRow, ErrorRow, FibRow, LsaRow, NeighborRow, NextHopRow,
-    OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, PortRow, RouteRow, ShowReply, SpfRow,
+    OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, OspfRow, PortRow, RouteRow, ShowReply, SpfRow,
     VersionRow,
 };
 use crate::base::counters::CounterInfo;
@@ -27,7 +27,7 @@ use crate::base::time::{Duration, Instant};
 use crate::config::render;
 use crate::fib::NextHopGroup;
 use crate::proto::nd::NdCounters;
-use crate::proto::ospf::{NeighborState, OspfCounters};
+use crate::proto::ospf::OspfCounters;
 use crate::rib::{RibCounters, RibRoute, Way};
 use core::net::Ipv6Addr;
 
@@ -69,6 +69,7 @@ impl ControlPlane {
             }),
             ShowQuery::Port => ShowReply::Port(self.port_rows()),
             ShowQuery::Neighbor => ShowReply::Neighbor(self.neighbor_rows()),
+            ShowQuery::Ospf => ShowReply::Ospf(self.ospf_row()),
             ShowQuery::OspfNeighbor => ShowReply::OspfNeighbor(self.ospf_neighbor_rows(now)),
             ShowQuery::OspfInterface => ShowReply::OspfInterface(self.ospf_interface_rows()),
             ShowQuery::OspfDatabase => ShowReply::OspfDatabase(self.lsa_rows(now)),
@@ -127,6 +128,23 @@ impl ControlPlane {
             queued_packets: entry.queued_packets,
         });
         rows.collect()
+    }
+
+    fn ospf_row(&self) -> OspfRow {
+        let interfaces = self.ospf.interfaces();
+        let up = interfaces.iter().filter(|i| self.ports.get(&i.port).is_some_and(|p| p.is_up));
+        OspfRow {
+            router_id: self.identity.router_id,
+            interface_count: u32::try_from(up.count()).unwrap_or(u32::MAX),
+            full_count: interfaces.iter().map(|interface| interface.full_count).sum(),
+            neighbor_count: interfaces.iter().map(|interface| interface.neighbor_count).sum(),
+            lsa_count: self.ospf.shared_lsa_count(),
+            digest: format!("{:016x}", self.ospf.area_digest()),
+            is_starting: self.stub.is_starting(),
+            is_drained: self.stub.is_drained(),
+            // Workers count it, the daemon knows them.
+            transit_packet_count: 0,
+        }
     }
 
     fn ospf_neighbor_rows(&self, now: Instant) -> Vec<OspfNeighborRow> {
@@ -410,11 +428,5 @@ impl ControlPlane {
             }
         }
         inactive
-    }
-
-    /// How many OSPF neighbours are Full.
-    pub fn full_count(&self) -> usize {
-        let full = |(_, state): &&(_, NeighborState)| *state == NeighborState::Full;
-        self.ospf_neighbors.values().filter(full).count()
     }
 }

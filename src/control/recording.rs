@@ -181,6 +181,10 @@ impl<P: Plane, S: Sink + Default> Plane for Recorded<P, S> {
         self.inner.testament()
     }
 
+    fn full_count(&self) -> usize {
+        self.inner.full_count()
+    }
+
     fn is_dirty(&self) -> bool {
         self.inner.is_dirty()
     }
@@ -278,6 +282,7 @@ mod tests {
         let testament = Testament {
             neighbors: [RouteNextHop { port: PORT, address }].into(),
             until: Some(Instant::from_millis(5)),
+            ..Testament::default()
         };
         let world = Forwarding::empty(Arc::new(Liveness::new(0)));
         let legacy = Legacy::new(Box::default(), vec![attached()], testament, &world);

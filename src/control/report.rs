@@ -3,6 +3,7 @@
 //! Owns the sentences; that there is one a change and none a packet is the care of the machines.
 
 use super::port::PortState;
+use super::stub::Missing;
 use crate::api::{Event, Severity};
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::route::RouteNextHop;
@@ -261,6 +262,44 @@ pub(super) fn inheritance_ended(
     Draft::new(now, severity, "control.inheritance", text)
         .with("routes", route_count)
         .with("missing", missing.len())
+        .0
+}
+
+/// The start is over: others may send through this router.
+pub(super) fn start_over(now: Instant, missing: &Missing, ports: &Ports) -> Event {
+    let names: Vec<String> = missing.ports.iter().map(|port| port_name(*port, ports)).collect();
+    let (severity, text) = match (names.is_empty(), missing.has_forwarding) {
+        (true, true) => (
+            Severity::Info,
+            "others may send through this router: every neighbour is Full and workers forward by \
+             what OSPF knows"
+                .to_owned(),
+        ),
+        (true, false) => (
+            Severity::Warning,
+            "others may send through this router, although its workers do not yet forward by all \
+             that OSPF knows"
+                .to_owned(),
+        ),
+        (false, _) => (
+            Severity::Warning,
+            format!(
+                "others may send through this router, although neighbours on {} are not Full",
+                names.join(", ")
+            ),
+        ),
+    };
+    Draft::new(now, severity, "control.stub_router", text).with("missing", names.len()).0
+}
+
+/// The router was drained, or is so no more.
+pub(super) fn drained(now: Instant, is_drained: bool) -> Event {
+    let text = match is_drained {
+        true => "drained: others are asked to send around this router",
+        false => "no longer drained: others may send through this router",
+    };
+    Draft::new(now, Severity::Info, "control.drain", text.to_owned())
+        .with("is_drained", is_drained)
         .0
 }
 

@@ -21,6 +21,7 @@ use crate::control::recording::Recorded;
 use crate::control::{Action, AttachedPort, ControlOptions, Input, Legacy, Plane, Testament};
 use crate::daemon::clock::{Clock, entropy};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
+use crate::daemon::ending::{Due, Ending};
 use crate::daemon::lifeline::Lifeline;
 use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{HostAddresses, ToControl, ToHost};
@@ -58,8 +59,6 @@ const RECLAIM_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::
 /// with many addresses, a peer that flaps) cannot keep this thread busy with worlds. Liveness flags
 /// and packets that waited for a neighbour do not wait for it.
 const PUBLICATION_GAP: Duration = Duration::from_millis(2);
-/// How long neighbours are given to hear the good-bye.
-const SHUTDOWN_LINGER: Duration = Duration::from_millis(100);
 /// The first wait before a failed control plane is started again, and the longest.
 const RESTART_WAIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
@@ -108,7 +107,7 @@ struct Estate<B> {
     flush_at: Instant,
     /// How long the last step with an SPF run took.
     calculation: Duration,
-    ending_at: Option<Instant>,
+    ending: Option<Ending>,
     punctuality: Punctuality,
 }
 
@@ -182,7 +181,7 @@ impl<B: PacketBuf> Estate<B> {
             use_counts: Vec::new(),
             flush_at: now,
             calculation: Duration::ZERO,
-            ending_at: None,
+            ending: None,
             punctuality: Punctuality::default(),
         }
     }
@@ -203,7 +202,7 @@ impl<B: PacketBuf> Estate<B> {
             self.reclaim(now, &mut plane);
             self.flush(now, &mut plane);
             self.resend_addresses();
-            if self.ending_at.is_some_and(|at| at <= now) {
+            if self.has_ended(now, &mut plane) {
                 return;
             }
             if !is_busy {
@@ -226,11 +225,28 @@ impl<B: PacketBuf> Estate<B> {
             plane.handle(now, question);
             self.carry_out(plane);
         }
-        if self.ending_at.is_some() {
+        if self.ending.as_ref().is_some_and(Ending::is_leaving) {
             plane.handle(now, Input::Shutdown);
             self.carry_out(plane);
         }
         self.flush_at = now;
+    }
+
+    /// Takes the next step of an end that was asked for; says whether it was the last.
+    fn has_ended<P: Plane>(&mut self, now: Instant, plane: &mut P) -> bool {
+        let transit = self.transit();
+        let has_neighbors = plane.full_count() > 0;
+        let due = self.ending.as_mut().map(|ending| ending.look(now, transit, has_neighbors));
+        if due == Some(Due::GoodBye) {
+            plane.handle(now, Input::Shutdown);
+            self.carry_out(plane);
+        }
+        due == Some(Due::End)
+    }
+
+    /// Packets that passed through so far.
+    fn transit(&self) -> u64 {
+        self.start.workers.iter().map(|worker| worker.counters.transit.get()).sum()
     }
 
     fn mourn(&mut self) {
@@ -270,7 +286,7 @@ impl<B: PacketBuf> Estate<B> {
                 answer(done);
             }
             let now = self.start.clock.now();
-            if now >= until || self.ending_at.is_some() {
+            if now >= until || self.ending.is_some() {
                 return;
             }
             if self.start.poller.wait(Some(until - now), &mut events).is_err() {
@@ -310,9 +326,12 @@ impl<B: PacketBuf> Estate<B> {
                 Input::Carrier { port, is_up }
             }
             ToControl::Query { id, query, after } => Input::Query { id, query, after },
+            ToControl::Drain { is_drained } => Input::Drain { is_drained },
+            ToControl::Fail => return None,
             ToControl::Shutdown => {
-                self.ending_at = Some(self.start.clock.now() + SHUTDOWN_LINGER);
-                Input::Shutdown
+                let (now, transit) = (self.start.clock.now(), self.transit());
+                self.ending.get_or_insert(Ending::begin(now, transit));
+                Input::Drain { is_drained: true }
             }
         };
         Some(Noted { input, done: waiting })
@@ -322,6 +341,7 @@ impl<B: PacketBuf> Estate<B> {
         let until = self.start.clock.now() + SLICE_TIME_MAX;
         for _ in 0..MESSAGES_PER_SLICE {
             let Some(message) = self.start.mailbox.take() else { return false };
+            assert!(!matches!(message, ToControl::Fail), "asked to fail, to see what then happens");
             let Some(Noted { input, done }) = self.note(message) else { continue };
             plane.handle(self.start.clock.now(), input);
             self.carry_out(plane);
@@ -567,7 +587,7 @@ impl<B: PacketBuf> Estate<B> {
             timers,
             plane.is_dirty().then_some(self.flush_at),
             pending.then_some(self.reclaim_at),
-            self.ending_at,
+            self.ending.as_ref().map(|ending| ending.next_look(now)),
             self.unsent_addresses.is_some().then_some(now + RECLAIM_WAIT.0),
             Some(self.use_reported_at + USE_REPORT_INTERVAL),
         ];

@@ -72,6 +72,8 @@ pub struct HostStart<B> {
     pub admission: Admission<B>,
     /// Held until it is told to end.
     pub lifeline: Lifeline,
+    /// Whether clients may break things on purpose.
+    pub has_debug_commands: bool,
 }
 
 struct Waiting {
@@ -344,6 +346,16 @@ impl<B: PacketBuf> Host<B> {
                     self.start.server.make_monitor(client, &self.start.poller);
                 }
                 RequestBody::Watch(request) => self.begin_watch(client, &request),
+                RequestBody::Drain { is_drained } => {
+                    self.order(client, ToControl::Drain { is_drained });
+                }
+                RequestBody::DebugPanicControl if self.start.has_debug_commands => {
+                    self.order(client, ToControl::Fail);
+                }
+                RequestBody::DebugPanicControl => {
+                    let text = "the router was started without --debug-commands".to_owned();
+                    self.reply(client, ReplyBody::Error(ApiError::Forbidden(text)));
+                }
                 RequestBody::ConfigApply { text, file } => {
                     self.demand(client, Job::Apply { client, text, file });
                 }
@@ -378,6 +390,15 @@ impl<B: PacketBuf> Host<B> {
         if self.start.jobs.try_send(job).is_err() {
             self.reply(client, ReplyBody::Error(ApiError::Busy));
         }
+    }
+
+    /// Hands a wish of a client to the control thread.
+    fn order(&mut self, client: u64, message: ToControl) {
+        let body = match self.start.control.send(message) {
+            Ok(()) => ReplyBody::Done,
+            Err(_) => ReplyBody::Error(ApiError::Busy),
+        };
+        self.reply(client, body);
     }
 
     fn reply(&mut self, client: u64, body: ReplyBody) {

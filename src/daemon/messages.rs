@@ -51,7 +51,14 @@ pub enum ToControl {
         /// Of a long answer only the page behind this prefix.
         after: Option<Ipv6Prefix>,
     },
-    /// Say good-bye to the neighbours and end.
+    /// Ask others to send around this router, or through it again.
+    Drain {
+        /// Whether to be left out.
+        is_drained: bool,
+    },
+    /// Fail as a fault of the control plane would.
+    Fail,
+    /// Drain, say good-bye to the neighbours and end.
     Shutdown,
 }
 

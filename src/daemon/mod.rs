@@ -1,8 +1,8 @@
 //! Everything impure: threads, sockets, the clock, signals, devices.
 //!
 //! Read [`run`] below and [`router`] (the threads and their order), then the threads: [`worker`]
-//! (the packet path), [`control`] (drives the control plane, with [`punctuality`]), [`host`]
-//! (everything with a descriptor), and the main thread in [`apply`] (configurations) over
+//! (the packet path), [`control`] (drives the control plane, with [`punctuality`] and [`ending`]),
+//! [`host`] (everything with a descriptor), and the main thread in [`apply`] (configurations) over
 //! [`port_table`] and [`lost`]. What they say to each other is [`messages`] through [`mailbox`].
 //!
 //! The host thread's parts: [`socket`], [`lines`] and [`api_server`], [`tun_bridge`], [`carrier`],
@@ -35,6 +35,7 @@ pub mod cpus;
 pub mod devices;
 #[cfg(dpdk)]
 pub mod dpdk;
+pub mod ending;
 pub mod error;
 pub mod files;
 pub mod host;
@@ -113,6 +114,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         cycles: crate::dpdk::eal::cycles,
         dpdk: version,
         recording,
+        has_debug_commands: options.has_debug_commands,
     })
 }
 

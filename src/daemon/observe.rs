@@ -141,6 +141,7 @@ impl Observer {
                 row.uptime_ms = u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX);
                 row.pid = std::process::id();
             }
+            ShowReply::Ospf(row) => row.transit_packet_count = self.sum().transit,
             ShowReply::Port(rows) => rows.iter_mut().for_each(|row| self.fill_port(row)),
             ShowReply::Bfd(rows) => self.fill_bfd(rows),
             ShowReply::Errors(rows) => {

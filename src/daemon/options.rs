@@ -18,4 +18,6 @@ pub struct RunOptions {
     pub is_log_json: bool,
     /// The file that everything is written to that happens to the control plane.
     pub record: Option<PathBuf>,
+    /// Whether clients may break things on purpose.
+    pub has_debug_commands: bool,
 }

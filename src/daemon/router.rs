@@ -40,8 +40,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long the control thread is given to say good-bye before the router ends without it.
-const GOODBYE_TIME_MAX: Duration = Duration::from_millis(800);
+/// How long the control thread is given to end in order (`ending`) before the router ends without
+/// it.
+const GOODBYE_TIME_MAX: Duration = Duration::from_millis(2800);
 
 /// What a router starts with: everything that can be wrong has been found.
 pub struct RouterParts<B> {
@@ -75,6 +76,8 @@ pub struct RouterParts<B> {
     pub dpdk: String,
     /// The recording, where one is wanted.
     pub recording: Option<(Recorder, Writer)>,
+    /// Whether clients may break things on purpose.
+    pub has_debug_commands: bool,
 }
 
 /// The threads, and the ways to them.
@@ -104,6 +107,7 @@ pub fn run<B: PacketBuf + 'static>(parts: RouterParts<B>) -> Result<(), RunError
         admission: parts.admission,
         cycles: parts.cycles,
         recording: parts.recording,
+        has_debug_commands: parts.has_debug_commands,
     };
     let table = PortTable::new(opener, links.clone(), Arc::clone(&observer));
     let running = start(rest, &links, observer)?;
@@ -132,6 +136,7 @@ struct Rest<B> {
     admission: Admission<B>,
     cycles: fn() -> u64,
     recording: Option<(Recorder, Writer)>,
+    has_debug_commands: bool,
 }
 
 fn links<B>(cpus: &CpuPlan) -> io::Result<Vec<WorkerLinks<B>>> {
@@ -191,6 +196,7 @@ fn start<B: PacketBuf + 'static>(
         observer,
         counters: Arc::clone(&rest.counters),
         admission: rest.admission,
+        has_debug_commands: rest.has_debug_commands,
     };
     let listeners = Listeners::new(to_control, to_host, rest.counters, rest.clock);
     let writer = writer.map(|writer| spawn("record", move || recorder::run(writer))).transpose()?;

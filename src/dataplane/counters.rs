@@ -115,6 +115,8 @@ pub struct LcoreCounters {
     pub handed_over: Cell,
     /// Packets got from other workers.
     pub taken_over: Cell,
+    /// Packets that came in by one port of the fabric and left by one.
+    pub transit: Cell,
 }
 
 impl LcoreCounters {
@@ -142,6 +144,7 @@ impl LcoreCounters {
             absorbed: Cell::default(),
             handed_over: Cell::default(),
             taken_over: Cell::default(),
+            transit: Cell::default(),
         }
     }
 
@@ -256,6 +259,7 @@ impl LcoreCounters {
             absorbed: self.absorbed.get(),
             handed_over: self.handed_over.get(),
             taken_over: self.taken_over.get(),
+            transit: self.transit.get(),
         }
     }
 }
@@ -344,6 +348,8 @@ pub struct LcoreSnapshot {
     pub handed_over: u64,
     /// Packets got from other workers.
     pub taken_over: u64,
+    /// Packets from port to port of the fabric.
+    pub transit: u64,
 }
 
 impl LcoreSnapshot {
@@ -434,6 +440,7 @@ impl LcoreSnapshot {
         self.absorbed += other.absorbed;
         self.handed_over += other.handed_over;
         self.taken_over += other.taken_over;
+        self.transit += other.transit;
     }
 }
 

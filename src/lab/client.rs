@@ -32,10 +32,25 @@ pub enum ClientError {
 
 /// The state asked for.
 pub fn show(socket: &Path, query: ShowQuery) -> Result<ShowReply, ClientError> {
+    match ask(socket, RequestBody::Show(query))? {
+        ReplyBody::Show(reply) => Ok(*reply),
+        _ => Err(ClientError::Unexpected),
+    }
+}
+
+/// Lets the control plane fail.
+pub fn fail_control(socket: &Path) -> Result<(), ClientError> {
+    match ask(socket, RequestBody::DebugPanicControl)? {
+        ReplyBody::Done => Ok(()),
+        _ => Err(ClientError::Unexpected),
+    }
+}
+
+fn ask(socket: &Path, body: RequestBody) -> Result<ReplyBody, ClientError> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(ANSWER_WAIT))?;
     stream.set_write_timeout(Some(ANSWER_WAIT))?;
-    let request = Request { version: API_VERSION, body: RequestBody::Show(query) };
+    let request = Request { version: API_VERSION, body };
     let mut line = serde_json::to_string(&request)?;
     line.push('\n');
     stream.write_all(line.as_bytes())?;
@@ -45,8 +60,7 @@ pub fn show(socket: &Path, query: ShowQuery) -> Result<ShowReply, ClientError> {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
     }
     match serde_json::from_str::<Reply>(&answer)?.body {
-        ReplyBody::Show(reply) => Ok(*reply),
         ReplyBody::Error(error) => Err(error.into()),
-        _ => Err(ClientError::Unexpected),
+        body => Ok(body),
     }
 }

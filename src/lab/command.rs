@@ -107,7 +107,8 @@ enum LabAction {
     Test {
         #[command(flatten)]
         shape: Shape,
-        /// cut:s01-s02, silent:s01-s02 or kill:s03; several at once joined with `+`. Repeatable.
+        /// cut:s01-s02, silent:s01-s02, kill:s03, stop:s03 (in order) or panic:s03 (its control
+        /// plane fails); several at once joined with `+`. Repeatable.
         #[arg(long = "fault")]
         faults: Vec<String>,
         /// Break and mend everything this often; medians, nine tenths and the worst are reported.

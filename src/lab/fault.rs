@@ -1,5 +1,5 @@
-//! What can be broken: cables, with and without loss of carrier, and routers; several at once with
-//! `+`.
+//! What can be broken: cables, with and without loss of carrier, routers and control planes;
+//! several at once with `+`.
 //!
 //! Owns the words of `--fault` and what follows from a fault by the topology alone: who can still
 //! reach whom, and which streams cross what fails.
@@ -19,12 +19,18 @@ const FLOWS_PER_KILL_MAX: usize = 4;
 /// Why a fault cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
-    /// Not one of the three forms.
-    #[error("`{0}` is no fault; write cut:s01-s02, silent:s01-s02 or kill:s03, several with `+`")]
+    /// Not one of the forms.
+    #[error(
+        "`{0}` is no fault; write cut:s01-s02, silent:s01-s02, kill:s03, stop:s03 or panic:s03, \
+             several with `+`"
+    )]
     Syntax(String),
     /// No such server.
     #[error("there is no server {0}; they are s01 to {last}", last = server_name(*.1 - 1))]
     Server(String, usize),
+    /// Another router than Kumiki does not fail on demand.
+    #[error("{0} is no Kumiki router; only the control plane of one can be made to fail")]
+    Foreign(String),
     /// No such cable.
     #[error("{0} and {1} have no cable")]
     Cable(String, String),
@@ -37,6 +43,10 @@ pub enum FaultPart {
     Cable(usize, CableStatus),
     /// The router of a server is killed.
     Kill(usize),
+    /// The router of a server is asked to end in order.
+    Stop(usize),
+    /// The control plane of a server's router, which must be Kumiki, fails.
+    Panic(usize),
 }
 
 /// Everything that fails at once.
@@ -58,33 +68,33 @@ impl Fault {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// Servers whose router is killed.
-    pub fn killed(&self) -> BTreeSet<usize> {
-        let killed = self.parts.iter().filter_map(|part| match part {
-            FaultPart::Kill(server) => Some(*server),
-            FaultPart::Cable(..) => None,
+    /// Servers without a router until it is mended.
+    pub fn ended(&self) -> BTreeSet<usize> {
+        let ended = self.parts.iter().filter_map(|part| match part {
+            FaultPart::Kill(server) | FaultPart::Stop(server) => Some(*server),
+            FaultPart::Cable(..) | FaultPart::Panic(_) => None,
         });
-        killed.collect()
+        ended.collect()
     }
 
     /// Pairs of hosts that can reach each other with what is left.
     pub fn reachable_pairs(&self, topology: &Topology) -> Vec<HostPair> {
-        let killed = self.killed();
+        let ended = self.ended();
         let failed: BTreeSet<_> = self
             .parts
             .iter()
             .filter_map(|part| match part {
                 FaultPart::Cable(cable, _) => topology.cables().get(*cable).copied(),
-                FaultPart::Kill(_) => None,
+                _ => None,
             })
             .collect();
         let is_usable = |cable: (usize, usize)| {
-            !failed.contains(&cable) && !killed.contains(&cable.0) && !killed.contains(&cable.1)
+            !failed.contains(&cable) && !ended.contains(&cable.0) && !ended.contains(&cable.1)
         };
         let count = topology.server_count();
         let hops: Vec<_> = (0..count).map(|start| topology.distances(start, is_usable)).collect();
         pairs_of(count, |from, to| {
-            !killed.contains(&from) && !killed.contains(&to) && hops[from][to].is_some()
+            !ended.contains(&from) && !ended.contains(&to) && hops[from][to].is_some()
         })
     }
 
@@ -98,7 +108,9 @@ impl Fault {
                     let (a, b) = topology.cables()[cable];
                     vec![(a, b), (b, a)]
                 }
-                FaultPart::Kill(server) => streams_through(server, topology, &reachable),
+                FaultPart::Kill(server) | FaultPart::Stop(server) | FaultPart::Panic(server) => {
+                    streams_through(server, topology, &reachable)
+                }
             };
             wanted.retain(|pair| reachable.contains(pair));
             wanted
@@ -165,6 +177,8 @@ fn parse_part(text: &str, topology: &Topology) -> Result<FaultPart, FaultError> 
         "cut" => Ok(FaultPart::Cable(parse_cable(target, topology)?, CableStatus::Cut)),
         "silent" => Ok(FaultPart::Cable(parse_cable(target, topology)?, CableStatus::Silent)),
         "kill" => Ok(FaultPart::Kill(parse_server(target, topology.server_count())?)),
+        "stop" => Ok(FaultPart::Stop(parse_server(target, topology.server_count())?)),
+        "panic" => Ok(FaultPart::Panic(parse_server(target, topology.server_count())?)),
         _ => Err(syntax()),
     }
 }
@@ -240,6 +254,17 @@ mod tests {
         assert_eq!(streams.len(), 4);
         assert!(streams.iter().all(|(a, b)| circulant.neighbors(4).any(|n| n == *a)
             && circulant.neighbors(4).any(|n| n == *b)));
+    }
+
+    #[test]
+    fn a_control_plane_that_fails_takes_no_router_away() {
+        let ring = topology("ring", 6);
+        let panic = Fault::parse("panic:s03", &ring).unwrap();
+        assert_eq!(panic.probes(&ring).streams, [(1, 3), (3, 1)]);
+        assert_eq!(panic.reachable_pairs(&ring).len(), 30);
+        let stop = Fault::parse("stop:s03", &ring).unwrap();
+        assert_eq!(stop.probes(&ring).streams, [(1, 3), (3, 1)]);
+        assert_eq!(stop.reachable_pairs(&ring).len(), 20);
     }
 
     #[test]

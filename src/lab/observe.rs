@@ -118,6 +118,14 @@ impl Lab {
         })
     }
 
+    /// Lets the control plane of a Kumiki router fail.
+    pub fn fail_control(&self, server: usize) -> Result<(), LabError> {
+        client::fail_control(&self.directory.socket(server)).map_err(|error| LabError::Answer {
+            server: server_name(server),
+            reason: error.to_string(),
+        })
+    }
+
     fn unexpected(&self, server: usize) -> LabError {
         let reason = client::ClientError::Unexpected.to_string();
         LabError::Answer { server: server_name(server), reason }

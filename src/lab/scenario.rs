@@ -266,6 +266,8 @@ pub fn apply(lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
     fault.parts.iter().try_for_each(|part| match *part {
         FaultPart::Cable(cable, status) => lab.set_cable(cable, status),
         FaultPart::Kill(server) => lab.kill(server),
+        FaultPart::Stop(server) => lab.stop(server),
+        FaultPart::Panic(server) => lab.fail_control(server),
     })
 }
 
@@ -273,7 +275,8 @@ pub fn apply(lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
 pub fn restore(session: &Session, lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
     fault.parts.iter().try_for_each(|part| match *part {
         FaultPart::Cable(cable, _) => lab.set_cable(cable, CableStatus::Connected),
-        FaultPart::Kill(server) => lab.start(session, server),
+        FaultPart::Kill(server) | FaultPart::Stop(server) => lab.start(session, server),
+        FaultPart::Panic(_) => Ok(()),
     })
 }
 
@@ -293,8 +296,8 @@ pub fn run_fault(
         let broken_ns = probe.now_ns();
         apply(lab, fault)?;
         let reachable = fault.reachable_pairs(topology);
-        let killed = fault.killed();
-        let recovery = wait_recovered(session, lab, &mut pinger, &probe, (&reachable, &killed));
+        let ended = fault.ended();
+        let recovery = wait_recovered(session, lab, &mut pinger, &probe, (&reachable, &ended));
         let is_recovered = is_in_time(session, recovery)?;
         session.sleep(SETTLE)?;
         on_recovery(lab);

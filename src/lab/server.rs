@@ -160,6 +160,8 @@ impl Lab {
         command.args(&program.arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
         // DPDK keeps its run-time files there instead of in the system's directory.
         command.env("RUNTIME_DIRECTORY", self.directory.path());
+        // Scenarios break what only a router itself can break.
+        command.env("KUMIKI_DEBUG_COMMANDS", "true");
         self.server(server).start_inside(&mut command);
         if !program.mounted_over.is_empty() {
             mount_over(&mut command, &program.mounted_over)

@@ -7,11 +7,13 @@ use crate::lab::actions::check_breakable;
 use crate::lab::cleanup;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::fault::{Fault, FaultPart};
+use crate::lab::fault::{Fault, FaultError, FaultPart};
 use crate::lab::report::{TEST_SCHEMA, TestReport, fault_table};
 use crate::lab::scenario::{self, LabOptions};
 use crate::lab::session::{Narration, Session, say};
+use crate::lab::state::ServerKind;
 use crate::lab::summary::{summarise, summary_table};
+use crate::planner::server_name;
 use std::time::Instant;
 
 /// Starts a lab that stays.
@@ -40,6 +42,14 @@ pub fn parse_faults(options: &LabOptions, faults: &[String]) -> Result<Vec<Fault
     let topology = &options.topology;
     let faults =
         faults.iter().map(|fault| Fault::parse(fault, topology)).collect::<Result<Vec<_>, _>>()?;
+    let is_kumiki = |server| matches!(options.peers.get(server), None | Some(ServerKind::Kumiki));
+    for part in faults.iter().flat_map(|fault| &fault.parts) {
+        if let FaultPart::Panic(server) = part
+            && !is_kumiki(server)
+        {
+            return Err(FaultError::Foreign(server_name(*server)).into());
+        }
+    }
     let breaks_cables =
         |fault: &Fault| fault.parts.iter().any(|part| matches!(part, FaultPart::Cable(..)));
     if faults.iter().any(breaks_cables) {

@@ -481,6 +481,10 @@ mod tests {
             self.inner.testament()
         }
 
+        fn full_count(&self) -> usize {
+            self.inner.full_count()
+        }
+
         fn is_dirty(&self) -> bool {
             self.inner.is_dirty()
         }

@@ -194,6 +194,8 @@ fn cause(input: &Input) -> String {
         Input::NeighborUsed { port, address } => format!("{address} used on port {}", port.0),
         Input::Reclaimed { epoch } => format!("epoch {epoch} reclaimed"),
         Input::Flush => "a flush".to_owned(),
+        Input::Drain { is_drained: true } => "a drain".to_owned(),
+        Input::Drain { is_drained: false } => "the end of a drain".to_owned(),
         Input::Shutdown => "the shutdown".to_owned(),
         Input::Query { id, .. } => format!("question {id}"),
     }

@@ -30,7 +30,9 @@ use std::rc::Rc;
 pub const CARRIER_DELAY_MAX: Duration = Duration::from_millis(5);
 /// How often a node keeps house, as the daemon does.
 pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(1000);
-/// How long a stopped router still runs, as the daemon's does.
+/// How long a router that is to stop asks others to send around it, as the daemon's does at most.
+pub const STOP_DRAIN: Duration = Duration::from_millis(500);
+/// How long it runs after its good-bye, as the daemon's does.
 pub const STOP_LINGER: Duration = Duration::from_millis(100);
 /// Wake-ups of one router at one instant. More is a deadline that never moves.
 pub const WAKES_AT_ONCE_MAX: u32 = 1000;
@@ -50,6 +52,8 @@ enum Event {
     Carrier { end: End },
     /// A router, in this life of its, keeps house.
     KeepHouse { router: usize, life: u32 },
+    /// A router that was stopped, in this life of its, says good-bye.
+    Leave { router: usize, life: u32 },
     /// A router that was stopped, in this life of its, ends.
     End { router: usize, life: u32 },
     /// Something goes wrong.
@@ -373,6 +377,12 @@ impl<C: Control> World<C> {
         self.run_until(self.now + span);
     }
 
+    /// Lets an administrator or a driver do something to a router.
+    pub fn input(&mut self, router: usize, input: Input) {
+        let now = self.now;
+        self.with_node(router, |node| node.input(now, input));
+    }
+
     /// Lets the kernel of a router's host send an IPv6 packet.
     pub fn send_from_host(&mut self, router: usize, packet: &[u8]) {
         let now = self.now;
@@ -404,6 +414,13 @@ impl<C: Control> World<C> {
                     self.push(now + HOUSEKEEPING_INTERVAL, Event::KeepHouse { router, life });
                     self.with_node(router, |node| node.keep_house(now));
                     self.forget_host_packets(router);
+                }
+            }
+            Event::Leave { router, life } => {
+                let now = self.now;
+                if self.slots[router].life == life {
+                    self.with_node(router, |node| node.input(now, Input::Shutdown));
+                    self.push(now + STOP_LINGER, Event::End { router, life });
                 }
             }
             Event::End { router, life } => {
@@ -455,15 +472,16 @@ impl<C: Control> World<C> {
         (config, attached)
     }
 
-    /// What the daemon does on a signal: the good-bye, time to hear it, the end.
+    /// What the daemon does on a signal: time to be left out of paths, the good-bye, time to hear
+    /// it, the end.
     fn stop(&mut self, router: usize) {
         let (now, slot) = (self.now, &mut self.slots[router]);
         if slot.node.is_none() || core::mem::replace(&mut slot.is_stopping, true) {
             return;
         }
         let life = slot.life;
-        self.with_node(router, |node| node.input(now, Input::Shutdown));
-        self.push(now + STOP_LINGER, Event::End { router, life });
+        self.with_node(router, |node| node.input(now, Input::Drain { is_drained: true }));
+        self.push(now + STOP_DRAIN, Event::Leave { router, life });
     }
 
     fn attach(&mut self, router: usize, ports: impl Iterator<Item = AttachedPort>) {

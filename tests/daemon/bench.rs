@@ -190,6 +190,7 @@ impl Bench {
             cycles: || 0,
             dpdk: "none".to_owned(),
             recording,
+            has_debug_commands: false,
         };
         let socket = self.socket();
         let outcome = std::thread::scope(|scope| {

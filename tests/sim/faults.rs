@@ -170,7 +170,7 @@ fn a_router_that_restarts_at_once_is_not_mistaken_for_its_old_self() {
 }
 
 /// A packet without an answer for the host of another router; `number` makes it a flow of its own.
-fn datagram(source: Ipv6Addr, destination: Ipv6Addr, number: u16) -> Vec<u8> {
+pub fn datagram(source: Ipv6Addr, destination: Ipv6Addr, number: u16) -> Vec<u8> {
     let header = UdpHeader { source_port: 1000 + number, destination_port: 9 };
     let payload = header.encode(source, destination, &number.to_be_bytes());
     let header = Ipv6Header {

@@ -8,5 +8,6 @@ mod bfd;
 mod chaos;
 mod faults;
 mod replay;
+mod restart;
 mod run;
 mod start;

@@ -113,6 +113,7 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::Version(row) => version::table(row, look),
         ShowReply::Port(rows) => port::table(rows, look),
         ShowReply::Neighbor(rows) => neighbor::table(rows, look),
+        ShowReply::Ospf(row) => ospf::summary(row, look),
         ShowReply::OspfNeighbor(rows) => ospf::neighbor_table(rows, look),
         ShowReply::OspfInterface(rows) => ospf::interface_table(rows, look),
         ShowReply::OspfDatabase(rows) => ospf::database_table(rows, look),

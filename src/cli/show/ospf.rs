@@ -2,7 +2,7 @@
 //!
 //! Owns one function a table. What hinders an adjacency stands under its row, as a sentence.
 
-use crate::api::show::{LsaRow, OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, SpfRow};
+use crate::api::show::{LsaRow, OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, OspfRow, SpfRow};
 use crate::cli::show::look::{Look, Mood, Table, age, cell, optional, state};
 use crate::cli::show::route::ways;
 use core::fmt::Write;
@@ -13,6 +13,30 @@ fn neighbor_mood(word: &str) -> Mood {
         "down" => Mood::Bad,
         _ => Mood::Changing,
     }
+}
+
+/// `show ospf`.
+pub fn summary(row: &OspfRow, look: Look) -> String {
+    let mut table = Table::new(look, &["OSPF", ""]);
+    let Some(router_id) = row.router_id else {
+        return table.finish("OSPF does not run: the configuration gives no router-id.");
+    };
+    let neighbors = format!("{} Full of {}", row.full_count, row.neighbor_count);
+    let is_complete = row.full_count == row.neighbor_count;
+    let database = format!("{} LSAs, digest {}", row.lsa_count, row.digest);
+    let (transit, mood) = match (row.is_drained, row.is_starting) {
+        (true, _) => ("drained: others are asked to send around this router", Mood::Changing),
+        (_, true) => ("starting: others are asked to send around this router", Mood::Changing),
+        _ => ("yes", Mood::Good),
+    };
+    table.row(vec![cell("router-id"), cell(router_id)]);
+    table.row(vec![cell("interfaces up"), cell(row.interface_count)]);
+    let neighbor_mood = if is_complete { Mood::Good } else { Mood::Changing };
+    table.row(vec![cell("neighbors"), state(&neighbors, neighbor_mood)]);
+    table.row(vec![cell("database"), cell(database)]);
+    table.row(vec![cell("transit"), state(transit, mood)]);
+    table.row(vec![cell("transit packets"), cell(row.transit_packet_count)]);
+    table.finish("")
 }
 
 /// `show ospf neighbor`.

@@ -101,12 +101,12 @@ pub enum ShowWords {
     /// Neighbours of the links: address, MAC, state
     #[command(aliases = ["neighbors", "neighbour", "neighbours", "nd"])]
     Neighbor,
-    /// OSPFv3: neighbours, interfaces, database, routes, SPF
+    /// OSPFv3: neighbours, interfaces, database, routes, SPF; without a word, all in a few lines
     #[command(aliases = ["ospfv3", "ospf6"])]
     Ospf {
         /// What of OSPF.
         #[command(subcommand)]
-        words: OspfWords,
+        words: Option<OspfWords>,
     },
     /// BFD sessions with neighbours on fabric ports
     Bfd {
@@ -194,7 +194,7 @@ pub enum Ipv6Words {
     Ospf6 {
         /// What of OSPF.
         #[command(subcommand)]
-        words: OspfWords,
+        words: Option<OspfWords>,
     },
     /// Neighbours of the links
     #[command(aliases = ["neighbors", "neighbour", "neighbours"])]
@@ -215,6 +215,10 @@ pub enum Question {
     Ask(ShowQuery),
     /// Nothing this version can answer; the name of what is missing.
     Later(&'static str),
+}
+
+fn ospf_query(words: Option<&OspfWords>) -> ShowQuery {
+    words.map_or(ShowQuery::Ospf, OspfWords::query)
 }
 
 impl OspfWords {
@@ -243,7 +247,7 @@ impl ShowWords {
         Question::Ask(match self {
             Self::Port(_) => ShowQuery::Port,
             Self::Neighbor => ShowQuery::Neighbor,
-            Self::Ospf { words } => words.query(),
+            Self::Ospf { words } => ospf_query(words.as_ref()),
             Self::Bfd { .. } => ShowQuery::Bfd,
             Self::Route(words) => ShowQuery::Route(words.filter()),
             Self::Fib(words) => ShowQuery::Fib(words.filter()),
@@ -255,7 +259,7 @@ impl ShowWords {
             Self::Ipv6 { words } => match words {
                 Ipv6Words::Route(words) => ShowQuery::Route(words.filter()),
                 Ipv6Words::Fib(words) => ShowQuery::Fib(words.filter()),
-                Ipv6Words::Ospf6 { words } => words.query(),
+                Ipv6Words::Ospf6 { words } => ospf_query(words.as_ref()),
                 Ipv6Words::Neighbor => ShowQuery::Neighbor,
                 Ipv6Words::Interface(_) => ShowQuery::Port,
                 Ipv6Words::Bgp(_) => return Question::Later("BGP"),
@@ -270,14 +274,16 @@ impl ShowWords {
     pub fn narrow(&self) -> Narrow {
         match self {
             Self::Port(words) => words.narrow(),
-            Self::Ospf { words } => words.narrow(),
+            Self::Ospf { words: Some(words) } => words.narrow(),
             Self::Bfd { words: Some(BfdWords::Peers(words)) } => words.narrow(),
             Self::Route(words) | Self::Fib(words) => words.narrow(),
             Self::Ipv6 { words } => match words {
                 Ipv6Words::Route(words) | Ipv6Words::Fib(words) => words.narrow(),
-                Ipv6Words::Ospf6 { words } => words.narrow(),
+                Ipv6Words::Ospf6 { words: Some(words) } => words.narrow(),
                 Ipv6Words::Interface(words) => words.narrow(),
-                Ipv6Words::Neighbor | Ipv6Words::Bgp(_) => Narrow::default(),
+                Ipv6Words::Neighbor | Ipv6Words::Ospf6 { .. } | Ipv6Words::Bgp(_) => {
+                    Narrow::default()
+                }
             },
             _ => Narrow::default(),
         }
@@ -312,6 +318,7 @@ mod tests {
             ("ospfv3 neighbor", "ospf neighbor"),
             ("ipv6 ospf6 database", "ospf database"),
             ("ipv6 ospf6 spf", "ospf spf"),
+            ("ipv6 ospf6", "ospf"),
             ("ospf lsadb", "ospf database"),
             ("interface", "port"),
             ("bfd peers", "bfd"),

@@ -50,7 +50,7 @@ fn old_world() -> Forwarding {
 }
 
 fn testament(until: Option<Instant>) -> Testament {
-    Testament { neighbors: [way(1), way(2)].into(), until }
+    Testament { neighbors: [way(1), way(2)].into(), until, ..Testament::default() }
 }
 
 fn legacy(more: &str, testament: Testament, world: &Forwarding) -> Input {

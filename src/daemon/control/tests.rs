@@ -54,9 +54,13 @@ impl Plane for Mortal {
         let address = neighbor(PORTS[0]).link_local();
         let neighbors = [RouteNextHop { port: PORTS[0], address }].into();
         match self {
-            Self::First { .. } => Testament { neighbors, until: None },
+            Self::First { .. } => Testament { neighbors, ..Testament::default() },
             Self::Next(plane) => plane.testament(),
         }
+    }
+
+    fn full_count(&self) -> usize {
+        0
     }
 
     fn is_dirty(&self) -> bool {

@@ -9,7 +9,8 @@
 //! *Standards*: RFC 8200 §3 (hop limit), §5 (MTU); RFC 4443 §3.2, §3.3; RFC 4007 §9 (scope of the
 //! source).
 
-use crate::base::ids::NextHopId;
+use crate::base::ids::{NextHopId, PortId};
+use crate::base::route::PortRole;
 use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Complaint, Ctx, Next, NodeId};
@@ -25,11 +26,12 @@ use crate::wire::ipv6::{Ipv6Fields, is_link_local};
 
 /// Prepares a burst for its ports; see the file.
 pub fn ipv6_rewrite<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
-    let mut used = Used { counters: ctx.counters, next_hop: NEXT_HOP_ABSENT, packets: 0 };
+    let way = Way { from: None, next_hop: NEXT_HOP_ABSENT };
+    let mut used = Used { counters: ctx.counters, world: ctx.world, way, packets: 0 };
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
         match rewrite(packet, ctx.world) {
-            Ok(next_hop) => used.add(next_hop),
+            Ok(way) => used.add(way),
             Err(refusal) => refuse(slot, refusal, next),
         }
     });
@@ -54,9 +56,10 @@ pub(super) fn refuse<B: PacketBuf>(slot: &mut Option<B>, refusal: Refusal, next:
 }
 
 #[inline]
-fn rewrite<B: PacketBuf>(packet: &mut B, world: &Forwarding) -> Result<NextHopId, Refusal> {
+fn rewrite<B: PacketBuf>(packet: &mut B, world: &Forwarding) -> Result<Way, Refusal> {
     let length = packet.len();
     let meta = packet.meta_mut();
+    let from = (!meta.has(PacketMeta::INJECTED)).then_some(meta.in_port);
     let (flags, id) = (meta.flags, meta.next_hop);
     let adjacency = match world.next_hop(id) {
         Some(next_hop) if id != NEXT_HOP_ABSENT => {
@@ -82,7 +85,7 @@ fn rewrite<B: PacketBuf>(packet: &mut B, world: &Forwarding) -> Result<NextHopId
     if let Some(ethernet) = packet.data_mut().first_chunk_mut() {
         *ethernet = adjacency.rewrite;
     }
-    Ok(id)
+    Ok(Way { from, next_hop: id })
 }
 
 /// The hop limit that the packet leaves with, where it may be forwarded at all.
@@ -122,28 +125,44 @@ pub(super) fn check_way_out(length: u32, mtu: u16, is_up: bool) -> Result<(), Re
     Ok(())
 }
 
+/// Where a packet came in, unless this router made it, and where it goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Way {
+    from: Option<PortId>,
+    next_hop: NextHopId,
+}
+
 /// Counts the packets of each next hop, a run of equal ones at once.
 struct Used<'a> {
     counters: &'a LcoreCounters,
-    next_hop: NextHopId,
+    world: &'a Forwarding,
+    way: Way,
     packets: u64,
 }
 
 impl Used<'_> {
     #[inline]
-    fn add(&mut self, next_hop: NextHopId) {
-        if next_hop != self.next_hop {
+    fn add(&mut self, way: Way) {
+        if way != self.way {
             self.settle();
-            self.next_hop = next_hop;
+            self.way = way;
         }
         self.packets += 1;
     }
 
     #[inline]
     fn settle(&mut self) {
-        if self.packets > 0 {
-            self.counters.count_next_hop(self.next_hop, self.packets);
-            self.packets = 0;
+        let packets = core::mem::take(&mut self.packets);
+        if packets == 0 {
+            return;
+        }
+        self.counters.count_next_hop(self.way.next_hop, packets);
+        let is_fabric = |port: PortId| {
+            self.world.interfaces.get(port).is_some_and(|i| i.role == PortRole::Fabric)
+        };
+        let out = self.world.next_hop(self.way.next_hop).map(|next_hop| next_hop.port);
+        if self.way.from.is_some_and(is_fabric) && out.is_some_and(is_fabric) {
+            self.counters.transit.add(packets);
         }
     }
 }

@@ -212,6 +212,9 @@ impl Ospf {
             };
             let ours = self.lsdb.get(&(scope, header.key())).map(|entry| entry.header(now));
             let is_wanted = ours.is_none_or(|ours| header.compare_age(&ours).is_gt());
+            if is_wanted && self.outlive(now, port, (scope, header.key()), header) {
+                continue;
+            }
             let Some(neighbor) = self.neighbor(port).filter(|_| is_wanted) else { continue };
             if neighbor.requests.len() >= REQUESTS_MAX {
                 // Somebody describes without end.

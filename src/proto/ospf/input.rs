@@ -64,6 +64,11 @@ pub enum Input {
     },
     /// The whole list of what this router advertises in its intra-area-prefix-LSA; sorted.
     Prefixes(Vec<AdvertisedPrefix>),
+    /// Ask to be left out of the paths of others, or no more: a stub router (RFC 6987 §2).
+    StubRouter {
+        /// Whether every link is advertised at MaxLinkMetric.
+        is_stub: bool,
+    },
     /// Leave in order: flush own LSAs, send empty hellos.
     Shutdown,
 }

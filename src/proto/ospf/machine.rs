@@ -68,6 +68,7 @@ crate::counters! {
         lsa_too_large: "LSAs", "LSAs left out on a port whose MTU they exceed.";
         lsa_expired: "LSAs", "LSAs that nobody refreshed.";
         own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";
+        own_described: "LSAs", "Own LSAs of an earlier life that a neighbour described as newer.";
         @normal acks_unknown: "LSAs", "Acknowledgments of what is not waited for.";
     }
 }
@@ -141,6 +142,8 @@ pub struct Ospf {
     pub(super) timers: TimerTable<Timer>,
     pub(super) prng: Prng,
     pub(super) counters: OspfCounters,
+    /// Whether it asks not to be passed through.
+    pub(super) is_stub: bool,
     /// Whether it says nothing more and calculates nothing more.
     pub(super) is_leaving: bool,
     pub(super) actions: VecDeque<Action>,
@@ -174,6 +177,7 @@ impl Ospf {
             timers: TimerTable::default(),
             prng: Prng::new(seed),
             counters: OspfCounters::default(),
+            is_stub: false,
             is_leaving: false,
             actions: VecDeque::new(),
         }
@@ -310,6 +314,10 @@ impl Ospf {
             }
             Input::Prefixes(prefixes) => {
                 self.prefixes = prefixes;
+                self.origination.is_due = true;
+            }
+            Input::StubRouter { is_stub } => {
+                self.is_stub = is_stub;
                 self.origination.is_due = true;
             }
             Input::Shutdown => self.leave(now),

@@ -22,9 +22,11 @@ use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::MAX_AGE_S;
+use crate::wire::ospf::router_lsa::METRIC_MAX;
 use crate::wire::ospf::{
-    IntraAreaPrefix, IntraAreaPrefixLsa, LinkLsa, LsType, Lsa, LsaBody, LsaKey, PrefixOptions,
-    RepairFlags, RepairLsa, RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
+    IntraAreaPrefix, IntraAreaPrefixLsa, LinkLsa, LsType, Lsa, LsaBody, LsaHeader, LsaKey,
+    PrefixOptions, RepairFlags, RepairLsa, RouterFlags, RouterLink, RouterLinkType, RouterLsa,
+    SequenceNumber,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,13 +113,16 @@ impl Ospf {
         wanted
     }
 
-    /// RFC 5340 §4.4.3.2: a link for each neighbour in Full.
+    /// RFC 5340 §4.4.3.2: a link for each neighbour in Full. A stub router's links are as long as a
+    /// link can be (RFC 6987 §3): who has another way takes it, who has none is still served, and
+    /// what leads to the router itself costs what it cost. The R-bit (RFC 5340 §A.2), which FRR and
+    /// BIRD heed as well, would cut off whoever has no other way.
     fn router_lsa(&self) -> LsaBody {
         let links = self.interfaces.values().filter_map(|interface| {
             let neighbor = interface.neighbor.as_ref()?;
             (neighbor.state == NeighborState::Full).then_some(RouterLink {
                 link_type: RouterLinkType::PointToPoint,
-                metric: interface.config.cost,
+                metric: if self.is_stub { METRIC_MAX } else { interface.config.cost },
                 interface_id: interface.config.interface_id,
                 neighbor_interface_id: neighbor.interface_id,
                 neighbor_router_id: neighbor.router_id,
@@ -155,6 +160,11 @@ impl Ospf {
     /// Makes the next instance.
     fn make(&mut self, now: Instant, place: Place, body: &LsaBody) {
         let last = self.lsdb.get(&place).map(|entry| entry.header(now));
+        self.make_above(now, place, body, last);
+    }
+
+    /// Makes an instance that is newer than `last`.
+    fn make_above(&mut self, now: Instant, place: Place, body: &LsaBody, last: Option<LsaHeader>) {
         let sequence = match last {
             None => SequenceNumber::INITIAL,
             Some(last) => match last.sequence.next() {
@@ -229,30 +239,59 @@ impl Ospf {
     }
 
     /// RFC 2328 §13.4: an own LSA came from elsewhere and is newer than anything said here. What is
-    /// wanted is said again above it, the rest withdrawn.
+    /// wanted is said again above it, the rest withdrawn: at once, because others calculate with
+    /// what an earlier life said, unless there is a rival to quarrel with.
     pub(super) fn reclaim(&mut self, now: Instant, port: PortId, place: Place, lsa: &Lsa) {
         self.counters.own_foreign += 1;
-        self.note_rival(now, port, place);
+        let is_rival = self.note_rival(now, port, place);
         let Some(router_id) = self.router_id else { return };
         let wanted = self.wanted(router_id).remove(&place).filter(|_| !self.is_leaving);
         match wanted {
-            Some(body) => self.say(now, place, &body),
+            Some(body) if is_rival => self.say(now, place, &body),
+            Some(body) => self.make(now, place, &body),
             None if !lsa.header.is_max_age() => self.withdraw(now, place),
             None => {}
         }
     }
 
+    /// The neighbour describes an own LSA of an earlier life. It is outlived before the adjacency
+    /// is Full there: with the old one and a new adjacency others would send through this router
+    /// as if it had never been away. Says whether that is done; what is not wanted any more must
+    /// come whole to be withdrawn.
+    pub(super) fn outlive(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        place: Place,
+        theirs: &LsaHeader,
+    ) -> bool {
+        let Some(router_id) = self.router_id.filter(|_| !self.is_leaving) else { return false };
+        let is_usable = !theirs.is_max_age() && theirs.sequence.next().is_some();
+        if theirs.advertising_router != router_id || !is_usable {
+            return false;
+        }
+        let Some(body) = self.wanted(router_id).remove(&place) else { return false };
+        self.counters.own_described += 1;
+        if self.note_rival(now, port, place) {
+            return false;
+        }
+        self.make_above(now, place, &body, Some(*theirs));
+        // Ahead of the description that may complete the exchange.
+        self.send_queued();
+        true
+    }
+
     /// A restart meets each of its old LSAs once, twice when two instances of it are on their way;
-    /// a router that meets one again and again has a rival.
-    fn note_rival(&mut self, now: Instant, port: PortId, place: Place) {
-        let Some(router_id) = self.router_id else { return };
-        let Some(interface) = self.interfaces.get(&port) else { return };
+    /// a router that meets one again and again has a rival. Says whether there is one.
+    fn note_rival(&mut self, now: Instant, port: PortId, place: Place) -> bool {
+        let Some(router_id) = self.router_id else { return false };
+        let Some(interface) = self.interfaces.get(&port) else { return false };
         let ours = interface.config.link_local;
         let theirs = interface.neighbor.as_ref().map_or(ours, |neighbor| neighbor.address);
         let Origination { rivalries, twin, .. } = &mut self.origination;
         rivalries.retain(|_, rivalry| now - rivalry.since <= DUPLICATE_WINDOW);
         if rivalries.len() >= RIVALRIES_MAX && !rivalries.contains_key(&place) {
-            return;
+            return true;
         }
         let rivalry = rivalries.entry(place).or_insert(Rivalry { since: now, count: 0 });
         rivalry.count += 1;
@@ -261,6 +300,7 @@ impl Ospf {
         if is_rival && twin.is_news(now) {
             self.notice(Notice::DuplicateRouterId { port, router_id, ours, theirs });
         }
+        is_rival
     }
 
     /// An own instance at MaxAge is gone everywhere: what is still wanted may begin anew.

@@ -139,6 +139,12 @@ impl Ospf {
         }
     }
 
+    /// LSAs of the area's and the AS's database.
+    pub fn shared_lsa_count(&self) -> u32 {
+        let shared = self.lsdb.iter().filter(|((scope, _), _)| !matches!(scope, Scope::Link(_)));
+        count(shared.count())
+    }
+
     /// A digest of the area's and the AS's database (identities, sequence numbers, checksums):
     /// equal on two routers whose databases are.
     pub fn area_digest(&self) -> u64 {

@@ -177,6 +177,10 @@ impl<const IS_WRONG: bool> Plane for Beacon<IS_WRONG> {
         Testament::default()
     }
 
+    fn full_count(&self) -> usize {
+        0
+    }
+
     fn is_dirty(&self) -> bool {
         false
     }
