@@ -59,7 +59,13 @@ mod tests {
     fn row(number: u16) -> FibRow {
         let address = core::net::Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, 0);
         let prefix = Ipv6Prefix::containing(address, 48);
-        FibRow { prefix, group: number, target: "forward".to_owned(), next_hops: Vec::new() }
+        FibRow {
+            prefix,
+            group: number,
+            target: "forward".to_owned(),
+            next_hops: Vec::new(),
+            repair: None,
+        }
     }
 
     #[test]

@@ -342,10 +342,22 @@ pub struct RouteRow {
     pub metric: u32,
     /// Whether it is the one in the FIB.
     pub is_selected: bool,
-    /// `via`, `on-link`, `local`, `unreachable`, `blackhole`.
+    /// `via`, `on-link`, `adjacency`, `local`, `unreachable`, `blackhole`.
     pub target: String,
     /// Ways.
     pub next_hops: Vec<NextHopRow>,
+    /// The way while none of them lives.
+    #[serde(default)]
+    pub repair: Option<RepairRow>,
+}
+
+/// The way of packets while every next hop of a route is dead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairRow {
+    /// The neighbour that gets them.
+    pub via: NextHopRow,
+    /// Ends of the tunnels that they travel in, the outermost first; none of a plain alternate.
+    pub segments: Vec<Ipv6Addr>,
 }
 
 /// A prefix of the FIB.
@@ -355,10 +367,13 @@ pub struct FibRow {
     pub prefix: Ipv6Prefix,
     /// Group number.
     pub group: u16,
-    /// `forward`, `on-link`, `local`, `unreachable`, `blackhole`.
+    /// `forward`, `on-link`, `adjacency`, `local`, `unreachable`, `blackhole`.
     pub target: String,
     /// Ways.
     pub next_hops: Vec<NextHopRow>,
+    /// The way while none of them lives.
+    #[serde(default)]
+    pub repair: Option<RepairRow>,
 }
 
 /// A worker.
@@ -380,6 +395,12 @@ pub struct LcoreRow {
     /// Packets got from other workers.
     #[serde(default)]
     pub taken_over_count: u64,
+    /// Packets that went by a repair, since every next hop of their route was dead.
+    #[serde(default)]
+    pub repaired_count: u64,
+    /// Packets taken out of the tunnel of somebody's repair.
+    #[serde(default)]
+    pub decapsulated_count: u64,
     /// Stages in graph order.
     pub stages: Vec<StageRow>,
 }

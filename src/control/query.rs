@@ -16,8 +16,8 @@ use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::api::show::{
     BfdDownRow, BfdRow, ConfigRow, ErrorRow, FibRow, LsaRow, NeighborRow, NextHopRow,
-    OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, OspfRow, PortRow, RouteRow, ShowReply, SpfRow,
-    VersionRow,
+    OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, OspfRow, PortRow, RepairRow, RouteRow,
+    ShowReply, SpfRow, VersionRow,
 };
 use crate::base::counters::CounterInfo;
 use crate::base::ids::{GroupId, NextHopId, PortId};
@@ -263,13 +263,16 @@ impl ControlPlane {
     }
 
     fn next_hop_rows(&self, ways: &[RouteNextHop]) -> Vec<NextHopRow> {
-        let row = |way: &RouteNextHop| NextHopRow {
+        ways.iter().map(|way| self.next_hop_row(*way)).collect()
+    }
+
+    fn next_hop_row(&self, way: RouteNextHop) -> NextHopRow {
+        NextHopRow {
             port: self.name(way.port),
             address: Some(way.address),
             mac: self.nd.mac_of(way.port, way.address),
-            is_alive: self.is_alive(*way),
-        };
-        ways.iter().map(row).collect()
+            is_alive: self.is_alive(way),
+        }
     }
 
     /// The liveness flag; a next hop that no group uses is judged by its port.
@@ -337,7 +340,17 @@ impl ControlPlane {
             is_selected: route.is_selected,
             target: target.to_owned(),
             next_hops,
+            repair: match &route.way {
+                Some(Way::Forward { repair: Some(path), .. }) => {
+                    Some(self.repair_row(path.via, &path.segments))
+                }
+                _ => None,
+            },
         }
+    }
+
+    fn repair_row(&self, via: RouteNextHop, segments: &[Ipv6Addr]) -> RepairRow {
+        RepairRow { via: self.next_hop_row(via), segments: segments.to_vec() }
     }
 
     fn port_hop(&self, port: PortId) -> NextHopRow {
@@ -373,7 +386,15 @@ impl ControlPlane {
             NextHopGroup::Unreachable => ("unreachable", Vec::new()),
             NextHopGroup::Blackhole => ("blackhole", Vec::new()),
         };
-        FibRow { prefix, group: group.0, target: target.to_owned(), next_hops }
+        let repair = match self.world.group(group) {
+            NextHopGroup::Forward { backup, .. } => *backup,
+            _ => None,
+        };
+        let repair = repair.and_then(|backup| self.world.next_hop(backup)).map(|hop| {
+            let via = RouteNextHop { port: hop.port, address: hop.address };
+            self.repair_row(via, hop.encapsulation.as_ref().map_or(&[], |all| all.segments()))
+        });
+        FibRow { prefix, group: group.0, target: target.to_owned(), next_hops, repair }
     }
 
     fn hop_rows(&self, numbers: &[NextHopId]) -> Vec<NextHopRow> {

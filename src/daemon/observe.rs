@@ -249,6 +249,8 @@ impl Observer {
                 sleep_count: counts.sleeps,
                 handed_over_count: counts.handed_over,
                 taken_over_count: counts.taken_over,
+                repaired_count: counts.repaired,
+                decapsulated_count: counts.decapsulated,
                 stages: NodeId::ALL.iter().map(stage).collect(),
             }
         });

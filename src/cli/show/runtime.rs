@@ -25,9 +25,9 @@ fn stage_cells(row: &LcoreRow, stage: &StageRow) -> Vec<comfy_table::Cell> {
 
 /// The tables: workers, then the stages that ran (all of them with `--detail`).
 pub fn table(rows: &[LcoreRow], look: Look) -> String {
-    let headings =
-        ["WORKER", "CPU", "LOOPS", "IDLE LOOPS", "IDLE %", "SLEEPS", "HANDED OVER", "TAKEN OVER"];
-    let mut workers = Table::new(look, &headings).numbers_in(&[0, 1, 2, 3, 4, 5, 6, 7]);
+    let headings = ["WORKER", "CPU", "LOOPS", "IDLE LOOPS", "IDLE %", "SLEEPS", "HANDED OVER"];
+    let headings = [&headings[..], &["TAKEN OVER", "REPAIRED", "OUT OF TUNNELS"]].concat();
+    let mut workers = Table::new(look, &headings).numbers_in(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     let headings = ["WORKER", "STAGE", "CALLS", "PACKETS", "PACKETS/CALL", "CYCLES/PACKET"];
     let mut stages = Table::new(look, &headings).numbers_in(&[0, 2, 3, 4, 5]);
     let mut stage_count = 0;
@@ -41,6 +41,8 @@ pub fn table(rows: &[LcoreRow], look: Look) -> String {
             cell(row.sleep_count),
             cell(row.handed_over_count),
             cell(row.taken_over_count),
+            cell(row.repaired_count),
+            cell(row.decapsulated_count),
         ]);
         for stage in row.stages.iter().filter(|stage| look.has_detail || stage.call_count > 0) {
             stages.row(stage_cells(row, stage));

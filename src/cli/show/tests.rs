@@ -235,6 +235,7 @@ fn routes_mark_the_selected_one() {
         is_selected,
         target: target.to_owned(),
         next_hops,
+        repair: None,
     };
     let rows = vec![
         row(RouteSource::Static, true, "via", vec![hop("p1", 2, true)]),
@@ -251,8 +252,31 @@ fn the_fib_shows_group_and_mac() {
         group: 3,
         target: "forward".to_owned(),
         next_hops: vec![hop("p1", 2, true), hop("p2", 8, false)],
+        repair: None,
     };
     insta::assert_snapshot!(both(&ShowReply::Fib(vec![row])));
+}
+
+#[test]
+fn routes_and_fib_in_detail_show_the_repair() {
+    let look = Look { has_detail: true, ..Look::PLAIN };
+    let segments = ["fd4b:756d:696b::5", "fd4b:756d:696b::6:2"];
+    let repair = |count| {
+        let segments = segments.iter().take(count).map(|text| text.parse().unwrap());
+        Some(RepairRow { via: hop("p2", 8, true), segments: segments.collect() })
+    };
+    let route = |repair| RouteRow {
+        prefix: "fd4b:756d:696b:2::/64".parse().unwrap(),
+        source: RouteSource::Ospf,
+        distance: 110,
+        metric: 20,
+        is_selected: true,
+        target: "via".to_owned(),
+        next_hops: vec![hop("p1", 2, false)],
+        repair,
+    };
+    let rows = vec![route(repair(0)), route(repair(1)), route(repair(2)), route(None)];
+    insta::assert_snapshot!(table(&ShowReply::Route(rows), look));
 }
 
 #[test]
@@ -271,6 +295,8 @@ fn runtime_shows_cycles_a_packet() {
         sleep_count: 12,
         handed_over_count: 640,
         taken_over_count: 128,
+        repaired_count: 9,
+        decapsulated_count: 4,
         stages: vec![stage("rx", 125), stage("lookup", 120), stage("punt", 0)],
     };
     insta::assert_snapshot!(both(&ShowReply::Runtime(vec![row])));

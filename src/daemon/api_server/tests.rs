@@ -168,6 +168,7 @@ fn the_next_page_is_asked_for_when_the_last_is_written_out() {
         group: 1,
         target: text.to_owned(),
         next_hops: Vec::new(),
+        repair: None,
     };
     let rest = Rest { query, after: Ipv6Prefix::DEFAULT };
     let page = ShowReply::Fib(vec![row(&"x".repeat(1_000_000))]);
