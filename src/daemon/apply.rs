@@ -405,7 +405,8 @@ fn steps(live: &[(PortId, &PlannedPort)], planned: Vec<PlannedPort>) -> PortStep
 
 /// Whether settings differ that a device takes only when it is opened.
 fn must_reopen(old: &PlannedPort, new: &PlannedPort) -> bool {
-    let sets_mtu = new.spec.sets_mtu() && old.settings.mtu != new.settings.mtu;
+    let mtu = |port: &PlannedPort| (port.settings.mtu, port.mtu_room());
+    let sets_mtu = new.spec.sets_mtu() && mtu(old) != mtu(new);
     old.settings.mac != new.settings.mac || sets_mtu
 }
 

@@ -6,9 +6,11 @@
 
 use crate::api::show::MempoolRow;
 use crate::base::ids::MacAddress;
-use crate::config::PortSettings;
+use crate::config::{PortRole, PortSettings};
 use crate::daemon::error::PortProblem;
+use crate::daemon::kernel::MTU_MAX;
 use crate::daemon::pool_plan::PoolProblem;
+use crate::fib::repair::REPAIR_OCTETS_MAX;
 use crate::packet::{PortRx, PortTx};
 use crate::ports::{DeviceSpec, Wakeup};
 use core::fmt::Debug;
@@ -51,6 +53,20 @@ pub struct PlannedPort {
     pub settings: PortSettings,
     /// The device.
     pub spec: DeviceSpec,
+}
+
+impl PlannedPort {
+    /// What the device should carry beyond the announced MTU, in octets: the headers of repairs.
+    pub fn mtu_room(&self) -> u16 {
+        match (self.settings.role, &self.spec) {
+            // Buffers of the one are pages; the other keeps the MTU that it began with.
+            (PortRole::Fabric, DeviceSpec::AfXdp(_) | DeviceSpec::Tap(_)) => 0,
+            (PortRole::Fabric, _) => {
+                REPAIR_OCTETS_MAX.min(MTU_MAX.saturating_sub(self.settings.mtu))
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// What one worker gets of a device.

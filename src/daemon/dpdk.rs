@@ -193,6 +193,7 @@ impl DeviceOpener<Mbuf> for DpdkOpener {
             workers,
             descriptors: self.descriptors,
             mtu: port.settings.mtu,
+            mtu_room: port.mtu_room(),
             mac: port.settings.mac,
             is_promiscuous: false,
             has_vlan: port.settings.vlan.is_some(),

@@ -1,7 +1,8 @@
 //! The kernel's side of a port: MTU, state, and silence.
 //!
 //! Owns what is set on an interface whose packets the router takes, and how it was before.
-//! *Invariants*: an MTU that is large enough stays. The kernel itself says nothing on such an
+//! *Invariants*: an MTU that is large enough stays; one of a fabric port has room for the headers
+//! of repairs where the interface takes it. The kernel itself says nothing on such an
 //! interface (`disable_ipv6`), and nothing joins packets on it (offloads). What a port changed is
 //! put back when it is closed, but for what somebody else has changed since.
 //!
@@ -9,7 +10,7 @@
 //! interface.
 
 use crate::base::ids::MacAddress;
-use crate::config::PortSettings;
+use crate::daemon::devices::PlannedPort;
 use crate::daemon::error::PortProblem;
 use crate::os::netlink::sysctl::{disable_ipv6, enable_ipv6, has_ipv6};
 use crate::os::netlink::{
@@ -44,9 +45,10 @@ pub struct Original {
 /// `original` is filled once and stays, also when something then fails.
 pub fn prepare(
     interface: &str,
-    settings: &PortSettings,
+    planned: &PlannedPort,
     original: &mut Option<Original>,
 ) -> Result<KernelSide, PortProblem> {
+    let settings = &planned.settings;
     let mut socket = RouteSocket::open().map_err(PortProblem::Kernel)?;
     let link = find(&mut socket, interface)?;
     let original = original.get_or_insert_with(|| Original {
@@ -70,7 +72,10 @@ pub fn prepare(
             _ => {}
         }
     }
-    if link.mtu < u32::from(settings.mtu) {
+    let roomy = u32::from(settings.mtu.saturating_add(planned.mtu_room()));
+    if link.mtu < roomy && socket.set_mtu(link.ifindex, roomy).is_ok() {
+        original.mtu_set = Some(roomy);
+    } else if link.mtu < u32::from(settings.mtu) {
         socket.set_mtu(link.ifindex, u32::from(settings.mtu)).map_err(|source| {
             match PortProblem::of_kernel(source) {
                 PortProblem::Kernel(source) => PortProblem::Mtu { mtu: settings.mtu, source },

@@ -193,7 +193,8 @@ impl PoolPlan {
             );
         }
         let tun = if input.has_tun { u16::try_from(TUN_MTU_BYTES).unwrap_or(u16::MAX) } else { 0 };
-        let mtu = input.ports.iter().map(|port| port.settings.mtu).max().unwrap_or(0).max(tun);
+        let mtu = input.ports.iter().map(|port| port.settings.mtu + port.mtu_room());
+        let mtu = mtu.max().unwrap_or(0).max(tun);
         Self { packets, paged, mtu }
     }
 
@@ -347,6 +348,7 @@ mod tests {
     fn buffers_are_as_big_as_the_largest_mtu_of_ports_and_host() {
         let port = |mtu| port("p", DeviceSpec::Tap("p".to_owned()), mtu);
         assert_eq!(plan(&[port(1500), port(4000), port(1280)], 1).mtu, 4000);
+        assert_eq!(plan(&[nic("a")], 1).mtu, 9120, "with the headers of a repair");
         let ports = [port(1500)];
         let input = PoolInput { ports: &ports, workers: 1, descriptors: 64, has_tun: true };
         assert_eq!(PoolPlan::new(&input).mtu, 9000);
@@ -373,8 +375,8 @@ mod tests {
         assert!(problem.contains("`[dpdk] buffers = "), "{problem}");
         let short = Pools { was_short: true, ..configured };
         assert_eq!(plan(&nics, 1).fits(&short), Ok(()), "the operator wanted it so");
-        let jumbo = plan(&[port("p", DeviceSpec::Tap("p".to_owned()), 9001)], 1);
+        let jumbo = plan(&[port("p", DeviceSpec::Tap("p".to_owned()), 9121)], 1);
         let problem = jumbo.fits(&there).unwrap_err();
-        assert_eq!(problem, PoolProblem::Mtu { mtu: 9001, there: 9000 });
+        assert_eq!(problem, PoolProblem::Mtu { mtu: 9121, there: 9120 });
     }
 }

@@ -114,12 +114,12 @@ impl<B: PacketBuf> PortTable<B> {
         let interface = planned.spec.kernel_interface();
         let mut side = None;
         if let Some(interface) = interface.filter(|_| kernel::exists_before(&planned.spec)) {
-            side = Some(kernel::prepare(interface, &planned.settings, original)?);
+            side = Some(kernel::prepare(interface, planned, original)?);
         }
         let workers = u16::try_from(self.workers.len()).unwrap_or(u16::MAX);
         let device = self.opener.open(planned, workers)?;
         if let (Some(interface), None) = (interface, side) {
-            side = Some(kernel::prepare(interface, &planned.settings, original)?);
+            side = Some(kernel::prepare(interface, planned, original)?);
         }
         Ok((device, side))
     }
@@ -168,7 +168,7 @@ impl<B: PacketBuf> PortTable<B> {
         let Some(port) = self.live.get_mut(&id) else { return Ok(()) };
         if let Some(interface) = planned.spec.kernel_interface() {
             let name = planned.settings.name.clone();
-            let side = kernel::prepare(interface, &planned.settings, &mut port.original)
+            let side = kernel::prepare(interface, &planned, &mut port.original)
                 .map_err(|problem| RunError::Port { port: name, problem })?;
             if !matches!(planned.spec, DeviceSpec::AfXdp(_) | DeviceSpec::Tap(_)) {
                 port.attached.mtu_max = side.mtu;

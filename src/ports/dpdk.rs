@@ -47,6 +47,8 @@ pub struct OpenOptions {
     pub descriptors: u16,
     /// Largest IPv6 packet; used where the driver sets the device's MTU.
     pub mtu: u16,
+    /// What longer packets the device should carry, as far as it can, in octets.
+    pub mtu_room: u16,
     /// MAC address to use instead of the device's.
     pub mac: Option<MacAddress>,
     /// Receive frames for any MAC address (bridged ports).
@@ -129,7 +131,8 @@ pub fn open(
     let stopped = probe(eal, spec, options.workers, pool)?;
     let driver = stopped.info().driver.clone();
     let queues_max = queues_max(spec, stopped.info());
-    let mtu_wanted = Some(options.mtu).filter(|_| spec.sets_mtu());
+    let mtu_roomy = options.mtu.saturating_add(options.mtu_room).min(stopped.info().mtu_max);
+    let mtu_wanted = Some(options.mtu.max(mtu_roomy)).filter(|_| spec.sets_mtu());
     let StartedPort { port, mut rx, tx, redial } = stopped.start(
         &PortOptions {
             queues: options.workers.min(queues_max),

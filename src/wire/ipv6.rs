@@ -214,6 +214,12 @@ impl<'a> Ipv6Fields<'a> {
         Ok(Self { head, source, destination, rest })
     }
 
+    /// Next header.
+    #[inline]
+    pub const fn next_header(&self) -> u8 {
+        self.head[6]
+    }
+
     /// Hop limit.
     #[inline]
     pub const fn hop_limit(&self) -> u8 {

@@ -222,6 +222,22 @@ fn a_jumbo_packet_fits_with_its_headers_where_the_device_is_larger() {
 }
 
 #[test]
+fn a_jumbo_packet_in_a_tunnel_of_others_passes_and_one_without_does_not() {
+    let mut router = router();
+    let jumbo = udp("2001:db8:2::1", 9000 - 48);
+    let sent = within(&jumbo, &[outer("fd4b::5")]);
+    let (port, frame) = only(router.pass(&to_router(&sent)));
+    assert_eq!((port, frame.len()), (3, 18 + 9040));
+    let endless = within(&jumbo, &[outer("fd4b::5"); 4]);
+    let plain = udp("fd4b::5", 9001 - 48);
+    let elsewhere = within(&jumbo, &[outer("2001:db8:3::1")]);
+    for (count, packet) in (1..).zip([endless, plain, elsewhere]) {
+        router.pass(&to_router(&packet));
+        assert_eq!(router.counts().dropped(DropReason::PacketTooBig), count);
+    }
+}
+
+#[test]
 fn what_is_too_big_with_its_headers_is_answered_with_what_fits() {
     let mut router = router();
     router.liveness.set(NextHopId(2), false);

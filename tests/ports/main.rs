@@ -115,6 +115,7 @@ fn options() -> OpenOptions {
         workers: 1,
         descriptors: DESCRIPTORS_DEFAULT,
         mtu: 9000,
+        mtu_room: 0,
         mac: None,
         is_promiscuous: false,
         has_vlan: false,

@@ -167,6 +167,7 @@ impl Bench {
             workers: 1,
             descriptors: DESCRIPTORS_DEFAULT,
             mtu: MTU,
+            mtu_room: 0,
             mac: None,
             is_promiscuous: true,
             has_vlan: false,

@@ -228,7 +228,7 @@ fn a_port_is_open_again_when_its_interface_is_made_again() {
         make_veth(socket, 1003);
         bench.try_lost();
         let attached = bench.attached();
-        assert_eq!((attached.len(), attached[0].mtu_max), (1, 9000), "the new one is prepared");
+        assert_eq!((attached.len(), attached[0].mtu_max), (1, 9120), "the new one is prepared");
         let watched = bench.applier.ports.watched(attached[0].port).unwrap();
         assert_eq!(watched.ifindex, Some(1003));
     });

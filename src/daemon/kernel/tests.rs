@@ -2,14 +2,14 @@
 //! reason where that is not permitted.
 
 use super::*;
-use crate::config::{PortDevice, PortRole};
+use crate::config::{PortDevice, PortRole, PortSettings};
 use crate::os::namespace::{Namespace, may_create_namespaces};
 use crate::os::netlink::{NewVeth, VethEnd, sysctl_write};
 
 const MAC: MacAddress = MacAddress([2, 0, 0, 0, 0, 9]);
 
-fn settings(mtu: u16) -> PortSettings {
-    PortSettings {
+fn planned(mtu: u16, mac: Option<MacAddress>) -> PlannedPort {
+    let settings = PortSettings {
         name: "p1".to_owned(),
         device: PortDevice::AfPacket("v1".to_owned()),
         role: PortRole::Fabric,
@@ -18,8 +18,9 @@ fn settings(mtu: u16) -> PortSettings {
         cost: None,
         bfd: crate::config::PortBfd::default(),
         vlan: None,
-        mac: None,
-    }
+        mac,
+    };
+    PlannedPort { settings, spec: DeviceSpec::AfPacket("v1".to_owned()) }
 }
 
 /// Runs `work` in a namespace with a pair of interfaces, v1 and v2.
@@ -53,11 +54,10 @@ fn a_port_that_is_closed_leaves_its_interface_as_it_was() {
     with_veth(|socket| {
         let before = state(socket);
         let mut original = None;
-        let side = prepare("v1", &settings(9000), &mut original).unwrap();
-        assert_eq!(side.mtu, 9000);
+        let side = prepare("v1", &planned(9000, None), &mut original).unwrap();
+        assert_eq!(side.mtu, 9120, "with the headers of a repair");
         // Again with more: what was first stays what is put back.
-        let more = PortSettings { mac: Some(MAC), ..settings(9216) };
-        prepare("v1", &more, &mut original).unwrap();
+        prepare("v1", &planned(9216, Some(MAC)), &mut original).unwrap();
         let during = state(socket);
         assert_eq!((during.0.mtu, during.1, during.0.is_enabled), (9216, false, true));
         assert!(before.2.len() > during.2.len(), "{:?}", during.2);
@@ -74,7 +74,7 @@ fn a_port_that_is_closed_leaves_its_interface_as_it_was() {
 fn what_somebody_else_set_meanwhile_stays() {
     with_veth(|socket| {
         let mut original = None;
-        prepare("v1", &settings(9000), &mut original).unwrap();
+        prepare("v1", &planned(9000, None), &mut original).unwrap();
         socket.set_mtu(1001, 4000).unwrap();
         original.unwrap().restore();
         assert_eq!(state(socket).0.mtu, 4000);
@@ -85,7 +85,7 @@ fn what_somebody_else_set_meanwhile_stays() {
 fn an_interface_made_again_under_the_name_is_left_alone() {
     with_veth(|socket| {
         let mut original = None;
-        prepare("v1", &settings(9000), &mut original).unwrap();
+        prepare("v1", &planned(9000, None), &mut original).unwrap();
         socket.delete_link(1001).unwrap();
         let end = |name, ifindex| VethEnd { name, ifindex, namespace: None };
         let ends = [end("v1", 1003), end("v2", 1004)];

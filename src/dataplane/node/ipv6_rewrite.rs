@@ -2,7 +2,8 @@
 //!
 //! The checks of a forwarding router come first and change nothing, so that an error quotes the
 //! packet as it came; then the hop limit goes down and the adjacency is written over the old
-//! Ethernet header.
+//! Ethernet header. A tunnel of a repair may be longer than the announced MTU by its headers, as
+//! far as the device carries it: what is inside keeps to it.
 //!
 //! *Invariants*: what passes has `out_port` set and may be sent as it is. Injected packets keep
 //! their hop limit; all others lose exactly one.
@@ -15,14 +16,15 @@ use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Complaint, Ctx, Next, NodeId};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets_mut};
-use crate::fib::Forwarding;
 use crate::fib::group_table::NEXT_HOP_ABSENT;
+use crate::fib::{Forwarding, Interface, RepairScope};
 use crate::packet::{Burst, PacketBuf, PacketMeta};
 use crate::wire::icmpv6::{
     CODE_ADDRESS_UNREACHABLE, CODE_BEYOND_SCOPE, CODE_HOP_LIMIT, TYPE_DESTINATION_UNREACHABLE,
     TYPE_PACKET_TOO_BIG, TYPE_TIME_EXCEEDED,
 };
-use crate::wire::ipv6::{Ipv6Fields, is_link_local};
+use crate::wire::ipv6::{Ipv6Fields, NEXT_IPV6, is_link_local};
+use core::net::Ipv6Addr;
 
 /// Prepares a burst for its ports; see the file.
 pub fn ipv6_rewrite<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
@@ -76,7 +78,9 @@ fn rewrite<B: PacketBuf>(packet: &mut B, world: &Forwarding) -> Result<Way, Refu
     let mut header = fields.map_err(|_| Refusal::Drop(DropReason::Ipv6HeaderTruncated))?;
     if flags & PacketMeta::INJECTED == 0 {
         let hop_limit = check_forwarding(&header, flags)?;
-        check_way_out(length, interface.mtu, interface.is_up)?;
+        let fits = length <= u32::from(interface.mtu) + u32::from(L2_OCTETS);
+        let mtu = if fits { interface.mtu } else { mtu_beyond(&header, interface, world) };
+        check_way_out(length, mtu, interface.is_up)?;
         header.set_hop_limit(hop_limit);
     } else {
         check_way_out(length, interface.mtu, interface.is_up)?;
@@ -109,6 +113,16 @@ pub(super) fn check_forwarding(header: &Ipv6Fields<'_>, flags: u16) -> Result<u8
         return Err(Refusal::Complain(complaint, reason));
     }
     Ok(hop_limit - 1)
+}
+
+/// The MTU for a packet that is longer than the announced one.
+#[cold]
+fn mtu_beyond(header: &Ipv6Fields<'_>, interface: &Interface, world: &Forwarding) -> u16 {
+    let destination = Ipv6Addr::from(*header.destination);
+    let addresses = world.interfaces.repair_addresses();
+    let is_repair = header.next_header() == NEXT_IPV6
+        && addresses.is_some_and(|all| all.scope(destination) == RepairScope::Other);
+    if is_repair { interface.repair_mtu.max(interface.mtu) } else { interface.mtu }
 }
 
 #[inline]
