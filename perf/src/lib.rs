@@ -8,6 +8,8 @@
 //! - [`traffic`] (our own packet generator and sink), [`rfc`] (searches and tests of the RFCs),
 //!   [`lab`] (a router between two of our ports), [`profile`] (the same traffic for TRex and
 //!   Pktgen-DPDK);
+//! - [`area`] (an OSPF area of thousands of routers, made up) and [`speaker`] (a neighbour that
+//!   tells of it);
 //! - [`kernels`] (pieces of work, for criterion and callgrind) and [`world`] (what they and
 //!   `forward` forward in);
 //! - [`document`] (a result as data), [`report`] (the machine), [`comparison`], [`plot`] and
@@ -17,6 +19,7 @@
 //! of the same run, with the spread.
 #![forbid(unsafe_code)]
 
+pub mod area;
 pub mod command;
 pub mod comparison;
 pub mod document;
@@ -31,6 +34,7 @@ pub mod profile;
 pub mod report;
 pub mod rfc;
 pub mod rib;
+pub mod speaker;
 pub mod table;
 #[cfg(dpdk)]
 pub mod testpmd;

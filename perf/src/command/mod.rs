@@ -16,6 +16,7 @@ pub mod pktgen;
 pub mod profile;
 pub mod report;
 pub mod rfc;
+pub mod spf;
 pub mod traffic;
 
 use clap::builder::RangedU64ValueParser;
@@ -48,6 +49,8 @@ pub enum Command {
     Rfc(Box<rfc::RfcArguments>),
     /// What failures cost, beside other routers in the same labs
     Failover(failover::FailoverArguments),
+    /// OSPF in a large area: routes, repairs, loading
+    Spf(spf::SpfArguments),
     /// The same traffic as a profile for TRex or Pktgen-DPDK
     Profile(Box<profile::ProfileArguments>),
     /// Instructions a packet, beside those in perf/BASELINE.md (valgrind)
@@ -71,6 +74,7 @@ impl Command {
             Self::Pktgen(arguments) => pktgen::run(arguments),
             Self::Rfc(arguments) => rfc::run(arguments),
             Self::Failover(arguments) => failover::run(arguments),
+            Self::Spf(arguments) => spf::run(arguments),
             Self::Profile(arguments) => profile::run(arguments),
             Self::Baseline(arguments) => baseline::run(arguments),
             Self::Kernel(arguments) => baseline::run_kernel(arguments),

@@ -72,7 +72,11 @@ pub struct RoutingTable {
 struct Topology {
     graph: Graph,
     tree: Tree,
-    /// Next hops in the order of the numbers in the tree's sets; sorted.
+    /// This router; `None` while it is not part of the area.
+    root: Option<VertexId>,
+    /// Own adjacencies in the order of the numbers in the tree's sets.
+    first_hops: Vec<FirstHop>,
+    /// Their next hops, in the same order: sorted.
     ways: Vec<RouteNextHop>,
     repairs: Repairs,
     /// Place of every vertex in the order of names.
@@ -149,7 +153,23 @@ impl RoutingTable {
     /// Calculates everything anew for router `own`, whose neighbours in Full are given in any
     /// order, at most one a port; returns what changed.
     pub fn calculate(&mut self, own: RouterId, adjacencies: &[Adjacency]) -> Vec<RouteUpdate> {
-        self.topology.calculate(&self.area, own, adjacencies);
+        self.calculate_tree(own, adjacencies);
+        self.calculate_repairs();
+        self.calculate_routes()
+    }
+
+    /// First part of [`Self::calculate`]: the tree.
+    pub fn calculate_tree(&mut self, own: RouterId, adjacencies: &[Adjacency]) {
+        self.topology.grow(&self.area, own, adjacencies);
+    }
+
+    /// Second part: what to do when something next to this router dies.
+    pub fn calculate_repairs(&mut self) {
+        self.topology.repair(&self.area);
+    }
+
+    /// Third part: the routes of the tree; returns what changed.
+    pub fn calculate_routes(&mut self) -> Vec<RouteUpdate> {
         self.touched.clear();
         let mut updates = Vec::new();
         let choices = self.topology.choices();
@@ -297,15 +317,15 @@ fn unicast_prefixes(lsa: &Lsa) -> Option<(VertexName, Vec<(Ipv6Prefix, u16)>)> {
 }
 
 impl Topology {
-    fn calculate(&mut self, area: &Area, own: RouterId, adjacencies: &[Adjacency]) {
+    fn grow(&mut self, area: &Area, own: RouterId, adjacencies: &[Adjacency]) {
         area.write_graph(&mut self.graph);
         let mut adjacencies = adjacencies.to_vec();
         adjacencies.sort_unstable_by_key(|a| (a.port, a.address, a.interface_id));
-        let mut first_hops = Vec::with_capacity(adjacencies.len());
+        self.first_hops.clear();
         self.ways.clear();
         for adjacency in adjacencies {
             let Some(neighbor) = area.router(adjacency.neighbor_router_id) else { continue };
-            first_hops.push(FirstHop {
+            self.first_hops.push(FirstHop {
                 interface_id: adjacency.interface_id,
                 neighbor,
                 neighbor_interface_id: adjacency.neighbor_interface_id,
@@ -314,26 +334,22 @@ impl Topology {
         }
         self.ranks = area.ranks();
         // Without a router-LSA of its own this router is not part of the area yet.
-        let Some(root) = area.router(own) else {
-            (self.tree, self.repairs, self.router_count) = Default::default();
-            return;
+        self.root = area.router(own);
+        self.tree = match self.root {
+            Some(root) => shortest_paths(&self.graph, root, &self.first_hops),
+            None => Tree::default(),
         };
-        self.tree = shortest_paths(&self.graph, root, &first_hops);
-        self.repairs = Repairs::calculate(Ground {
-            area,
-            graph: &self.graph,
-            tree: &self.tree,
-            root,
-            first_hops: &first_hops,
-            ways: &self.ways,
-            ranks: &self.ranks,
-        });
         let routers = self.tree.reached().filter(|vertex| !self.graph.is_network(*vertex));
         self.router_count = u32::try_from(routers.count()).unwrap_or(u32::MAX);
     }
-}
 
-impl Topology {
+    fn repair(&mut self, area: &Area) {
+        let Self { graph, tree, first_hops, ways, ranks, .. } = &*self;
+        self.repairs = self.root.map_or_else(Repairs::default, |root| {
+            Repairs::calculate(Ground { area, graph, tree, root, first_hops, ways, ranks })
+        });
+    }
+
     fn choices(&self) -> Choices {
         Choices { ways: self.ways.clone(), repairs: self.repairs.list.clone() }
     }

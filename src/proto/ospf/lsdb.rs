@@ -109,6 +109,16 @@ impl Lsdb {
         self.octets
     }
 
+    /// Octets on the heap, about.
+    pub fn heap_bytes(&self) -> usize {
+        // The instances, each with the two counts of its `Arc`.
+        let instances = self.octets + self.entries.len() * 2 * size_of::<usize>();
+        // The nodes of a map are two thirds full.
+        let entries = self.entries.len() * size_of::<(Place, Entry)>();
+        let deadlines = self.deadlines.len() * size_of::<(Instant, Place)>();
+        instances + (entries + deadlines) * 3 / 2
+    }
+
     /// Whether an instance at `place` stays within the limits.
     pub fn has_room(&self, place: &Place, lsa: &Lsa) -> bool {
         let before = self.entries.get(place).map(|entry| entry.lsa.octets());

@@ -122,6 +122,16 @@ impl Ospf {
         self.table.routes()
     }
 
+    /// LSAs in all databases.
+    pub fn lsa_count(&self) -> usize {
+        self.lsdb.len()
+    }
+
+    /// Octets on the heap for the databases and what is read out of them, about.
+    pub fn heap_bytes(&self) -> usize {
+        self.lsdb.heap_bytes() + self.table.heap_bytes()
+    }
+
     /// SPF runs since the start.
     pub const fn run_count(&self) -> u64 {
         self.runs.count
