@@ -76,6 +76,8 @@ pub enum ShowQuery {
     OspfDatabase,
     /// Routes OSPF computed.
     OspfRoute,
+    /// What protects each route of OSPF.
+    OspfRepair,
     /// SPF runs and delays.
     OspfSpf,
     /// BFD sessions.

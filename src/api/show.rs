@@ -29,6 +29,8 @@ pub enum ShowReply {
     OspfDatabase(Vec<LsaRow>),
     /// `show ospf route`.
     OspfRoute(Vec<OspfRouteRow>),
+    /// `show ospf repair`.
+    OspfRepair(OspfRepairs),
     /// `show ospf spf`.
     OspfSpf(SpfRow),
     /// `show bfd`.
@@ -308,6 +310,43 @@ pub struct OspfRouteRow {
     pub kind: String,
     /// Ways.
     pub next_hops: Vec<NextHopRow>,
+}
+
+/// What protects the routes of OSPF.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OspfRepairs {
+    /// Routes over neighbours.
+    pub route_count: u32,
+    /// Those that survive the death of a link of this router.
+    pub link_count: u32,
+    /// Those with a repair that survives the death of the neighbour. Routes to a neighbour itself
+    /// have none, and equal-cost ways are not counted, which may share a router.
+    pub node_count: u32,
+    /// Hundredths of the routes that survive a link; 100 for all of them only.
+    pub link_coverage_percent: u32,
+    /// The same for a neighbour.
+    pub node_coverage_percent: u32,
+    /// Each of them.
+    pub rows: Vec<OspfRepairRow>,
+}
+
+/// What protects one route of OSPF.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OspfRepairRow {
+    /// Destinations.
+    pub prefix: Ipv6Prefix,
+    /// Ways.
+    pub next_hops: Vec<NextHopRow>,
+    /// `equal-cost` (the other ways), `alternate` (RFC 5286), `tunnel`, or `none`.
+    pub kind: String,
+    /// Who takes the packets of a repair.
+    pub via: Option<NextHopRow>,
+    /// Destinations of the headers put in front of them, the outermost first.
+    pub segments: Vec<Ipv6Addr>,
+    /// What may die: `link` or `node`; `None` where nothing may.
+    pub protects: Option<String>,
+    /// Why there is no repair.
+    pub reason: Option<String>,
 }
 
 /// SPF statistics.

@@ -16,18 +16,18 @@ use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::api::show::{
     BfdDownRow, BfdRow, ConfigRow, ErrorRow, FibRow, LsaRow, NeighborRow, NextHopRow,
-    OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, OspfRow, PortRow, RepairRow, RouteRow,
-    ShowReply, SpfRow, VersionRow,
+    OspfInterfaceRow, OspfNeighborRow, OspfRepairRow, OspfRepairs, OspfRouteRow, OspfRow, PortRow,
+    RepairRow, RouteRow, ShowReply, SpfRow, VersionRow,
 };
 use crate::base::counters::CounterInfo;
 use crate::base::ids::{GroupId, NextHopId, PortId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::{RouteNextHop, RouteTarget};
+use crate::base::route::{Protection, RouteNextHop, RouteTarget};
 use crate::base::time::{Duration, Instant};
 use crate::config::render;
 use crate::fib::NextHopGroup;
 use crate::proto::nd::NdCounters;
-use crate::proto::ospf::OspfCounters;
+use crate::proto::ospf::{CoverView, OspfCounters, RouteView};
 use crate::rib::{RibCounters, RibRoute, Way};
 use core::net::Ipv6Addr;
 
@@ -74,6 +74,7 @@ impl ControlPlane {
             ShowQuery::OspfInterface => ShowReply::OspfInterface(self.ospf_interface_rows()),
             ShowQuery::OspfDatabase => ShowReply::OspfDatabase(self.lsa_rows(now)),
             ShowQuery::OspfRoute => ShowReply::OspfRoute(self.ospf_route_rows()),
+            ShowQuery::OspfRepair => ShowReply::OspfRepair(self.ospf_repairs()),
             ShowQuery::Bfd => ShowReply::Bfd(self.bfd_rows(now)),
             ShowQuery::OspfSpf => ShowReply::OspfSpf(self.spf_row(now)),
             ShowQuery::Runtime => ShowReply::Runtime(Vec::new()),
@@ -246,6 +247,64 @@ impl ControlPlane {
             next_hops: self.next_hop_rows(&route.next_hops),
         });
         rows.collect()
+    }
+
+    /// Equal-cost ways are counted as protecting the link only: one of them may lead through the
+    /// neighbour of another.
+    fn ospf_repairs(&self) -> OspfRepairs {
+        let routes = self.ospf.routes().into_iter().filter(|route| route.cover != CoverView::Own);
+        let rows: Vec<OspfRepairRow> = routes.map(|route| self.ospf_repair_row(route)).collect();
+        let count = |protections: &[&str]| {
+            let protects = |row: &&OspfRepairRow| {
+                row.protects.as_deref().is_some_and(|word| protections.contains(&word))
+            };
+            u32::try_from(rows.iter().filter(protects).count()).unwrap_or(u32::MAX)
+        };
+        let (link_count, node_count) = (count(&["link", "node"]), count(&["node"]));
+        let route_count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let percent = |count: u32| {
+            let hundredths = (u64::from(count) * 100).checked_div(route_count.into());
+            hundredths.and_then(|hundredths| u32::try_from(hundredths).ok()).unwrap_or(0)
+        };
+        OspfRepairs {
+            route_count,
+            link_count,
+            node_count,
+            link_coverage_percent: percent(link_count),
+            node_coverage_percent: percent(node_count),
+            rows,
+        }
+    }
+
+    fn ospf_repair_row(&self, route: RouteView) -> OspfRepairRow {
+        let mut row = OspfRepairRow {
+            prefix: route.prefix,
+            next_hops: self.next_hop_rows(&route.next_hops),
+            kind: "none".to_owned(),
+            via: None,
+            segments: Vec::new(),
+            protects: None,
+            reason: None,
+        };
+        match route.cover {
+            CoverView::Own => {}
+            CoverView::EqualCost => {
+                row.kind = "equal-cost".to_owned();
+                row.protects = Some("link".to_owned());
+            }
+            CoverView::Repair(repair) => {
+                let is_plain = repair.segments.is_empty();
+                row.kind = if is_plain { "alternate" } else { "tunnel" }.to_owned();
+                row.via = self.next_hop_rows(&[repair.via]).pop();
+                row.segments = repair.segments;
+                row.protects = Some(match repair.protects {
+                    Protection::Link => "link".to_owned(),
+                    Protection::Node => "node".to_owned(),
+                });
+            }
+            CoverView::None(reason) => row.reason = Some(reason.to_owned()),
+        }
+        row
     }
 
     fn spf_row(&self, now: Instant) -> SpfRow {

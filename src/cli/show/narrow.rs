@@ -4,6 +4,7 @@
 //! for is picked here.
 
 use crate::api::show::ShowReply;
+use crate::base::prefix::Ipv6Prefix;
 use crate::cli::show::words::Destination;
 
 /// What of an answer is wanted; everything where nothing is named.
@@ -23,16 +24,21 @@ impl Narrow {
             ShowReply::Port(rows) => rows.retain(|row| is_port(&row.name)),
             ShowReply::OspfInterface(rows) => rows.retain(|row| is_port(&row.port)),
             ShowReply::Bfd(rows) => rows.retain(|row| is_port(&row.port)),
-            ShowReply::OspfRoute(rows) => match self.destination {
-                None => {}
-                Some(Destination::Prefix(prefix)) => rows.retain(|row| row.prefix == prefix),
-                Some(Destination::Address(address)) => {
-                    rows.retain(|row| row.prefix.contains(address));
-                    let longest = rows.iter().map(|row| row.prefix.length()).max();
-                    rows.retain(|row| Some(row.prefix.length()) == longest);
-                }
-            },
+            ShowReply::OspfRoute(rows) => self.pick_routes(rows, |row| row.prefix),
+            ShowReply::OspfRepair(repairs) => self.pick_routes(&mut repairs.rows, |row| row.prefix),
             _ => {}
+        }
+    }
+
+    fn pick_routes<R>(&self, rows: &mut Vec<R>, prefix: impl Fn(&R) -> Ipv6Prefix) {
+        match self.destination {
+            None => {}
+            Some(Destination::Prefix(wanted)) => rows.retain(|row| prefix(row) == wanted),
+            Some(Destination::Address(address)) => {
+                rows.retain(|row| prefix(row).contains(address));
+                let longest = rows.iter().map(|row| prefix(row).length()).max();
+                rows.retain(|row| Some(prefix(row).length()) == longest);
+            }
         }
     }
 
@@ -43,6 +49,7 @@ impl Narrow {
             ShowReply::OspfInterface(rows) => rows.is_empty(),
             ShowReply::Bfd(rows) => self.port.is_some() && rows.is_empty(),
             ShowReply::OspfRoute(rows) => rows.is_empty(),
+            ShowReply::OspfRepair(repairs) => repairs.rows.is_empty(),
             ShowReply::Route(rows) => rows.is_empty(),
             ShowReply::Fib(rows) => rows.is_empty(),
             _ => false,

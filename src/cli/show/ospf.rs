@@ -1,8 +1,10 @@
-//! `show ospf …`: neighbours, interfaces, database, routes and SPF.
+//! `show ospf …`: neighbours, interfaces, database, routes, their repairs, and SPF.
 //!
 //! Owns one function a table. What hinders an adjacency stands under its row, as a sentence.
 
-use crate::api::show::{LsaRow, OspfInterfaceRow, OspfNeighborRow, OspfRouteRow, OspfRow, SpfRow};
+use crate::api::show::{
+    LsaRow, OspfInterfaceRow, OspfNeighborRow, OspfRepairs, OspfRouteRow, OspfRow, SpfRow,
+};
 use crate::cli::show::look::{Look, Mood, Table, age, cell, optional, state};
 use crate::cli::show::route::ways;
 use core::fmt::Write;
@@ -127,6 +129,42 @@ pub fn route_table(rows: &[OspfRouteRow], look: Look) -> String {
         table.row(vec![cell(row.prefix), cell(&row.kind), cell(row.cost), cell(next_hops)]);
     }
     table.finish("No OSPF routes.")
+}
+
+/// `show ospf repair`: the routes, then how many of them are protected.
+pub fn repair_table(repairs: &OspfRepairs, look: Look) -> String {
+    let headings = ["PREFIX", "NEXT HOPS", "REPAIR", "PROTECTS", "VIA", "HEADERS TO"];
+    let mut table = Table::new(look, &headings);
+    for row in &repairs.rows {
+        let mood = match row.protects.as_deref() {
+            Some("node") => Mood::Good,
+            Some(_) => Mood::Changing,
+            None => Mood::Bad,
+        };
+        let segments: Vec<String> = row.segments.iter().map(ToString::to_string).collect();
+        table.row(vec![
+            cell(row.prefix),
+            cell(ways(&row.next_hops)),
+            cell(&row.kind),
+            state(row.protects.as_deref().or(row.reason.as_deref()).unwrap_or("-"), mood),
+            optional(row.via.as_ref().map(|via| ways(core::slice::from_ref(via)))),
+            cell(if segments.is_empty() { "-".to_owned() } else { segments.join("\n") }),
+        ]);
+    }
+    let mut text = table.finish("No OSPF routes over neighbours.");
+    if repairs.route_count > 0 {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\nOf {} routes {} survive a dead link ({} %), {} a dead neighbour ({} %).\n",
+            repairs.route_count,
+            repairs.link_count,
+            repairs.link_coverage_percent,
+            repairs.node_count,
+            repairs.node_coverage_percent,
+        );
+    }
+    text
 }
 
 /// `show ospf spf`.

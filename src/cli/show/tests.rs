@@ -212,6 +212,37 @@ fn ospf_routes_show_every_way() {
 }
 
 #[test]
+fn repairs_show_who_takes_packets_and_why_nobody_does() {
+    let row = |last: u16, kind: &str, protects: Option<&str>| OspfRepairRow {
+        prefix: format!("fd4b:756d:696b::{last}/128").parse().unwrap(),
+        next_hops: vec![hop("p1", 2, true)],
+        kind: kind.to_owned(),
+        via: None,
+        segments: Vec::new(),
+        protects: protects.map(str::to_owned),
+        reason: None,
+    };
+    let (via, segment) = (Some(hop("p2", 8, true)), "fd4b:756d:696b::7:2".parse().unwrap());
+    let equal_cost = OspfRepairRow {
+        next_hops: vec![hop("p1", 2, true), hop("p2", 8, true)],
+        ..row(3, "equal-cost", Some("link"))
+    };
+    let alternate = OspfRepairRow { via: via.clone(), ..row(4, "alternate", Some("node")) };
+    let segments = vec![segment];
+    let tunnel = OspfRepairRow { via, segments, ..row(5, "tunnel", Some("link")) };
+    let bare = OspfRepairRow { reason: Some("no other way".into()), ..row(6, "none", None) };
+    let repairs = OspfRepairs {
+        route_count: 4,
+        link_count: 3,
+        node_count: 1,
+        link_coverage_percent: 75,
+        node_coverage_percent: 25,
+        rows: vec![equal_cost, alternate, tunnel, bare],
+    };
+    insta::assert_snapshot!(both(&ShowReply::OspfRepair(repairs)));
+}
+
+#[test]
 fn spf_shows_back_off_and_trigger() {
     let row = SpfRow {
         run_count: 12,

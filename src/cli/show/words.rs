@@ -170,6 +170,9 @@ pub enum OspfWords {
     /// Routes that OSPF computed
     #[command(aliases = ["routes"])]
     Route(RouteWords),
+    /// What protects each route when a link or a neighbour dies
+    #[command(aliases = ["repairs", "backup", "fast-reroute", "ti-lfa"])]
+    Repair(RouteWords),
     /// SPF runs and delays
     Spf,
 }
@@ -228,6 +231,7 @@ impl OspfWords {
             Self::Interface(_) => ShowQuery::OspfInterface,
             Self::Database => ShowQuery::OspfDatabase,
             Self::Route(_) => ShowQuery::OspfRoute,
+            Self::Repair(_) => ShowQuery::OspfRepair,
             Self::Spf => ShowQuery::OspfSpf,
         }
     }
@@ -235,7 +239,7 @@ impl OspfWords {
     fn narrow(&self) -> Narrow {
         match self {
             Self::Interface(words) => words.narrow(),
-            Self::Route(words) => words.narrow(),
+            Self::Route(words) | Self::Repair(words) => words.narrow(),
             Self::Neighbor | Self::Database | Self::Spf => Narrow::default(),
         }
     }
@@ -319,6 +323,7 @@ mod tests {
             ("ipv6 ospf6 database", "ospf database"),
             ("ipv6 ospf6 spf", "ospf spf"),
             ("ipv6 ospf6", "ospf"),
+            ("ospf ti-lfa", "ospf repair"),
             ("ospf lsadb", "ospf database"),
             ("interface", "port"),
             ("bfd peers", "bfd"),
