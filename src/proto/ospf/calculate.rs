@@ -238,6 +238,11 @@ impl RoutingTable {
         &self.topology.tree
     }
 
+    /// What to do when something next to this router dies.
+    pub const fn repairs(&self) -> &Repairs {
+        &self.topology.repairs
+    }
+
     /// The area as LSAs tell it now, which may be newer than the tree.
     pub const fn area(&self) -> &Area {
         &self.area
