@@ -1,6 +1,6 @@
 //! A neighbour that has a whole area to tell: the other end of an OSPF machine under measurement.
 //!
-//! Owns [`Speaker`], just as much of a router as the exchange of databases needs: it says hello,
+//! Owns `Speaker`, just as much of a router as the exchange of databases needs: it says hello,
 //! describes what it has as the master, answers requests, and acknowledges what is flooded to it.
 //! [`load`] lets the two talk in virtual time.
 //!

@@ -3,8 +3,7 @@
 //! Owns the commands and the wait for the traffic to go. The router does the rest: it stays drained
 //! until it is told otherwise or ends, whatever becomes of this process.
 //!
-//! *Invariants*: a drain is reported as done only when nothing passed for half a
-//! second.
+//! *Invariants*: a drain is reported as done only when nothing passed for half a second.
 
 use crate::api::show::{OspfRow, ShowReply};
 use crate::api::{ReplyBody, RequestBody, ShowQuery};
