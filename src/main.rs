@@ -15,6 +15,7 @@ use kumiki::cli::run::RunArguments;
 use kumiki::cli::show::ShowArguments;
 use kumiki::cli::sim::SimArguments;
 use kumiki::cli::trace::TraceArguments;
+use kumiki::cli::verify::VerifyCommand;
 use kumiki::daemon::{self, RunOptions};
 use kumiki::lab::LabCommand;
 use std::process::ExitCode;
@@ -46,6 +47,9 @@ enum Command {
     Drain(DrainArguments),
     /// Carry the traffic of other servers again
     Undrain(DrainArguments),
+    /// Whether this router forwards as it believes
+    #[command(subcommand)]
+    Verify(VerifyCommand),
     /// Break things on purpose, to see what happens
     #[command(subcommand, hide = true)]
     Debug(DebugCommand),
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Config(command) => cli::config::config(&command).code(),
         Command::Drain(arguments) => cli::drain::drain(&arguments).code(),
         Command::Undrain(arguments) => cli::drain::undrain(&arguments).code(),
+        Command::Verify(command) => cli::verify::verify(&command).code(),
         Command::Debug(command) => cli::debug::debug(&command).code(),
         Command::Lab(command) => kumiki::lab::run(command),
         Command::Sim(arguments) => cli::sim::sim(&arguments).code(),

@@ -78,6 +78,8 @@ pub enum ShowQuery {
     OspfRoute,
     /// What protects each route of OSPF.
     OspfRepair,
+    /// Whether database, routes, table and forwarding agree; what differs is set right.
+    SelfCheck,
     /// SPF runs and delays.
     OspfSpf,
     /// BFD sessions.

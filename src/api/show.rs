@@ -31,6 +31,8 @@ pub enum ShowReply {
     OspfRoute(Vec<OspfRouteRow>),
     /// `show ospf repair`.
     OspfRepair(OspfRepairs),
+    /// `verify self`.
+    SelfCheck(SelfCheckRow),
     /// `show ospf spf`.
     OspfSpf(SpfRow),
     /// `show bfd`.
@@ -47,6 +49,30 @@ pub enum ShowReply {
     Errors(Vec<ErrorRow>),
     /// `show config`.
     Config(ConfigRow),
+}
+
+/// What the router found when it looked at itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelfCheckRow {
+    /// Whether everything was compared; not so while routes change.
+    pub is_complete: bool,
+    /// Prefixes of the table.
+    pub prefix_count: u64,
+    /// Prefixes whose OSPF route was not what the database says.
+    pub wrong_route_count: u64,
+    /// Prefixes whose OSPF route was not in the table as announced.
+    pub wrong_table_count: u64,
+    /// Prefixes that packets did not take as the table says.
+    pub wrong_forwarding_count: u64,
+    /// The first of all these.
+    pub first_wrong: Option<Ipv6Prefix>,
+}
+
+impl SelfCheckRow {
+    /// Everything that was wrong.
+    pub const fn wrong_count(&self) -> u64 {
+        self.wrong_route_count + self.wrong_table_count + self.wrong_forwarding_count
+    }
 }
 
 /// Who answers.

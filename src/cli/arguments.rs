@@ -38,7 +38,6 @@ pub fn accept_habits(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStr
 /// so that they take no beginnings of words from the commands there are.
 const LATER_COMMANDS: &[(&str, &str)] = &[
     ("plan", "planning"),
-    ("verify", "holding a cluster against its plan"),
     ("doctor", "looking at this host"),
     ("bgp", "BGP"),
     ("overlay", "the tenant overlay"),

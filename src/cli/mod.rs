@@ -25,6 +25,7 @@ pub mod run;
 pub mod show;
 pub mod sim;
 pub mod trace;
+pub mod verify;
 pub mod watch;
 
 pub use crate::base::exit::Exit;

@@ -6,7 +6,8 @@
 //! (neighbours that OSPF lost), `bfd` (sessions with neighbours), `deliver` (what the machines want
 //! becomes actions), `frame` (octets around their messages), [`inherit`] (from a control plane that
 //! failed to the next), `report` (events in words), `stub` (when nobody shall send through this
-//! router), `query` (answers to `show`). [`recording`] is a life of it, written down.
+//! router), `self_check` (whether it forwards as it believes), `query` (answers to `show`).
+//! [`recording`] is a life of it, written down.
 //!
 //! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
 //! single protocol could decide alone.
@@ -26,6 +27,7 @@ mod port;
 mod query;
 pub mod recording;
 mod report;
+mod self_check;
 mod stub;
 
 #[cfg(test)]

@@ -18,8 +18,10 @@ use super::death_mark::DeathMarks;
 use super::inherit::{Inheritance, Testament};
 use super::input::Input;
 use super::port::PortState;
+use super::self_check::SelfCheck;
 use super::stub::StubRouter;
-use crate::api::Event;
+use crate::api::show::ShowReply;
+use crate::api::{Event, ShowQuery};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
@@ -58,6 +60,8 @@ crate::counters! {
         unreachable_limited: "packets", "Destination Unreachable not sent: too many a second.";
         unreachable_undue: "packets", "Packets to silent neighbours that deserve no answer.";
         addresses_refused: "addresses", "Own addresses that somebody else has as well.";
+        @normal self_checks: "checks", "Times the router compared database, routes and forwarding.";
+        self_check_faults: "prefixes", "Prefixes that differed then, and were set right.";
     }
 }
 
@@ -163,6 +167,7 @@ pub struct ControlPlane {
     pub(super) bfd: BfdClients,
     pub(super) death_marks: DeathMarks,
     pub(super) stub: StubRouter,
+    pub(super) self_check: SelfCheck,
     /// Whether the neighbours were told good-bye.
     pub(super) is_leaving: bool,
     /// The last world published; shares everything with the one the workers read.
@@ -193,6 +198,7 @@ impl ControlPlane {
             bfd: BfdClients::default(),
             death_marks: DeathMarks::default(),
             stub: StubRouter::starting(),
+            self_check: SelfCheck::default(),
             is_leaving: false,
             counters: ControlCounters::default(),
             error_budget: ErrorBudget::default(),
@@ -241,6 +247,7 @@ impl ControlPlane {
         self.review_inheritance(now);
         if !self.is_leaving {
             self.review_stub(now);
+            self.check_self_if_due(now);
         }
     }
 
@@ -276,7 +283,10 @@ impl ControlPlane {
                 if after.is_none() {
                     self.publish();
                 }
-                let (reply, rest) = self.answer(now, &query, after);
+                let (reply, rest) = match query {
+                    ShowQuery::SelfCheck => (ShowReply::SelfCheck(self.check_self(now)), None),
+                    _ => self.answer(now, &query, after),
+                };
                 let reply = Box::new(reply);
                 self.actions.push_back(Action::Reply { id, reply, rest });
             }
@@ -324,7 +334,8 @@ impl Machine for ControlPlane {
         let adopted = self.bfd.next_deadline().filter(|_| is_staying);
         let stub = self.stub.deadline().filter(|_| is_staying);
         let (ospf, nd) = (self.ospf.next_deadline(), self.nd.next_deadline());
-        let parts = [ospf, nd, inheritance, adopted, stub];
+        let check = self.self_check.deadline().filter(|_| is_staying);
+        let parts = [ospf, nd, inheritance, adopted, stub, check];
         parts.into_iter().flatten().min()
     }
 

@@ -17,7 +17,7 @@ use crate::api::request::RouteFilter;
 use crate::api::show::{
     BfdDownRow, BfdRow, ConfigRow, ErrorRow, FibRow, LsaRow, NeighborRow, NextHopRow,
     OspfInterfaceRow, OspfNeighborRow, OspfRepairRow, OspfRepairs, OspfRouteRow, OspfRow, PortRow,
-    RepairRow, RouteRow, ShowReply, SpfRow, VersionRow,
+    RepairRow, RouteRow, SelfCheckRow, ShowReply, SpfRow, VersionRow,
 };
 use crate::base::counters::CounterInfo;
 use crate::base::ids::{GroupId, NextHopId, PortId};
@@ -74,6 +74,8 @@ impl ControlPlane {
             ShowQuery::OspfInterface => ShowReply::OspfInterface(self.ospf_interface_rows()),
             ShowQuery::OspfDatabase => ShowReply::OspfDatabase(self.lsa_rows(now)),
             ShowQuery::OspfRoute => ShowReply::OspfRoute(self.ospf_route_rows()),
+            // Needs more than a look: see `plane`.
+            ShowQuery::SelfCheck => ShowReply::SelfCheck(SelfCheckRow::default()),
             ShowQuery::OspfRepair => ShowReply::OspfRepair(self.ospf_repairs()),
             ShowQuery::Bfd => ShowReply::Bfd(self.bfd_rows(now)),
             ShowQuery::OspfSpf => ShowReply::OspfSpf(self.spf_row(now)),

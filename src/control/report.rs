@@ -4,6 +4,7 @@
 
 use super::port::PortState;
 use super::stub::Missing;
+use crate::api::show::SelfCheckRow;
 use crate::api::{Event, Severity};
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::route::RouteNextHop;
@@ -290,6 +291,22 @@ pub(super) fn start_over(now: Instant, missing: &Missing, ports: &Ports) -> Even
         ),
     };
     Draft::new(now, severity, "control.stub_router", text).with("missing", names.len()).0
+}
+
+/// The router looked at itself and found something.
+pub(super) fn self_check(now: Instant, found: &SelfCheckRow) -> Event {
+    let first = found.first_wrong.map(|prefix| prefix.to_string()).unwrap_or_default();
+    let text = format!(
+        "this router did not forward as it believed and has set that right: {} prefixes wrong, \
+         first {first}; please report it",
+        found.wrong_count()
+    );
+    Draft::new(now, Severity::Error, "control.self_check", text)
+        .with("routes", found.wrong_route_count)
+        .with("table", found.wrong_table_count)
+        .with("forwarding", found.wrong_forwarding_count)
+        .with("first", first)
+        .0
 }
 
 /// The router was drained, or is so no more.

@@ -62,6 +62,7 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
 mod bfd;
 mod inherit;
 mod pages;
+mod self_check;
 
 struct Bench {
     plane: ControlPlane,

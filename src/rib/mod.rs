@@ -1,8 +1,8 @@
 //! All routes that anybody announced, and what becomes of them.
 //!
 //! Read [`table`] (the [`Rib`]: routes, neighbours, ports in), `select` (which source wins),
-//! `resolve` (gateways to neighbours), `numbers` (next hops and groups get theirs) and `compile`
-//! (the world for the data plane comes out).
+//! `resolve` (gateways to neighbours), `numbers` (next hops and groups get theirs), `compile` (the
+//! world for the data plane comes out) and `verify` (whether it did).
 //!
 //! Absent on purpose: why a route exists (the protocols know) and when to publish (the owner
 //! decides, after a burst of changes).
@@ -14,9 +14,11 @@ mod numbers;
 mod resolve;
 mod select;
 pub mod table;
+mod verify;
 
 pub use resolve::{Path, Way};
 pub use table::{Rib, RibCounters, RibError, RibLimits, RibRoute};
+pub use verify::Verified;
 
 #[cfg(test)]
 mod tests;

@@ -322,6 +322,11 @@ impl Groups {
         }
     }
 
+    /// The way of a group in use.
+    pub(super) fn way(&self, number: GroupId) -> Option<&Way> {
+        self.uses.get(number.index()).map(|(way, _)| way)
+    }
+
     /// Groups in use.
     pub(super) fn len(&self) -> usize {
         self.numbers.len()

@@ -12,6 +12,7 @@ use core::net::Ipv6Addr;
 
 mod oracle;
 mod repair;
+mod verify;
 
 const A: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
 const OWN: MacAddress = MacAddress([2, 0, 0, 0, 0, 0xff]);

@@ -191,7 +191,7 @@ pub fn datagram(source: Ipv6Addr, destination: Ipv6Addr, number: u16) -> Vec<u8>
 #[test]
 fn a_planned_stop_loses_nothing_that_is_on_its_way() {
     scenario("faults::a_planned_stop_loses_nothing_that_is_on_its_way", 3, |start| {
-        const PACKETS: u16 = 400;
+        const PACKETS: u16 = 800;
         let mut run = start.cluster("ring", 4);
         run.settles();
         run.world.take_host_packets(2);

@@ -119,6 +119,7 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::OspfDatabase(rows) => ospf::database_table(rows, look),
         ShowReply::OspfRoute(rows) => ospf::route_table(rows, look),
         ShowReply::OspfRepair(repairs) => ospf::repair_table(repairs, look),
+        ShowReply::SelfCheck(row) => super::verify::sentence(row),
         ShowReply::OspfSpf(row) => ospf::spf_table(row, look),
         ShowReply::Bfd(rows) => bfd::table(rows, look),
         ShowReply::Route(rows) => route::rib_table(rows, look),

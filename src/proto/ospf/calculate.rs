@@ -218,6 +218,14 @@ impl RoutingTable {
         self.destinations.iter().filter_map(view).collect()
     }
 
+    /// Every prefix that is announced, by prefix.
+    pub fn announcements(&self) -> impl Iterator<Item = (Ipv6Prefix, RouteBody)> + '_ {
+        self.destinations.iter().filter_map(|(prefix, destination)| {
+            let route = destination.route.filter(|route| !route.is_own)?;
+            Some((*prefix, self.choices.body(&route)))
+        })
+    }
+
     /// Prefixes in the table.
     pub const fn prefix_count(&self) -> u32 {
         self.prefix_count

@@ -33,6 +33,7 @@ mod retransmission;
 mod routes;
 mod show;
 pub mod spf;
+mod verify;
 pub mod view;
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use input::{
     Settings, SpfDelays,
 };
 pub use machine::{Ospf, OspfCounters};
+pub use verify::differences;
 pub use view::{
     CoverView, InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView,
 };

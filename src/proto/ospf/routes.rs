@@ -91,7 +91,8 @@ impl Ospf {
         self.actions.extend(updates.into_iter().map(Action::Route));
     }
 
-    fn adjacencies(&self) -> Vec<Adjacency> {
+    /// The neighbours in Full.
+    pub(super) fn adjacencies(&self) -> Vec<Adjacency> {
         let full = self.interfaces.iter().filter_map(|(port, interface)| {
             let neighbor = interface.neighbor.as_ref()?;
             (neighbor.state == NeighborState::Full).then_some(Adjacency {

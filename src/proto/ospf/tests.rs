@@ -7,3 +7,4 @@ mod database;
 mod harness;
 mod refusal;
 mod turns;
+mod verify;
