@@ -2,6 +2,7 @@
 
 use super::as_external_lsa::AsExternalLsa;
 use super::error::DecodeError;
+use super::grace_lsa::GraceLsa;
 use super::inter_area_prefix_lsa::InterAreaPrefixLsa;
 use super::inter_area_router_lsa::InterAreaRouterLsa;
 use super::intra_area_prefix_lsa::IntraAreaPrefixLsa;
@@ -29,6 +30,8 @@ pub enum LsaBody {
     Link(LinkLsa),
     /// §A.4.10.
     IntraAreaPrefix(IntraAreaPrefixLsa),
+    /// RFC 5187 §2.1.
+    Grace(GraceLsa),
     /// Kumiki's own.
     Repair(RepairLsa),
     /// A type that is not in RFC 5340: kept as it came.
@@ -54,6 +57,7 @@ impl LsaBody {
             LsType::INTRA_AREA_PREFIX => {
                 IntraAreaPrefixLsa::decode(bytes).map(Self::IntraAreaPrefix)
             }
+            LsType::GRACE => GraceLsa::decode(bytes).map(Self::Grace),
             LsType::REPAIR => {
                 let body = RepairLsa::decode(bytes)?;
                 Ok(body.map_or_else(|| Self::Unknown(bytes.to_vec()), Self::Repair))
@@ -72,6 +76,7 @@ impl LsaBody {
             Self::AsExternal(body) => body.encode(writer),
             Self::Link(body) => body.encode(writer),
             Self::IntraAreaPrefix(body) => body.encode(writer),
+            Self::Grace(body) => body.encode(writer),
             Self::Repair(body) => body.encode(writer),
             Self::Unknown(bytes) => writer.put(bytes),
         }

@@ -23,6 +23,9 @@ pub enum Fault {
     /// A count of more elements than there are octets for.
     #[error("wrong count")]
     Count,
+    /// Something that must be there is not.
+    #[error("a part is missing")]
+    Missing,
     /// A prefix longer than 128 bits.
     #[error("prefix longer than 128 bits")]
     PrefixLength,

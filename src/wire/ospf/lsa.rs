@@ -61,6 +61,8 @@ impl LsType {
     pub const LINK: Self = Self(0x0008);
     /// Intra-Area-Prefix-LSA.
     pub const INTRA_AREA_PREFIX: Self = Self(0x2009);
+    /// Grace-LSA (RFC 5187 §2.1).
+    pub const GRACE: Self = Self(0x000b);
     /// Repair-LSA: U-bit, area scope, function code 8186 (private use).
     pub const REPAIR: Self = Self(0xbffa);
 
@@ -84,7 +86,7 @@ impl LsType {
         }
     }
 
-    /// Whether the type is one of RFC 5340 §A.4.2.1.
+    /// Whether the type is one of RFC 5340 §A.4.2.1 or RFC 5187.
     pub const fn is_known(self) -> bool {
         matches!(
             self,
@@ -96,6 +98,7 @@ impl LsType {
                 | Self::NSSA
                 | Self::LINK
                 | Self::INTRA_AREA_PREFIX
+                | Self::GRACE
         )
     }
 
@@ -120,6 +123,7 @@ impl fmt::Display for LsType {
             Self::NSSA => f.pad("nssa"),
             Self::LINK => f.pad("link"),
             Self::INTRA_AREA_PREFIX => f.pad("intra-area-prefix"),
+            Self::GRACE => f.pad("grace"),
             Self::REPAIR => f.pad("repair"),
             Self(number) => f.pad(&format!("0x{number:04x}")),
         }

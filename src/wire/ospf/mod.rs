@@ -4,8 +4,8 @@
 //! [`database_description`], [`link_state_request`], [`link_state_update`],
 //! [`link_state_acknowledgment`]; then [`lsa`] (§A.4.2), [`prefix`] (§A.4.1) and the bodies of LSAs
 //! in [`body`] with one file a type: [`router_lsa`], [`network_lsa`], [`inter_area_prefix_lsa`],
-//! [`inter_area_router_lsa`], [`as_external_lsa`], [`link_lsa`], [`intra_area_prefix_lsa`], and
-//! Kumiki's own [`repair_lsa`].
+//! [`inter_area_router_lsa`], [`as_external_lsa`], [`link_lsa`], [`intra_area_prefix_lsa`], the
+//! [`grace_lsa`] of RFC 5187, and Kumiki's own [`repair_lsa`].
 //!
 //! Every `decode` reads the whole of what it is given and refuses octets left over; every length
 //! and count is compared with what is there before it is used. Absent on purpose: state, time, and
@@ -15,6 +15,7 @@ pub mod as_external_lsa;
 pub mod body;
 pub mod database_description;
 pub mod error;
+pub mod grace_lsa;
 pub mod hello;
 pub mod inter_area_prefix_lsa;
 pub mod inter_area_router_lsa;
@@ -37,6 +38,7 @@ pub use as_external_lsa::{AsExternalLsa, ExternalMetric};
 pub use body::LsaBody;
 pub use database_description::DatabaseDescription;
 pub use error::{DecodeError, Fault};
+pub use grace_lsa::{GraceLsa, GraceReason};
 pub use hello::Hello;
 pub use inter_area_prefix_lsa::InterAreaPrefixLsa;
 pub use inter_area_router_lsa::InterAreaRouterLsa;

@@ -156,6 +156,10 @@ fn body() -> impl Strategy<Value = (LsType, LsaBody)> {
         link_lsa().prop_map(|lsa| (LsType::LINK, LsaBody::Link(lsa))),
         intra_area_prefix_lsa()
             .prop_map(|lsa| (LsType::INTRA_AREA_PREFIX, LsaBody::IntraAreaPrefix(lsa))),
+        (any::<u32>(), any::<u8>()).prop_map(|(period_s, reason)| (
+            LsType::GRACE,
+            LsaBody::Grace(GraceLsa { period_s, reason: GraceReason(reason) })
+        )),
         (any::<u8>(), address(), address()).prop_map(|(flags, endpoint, adjacencies)| (
             LsType::REPAIR,
             LsaBody::Repair(RepairLsa {
@@ -331,6 +335,35 @@ fn a_repair_lsa_of_others_stays_as_it_came() {
     }
     let cut = LsaBody::decode(LsType::REPAIR, &octets[..39]).unwrap_err();
     assert_eq!(cut.fault, Fault::Truncated);
+}
+
+#[test]
+fn a_grace_lsa_has_the_octets_of_the_rfc() {
+    let octets = [0, 1, 0, 4, 0, 0, 0, 120, 0, 2, 0, 1, 1, 0, 0, 0];
+    let reason = GraceReason::SOFTWARE_RESTART;
+    let body = LsaBody::Grace(GraceLsa { period_s: 120, reason });
+    let mut writer = Writer::default();
+    body.encode(&mut writer);
+    assert_eq!(writer.into_vec(), octets);
+    assert_eq!(LsaBody::decode(LsType::GRACE, &octets), Ok(body.clone()));
+    // An address as in OSPFv2, and a TLV that nobody knows, whose length is odd.
+    let mut more = vec![0, 3, 0, 4, 192, 0, 2, 1, 0, 99, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0];
+    more.extend(octets);
+    assert_eq!(LsaBody::decode(LsType::GRACE, &more), Ok(body));
+    assert_eq!(LsType::GRACE.flooding_scope(), LsaScope::Link);
+}
+
+#[test]
+fn a_grace_lsa_without_period_or_reason_is_refused() {
+    let octets = [0, 1, 0, 4, 0, 0, 0, 120, 0, 2, 0, 1, 1, 0, 0, 0];
+    let fault = |bytes: &[u8]| LsaBody::decode(LsType::GRACE, bytes).unwrap_err().fault;
+    assert_eq!(fault(&octets[..8]), Fault::Missing);
+    assert_eq!(fault(&octets[8..]), Fault::Missing);
+    assert_eq!(fault(&[]), Fault::Missing);
+    assert_eq!(fault(&octets[..13]), Fault::Truncated, "without its padding");
+    let mut wrong = octets;
+    wrong[3] = 3;
+    assert_eq!(fault(&wrong), Fault::Length);
 }
 
 #[test]
