@@ -196,6 +196,7 @@ fn machine(area: &MadeUpArea) -> Ospf {
             holddown: Duration::from_secs(3),
         },
         order_step: Duration::ZERO,
+        helps_restarts: true,
         endpoint: None,
     };
     let interface = InterfaceConfig {

@@ -195,6 +195,8 @@ pub struct OspfNeighborRow {
     pub retransmit_count: u32,
     /// LSAs to be asked of it.
     pub request_count: u32,
+    /// Time left of its graceful restart, through which it is helped.
+    pub helped_for_ms: Option<u64>,
     /// What hinders the adjacency, in words: MTU mismatch, duplicate router-id with both ends
     /// named.
     pub problem: Option<String>,

@@ -318,6 +318,9 @@ fn read_ospf(block: Block<'_>, findings: &mut Findings) -> OspfSettings {
         retransmit_interval,
         cost: reader.integer("cost").unwrap_or(default.cost),
         mtu_ignore: reader.boolean("mtu_ignore").unwrap_or(default.mtu_ignore),
+        graceful_restart_helper: reader
+            .boolean("graceful_restart_helper")
+            .unwrap_or(default.graceful_restart_helper),
         spf_delay_initial,
         spf_delay_short,
         spf_delay_long,

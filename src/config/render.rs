@@ -132,6 +132,7 @@ fn ospf_block(ospf: &OspfSettings) -> RenderedBlock {
             ("retransmit_interval", seconds(ospf.retransmit_interval)),
             ("cost", shown(ospf.cost)),
             ("mtu_ignore", shown(ospf.mtu_ignore)),
+            ("graceful_restart_helper", shown(ospf.graceful_restart_helper)),
             ("spf_delay_initial_ms", millis(ospf.spf_delay_initial)),
             ("spf_delay_short_ms", millis(ospf.spf_delay_short)),
             ("spf_delay_long_ms", millis(ospf.spf_delay_long)),

@@ -53,6 +53,7 @@ impl ControlPlane {
                         holddown: HOLDDOWN.max(ospf.spf_delay_long * 2),
                     },
                     order_step: ospf.order_step,
+                    helps_restarts: ospf.graceful_restart_helper,
                     endpoint: self.identity.repair_endpoint(),
                 }),
             );

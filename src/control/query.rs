@@ -161,6 +161,7 @@ impl ControlPlane {
             dead_in_ms: neighbor.dead_at.map_or(0, |dead_at| milliseconds(dead_at - now)),
             retransmit_count: neighbor.retransmit_count,
             request_count: neighbor.request_count,
+            helped_for_ms: neighbor.helped.map(|helped| milliseconds(helped.until - now)),
             problem: neighbor.problem,
         });
         rows.collect()

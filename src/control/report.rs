@@ -10,9 +10,10 @@ use crate::base::ids::{MacAddress, PortId};
 use crate::base::route::RouteNextHop;
 use crate::base::time::Instant;
 use crate::proto::bfd;
-use crate::proto::ospf::{NeighborChange, NeighborState, Notice};
+use crate::proto::ospf::{HelpEnd, NeighborChange, NeighborState, Notice, RestartEnd};
 use crate::rib::RibError;
 use crate::wire::bfd::{Diagnostic, State};
+use crate::wire::ospf::GraceReason;
 use core::fmt::Display;
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,6 +170,47 @@ fn cable_notice(now: Instant, notice: &Notice, ports: &Ports) -> Draft {
                 "{name} and {other} of this router are cabled together; the cable carries nothing"
             );
             warn("ospf.own_ports", text).with("port", name).with("other", other)
+        }
+        _ => grace_notice(now, notice, ports),
+    }
+}
+
+/// The same of neighbours that restart gracefully.
+fn grace_notice(now: Instant, notice: &Notice, ports: &Ports) -> Draft {
+    let draft = |severity, text| Draft::new(now, severity, "ospf.graceful_restart", text);
+    match notice {
+        Notice::RestartEnded { end } => {
+            let (severity, text) = match end {
+                RestartEnd::Completed => (Severity::Info, "restarted gracefully"),
+                _ => (Severity::Warning, "the graceful restart was given up"),
+            };
+            draft(severity, format!("{text}: {}", end.name())).with("end", end.name())
+        }
+        Notice::HelpBegun { port, router_id, reason, left_s } => {
+            let name = port_name(*port, ports);
+            let reason = GraceReason(*reason);
+            let text = format!(
+                "{router_id} on {name} restarts gracefully ({reason}) and is helped for {left_s} s"
+            );
+            draft(Severity::Info, text)
+                .with("port", name)
+                .with("router_id", router_id)
+                .with("reason", reason)
+                .with("left_s", left_s)
+        }
+        Notice::HelpRefused { port, router_id, why } => {
+            let (name, why) = (port_name(*port, ports), why.name());
+            let text = format!("{router_id} on {name} restarts gracefully without help: {why}");
+            draft(Severity::Warning, text).with("port", name).with("router_id", router_id)
+        }
+        Notice::HelpEnded { port, router_id, end } => {
+            let name = port_name(*port, ports);
+            let severity = match end {
+                HelpEnd::Completed => Severity::Info,
+                _ => Severity::Warning,
+            };
+            let text = format!("{router_id} on {name} is helped no more: {}", end.name());
+            draft(severity, text).with("port", name).with("router_id", router_id)
         }
         _ => lsa_notice(now, notice, ports),
     }

@@ -60,6 +60,14 @@ pub fn neighbor_table(rows: &[OspfNeighborRow], look: Look) -> String {
             cell(row.request_count),
             cell(row.address),
         ]);
+        if let Some(left_ms) = row.helped_for_ms {
+            let (who, left) = (row.router_id, age(left_ms));
+            let _ = writeln!(
+                problems,
+                "{who} on {}: restarts gracefully, and is helped for {left} more",
+                row.port
+            );
+        }
         if let Some(problem) = &row.problem {
             // Writing to a string cannot fail.
             let _ = writeln!(problems, "{} on {}: {problem}", row.router_id, row.port);

@@ -60,6 +60,7 @@ fn ospf_neighbor(last: u8, state: &str, problem: Option<&str>) -> OspfNeighborRo
         dead_in_ms: 2_600,
         retransmit_count: 0,
         request_count: 0,
+        helped_for_ms: None,
         problem: problem.map(str::to_owned),
     }
 }

@@ -62,8 +62,10 @@ fn ospf() -> impl Strategy<Value = OspfSettings> {
     let router_id = prop::option::of((1u32..).prop_map(RouterId));
     let times = (1u64..30_000, 1u64..30_000, 1u64..=3600, 1u16..);
     let delays = [0u64..20_000, 0..20_000, 0..20_000, 0..101];
-    (router_id, times, any::<bool>(), delays).prop_map(
-        |(router_id, (hello, more, retransmit, cost), mtu_ignore, [first, second, third, step])| {
+    (router_id, times, any::<[bool; 2]>(), delays).prop_map(
+        |(router_id, (hello, more, retransmit, cost), switches, delays)| {
+            let [mtu_ignore, graceful_restart_helper] = switches;
+            let [first, second, third, step] = delays;
             OspfSettings {
                 router_id,
                 hello_interval: Duration::from_secs(hello),
@@ -71,6 +73,7 @@ fn ospf() -> impl Strategy<Value = OspfSettings> {
                 retransmit_interval: Duration::from_secs(retransmit),
                 cost,
                 mtu_ignore,
+                graceful_restart_helper,
                 spf_delay_initial: Duration::from_millis(first),
                 spf_delay_short: Duration::from_millis(first + second),
                 spf_delay_long: Duration::from_millis(first + second + third),

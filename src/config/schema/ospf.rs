@@ -20,6 +20,8 @@ pub struct OspfSettings {
     pub cost: u16,
     /// Accept neighbours whose MTU differs. Default: false (RFC 5340 §4.2.2, RFC 2328 §10.6).
     pub mtu_ignore: bool,
+    /// Help neighbours through their graceful restarts (RFC 5187). Default: true.
+    pub graceful_restart_helper: bool,
     /// RFC 8405 delays before SPF: quiet. Default: 0 ms.
     pub spf_delay_initial: Duration,
     /// RFC 8405: after a first event. Default: 10 ms.
@@ -40,6 +42,7 @@ impl Default for OspfSettings {
             retransmit_interval: Duration::from_secs(1),
             cost: 10,
             mtu_ignore: false,
+            graceful_restart_helper: true,
             spf_delay_initial: Duration::ZERO,
             spf_delay_short: Duration::from_millis(10),
             spf_delay_long: Duration::from_millis(50),
@@ -105,6 +108,15 @@ pub const OSPF: BlockDoc = BlockDoc {
             needs_restart: false,
             help: "Accept neighbours whose MTU differs (RFC 2328 §10.6). Large packets may then \
                    vanish; better repair the MTU.",
+        },
+        KeyDoc {
+            name: "graceful_restart_helper",
+            kind: KeyKind::Boolean,
+            unit: "",
+            default: "true",
+            needs_restart: false,
+            help: "Help neighbours that restart gracefully (RFC 5187): for their grace period they \
+                   count as adjacent, until the topology changes.",
         },
         KeyDoc {
             name: "spf_delay_initial_ms",

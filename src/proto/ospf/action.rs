@@ -1,5 +1,7 @@
 //! What the OSPFv3 machine wants done.
 
+use super::helper::{HelpEnd, HelpRefusal};
+use super::restart::RestartEnd;
 use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::route::RouteUpdate;
@@ -132,6 +134,40 @@ pub enum Notice {
         /// The MTU.
         mtu: u16,
     },
+    /// This router's own graceful restart is over.
+    RestartEnded {
+        /// Why.
+        end: RestartEnd,
+    },
+    /// A neighbour restarts gracefully and is helped.
+    HelpBegun {
+        /// Where.
+        port: PortId,
+        /// Who.
+        router_id: RouterId,
+        /// Its reason (RFC 3623 App. A).
+        reason: u8,
+        /// Seconds left of its grace period.
+        left_s: u64,
+    },
+    /// A neighbour asks for help and does not get it.
+    HelpRefused {
+        /// Where.
+        port: PortId,
+        /// Who.
+        router_id: RouterId,
+        /// Why not.
+        why: HelpRefusal,
+    },
+    /// A neighbour is helped no more.
+    HelpEnded {
+        /// Where.
+        port: PortId,
+        /// Who.
+        router_id: RouterId,
+        /// Why.
+        end: HelpEnd,
+    },
     /// The link-state database is full: an LSA was refused.
     DatabaseFull {
         /// How many LSAs it holds.
@@ -162,9 +198,12 @@ impl Notice {
             | Self::SecondNeighbor { port, .. }
             | Self::SecondPort { port, .. }
             | Self::OwnPorts { port, .. }
+            | Self::HelpBegun { port, .. }
+            | Self::HelpRefused { port, .. }
+            | Self::HelpEnded { port, .. }
             | Self::LsaTooLarge { port, .. }
             | Self::UnreadableLsa { port, .. } => Some(*port),
-            Self::DatabaseFull { .. } => None,
+            Self::DatabaseFull { .. } | Self::RestartEnded { .. } => None,
         }
     }
 }

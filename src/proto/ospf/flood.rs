@@ -154,9 +154,14 @@ impl Ospf {
         self.install(now, place, lsa.clone(), false);
         self.flood(now, place, &lsa, ports);
         for port in ports {
-            self.acknowledge_later(now, *port, lsa.header);
+            // Who restarts says nothing else before its Grace-LSA is acknowledged.
+            match lsa.header.ls_type {
+                LsType::GRACE => self.acknowledge_now(*port, lsa.header),
+                _ => self.acknowledge_later(now, *port, lsa.header),
+            }
             self.answered(now, *port, &lsa);
         }
+        self.note_grace(now, place.0, &lsa);
         if is_own && let Some(port) = ports.first() {
             self.reclaim(now, *port, place, &lsa);
         }
@@ -219,12 +224,8 @@ impl Ospf {
 
     /// Puts an instance into its database and notes what must be calculated anew.
     pub(super) fn install(&mut self, now: Instant, place: Place, lsa: Lsa, is_own: bool) {
-        // As installed: an instance that has reached MaxAge since counts until somebody says so.
-        let before = self.lsdb.get(&place).map(|entry| entry.as_installed());
-        let is_changed = before.is_none_or(|before| {
-            before.body_bytes() != lsa.body_bytes()
-                || before.header.is_max_age() != lsa.header.is_max_age()
-        });
+        let before = self.lsdb.get(&place);
+        let is_changed = before.is_none_or(|before| !before.says_the_same(&lsa));
         let stale = match lsa.header.ls_type {
             LsType::ROUTER | LsType::NETWORK | LsType::REPAIR => Staleness::Topology,
             LsType::INTRA_AREA_PREFIX => Staleness::Prefixes,
@@ -242,6 +243,12 @@ impl Ospf {
         self.counters.lsa_installed += 1;
         if place.0 == Scope::Area && is_changed {
             self.table.learn(&lsa);
+        }
+        if is_changed {
+            self.check_strictly(now, &lsa);
+            if self.lsdb.get(&place).is_some() {
+                self.check_restart(&lsa);
+            }
         }
         self.lsdb.install(now, place, lsa, is_own, jitter);
     }

@@ -38,6 +38,9 @@ impl Ospf {
             self.timers.clear(Timer::Hello(port));
             return;
         }
+        if self.announces_restart(now, port) {
+            return;
+        }
         self.hello_due(now, port);
     }
 
@@ -70,6 +73,10 @@ impl Ospf {
     pub(super) fn receive_hello(&mut self, now: Instant, sender: Sender, hello: &Hello) {
         if let Some((field, ours, theirs)) = self.disagreement(sender.port, hello) {
             self.refuse_hello(now, sender, (field, ours, theirs));
+            return;
+        }
+        if self.is_announcing(sender.port) {
+            self.counters.hellos_early += 1;
             return;
         }
         if self.is_held(now, sender) || !self.admit(now, sender) {
@@ -223,7 +230,7 @@ impl Ospf {
         let is_moved = from != to;
         let is_renumbered = neighbor.interface_id != hello.interface_id;
         neighbor.interface_id = hello.interface_id;
-        let is_full = neighbor.state == NeighborState::Full;
+        let is_full = neighbor.is_adjacent();
         if is_moved {
             self.actions.push_back(Action::NeighborMoved { port, from, to });
         }

@@ -6,7 +6,7 @@
 
 use crate::base::ids::{AreaId, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
 use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,12 @@ pub const BACKBONE: AreaId = RouterId(0);
 pub enum Input {
     /// Who this router is. The first input; a changed router-id restarts every adjacency.
     Settings(Settings),
+    /// This machine takes the place of one that failed, and forwarding goes on: restart gracefully
+    /// (RFC 3623 §5). Comes before the first settings, or does nothing.
+    Restart {
+        /// When the grace period is over.
+        until: Instant,
+    },
     /// A port shall run OSPF.
     InterfaceAdded {
         /// The port.
@@ -95,6 +101,8 @@ pub struct Settings {
     /// How long one place in the order of updates waits for the one before (RFC 6976); zero for
     /// updates without order. The same in the whole area.
     pub order_step: Duration,
+    /// Whether neighbours that restart gracefully are helped (RFC 3623 §3.1 (4)).
+    pub helps_restarts: bool,
     /// What the repairs of others may use here; `None` while the router is in no cluster.
     pub endpoint: Option<RepairEndpoint>,
 }

@@ -37,6 +37,11 @@ pub const ORIGINATION_DELAY_MAX: Duration = Duration::from_secs(5);
 pub const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// How long an acknowledgment waits for company; well under any RxmtInterval.
 pub const ACK_DELAY: Duration = Duration::from_millis(50);
+/// How often a Grace-LSA is sent before hellos begin all the same.
+pub const GRACE_SENDS: u32 = 4;
+/// How long is waited for its acknowledgment each time: a round trip, and a busy neighbour. All of
+/// them together stay well under a dead interval, which is a second at least.
+pub const GRACE_PAUSE: Duration = Duration::from_millis(50);
 /// LSAs sent again at once to a neighbour; further ones follow its acknowledgments.
 pub const RETRANSMIT_BURST_MAX: usize = 256;
 /// How often the time between rounds doubles while a neighbour acknowledges nothing.
@@ -57,6 +62,7 @@ pub const RIVALRIES_MAX: usize = 1024;
 /// See [`DUPLICATE_INSTANCES_MAX`].
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(60);
 
+const _: () = assert!(GRACE_PAUSE.as_millis() * (GRACE_SENDS as u128) < 500);
 const _: () = assert!(LINKS_MAX >= crate::base::ids::PORT_MAX, "the router-LSA needs no fragments");
 const _: () = assert!(DATABASE_LSAS_MAX * OWN_LSA_OCTETS_MAX >= DATABASE_OCTETS_MAX);
 const _: () = assert!(ANSWER_OCTETS_MAX > u16::MAX as usize, "one LSA is always answered");

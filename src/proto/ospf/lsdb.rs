@@ -59,6 +59,8 @@ pub struct Entry {
     pub installed_at: Instant,
     /// Whether this router made it.
     pub is_own: bool,
+    /// Whether it says what the instance before it said.
+    pub is_refresh: bool,
     /// When it was last sent to a neighbour that had an older one.
     sent_back_at: Option<Instant>,
     deadline: Instant,
@@ -80,6 +82,13 @@ impl Entry {
     /// The instance with the age at `now`.
     pub fn lsa(&self, now: Instant) -> Lsa {
         self.lsa.at_age(self.age_s(now))
+    }
+
+    /// Whether another instance says the same. As installed: one that has reached MaxAge since
+    /// counts until somebody says so.
+    pub fn says_the_same(&self, other: &Lsa) -> bool {
+        self.lsa.body_bytes() == other.body_bytes()
+            && self.lsa.header.is_max_age() == other.header.is_max_age()
     }
 
     /// The instance with the age it had when installed.
@@ -163,7 +172,7 @@ impl Lsdb {
         jitter: Duration,
     ) {
         debug_assert!(jitter <= REFRESH_JITTER);
-        self.remove(&place);
+        let is_refresh = self.remove(&place).is_some_and(|before| before.says_the_same(&lsa));
         if lsa.header.is_max_age() {
             self.dying.insert(place);
         }
@@ -174,7 +183,8 @@ impl Lsdb {
             self.deadlines.insert((deadline, place));
         }
         self.octets += lsa.octets();
-        let entry = Entry { lsa, installed_at: now, is_own, sent_back_at: None, deadline };
+        let entry =
+            Entry { lsa, installed_at: now, is_own, is_refresh, sent_back_at: None, deadline };
         self.entries.insert(place, entry);
     }
 

@@ -11,12 +11,14 @@ use super::action::{Action, NeighborChange, Notice};
 use super::backoff::SpfBackoff;
 use super::calculate::RoutingTable;
 use super::complaint::Complaint;
+use super::helper::HelpEnd;
 use super::input::{AdvertisedPrefix, Input, InterfaceConfig, RepairEndpoint, Settings, SpfDelays};
 use super::interface::Interface;
 use super::limits::INTERVAL_MIN;
 use super::lsdb::{Lsdb, Place, Scope};
 use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
 use super::originate::Origination;
+use super::restart::{Restart, RestartEnd};
 use super::routes::Turn;
 use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
@@ -69,6 +71,15 @@ crate::counters! {
         lsa_expired: "LSAs", "LSAs that nobody refreshed.";
         own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";
         own_described: "LSAs", "Own LSAs of an earlier life that a neighbour described as newer.";
+        @normal help_begun: "events", "Neighbours that restarted gracefully and were helped.";
+        @normal help_completed: "events", "Helped neighbours whose restart was over in time.";
+        help_refused: "events", "Neighbours that asked for help and did not get it.";
+        help_expired: "events", "Helped neighbours whose grace period was over too soon.";
+        help_overtaken: "events", "Helped neighbours that were given up: the topology changed.";
+        help_lost: "events", "Helped neighbours that went away.";
+        @normal restarts_completed: "events", "Graceful restarts of this router that went well.";
+        restarts_abandoned: "events", "Graceful restarts of this router that did not.";
+        @normal hellos_early: "packets", "Hellos before a graceful restart was announced there.";
         @normal acks_unknown: "LSAs", "Acknowledgments of what is not waited for.";
     }
 }
@@ -90,6 +101,12 @@ pub(super) enum Timer {
     Acknowledge(PortId),
     /// A stranger has been silent for RouterDeadInterval.
     Stranger(PortId),
+    /// The grace period of the neighbour is over.
+    Help(PortId),
+    /// Send the Grace-LSA again, or begin with hellos.
+    Grace(PortId),
+    /// Look whether the graceful restart of this router is over.
+    Restart,
     /// An own LSA that had to wait may be made.
     Originate,
     /// An instance that came too soon may be taken.
@@ -142,6 +159,10 @@ pub struct Ospf {
     pub(super) timers: TimerTable<Timer>,
     pub(super) prng: Prng,
     pub(super) counters: OspfCounters,
+    /// A graceful restart of this router that is not over.
+    pub(super) restart: Option<Restart>,
+    /// Whether neighbours that restart gracefully are helped.
+    pub(super) helps_restarts: bool,
     /// Whether it asks not to be passed through.
     pub(super) is_stub: bool,
     /// Whether it says nothing more and calculates nothing more.
@@ -177,6 +198,8 @@ impl Ospf {
             timers: TimerTable::default(),
             prng: Prng::new(seed),
             counters: OspfCounters::default(),
+            restart: None,
+            helps_restarts: true,
             is_stub: false,
             is_leaving: false,
             actions: VecDeque::new(),
@@ -220,38 +243,22 @@ impl Ospf {
     /// Lets something happen to the neighbour on `port`, with all that goes with it.
     pub(super) fn neighbor_event(&mut self, now: Instant, port: PortId, event: NeighborEvent) {
         let Some(neighbor) = self.neighbor(port) else { return };
-        let before = neighbor.state;
+        let (before, told_before) = (neighbor.state, neighbor.told_state());
         let Some((after, effect)) = step(before, event) else { return };
         neighbor.state = after;
-        if before != after {
-            neighbor.since = now;
-            let change = NeighborChange {
-                port,
-                router_id: neighbor.router_id,
-                address: neighbor.address,
-                from: before,
-                to: after,
-                event: event.name(),
-            };
-            self.actions.push_back(Action::NeighborChanged(change));
+        if after == NeighborState::Down {
+            self.end_help(now, port, HelpEnd::NeighborLost);
+            self.end_restart_with(RestartEnd::NeighborLost);
         }
+        let told = self.tell_state(now, port, told_before, event);
         match event {
             NeighborEvent::SeqNumberMismatch => self.counters.sequence_mismatches += 1,
             NeighborEvent::BadLsReq => self.counters.bad_requests += 1,
             _ => {}
         }
         self.carry_out(now, port, effect);
-        // RFC 2328 §12.4: the router-LSA names the neighbours in Full.
-        if (before == NeighborState::Full) != (after == NeighborState::Full) {
-            self.origination.is_due = true;
-        }
-        // The router-LSA may have to wait for its pace; routes over a lost neighbour must not.
-        if before == NeighborState::Full && after != before {
-            self.needs_calculation(now, Staleness::Topology, "neighbor lost");
-        }
+        self.note_adjacency(now, told_before, told);
         if after == NeighborState::Full && before != after {
-            // Where its loss was not yet told, the router-LSA is still right and will not change.
-            self.needs_calculation(now, Staleness::Topology, "neighbor found");
             if let Some(interface) = self.interface(port) {
                 interface.complained.clear();
                 if let Some(neighbor) = &mut interface.neighbor {
@@ -259,6 +266,48 @@ impl Ospf {
                 }
             }
             self.stop_exchange(port);
+        }
+    }
+
+    /// Tells what a neighbour's state is now, where that changed.
+    fn tell_state(
+        &mut self,
+        now: Instant,
+        port: PortId,
+        before: NeighborState,
+        event: NeighborEvent,
+    ) -> NeighborState {
+        let Some(neighbor) = self.neighbor(port) else { return NeighborState::Down };
+        let told = neighbor.told_state();
+        if before != told {
+            neighbor.since = now;
+            let change = NeighborChange {
+                port,
+                router_id: neighbor.router_id,
+                address: neighbor.address,
+                from: before,
+                to: told,
+                event: event.name(),
+            };
+            self.actions.push_back(Action::NeighborChanged(change));
+        }
+        told
+    }
+
+    /// What follows from a neighbour that is Full now, or is so no more.
+    fn note_adjacency(&mut self, now: Instant, before: NeighborState, after: NeighborState) {
+        let is_full = |state| state == NeighborState::Full;
+        // RFC 2328 §12.4: the router-LSA names the neighbours in Full.
+        if is_full(before) != is_full(after) {
+            self.origination.is_due = true;
+        }
+        // The router-LSA may have to wait for its pace; routes over a lost neighbour must not.
+        if is_full(before) && !is_full(after) {
+            self.needs_calculation(now, Staleness::Topology, "neighbor lost");
+        }
+        // Where its loss was not yet told, the router-LSA is still right and will not change.
+        if is_full(after) && !is_full(before) {
+            self.needs_calculation(now, Staleness::Topology, "neighbor found");
         }
     }
 
@@ -302,6 +351,7 @@ impl Ospf {
     fn take(&mut self, now: Instant, input: Input) {
         match input {
             Input::Settings(settings) => self.set(now, &settings),
+            Input::Restart { until } => self.begin_restart(now, until),
             Input::InterfaceAdded { port, interface }
             | Input::InterfaceChanged { port, interface } => {
                 self.set_interface(now, port, *interface);
@@ -326,6 +376,7 @@ impl Ospf {
 
     fn set(&mut self, now: Instant, settings: &Settings) {
         self.backoff.set_delays(settings.spf_delays);
+        self.helps_restarts = settings.helps_restarts;
         if (self.turn.step, self.endpoint) != (settings.order_step, settings.endpoint) {
             self.turn.step = settings.order_step;
             self.endpoint = settings.endpoint;
@@ -336,6 +387,7 @@ impl Ospf {
         }
         if self.router_id.is_some() {
             // What the old router said must go before its name does.
+            self.restart = None;
             self.flush_own(now);
             self.send_queued();
             let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
@@ -418,6 +470,7 @@ impl Ospf {
     /// Leaves in order: own LSAs go, then a hello that lists nobody. Routes stay as they are.
     fn leave(&mut self, now: Instant) {
         self.is_leaving = true;
+        self.restart = None;
         self.flush_own(now);
         self.send_queued();
         let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
@@ -436,9 +489,11 @@ impl Ospf {
     fn fire(&mut self, now: Instant, timer: Timer) {
         match timer {
             Timer::Hello(port) => self.hello_due(now, port),
-            Timer::Inactivity(port) => {
-                self.neighbor_event(now, port, NeighborEvent::InactivityTimer);
-            }
+            Timer::Inactivity(port) => self.fall_silent(now, port),
+            Timer::Help(port) => self.help_due(now, port),
+            Timer::Grace(port) => self.announce_restart(now, port),
+            // The end of every input looks.
+            Timer::Restart => {}
             Timer::Description(port) => self.repeat_description(now, port),
             Timer::Request(port) => self.ask_again(now, port),
             Timer::Retransmit(port) => self.retransmit(now, port),
@@ -457,7 +512,9 @@ impl Ospf {
 
     /// The end of every input: own LSAs are made, what waits is sent, what died is forgotten.
     fn settle(&mut self, now: Instant) {
-        if self.origination.is_due {
+        self.review_restart(now);
+        // A change of an own LSA ends help, which is another change; each does so once.
+        while self.origination.is_due {
             self.originate(now);
         }
         self.bury(now);

@@ -3,12 +3,13 @@
 //! Read [`input`] and [`action`] first: they are the border; [`view`] is what `show` sees. Then
 //! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
-//! `hello`, `bfd`, `exchange`, `flood`, `retransmission`, `originate`, `routes`. [`area`] keeps
+//! `hello`, `bfd`, [`helper`], [`restart`], `exchange`, `flood`, `retransmission`, `originate`,
+//! `routes`. [`area`] keeps
 //! what LSAs tell, [`calculate`] turns it into routes over [`spf`] and into detours over
 //! [`repair`], [`backoff`] says when and [`order`] in whose turn. [`limits`] has every bound.
 //!
 //! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
-//! AS-external LSAs of its own, authentication and graceful restart.
+//! AS-external LSAs of its own, and authentication.
 
 pub mod action;
 pub mod area;
@@ -19,6 +20,7 @@ mod complaint;
 mod exchange;
 mod flood;
 mod hello;
+pub mod helper;
 pub mod input;
 pub mod interface;
 pub mod limits;
@@ -29,6 +31,7 @@ pub mod order;
 mod originate;
 mod receive;
 pub mod repair;
+pub mod restart;
 mod retransmission;
 mod routes;
 mod show;
@@ -40,11 +43,13 @@ pub mod view;
 mod tests;
 
 pub use action::{Action, NeighborChange, Notice};
+pub use helper::{HelpEnd, HelpRefusal};
 pub use input::{
     AdvertisedPrefix, BACKBONE, BfdVerdict, Input, InterfaceConfig, InterfaceKind, RepairEndpoint,
     Settings, SpfDelays,
 };
 pub use machine::{Ospf, OspfCounters};
+pub use restart::RestartEnd;
 pub use verify::differences;
 pub use view::{
     CoverView, InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView,

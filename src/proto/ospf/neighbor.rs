@@ -17,6 +17,7 @@
 //! `2-Way` is passed through and never rested in.
 //! *Standards*: RFC 2328 §10.1 to §10.3, RFC 5340 §4.2.2.
 
+use super::helper::Helped;
 use super::retransmission::RetransmissionList;
 use super::view::NeighborState;
 use crate::base::ids::RouterId;
@@ -149,6 +150,8 @@ pub struct Neighbor {
     pub asked: BTreeSet<LsaKey>,
     /// Instances it has not acknowledged.
     pub retransmissions: RetransmissionList,
+    /// It restarts gracefully and is helped.
+    pub helped: Option<Helped>,
     /// What hinders the adjacency, a sentence.
     pub problem: Option<String>,
 }
@@ -172,8 +175,19 @@ impl Neighbor {
             requests: BTreeMap::new(),
             asked: BTreeSet::new(),
             retransmissions: RetransmissionList::default(),
+            helped: None,
             problem: None,
         }
+    }
+
+    /// What everybody is told of its state: who is helped is Full (RFC 3623 §3).
+    pub const fn told_state(&self) -> NeighborState {
+        if self.helped.is_some() { NeighborState::Full } else { self.state }
+    }
+
+    /// Whether the link to it carries routes.
+    pub fn is_adjacent(&self) -> bool {
+        self.told_state() == NeighborState::Full
     }
 
     /// Forgets lists and descriptions.

@@ -18,7 +18,6 @@ use super::limits::{
 };
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Timer};
-use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::MAX_AGE_S;
@@ -58,7 +57,8 @@ impl Ospf {
     /// Makes what shall be said and is not, withdraws what is said and shall not be.
     pub(super) fn originate(&mut self, now: Instant) {
         self.origination.is_due = false;
-        let Some(router_id) = self.router_id else { return };
+        // RFC 3623 §2.1 (1), (2): others go by what the life before said.
+        let Some(router_id) = self.router_id.filter(|_| !self.is_restarting()) else { return };
         let wanted = if self.is_leaving { BTreeMap::new() } else { self.wanted(router_id) };
         let is_stale = |(place, entry): &(&Place, &super::lsdb::Entry)| {
             // Also what came from elsewhere under this name and was wanted then (`reclaim`).
@@ -120,7 +120,7 @@ impl Ospf {
     fn router_lsa(&self) -> LsaBody {
         let links = self.interfaces.values().filter_map(|interface| {
             let neighbor = interface.neighbor.as_ref()?;
-            (neighbor.state == NeighborState::Full).then_some(RouterLink {
+            neighbor.is_adjacent().then_some(RouterLink {
                 link_type: RouterLinkType::PointToPoint,
                 metric: if self.is_stub { METRIC_MAX } else { interface.config.cost },
                 interface_id: interface.config.interface_id,
@@ -242,6 +242,9 @@ impl Ospf {
     /// wanted is said again above it, the rest withdrawn: at once, because others calculate with
     /// what an earlier life said, unless there is a rival to quarrel with.
     pub(super) fn reclaim(&mut self, now: Instant, port: PortId, place: Place, lsa: &Lsa) {
+        if self.is_restarting() {
+            return;
+        }
         self.counters.own_foreign += 1;
         let is_rival = self.note_rival(now, port, place);
         let Some(router_id) = self.router_id else { return };
@@ -265,7 +268,8 @@ impl Ospf {
         place: Place,
         theirs: &LsaHeader,
     ) -> bool {
-        let Some(router_id) = self.router_id.filter(|_| !self.is_leaving) else { return false };
+        let may_speak = !self.is_leaving && !self.is_restarting();
+        let Some(router_id) = self.router_id.filter(|_| may_speak) else { return false };
         let is_usable = !theirs.is_max_age() && theirs.sequence.next().is_some();
         if theirs.advertising_router != router_id || !is_usable {
             return false;
@@ -305,7 +309,8 @@ impl Ospf {
 
     /// An own instance at MaxAge is gone everywhere: what is still wanted may begin anew.
     pub(super) fn buried_own(&mut self, now: Instant, place: Place) {
-        let Some(router_id) = self.router_id.filter(|_| !self.is_leaving) else { return };
+        let may_speak = !self.is_leaving && !self.is_restarting();
+        let Some(router_id) = self.router_id.filter(|_| may_speak) else { return };
         if let Some(body) = self.wanted(router_id).remove(&place) {
             self.say(now, place, &body);
         } else {

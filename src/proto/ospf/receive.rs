@@ -92,6 +92,11 @@ impl Ospf {
             (neighbor.router_id, neighbor.address) == (sender.router_id, sender.address)
         });
         if !is_known {
+            if let PacketBody::LinkStateAcknowledgment(ack) = &body
+                && self.hear_grace_acks(now, port, &ack.headers)
+            {
+                return;
+            }
             self.counters.no_neighbor += 1;
             return;
         }

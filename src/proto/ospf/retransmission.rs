@@ -56,6 +56,11 @@ impl RetransmissionList {
         self.by_place.contains_key(place)
     }
 
+    /// Where the instances belong that are owed.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.by_place.keys()
+    }
+
     /// Notes that an instance was sent now.
     pub fn insert(&mut self, now: Instant, place: Place, lsa: Lsa) {
         self.remove(&place);

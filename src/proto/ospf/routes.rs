@@ -13,7 +13,6 @@ use super::calculate::Adjacency;
 use super::limits::ORDER_WAIT_MAX;
 use super::machine::{Ospf, Staleness, Timer};
 use super::order::Order;
-use super::view::NeighborState;
 use crate::base::time::{Duration, Instant};
 
 /// This router's place in the order of updates.
@@ -91,11 +90,11 @@ impl Ospf {
         self.actions.extend(updates.into_iter().map(Action::Route));
     }
 
-    /// The neighbours in Full.
+    /// The neighbours in Full, and those that are helped.
     pub(super) fn adjacencies(&self) -> Vec<Adjacency> {
         let full = self.interfaces.iter().filter_map(|(port, interface)| {
             let neighbor = interface.neighbor.as_ref()?;
-            (neighbor.state == NeighborState::Full).then_some(Adjacency {
+            neighbor.is_adjacent().then_some(Adjacency {
                 port: *port,
                 interface_id: interface.config.interface_id,
                 neighbor_router_id: neighbor.router_id,

@@ -5,6 +5,7 @@
 use super::input::BACKBONE;
 use super::lsdb::{Entry, Scope};
 use super::machine::Ospf;
+use super::neighbor::Neighbor;
 use super::view::{InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::Instant;
@@ -21,11 +22,12 @@ impl Ospf {
                     router_id: neighbor.router_id,
                     address: neighbor.address,
                     interface_id: neighbor.interface_id,
-                    state: neighbor.state,
+                    state: neighbor.told_state(),
                     since: neighbor.since,
                     dead_at: self.timers.deadline(super::machine::Timer::Inactivity(*port)),
                     retransmit_count: count(neighbor.retransmissions.len()),
                     request_count: count(neighbor.requests.len()),
+                    helped: neighbor.helped,
                     problem: neighbor.problem.clone(),
                 });
             }
@@ -40,6 +42,7 @@ impl Ospf {
                     dead_at: self.timers.deadline(super::machine::Timer::Stranger(*port)),
                     retransmit_count: 0,
                     request_count: 0,
+                    helped: None,
                     problem: Some(stranger.problem.clone()),
                 });
             }
@@ -51,7 +54,7 @@ impl Ospf {
     pub fn interfaces(&self) -> Vec<InterfaceView> {
         let views = self.interfaces.iter().map(|(port, interface)| {
             let config = &interface.config;
-            let state = interface.neighbor.as_ref().map(|neighbor| neighbor.state);
+            let state = interface.neighbor.as_ref().map(Neighbor::told_state);
             InterfaceView {
                 port: *port,
                 interface_id: config.interface_id,
@@ -76,13 +79,15 @@ impl Ospf {
         };
         let here = (own_id, interface.config.interface_id);
         let there = (neighbor.router_id, neighbor.interface_id);
-        neighbor.state == NeighborState::Full
-            && self.names_link(here, there)
-            && self.names_link(there, here)
+        neighbor.is_adjacent() && self.names_link(here, there) && self.names_link(there, here)
     }
 
     /// Whether the router-LSA of one router has a cable to the other, each with its Interface ID.
-    fn names_link(&self, (from, own): (RouterId, u32), (to, other): (RouterId, u32)) -> bool {
+    pub(super) fn names_link(
+        &self,
+        (from, own): (RouterId, u32),
+        (to, other): (RouterId, u32),
+    ) -> bool {
         let parts = self.lsdb.of_router(Scope::Area, LsType::ROUTER, from);
         parts.map(Entry::as_installed).filter(|lsa| !lsa.header.is_max_age()).any(|lsa| {
             let Ok(LsaBody::Router(body)) = lsa.body() else { return false };
@@ -212,6 +217,9 @@ fn in_words(lsa: &Lsa) -> Vec<String> {
             let prefixes =
                 body.prefixes.iter().map(|p| format!("{}, metric {}", p.prefix, p.metric));
             core::iter::once(of).chain(prefixes).collect()
+        }
+        Ok(LsaBody::Grace(body)) => {
+            vec![format!("grace period {} s, {}", body.period_s, body.reason)]
         }
         Ok(LsaBody::AsExternal(body)) => vec![format!("{}", body.prefix)],
         Ok(_) => vec![format!("{} octets", lsa.body_bytes().len())],

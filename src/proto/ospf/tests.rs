@@ -6,5 +6,6 @@ mod bfd;
 mod database;
 mod harness;
 mod refusal;
+mod restart;
 mod turns;
 mod verify;

@@ -3,6 +3,7 @@
 //! Owns plain values copied out of the machine; spelling them for people is the business of
 //! `control::query` and `cli`.
 
+use super::helper::Helped;
 use crate::base::ids::{AreaId, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{Repair, RouteNextHop};
@@ -68,6 +69,8 @@ pub struct NeighborView {
     pub retransmit_count: u32,
     /// LSAs on its request list.
     pub request_count: u32,
+    /// It restarts gracefully and is helped.
+    pub helped: Option<Helped>,
     /// What hinders the adjacency, a sentence.
     pub problem: Option<String>,
 }

@@ -66,6 +66,7 @@ pub fn settings(router: usize) -> Input {
             holddown: Duration::from_secs(3),
         },
         order_step: Duration::ZERO,
+        helps_restarts: true,
         endpoint: None,
     })
 }
@@ -157,6 +158,19 @@ impl Network {
     pub fn restart(&mut self, router: usize) {
         self.routers[router] = Ospf::new(0xdead + router as u64);
         self.routes[router].clear();
+        self.begin(router);
+    }
+
+    /// A new machine in place of one that failed, which restarts gracefully.
+    pub fn crash(&mut self, router: usize, grace: Duration) {
+        self.routers[router] = Ospf::new(0xdead + router as u64);
+        self.routes[router].clear();
+        let until = self.now + grace;
+        self.input(router, Input::Restart { until });
+        self.begin(router);
+    }
+
+    fn begin(&mut self, router: usize) {
         self.prepare(router);
         let ports: Vec<End> = self.cables.keys().copied().filter(|end| end.0 == router).collect();
         for end in ports {
