@@ -6,12 +6,17 @@
 //! its routes that nothing else explains as candidates of [`RouteSource::Inherited`], which OSPF
 //! does not replace one by one. They go all together when
 //!
-//! 1. every neighbour that was Full is so again in the eyes of both ends, and routes have been
-//!    calculated since, or
+//! 1. OSPF has restarted gracefully, every neighbour that was Full is so again in the eyes of both
+//!    ends, and routes have been calculated since, or
 //! 2. the grace period is over ([`GRACE_MARGIN`]), whatever is missing then.
 //!
 //! A neighbour whose port loses carrier, that OSPF finds and loses again, or that says nothing for
 //! a RouterDeadInterval is not waited for, and what leads through it is given up at once.
+//!
+//! OSPF restarts gracefully for the same grace period ([`crate::proto::ospf::restart`]), so that
+//! neighbours go on as if nothing had happened. Where they do not, or something else happens
+//! meanwhile, it is a restart as any other while the inheritance lasts: neighbours take the
+//! router's links out of their routes for as long as it takes to be Full again.
 //!
 //! Owns [`Testament`] (what a control plane says while it lives), [`Legacy`] (what the driver makes
 //! of it when it does not) and the end of the inheritance.
@@ -22,10 +27,6 @@
 //! *Standards*: RFC 3623 §2.2 (when a graceful restart ends) and §5 (unplanned outages), which RFC
 //! 5187 §1 takes over for OSPFv3.
 //!
-//! Gap: RFC 5187 §2: no Grace-LSA is sent, so neighbours do not help. The first hello that does not
-//! list them is a 1-WayReceived to them (RFC 2328 §10.5): they send nothing through this router
-//! until the adjacency is Full again, and what comes for its own networks is lost meanwhile: 40 to
-//! 100 ms of it in a ring of six.
 //! Gap: RFC 6987 §2: a router that still forwards by its inheritance does not ask to be avoided, so
 //! a change elsewhere in this time can make a loop until it ends.
 
@@ -41,7 +42,7 @@ use crate::base::time::{Duration, Instant};
 use crate::config::Config;
 use crate::fib::{Adjacency, Forwarding, NextHopGroup};
 use crate::proto::nd;
-use crate::proto::ospf::NeighborState;
+use crate::proto::ospf::{self, NeighborState};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,6 +163,9 @@ impl ControlPlane {
     pub(super) fn inherit(&mut self, now: Instant, legacy: Legacy) {
         let Legacy { config, ports, testament, macs, ways, routes } = legacy;
         self.stub = StubRouter::inherited(testament.is_starting, testament.is_drained);
+        if let Some(until) = testament.until.filter(|_| !testament.neighbors.is_empty()) {
+            self.ospf.handle(now, ospf::Input::Restart { until });
+        }
         self.configure(now, *config);
         for port in ports {
             self.attach(now, port);
@@ -222,7 +226,8 @@ impl ControlPlane {
         inheritance.lost.clear();
         let mut missing = inheritance.awaited.clone();
         missing.retain(|way| !self.ospf.is_mutual(way.port));
-        let is_complete = missing.is_empty() && self.ospf.is_calculated();
+        let is_complete =
+            missing.is_empty() && self.ospf.is_calculated() && !self.ospf.is_restarting();
         if is_complete || inheritance.until <= now {
             for (prefix, _) in &inheritance.routes {
                 self.say_inherited(now, *prefix, None);

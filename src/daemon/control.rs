@@ -262,7 +262,7 @@ impl<B: PacketBuf> Estate<B> {
             severity: Severity::Error,
             topic: "daemon.control".to_owned(),
             text: "the control plane failed and starts again; what it forwarded is forwarded on, \
-                   but neighbours send nothing through this router until they are adjacent again"
+                   and neighbours are asked to go on meanwhile"
                 .to_owned(),
             fields: Vec::new(),
         });

@@ -180,3 +180,27 @@ fn every_router_restarts_in_turn_and_nothing_is_lost() {
         }
     });
 }
+
+#[test]
+fn a_control_plane_that_fails_costs_nobody_a_packet() {
+    scenario("restart::a_control_plane_that_fails_costs_nobody_a_packet", 4, |start| {
+        for topology in ["ring", "circulant:1,3"] {
+            let mut run = start.cluster(topology, 8);
+            run.settles();
+            let mut streams = Streams::without(&mut run, usize::MAX);
+            let since = run.world.now();
+            for router in [3, 4] {
+                run.world.apply(Fault::Crash { router });
+                streams.flow(&mut run, Duration::from_millis(1500));
+                assert!(run.has_said(router, "restarted gracefully", since));
+            }
+            streams.lost_nothing(&mut run);
+            let is_news = |router: &usize| run.has_said(*router, "ospf.neighbor", since);
+            let told: Vec<usize> = (0..8).filter(is_news).collect();
+            assert_eq!(told, [3, 4], "who did not fail noticed no change of a neighbour");
+            run.converges(HEAL_LIMIT);
+            run.is_right();
+            run.falls_silent();
+        }
+    });
+}
