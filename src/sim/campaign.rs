@@ -26,8 +26,8 @@ use std::rc::Rc;
 /// How long a cluster may take to start: routers start within two seconds, and find each other in
 /// two hellos and a round of retransmissions; large databases take their time.
 pub const START_LIMIT: Duration = Duration::from_secs(60);
-/// How long it may take to be right after the last event: neighbours may have to be found dead, own
-/// LSAs wait up to five seconds (RFC 2328 appendix B, MinLSInterval).
+/// How long it may take to be right after the last event: neighbours may have to be found dead, and
+/// own LSAs whose budget is used up wait for a second (`ORIGINATION_EARNED`).
 pub const HEAL_LIMIT: Duration = Duration::from_secs(20);
 /// After that the last acknowledgments and retransmissions are through: a retransmission waits five
 /// seconds (RFC 2328 appendix C.3, RxmtInterval).

@@ -1,9 +1,10 @@
 //! How much and how fast: every bound of OSPFv3 in one place.
 //!
-//! *Standards*: RFC 2328 App. B (architectural constants). Known deviation: MinLSArrival is 100 ms
-//! instead of 1 s and MinLSInterval a back-off from 0 to 5 s instead of a flat 5 s. A flat rule
-//! turns the second change after a failure into seconds of outage; what both guard against, a
-//! router that floods without end, is bounded by the back-off as well.
+//! *Standards*: RFC 2328 App. B (architectural constants). Known deviation: MinLSArrival is 10 ms
+//! instead of 1 s, and instead of a MinLSInterval of 5 s an LSA has a budget of instances. A flat
+//! rule turns the second change after a failure into seconds of outage, and so does a delay that
+//! doubles, for whoever breaks a cable soon after mending another; what both guard against, a
+//! router that floods without end, is bounded by the budget as well.
 
 use crate::base::time::Duration;
 
@@ -27,12 +28,17 @@ pub const REFRESH_TIME: Duration = Duration::from_secs(1800);
 /// Own LSAs are refreshed up to this much earlier, so that a cluster does not refresh at once.
 pub const REFRESH_JITTER: Duration = Duration::from_secs(300);
 /// MinLSArrival: a newer instance is not taken sooner than this after the last.
-pub const MIN_LS_ARRIVAL: Duration = Duration::from_millis(100);
-/// The least time between two instances of an own LSA when changes follow each other; longer than
-/// what receivers refuse.
-pub const ORIGINATION_DELAY_MIN: Duration = Duration::from_millis(110);
-/// The most that this time doubles to: MinLSInterval.
-pub const ORIGINATION_DELAY_MAX: Duration = Duration::from_secs(5);
+pub const MIN_LS_ARRIVAL: Duration = Duration::from_millis(10);
+/// A neighbour with an old instance is sent the one of the database at most this often.
+pub const SEND_BACK_INTERVAL: Duration = Duration::from_millis(100);
+/// The least time between two instances of an own LSA; longer than what receivers refuse.
+pub const ORIGINATION_SPACING: Duration = Duration::from_millis(15);
+/// Instances of an own LSA that may follow each other so closely: every port of a large router
+/// comes up or goes down for itself, and then something else happens.
+pub const ORIGINATION_BURST: u32 = 32;
+/// How long it takes to earn one more of them, and so the time between instances where changes
+/// never end.
+pub const ORIGINATION_EARNED: Duration = Duration::from_secs(1);
 /// The least an interface's intervals may be: no configuration turns a timer into a loop.
 pub const INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// How long an acknowledgment waits for company; well under any RxmtInterval.
@@ -67,4 +73,4 @@ const _: () = assert!(LINKS_MAX >= crate::base::ids::PORT_MAX, "the router-LSA n
 const _: () = assert!(DATABASE_LSAS_MAX * OWN_LSA_OCTETS_MAX >= DATABASE_OCTETS_MAX);
 const _: () = assert!(ANSWER_OCTETS_MAX > u16::MAX as usize, "one LSA is always answered");
 const _: () = assert!(OWN_LSA_OCTETS_MAX + 4 + 16 + 40 <= 1280, "own LSAs fit every IPv6 link");
-const _: () = assert!(MIN_LS_ARRIVAL.as_millis() < ORIGINATION_DELAY_MIN.as_millis());
+const _: () = assert!(MIN_LS_ARRIVAL.as_millis() < ORIGINATION_SPACING.as_millis());

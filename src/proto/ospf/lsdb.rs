@@ -8,7 +8,7 @@
 //! *Standards*: RFC 5340 §4.4, RFC 2328 §12.1.1 (age), §14.
 
 use super::limits::{
-    DATABASE_LSAS_MAX, DATABASE_OCTETS_MAX, MIN_LS_ARRIVAL, REFRESH_JITTER, REFRESH_TIME,
+    DATABASE_LSAS_MAX, DATABASE_OCTETS_MAX, REFRESH_JITTER, REFRESH_TIME, SEND_BACK_INTERVAL,
 };
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
@@ -192,7 +192,7 @@ impl Lsdb {
     /// twice within MinLSArrival); notes that it is.
     pub fn may_send_back(&mut self, now: Instant, place: &Place) -> bool {
         let Some(entry) = self.entries.get_mut(place) else { return false };
-        let may = entry.sent_back_at.is_none_or(|last| now - last >= MIN_LS_ARRIVAL);
+        let may = entry.sent_back_at.is_none_or(|last| now - last >= SEND_BACK_INTERVAL);
         if may {
             entry.sent_back_at = Some(now);
         }

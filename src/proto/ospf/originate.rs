@@ -1,8 +1,8 @@
 //! Own LSAs: what there shall be, and making it so.
 //!
 //! Owns [`Origination`]. What this router wants to say is computed whole from its state whenever
-//! that may have changed; only what differs from what was said becomes a new instance. Changes that
-//! follow each other wait longer and longer, up to MinLSInterval.
+//! that may have changed; only what differs from what was said becomes a new instance. Each
+//! LSA has a budget of instances: changes go out at once until it is used up.
 //!
 //! *Invariants*: an own LSA that is not wanted is at MaxAge or gone.
 //! *Standards*: RFC 5340 §4.4.3 (bodies), RFC 2328 §12.4, §13.4 (own LSAs that come from
@@ -13,8 +13,8 @@ use super::complaint::Complaint;
 use super::hello::OPTIONS;
 use super::input::{AdvertisedPrefix, RepairEndpoint};
 use super::limits::{
-    DUPLICATE_INSTANCES_MAX, DUPLICATE_WINDOW, ORIGINATION_DELAY_MAX, ORIGINATION_DELAY_MIN,
-    PREFIXES_PER_LSA, RIVALRIES_MAX,
+    DUPLICATE_INSTANCES_MAX, DUPLICATE_WINDOW, ORIGINATION_BURST, ORIGINATION_EARNED,
+    ORIGINATION_SPACING, PREFIXES_PER_LSA, RIVALRIES_MAX,
 };
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Timer};
@@ -29,11 +29,29 @@ use crate::wire::ospf::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// When an LSA was made last, and how long the next instance waits.
+/// When an LSA was made last, and what is left of its budget.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     last: Instant,
-    delay: Duration,
+    /// When the budget will be whole again, if nothing is made until then.
+    whole: Instant,
+}
+
+impl Pace {
+    /// An instance is made; `before` is where the budget stood.
+    fn spend(before: Option<Self>, now: Instant) -> Self {
+        let whole = before.map_or(now, |pace| pace.whole.max(now));
+        Self { last: now, whole: whole + ORIGINATION_EARNED }
+    }
+
+    /// When the next instance may be made, seen from `now`.
+    fn ready(self, now: Instant) -> Instant {
+        let spaced = self.last + ORIGINATION_SPACING;
+        let owed = self.whole.max(now) - now;
+        // Of a whole budget one instance must be there.
+        let credit = ORIGINATION_EARNED * (ORIGINATION_BURST - 1);
+        spaced.max(now + owed.saturating_sub(credit))
+    }
 }
 
 /// Instances of one own LSA that came from elsewhere within [`DUPLICATE_WINDOW`].
@@ -146,7 +164,7 @@ impl Ospf {
     /// Makes an instance now, or when its pace allows.
     fn say(&mut self, now: Instant, place: Place, body: &LsaBody) {
         if let Some(pace) = self.origination.paces.get(&place).copied() {
-            let ready = pace.last + pace.delay;
+            let ready = pace.ready(now);
             if now < ready {
                 let earlier = self.timers.deadline(Timer::Originate);
                 let deadline = earlier.map_or(ready, |earlier| earlier.min(ready));
@@ -178,21 +196,11 @@ impl Ospf {
         let Ok(lsa) = Lsa::build(place.1, sequence, 0, body) else {
             unreachable!("own LSAs are cut to fit: see `limits`")
         };
-        self.keep_pace(now, place);
+        let pace = Pace::spend(self.origination.paces.get(&place).copied(), now);
+        self.origination.paces.insert(place, pace);
         self.counters.lsa_originated += 1;
         self.install(now, place, lsa.clone(), true);
         self.flood(now, place, &lsa, &BTreeSet::new());
-    }
-
-    /// The first change goes at once; those that follow wait twice as long each, until it is quiet.
-    fn keep_pace(&mut self, now: Instant, place: Place) {
-        let delay = match self.origination.paces.get(&place) {
-            Some(pace) if now - pace.last < pace.delay * 2 + ORIGINATION_DELAY_MIN => {
-                (pace.delay * 2).min(ORIGINATION_DELAY_MAX)
-            }
-            _ => ORIGINATION_DELAY_MIN,
-        };
-        self.origination.paces.insert(place, Pace { last: now, delay });
     }
 
     /// RFC 2328 §12.4: half its life has passed. The body is the same, so the pace does not matter.

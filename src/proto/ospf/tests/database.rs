@@ -4,7 +4,9 @@ use super::harness::{Network, config, id};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
 use crate::base::time::Duration;
-use crate::proto::ospf::limits::{COMPLAINT_QUIET, DATABASE_LSAS_MAX, EARLY_MAX};
+use crate::proto::ospf::limits::{
+    COMPLAINT_QUIET, DATABASE_LSAS_MAX, EARLY_MAX, ORIGINATION_BURST,
+};
 use crate::proto::ospf::lsdb::Scope;
 use crate::proto::ospf::{Input, Notice};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
@@ -259,7 +261,7 @@ fn an_instance_that_waited_is_acknowledged_to_all_who_sent_it() {
     };
     let before = unknown_acks(&network);
     send(&mut network, unknown(0xbff1, 1));
-    network.run(Duration::from_millis(20));
+    network.run(Duration::from_millis(4));
     send(&mut network, unknown(0xbff1, 2));
     send_from(&mut network, 2, unknown(0xbff1, 2));
     network.run(Duration::from_millis(300));
@@ -267,6 +269,45 @@ fn an_instance_that_waited_is_acknowledged_to_all_who_sent_it() {
     // They know nothing of what was sent in their names.
     let after = unknown_acks(&network);
     assert_eq!([after[0] - before[0], after[1] - before[1]], [2, 1]);
+}
+
+#[test]
+fn a_cut_is_told_at_once_however_often_the_cable_was_mended_before() {
+    let mut network = line();
+    for _ in 0..8 {
+        network.cut((0, 0), false);
+        network.run(Duration::from_millis(25));
+        assert_eq!(links_of(&network, 2, 0), 1);
+        network.heal((0, 0));
+        network.seconds(3);
+        assert!(network.are_all_full());
+    }
+}
+
+#[test]
+fn a_router_that_changes_without_end_is_held_to_its_budget() {
+    let mut network = line();
+    network.seconds(60);
+    let before = network.routers[0].counters().lsa_originated;
+    for round in 0..1000 {
+        let mut other = config((0, 0));
+        other.cost = 20 + round;
+        network.change((0, 0), other);
+        network.run(Duration::from_millis(10));
+    }
+    let said = network.routers[0].counters().lsa_originated - before;
+    let whole = u64::from(ORIGINATION_BURST);
+    assert!((whole..=whole + 10).contains(&said), "{said}");
+    network.seconds(2);
+    assert!(network.are_databases_equal());
+}
+
+/// Links in the router-LSA of `of` as `router` has it.
+fn links_of(network: &Network, router: usize, of: usize) -> usize {
+    let key = LsaKey { ls_type: LsType::ROUTER, advertising_router: id(of), link_state_id: 0 };
+    let entry = network.routers[router].lsdb.get(&(Scope::Area, key)).unwrap();
+    let LsaBody::Router(body) = entry.as_installed().body().unwrap() else { unreachable!() };
+    body.links.len()
 }
 
 #[test]
@@ -332,7 +373,7 @@ fn an_own_lsa_from_elsewhere_that_is_no_longer_wanted_goes_too() {
 }
 
 #[test]
-fn an_older_instance_is_answered_once_in_min_ls_arrival() {
+fn an_older_instance_is_answered_once_in_an_interval() {
     // RFC 2328 §13 step 8.
     let mut network = line();
     let ahead = own_prefixes(&network, 5);
