@@ -32,6 +32,8 @@ use std::collections::BTreeSet;
 
 /// What is waited beyond a hello interval: a hello comes late when its sender is busy.
 pub const HELLO_MARGIN: Duration = Duration::from_millis(200);
+/// How often it is looked whether workers read what OSPF knows: nobody says when they do.
+const WORKERS_LOOK: Duration = Duration::from_millis(10);
 /// The longest a start takes: a database of any size is loaded by then, and a neighbour that is
 /// not Full has a problem that waiting does not solve.
 pub const START_TIME_MAX: Duration = Duration::from_secs(30);
@@ -43,6 +45,8 @@ struct Start {
     ports: BTreeSet<PortId>,
     /// When whoever is at the other ends was heard; `None` once that is past.
     heard_at: Option<Instant>,
+    /// When to look at the workers again, while nothing else is missing.
+    look_at: Option<Instant>,
     /// When nothing more is waited for; `None` before the first port.
     until: Option<Instant>,
 }
@@ -89,7 +93,7 @@ impl StubRouter {
     /// When [`ControlPlane::review_stub`] has something to do at the latest.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let start = self.start.as_ref()?;
-        start.heard_at.or(start.until)
+        [start.heard_at, start.look_at, start.until].into_iter().flatten().min()
     }
 }
 
@@ -114,6 +118,8 @@ impl ControlPlane {
                 let event = report::start_over(now, &missing, &self.ports);
                 self.event(event);
             } else {
+                let is_last = start.heard_at.is_none() && missing.ports.is_empty();
+                start.look_at = is_last.then(|| now + WORKERS_LOOK);
                 self.stub.start = Some(start);
             }
         }

@@ -91,11 +91,8 @@ impl Ospf {
         if hears_us {
             self.neighbor_event(now, port, NeighborEvent::TwoWayReceived);
         } else {
-            let was_adjacent = self.neighbor_state(port) > NeighborState::Init;
             self.neighbor_event(now, port, NeighborEvent::OneWayReceived);
-            if is_new || was_adjacent {
-                self.send_hello(port);
-            }
+            self.send_hello(port);
         }
         if is_new && hears_us {
             self.send_hello(port);
