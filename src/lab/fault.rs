@@ -108,8 +108,12 @@ impl Fault {
                     let (a, b) = topology.cables()[cable];
                     vec![(a, b), (b, a)]
                 }
-                FaultPart::Kill(server) | FaultPart::Stop(server) | FaultPart::Panic(server) => {
+                FaultPart::Kill(server) | FaultPart::Stop(server) => {
                     streams_through(server, topology, &reachable)
+                }
+                FaultPart::Panic(server) => {
+                    let through = streams_through(server, topology, &reachable).into_iter();
+                    through.chain(streams_of(server, topology)).collect()
                 }
             };
             wanted.retain(|pair| reachable.contains(pair));
@@ -168,6 +172,12 @@ fn streams_through(
     let Some((a, b)) = best else { return Vec::new() };
     let flows = ways(a, b).clamp(1, FLOWS_PER_KILL_MAX / 2);
     [(a, b), (b, a)].repeat(flows)
+}
+
+/// Flows from and to the host of `server` itself, over a cable that has one.
+fn streams_of(server: usize, topology: &Topology) -> Vec<HostPair> {
+    let neighbor = topology.neighbors(server).next();
+    neighbor.map_or_else(Vec::new, |neighbor| vec![(neighbor, server), (server, neighbor)])
 }
 
 fn parse_part(text: &str, topology: &Topology) -> Result<FaultPart, FaultError> {
@@ -260,7 +270,7 @@ mod tests {
     fn a_control_plane_that_fails_takes_no_router_away() {
         let ring = topology("ring", 6);
         let panic = Fault::parse("panic:s03", &ring).unwrap();
-        assert_eq!(panic.probes(&ring).streams, [(1, 3), (3, 1)]);
+        assert_eq!(panic.probes(&ring).streams, [(1, 3), (3, 1), (1, 2), (2, 1)]);
         assert_eq!(panic.reachable_pairs(&ring).len(), 30);
         let stop = Fault::parse("stop:s03", &ring).unwrap();
         assert_eq!(stop.probes(&ring).streams, [(1, 3), (3, 1)]);

@@ -180,3 +180,31 @@ fn the_grace_period_of_one_failure_is_not_begun_anew_by_the_next() {
     second.until = Some(NOW);
     assert_eq!(heir(legacy("", second, &world)).sources(), heir_sources(&[]));
 }
+
+impl Bench {
+    /// Types of the OSPF packets it sent by a port, oldest first.
+    fn ospf_types(&self, port: u16) -> Vec<u8> {
+        let own = self.frames.iter().filter(|(by, _)| *by == PortId(port));
+        let types = own.filter_map(|(_, bytes)| match frame::classify(bytes) {
+            Punted::Ospf { bytes, .. } => Some(bytes[1]),
+            _ => None,
+        });
+        types.collect()
+    }
+}
+
+#[test]
+fn an_heir_with_neighbours_says_that_it_restarts_before_it_says_hello() {
+    const HELLO: u8 = 1;
+    const UPDATE: u8 = 4;
+    let mut bench = heir(legacy("", testament(Some(Instant::MAX)), &old_world()));
+    assert_eq!([1, 2].map(|port| bench.ospf_types(port)), [[UPDATE], [UPDATE]]);
+    bench.wait_until(NOW + Duration::from_millis(300));
+    assert_eq!(bench.ospf_types(1), [UPDATE, UPDATE, UPDATE, UPDATE, HELLO]);
+    // With nobody to wait for, or no time, it is a start as any other.
+    let lonely = Testament { until: Some(Instant::MAX), ..Testament::default() };
+    for testament in [lonely, testament(None)] {
+        let bench = heir(legacy("", testament, &old_world()));
+        assert_eq!(bench.ospf_types(1)[0], HELLO);
+    }
+}
