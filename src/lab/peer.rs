@@ -288,7 +288,10 @@ fn ospf6d_config(lab: &Lab, server: usize) -> String {
         ));
     }
     // Last, and left with `exit`: nothing after it is read as an interface.
-    text.push_str(&format!("router ospf6\n ospf6 router-id {router_id}\nexit\n"));
+    text.push_str(&format!(
+        "router ospf6\n ospf6 router-id {router_id}\n graceful-restart helper enable\n \
+         graceful-restart grace-period 60\nexit\n"
+    ));
     text
 }
 

@@ -4,8 +4,9 @@
 //! a program it needs is not installed.
 //!
 //! Here are the ways to a lab and the tests of the lab itself; [`routers`] has those of Kumiki in
-//! it.
+//! it, [`graceful`] those of graceful restarts.
 
+mod graceful;
 mod routers;
 
 use serde_json::Value;

@@ -12,30 +12,30 @@ use std::time::{Duration, Instant};
 
 const IPERF: &str = "/usr/bin/iperf3";
 const BFDD: &str = "/usr/lib/frr/bfdd";
-const KUMIKI: &str = env!("CARGO_BIN_EXE_kumiki");
+pub const KUMIKI: &str = env!("CARGO_BIN_EXE_kumiki");
 
-fn needs_router() -> bool {
+pub fn needs_router() -> bool {
     !kumiki::ports::HAS_DPDK && skip("this build has no DPDK")
 }
 
 /// A lab that stays until it is dropped.
-struct Kept {
-    directory: Place,
+pub struct Kept {
+    pub directory: Place,
 }
 
 impl Kept {
-    fn up(arguments: &str) -> Self {
+    pub fn up(arguments: &str) -> Self {
         let kept = Self { directory: directory() };
         let output = lab(&kept.directory, arguments).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         kept
     }
 
-    fn run(&self, arguments: &str) -> Command {
+    pub fn run(&self, arguments: &str) -> Command {
         lab(&self.directory, arguments)
     }
 
-    fn json(&self, arguments: &str) -> Value {
+    pub fn json(&self, arguments: &str) -> Value {
         report(&self.run(arguments).output().unwrap())
     }
 
