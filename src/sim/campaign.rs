@@ -53,6 +53,9 @@ const STEP: Duration = Duration::from_millis(10);
 const PINGS_MAX: usize = 400;
 /// How long pings may take, the resolution of neighbours included.
 const PING_PATIENCE: Duration = Duration::from_secs(3);
+/// How long nothing may have happened before the failure of a control plane that is judged: changes
+/// are acknowledged by then, and acknowledgments that were lost have been asked for again.
+const CALM: Duration = Duration::from_secs(2);
 /// Draws for a pair whose way leads through what fails.
 const DRAWS_MAX: usize = 40;
 
@@ -77,6 +80,8 @@ struct Window {
     converged: Option<Duration>,
     is_probing: bool,
     is_late: bool,
+    /// A control plane failed while nothing else did: it must not cost a packet.
+    sole_crash: Option<usize>,
 }
 
 struct Campaign<'a, C> {
@@ -162,6 +167,7 @@ impl<C: Control> Campaign<'_, C> {
             let pairs = self.choose_pairs(fault);
             self.world.probe(pairs);
             self.run_until(at);
+            let sole_crash = self.sole_crash(fault);
             self.close_window();
             self.world.apply(*fault);
             self.done += 1;
@@ -178,6 +184,7 @@ impl<C: Control> Campaign<'_, C> {
                 converged: None,
                 is_probing: true,
                 is_late: false,
+                sole_crash,
             });
         }
         self.run_until(self.world.now() + PROBE_WINDOW_MAX + PROBE_PATIENCE);
@@ -243,6 +250,15 @@ impl<C: Control> Campaign<'_, C> {
         self.world.links().iter().any(|link| link.quality.loss_ppm != Quality::GOOD.loss_ppm)
     }
 
+    /// The router whose control plane is about to fail in a cluster that is whole and at rest.
+    fn sole_crash(&self, fault: &Fault) -> Option<usize> {
+        let Fault::Crash { router } = *fault else { return None };
+        let now = self.world.now();
+        let is_calm = |window: &Window| window.converged.is_some() && now - window.at >= CALM;
+        let is_rest = self.window.as_ref().is_none_or(is_calm);
+        (is_rest && self.world.is_whole()).then_some(router)
+    }
+
     fn close_window(&mut self) {
         let Some(window) = self.window.take() else { return };
         let (now, before) = (self.world.probes().counts(), window.probes);
@@ -250,6 +266,11 @@ impl<C: Control> Campaign<'_, C> {
             row.converged_ms = window.converged.as_ref().map(milliseconds);
             row.lost_packets = now.lost - before.lost;
             row.microloops = now.microloops - before.microloops;
+        }
+        let lost = now.lost - before.lost;
+        if let Some(router) = window.sole_crash.filter(|_| lost > 0) {
+            let text = format!("{lost} packets were lost, although its packet path went on");
+            self.find(Finding::new("lost_by_crash", window.at, &[router], text));
         }
         self.spans.extend(window.converged);
     }
@@ -268,6 +289,9 @@ impl<C: Control> Campaign<'_, C> {
         let mut pairs = Vec::new();
         if let [first, .., last] = near.as_slice() {
             pairs.extend([(*first, *last), (*last, *first)]);
+        }
+        if let (Fault::Crash { router }, Some(other)) = (*fault, near.first().copied()) {
+            pairs.extend([(other, router), (router, other)]);
         }
         for _ in 0..DRAWS_MAX {
             if pairs.len() >= PAIRS_MAX {

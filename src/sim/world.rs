@@ -314,6 +314,16 @@ impl<C: Control> World<C> {
         Map::new(self.slots.len(), hops.collect())
     }
 
+    /// Whether nothing is broken: all routers run with all their ports, and cables lose nothing.
+    pub fn is_whole(&self) -> bool {
+        let runs =
+            |slot: &Slot<C>| slot.node.is_some() && !slot.is_stopping && slot.detached.is_empty();
+        let works = |link: &Link| {
+            link.is_usable() && link.quality.loss_ppm == 0 && link.quality.corruption_ppm == 0
+        };
+        self.slots.iter().all(runs) && self.links.iter().all(works)
+    }
+
     /// Lets a fault happen at some time.
     pub fn schedule(&mut self, at: Instant, fault: Fault) {
         self.push(at.max(self.now), Event::Fault(fault));

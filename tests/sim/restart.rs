@@ -3,9 +3,14 @@
 
 use crate::faults::datagram;
 use crate::run::{HEAL_LIMIT, Run, scenario};
-use kumiki::base::time::Duration;
-use kumiki::control::Input;
+use kumiki::base::machine::Machine;
+use kumiki::base::time::{Duration, Instant};
+use kumiki::control::{Action, ControlOptions, ControlPlane, Input, Plane, Testament};
+use kumiki::sim::campaign;
 use kumiki::sim::faults::{Death, Fault};
+use kumiki::sim::node::Control;
+use kumiki::sim::scenario::Scenario;
+use std::collections::BTreeSet;
 
 /// Between two rounds of packets: two hundred a second and pair.
 const GAP: Duration = Duration::from_millis(5);
@@ -203,4 +208,76 @@ fn a_control_plane_that_fails_costs_nobody_a_packet() {
             run.falls_silent();
         }
     });
+}
+
+/// A control plane that tells its successor of no neighbour, so that this restarts as any other.
+struct Forgetful(ControlPlane);
+
+impl Machine for Forgetful {
+    type Input = Input;
+    type Action = Action;
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        self.0.handle(now, input);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.0.next_deadline()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.0.handle_timeout(now);
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.0.poll_action()
+    }
+}
+
+impl Plane for Forgetful {
+    fn start(options: ControlOptions) -> Self {
+        Self(ControlPlane::start(options))
+    }
+
+    fn testament(&self) -> Testament {
+        Testament { neighbors: BTreeSet::new(), ..self.0.testament() }
+    }
+
+    fn full_count(&self) -> usize {
+        self.0.full_count()
+    }
+
+    fn is_dirty(&self) -> bool {
+        self.0.is_dirty()
+    }
+
+    fn calculation_count(&self) -> u64 {
+        self.0.calculation_count()
+    }
+}
+
+impl Control for Forgetful {
+    fn area_digest(&self) -> u64 {
+        self.0.area_digest()
+    }
+
+    fn debts(&self) -> u64 {
+        self.0.debts()
+    }
+
+    fn refusals(&self) -> u64 {
+        self.0.refusals()
+    }
+}
+
+#[test]
+fn a_failure_that_costs_packets_is_found_out() {
+    let text = "topology = \"ring\"\nrouters = 6\n[[event]]\nat_us = 500000\nfault = \"crash\"\n\
+                router = \"s02\"\n";
+    let scenario = Scenario::read(text).unwrap();
+    let report = campaign::run(&scenario, &mut |_| ());
+    assert_eq!((report.violations, report.lost_packets), (Vec::new(), 0));
+    let report = campaign::run_with::<Forgetful>(&scenario, &mut |_| ());
+    let found = report.violations.iter().find(|finding| finding.kind == "lost_by_crash");
+    assert_eq!(found.map(|finding| finding.routers.clone()), Some(vec!["s02".to_owned()]));
 }
