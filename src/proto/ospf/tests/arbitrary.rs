@@ -10,9 +10,9 @@ use crate::proto::ospf::Input;
 use crate::proto::ospf::limits::{ACKS_LATER_MAX, REQUESTS_MAX};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{
-    DatabaseDescription, Hello, LinkStateAcknowledgment, LinkStateRequest, LinkStateUpdate, LsType,
-    Lsa, LsaBody, LsaHeader, LsaKey, Options, Packet, PacketBody, RouterFlags, RouterLink,
-    RouterLinkType, RouterLsa, SequenceNumber,
+    DatabaseDescription, GraceLsa, GraceReason, Hello, LinkStateAcknowledgment, LinkStateRequest,
+    LinkStateUpdate, LsType, Lsa, LsaBody, LsaHeader, LsaKey, Options, Packet, PacketBody,
+    RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
 };
 use core::net::Ipv6Addr;
 use proptest::prelude::*;
@@ -28,6 +28,8 @@ fn any_key() -> impl Strategy<Value = LsaKey> {
         LsType::ROUTER,
         LsType::NETWORK,
         LsType::LINK,
+        LsType::GRACE,
+        LsType::GRACE,
         LsType::INTRA_AREA_PREFIX,
         LsType::AS_EXTERNAL,
         LsType(0xbff1),
@@ -57,6 +59,9 @@ fn any_body() -> impl Strategy<Value = LsaBody> {
             options: Options::V6.with(Options::R),
             links,
         })),
+        1 => (0..40_u32).prop_map(|period_s| {
+            LsaBody::Grace(GraceLsa { period_s, reason: GraceReason::UNKNOWN })
+        }),
         1 => prop::collection::vec(any::<u8>(), 0..60).prop_map(LsaBody::Unknown),
     ]
 }
@@ -92,6 +97,8 @@ enum Draft {
     AcknowledgeAll,
     /// Everything the receiver has, back to it.
     Echo,
+    /// None: the receiver fails instead, and restarts gracefully.
+    Crash,
 }
 
 fn any_draft() -> impl Strategy<Value = Draft> {
@@ -125,6 +132,7 @@ fn any_draft() -> impl Strategy<Value = Draft> {
         1 => acks.prop_map(Draft::Whole),
         1 => Just(Draft::AcknowledgeAll),
         1 => Just(Draft::Echo),
+        1 => Just(Draft::Crash),
     ]
 }
 
@@ -134,8 +142,9 @@ fn database(network: &Network) -> Vec<Lsa> {
     entries.map(|(_, entry)| entry.lsa(network.now)).collect()
 }
 
-fn finish(network: &Network, draft: Draft) -> PacketBody {
-    match draft {
+fn finish(network: &Network, draft: Draft) -> Option<PacketBody> {
+    Some(match draft {
+        Draft::Crash => return None,
         Draft::Whole(body) => body,
         Draft::Description { ahead, flags: [is_init, has_more, is_master], mtu, headers } => {
             let neighbor = network.routers[0].interfaces[&PortId(0)].neighbor.as_ref();
@@ -156,7 +165,7 @@ fn finish(network: &Network, draft: Draft) -> PacketBody {
             PacketBody::LinkStateAcknowledgment(LinkStateAcknowledgment { headers })
         }
         Draft::Echo => PacketBody::LinkStateUpdate(LinkStateUpdate { lsas: database(network) }),
-    }
+    })
 }
 
 fn any_sender() -> impl Strategy<Value = (RouterId, Ipv6Addr)> {
@@ -183,7 +192,10 @@ proptest! {
         network.seconds(5);
         for (wait, (router_id, source), draft) in steps {
             network.run(Duration::from_millis(wait));
-            let body = finish(&network, draft);
+            let Some(body) = finish(&network, draft) else {
+                network.crash(0, Duration::from_secs(13));
+                continue;
+            };
             let packet = Packet { router_id, area: RouterId(0), instance_id: 0, body };
             let bytes = packet.encode(source, ALL_SPF_ROUTERS);
             let (port, destination) = (PortId(0), ALL_SPF_ROUTERS);
