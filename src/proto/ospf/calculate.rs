@@ -393,7 +393,7 @@ impl Topology {
             best.next_hops = NextHopSet::EMPTY;
             return Some(best);
         }
-        best.cover = match best.next_hops.only().map(|way| self.repairs.of(vertex, way)) {
+        best.cover = match self.repairs.of(vertex, best.next_hops) {
             None => Cover::EqualCost,
             Some(Ok(repair)) => Cover::Repair(repair),
             Some(Err(bare)) => Cover::Bare(bare),

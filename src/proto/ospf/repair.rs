@@ -2,7 +2,8 @@
 //!
 //! Owns [`Repairs`], computed with every tree. For each own link that alone carries routes there is
 //! one answer for the death of the link, and one for the death of the neighbour for each vertex
-//! right behind it: a handful of answers, however many prefixes there are.
+//! right behind it: a handful of answers, however many prefixes there are. Of several links that
+//! lead to one neighbour any protects the others, so that only its death is answered for.
 //!
 //! An answer leads to a *target*: the neighbour itself where only the link died, the vertex behind
 //! it where the neighbour died. From a router whose shortest paths to the target avoid the failure,
@@ -21,7 +22,7 @@
 //! disjoint spaces).
 
 use super::area::Area;
-use super::spf::{FirstHop, Graph, Link, Tree, VertexId, VertexKind};
+use super::spf::{FirstHop, Graph, Link, NextHopSet, Tree, VertexId, VertexKind};
 use crate::base::route::{Protection, REPAIR_SEGMENTS_MAX, Repair, RouteNextHop};
 use core::cmp::Reverse;
 use core::net::Ipv6Addr;
@@ -69,6 +70,23 @@ pub struct Repairs {
     behind: Vec<VertexId>,
 }
 
+/// What is asked of an adjacency.
+#[derive(Debug, Default)]
+struct Question {
+    /// Whether it is the only next hop of anything.
+    is_of_link: bool,
+    /// The vertices right behind its neighbour.
+    targets: Vec<VertexId>,
+}
+
+/// The first of the adjacencies `next_hops` where all of them lead to the same neighbour.
+fn common(neighbors: &[VertexId], next_hops: NextHopSet) -> Option<usize> {
+    let mut positions = next_hops.positions();
+    let first = positions.next()?;
+    let neighbor = neighbors.get(first)?;
+    positions.all(|position| neighbors.get(position) == Some(neighbor)).then_some(first)
+}
+
 /// What the answers come from.
 #[derive(Clone, Copy)]
 pub struct Ground<'a> {
@@ -102,47 +120,53 @@ impl Repairs {
     pub fn calculate(ground: Ground<'_>) -> Self {
         let behind = behind_neighbors(&ground);
         let mut asked = BTreeMap::new();
+        let neighbors: Vec<VertexId> = ground.first_hops.iter().map(|hop| hop.neighbor).collect();
         for vertex in ground.tree.reached() {
-            let reach = ground.tree.reach(vertex);
-            let Some(position) = reach.and_then(|reach| reach.next_hops.only()) else { continue };
-            let neighbor = ground.first_hops[position].neighbor;
-            let targets: &mut Vec<VertexId> = asked.entry(position).or_default();
+            let Some(reach) = ground.tree.reach(vertex) else { continue };
+            let Some(position) = common(&neighbors, reach.next_hops) else { continue };
+            let is_alone = reach.next_hops.only().is_some();
+            let question: &mut Question = asked.entry(position).or_default();
+            question.is_of_link |= is_alone;
             let target = behind[vertex.index()];
-            if vertex != neighbor && !targets.contains(&target) {
-                targets.push(target);
+            if vertex != neighbors[position] && !question.targets.contains(&target) {
+                question.targets.push(target);
             }
         }
         let mut repairs = Self {
             list: Vec::new(),
-            neighbors: ground.first_hops.iter().map(|hop| hop.neighbor).collect(),
+            neighbors,
             links: vec![Err(Bare::NoWay); ground.first_hops.len()],
             nodes: BTreeMap::new(),
             behind,
         };
         if !asked.is_empty() {
             let mut search = Search::new(ground);
-            for (position, targets) in asked {
-                repairs.answer(&mut search, position, &targets);
+            for (position, question) in asked {
+                repairs.answer(&mut search, position, &question);
             }
         }
         repairs
     }
 
-    /// What protects the way to `vertex` over the adjacency `position`, its only next hop.
-    pub fn of(&self, vertex: VertexId, position: usize) -> Answer {
-        let link = self.links.get(position).copied().unwrap_or(Err(Bare::NoWay));
-        if self.neighbors.get(position) == Some(&vertex) {
-            return link;
-        }
+    /// What protects the way to `vertex` over `next_hops`; `None` where these protect each other
+    /// and nothing more is known.
+    pub fn of(&self, vertex: VertexId, next_hops: NextHopSet) -> Option<Answer> {
+        let position = common(&self.neighbors, next_hops)?;
+        let is_behind = self.neighbors.get(position) != Some(&vertex);
         let behind = self.behind.get(vertex.index()).copied().unwrap_or(vertex);
-        self.nodes.get(&(position, behind)).copied().and_then(Result::ok).map_or(link, Ok)
+        let node = self.nodes.get(&(position, behind)).filter(|_| is_behind);
+        let node = node.copied().filter(Result::is_ok);
+        let link = || self.links.get(position).copied().unwrap_or(Err(Bare::NoWay));
+        node.or_else(|| next_hops.only().map(|_| link()))
     }
 
-    fn answer(&mut self, search: &mut Search<'_>, position: usize, targets: &[VertexId]) {
+    fn answer(&mut self, search: &mut Search<'_>, position: usize, question: &Question) {
         let Some(link) = search.own_link(position) else { return };
-        self.links[position] =
-            self.keep(search.repair(position, Failure::Link(link), link.to), Protection::Link);
-        for target in targets {
+        if question.is_of_link {
+            let found = search.repair(position, Failure::Link(link), link.to);
+            self.links[position] = self.keep(found, Protection::Link);
+        }
+        for target in &question.targets {
             let found = search.repair(position, Failure::Node(link.to), *target);
             let answer = self.keep(found, Protection::Node);
             self.nodes.insert((position, *target), answer);

@@ -164,8 +164,9 @@ impl Cluster {
         let updates = table.calculate(id(own), &adjacencies);
         let deep = |router: usize| {
             let vertex = table.area().router(id(router))?;
-            let position = table.tree().reach(vertex)?.next_hops.only()?;
-            Some(table.repairs().too_deep(vertex, position))
+            let repairs = table.repairs();
+            let position = common(&repairs.neighbors, table.tree().reach(vertex)?.next_hops)?;
+            Some(repairs.too_deep(vertex, position))
         };
         let routes = updates.into_iter().filter_map(|update| {
             let router = (0..self.count).find(|r| update.prefix == Ipv6Prefix::host(loopback(*r)));
@@ -252,6 +253,18 @@ struct Coverage {
     nodes_possible: u32,
 }
 
+#[test]
+fn two_cables_to_a_neighbor_do_not_stand_in_for_it() {
+    // 0 has two cables to 1, which is the way to 2; the way by 3 is longer.
+    let ends = [([0, 1], 1), ([0, 1], 1), ([1, 2], 1), ([2, 3], 5), ([3, 0], 5)];
+    let cluster = Cluster::new(4, &ends.map(|(ends, cost)| (ends, [cost, cost])));
+    let routes = cluster.routes(0);
+    assert_eq!(routes[&2].ways.len(), 2);
+    assert_eq!(routes[&2].repair.as_ref().unwrap().protects, Protection::Node);
+    assert_eq!(routes[&1].repair, None, "its other cable is left, or it is dead");
+    assert!(judge(&cluster).is_ok());
+}
+
 /// A route, and whether a repair of its link, of its neighbour, would need too many headers.
 struct Found {
     ways: Vec<RouteNextHop>,
@@ -271,23 +284,30 @@ fn judge(cluster: &Cluster) -> Result<Coverage, String> {
     let mut coverage = Coverage::default();
     for source in 0..cluster.count {
         for (to, Found { ways, repair, too_deep }) in cluster.routes(source) {
-            let &[way] = &ways[..] else { continue };
             let [link_is_too_deep, node_is_too_deep] = too_deep;
-            let cable = usize::from(way.port.0);
-            let ends = cluster.cables[cable].ends;
-            let neighbor = if ends[0] == source { ends[1] } else { ends[0] };
-            let is_left = cluster.matrix(Some(Fault::Cable(cable)))[source][to] < FAR;
+            let cables: Vec<usize> = ways.iter().map(|way| usize::from(way.port.0)).collect();
+            let other_end = |cable: usize| {
+                let ends = cluster.cables[cable].ends;
+                if ends[0] == source { ends[1] } else { ends[0] }
+            };
+            let neighbor = other_end(cables[0]);
+            if cables.iter().any(|cable| other_end(*cable) != neighbor) {
+                continue;
+            }
+            let only = (cables.len() == 1).then_some(cables[0]);
+            let is_left = only
+                .is_some_and(|cable| cluster.matrix(Some(Fault::Cable(cable)))[source][to] < FAR);
             let survives =
                 neighbor != to && cluster.matrix(Some(Fault::Router(neighbor)))[source][to] < FAR;
             coverage.nodes_possible += u32::from(survives && !node_is_too_deep);
             let Some(repair) = repair else {
                 if is_left && cluster.foreign.is_empty() && !link_is_too_deep {
-                    return Err(format!("{source} to {to} over {cable} has no repair"));
+                    return Err(format!("{source} to {to} over {cables:?} has no repair"));
                 }
                 continue;
             };
             coverage.links += 1;
-            let mut faults = vec![Fault::Cable(cable)];
+            let mut faults: Vec<Fault> = only.into_iter().map(Fault::Cable).collect();
             if repair.protects == Protection::Node {
                 coverage.nodes += 1;
                 faults.push(Fault::Router(neighbor));
