@@ -17,7 +17,7 @@
 //!
 //! What is forwarded meanwhile is the owner's care: routes are calculated and announced as always.
 //!
-//! Owns [`Restart`] and these decisions.
+//! Owns `Restart` and these decisions.
 //!
 //! *Invariants*: no packet but updates with Grace-LSAs leaves a port before its Grace-LSA was
 //! acknowledged or sent [`GRACE_SENDS`] times.
