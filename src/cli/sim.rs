@@ -6,6 +6,7 @@
 
 use crate::base::exit::Exit;
 use crate::base::time::Duration;
+use crate::base::time::Instant;
 use crate::cli::replay;
 use crate::planner::families::TopologySpec;
 use crate::sim::campaign::{self, Progress};
@@ -292,8 +293,8 @@ fn write_plan(file: &std::path::Path, scenario: &Scenario) -> Exit {
 fn line(progress: Progress, elapsed: Duration) -> String {
     let Progress { phase, now, events, faults: (done, all) } = progress;
     let per_second = u128::from(events) * 1000 / elapsed.as_millis().max(1);
-    let simulated = now.as_nanos() / 1_000_000_000;
-    format!("{phase}: {simulated} s simulated, fault {done} of {all}, {per_second} events/s")
+    let simulated = (now - Instant::ZERO).as_secs_f64();
+    format!("{phase}: {simulated:.2} s simulated, fault {done} of {all}, {per_second} events/s")
 }
 
 /// The command that runs this again.
@@ -318,11 +319,12 @@ fn replay_command(arguments: &SimArguments, scenario: &Scenario) -> String {
 /// A run in a line, and what is wrong behind it.
 fn short(printed: &Printed) -> String {
     let Printed { report, replay, wall_ms, .. } = printed;
-    let Report { seed, lost_packets, microloops, converged_ms: Summary { max, .. }, .. } = report;
+    let Report { seed, lost_packets, microloops, microloops_overlapping: overlapping, .. } = report;
+    let max = report.converged_ms.max;
     let verdict = if report.is_good() { "ok" } else { "BAD" };
     let mut text = format!(
-        "seed {seed:<6} {verdict:<4} {lost_packets} lost, {microloops} microloops, right again \
-         after at most {max} ms, {wall_ms} ms"
+        "seed {seed:<6} {verdict:<4} {lost_packets} lost, {microloops} + {overlapping} microloops, \
+         right again after at most {max} ms, {wall_ms} ms"
     );
     text += &violations(report, replay);
     text
@@ -349,8 +351,9 @@ fn long(printed: &Printed) -> String {
     let lost = report.lost_by_cause.iter().map(|(cause, count)| format!("{count} {cause}"));
     let lost: Vec<String> = lost.collect();
     row("lost", format!("{} {}", report.lost_packets, bracketed(&lost.join(", "))));
-    let loops = format!("{} loops in the tables", report.loops);
-    row("microloops", format!("{} packets {}", report.microloops, bracketed(&loops)));
+    let (overlapping, loops) = (report.microloops_overlapping, report.loops);
+    let more = format!("{overlapping} more while faults overlapped, {loops} loops in the tables");
+    row("microloops", format!("{} packets {}", report.microloops, bracketed(&more)));
     let frames =
         format!("{} frames, {} hellos, {} LSUs", counts.frames, counts.hellos, counts.lsus);
     let worlds = format!("{} SPFs, {} publications", counts.spfs, counts.publications);

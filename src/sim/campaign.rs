@@ -21,6 +21,7 @@ use crate::sim::report::{Counts, FaultRow, Finding, Report, Summary, millisecond
 use crate::sim::scenario::Scenario;
 use crate::sim::traffic::FrameKind;
 use crate::sim::world::World;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How long a cluster may take to start: routers start within two seconds, and find each other in
@@ -72,11 +73,15 @@ pub struct Progress {
     pub faults: (usize, usize),
 }
 
+/// Packets lost, by cause.
+type Causes = BTreeMap<&'static str, u64>;
+
 /// What followed the last event of the schedule.
 struct Window {
     /// When it happened.
     at: Instant,
     probes: ProbeCounts,
+    causes: Causes,
     converged: Option<Duration>,
     is_probing: bool,
     is_late: bool,
@@ -168,19 +173,23 @@ impl<C: Control> Campaign<'_, C> {
             self.world.probe(pairs);
             self.run_until(at);
             let sole_crash = self.sole_crash(fault);
+            let is_alone = self.is_at_rest();
             self.close_window();
             self.world.apply(*fault);
             self.done += 1;
             self.rows.push(FaultRow {
                 at_ms: milliseconds(after),
                 fault: self.scenario.words(fault),
+                is_alone,
                 converged_ms: None,
                 lost_packets: 0,
+                lost_by_cause: BTreeMap::new(),
                 microloops: 0,
             });
             self.window = Some(Window {
                 at: self.world.now(),
                 probes: self.world.probes().counts(),
+                causes: self.world.probes().causes().clone(),
                 converged: None,
                 is_probing: true,
                 is_late: false,
@@ -259,12 +268,24 @@ impl<C: Control> Campaign<'_, C> {
         (is_rest && self.world.is_whole()).then_some(router)
     }
 
+    /// Whether what happened before is over.
+    fn is_at_rest(&self) -> bool {
+        let is_over = self.window.as_ref().is_none_or(|window| window.converged.is_some());
+        is_over && !self.is_degraded()
+    }
+
     fn close_window(&mut self) {
         let Some(window) = self.window.take() else { return };
         let (now, before) = (self.world.probes().counts(), window.probes);
+        let since = |(cause, count): (&&'static str, &u64)| {
+            let more = count - window.causes.get(cause).copied().unwrap_or(0);
+            (more > 0).then(|| ((*cause).to_owned(), more))
+        };
+        let causes = self.world.probes().causes().iter().filter_map(since).collect();
         if let Some(row) = self.rows.last_mut() {
             row.converged_ms = window.converged.as_ref().map(milliseconds);
             row.lost_packets = now.lost - before.lost;
+            row.lost_by_cause = causes;
             row.microloops = now.microloops - before.microloops;
         }
         let lost = now.lost - before.lost;
@@ -299,6 +320,11 @@ impl<C: Control> Campaign<'_, C> {
             }
             let mut draw = || usize::try_from(self.prng.below(count as u64)).unwrap_or(0);
             let (from, to) = (draw(), draw());
+            // A router that starts is reached once its neighbours have said hello.
+            let is_starting = |router| *fault == Fault::Restart { router };
+            if is_starting(from) || is_starting(to) {
+                continue;
+            }
             let middle = fault.router().or(near.first().copied());
             let is_on_the_way = middle.is_some_and(|middle| {
                 let parts = map.distance(from, middle).zip(map.distance(middle, to));
@@ -395,6 +421,7 @@ impl<C: Control> Campaign<'_, C> {
         let cables = scenario.topology.cables().len();
         let rule = scenario.rule.as_ref().map(ToString::to_string);
         let causes = probes.causes().iter();
+        let alone = self.rows.iter().filter(|row| row.is_alone).map(|row| row.microloops).sum();
         Report {
             seed: scenario.seed,
             topology: rule.unwrap_or_else(|| format!("{cables} cables")),
@@ -414,7 +441,8 @@ impl<C: Control> Campaign<'_, C> {
             converged_ms: Summary::of(self.spans.clone()),
             lost_packets: probes.counts().lost,
             lost_by_cause: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
-            microloops: probes.counts().microloops,
+            microloops: alone,
+            microloops_overlapping: probes.counts().microloops - alone,
             loops: probes.counts().loops,
             probes: probes.counts(),
             digest: format!("{:016x}", world.trace().digest()),

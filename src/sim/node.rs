@@ -141,6 +141,8 @@ pub struct Node<C> {
     foreign_worlds: usize,
     /// Calculations of control planes that failed.
     earlier_calculations: u64,
+    /// Whether the worker has not seen the newest world.
+    is_unread: bool,
     /// Worlds published so far.
     pub publications: u64,
     /// Packets for the kernel of the host since they were last taken, each an IPv6 packet.
@@ -210,6 +212,7 @@ impl<C: Control> Node<C> {
             reclaimed: 0,
             foreign_worlds: 0,
             earlier_calculations: 0,
+            is_unread: false,
             publications: 0,
             host_packets: VecDeque::new(),
             host_overflow: 0,
@@ -313,14 +316,21 @@ impl<C: Control> Node<C> {
         for (port, address) in self.neighbors_used() {
             self.tell(now, Input::NeighborUsed { port, address });
         }
-        let freed = self.publisher.reclaim();
-        self.foreign_worlds = self.foreign_worlds.saturating_sub(freed);
+        self.reclaim();
         let oldest = self.publisher.oldest().epoch;
         if self.foreign_worlds == 0 && oldest != self.reclaimed {
             self.reclaimed = oldest;
             self.tell(now, Input::Reclaimed { epoch: oldest });
         }
         self.settle(now)
+    }
+
+    /// Frees the worlds that the worker cannot read any more.
+    fn reclaim(&mut self) {
+        if self.publisher.pending() > 0 {
+            let freed = self.publisher.reclaim();
+            self.foreign_worlds = self.foreign_worlds.saturating_sub(freed);
+        }
     }
 
     fn neighbors_used(&mut self) -> Vec<(PortId, Ipv6Addr)> {
@@ -355,7 +365,11 @@ impl<C: Control> Node<C> {
                 self.control.handle(reading, Input::Flush);
             }
             let is_quiet = !self.obey(now);
-            while self.worker.run_once(reading) > 0 {
+            while self.has_work(reading) {
+                self.is_unread = false;
+                if self.worker.run_once(reading) == 0 {
+                    break;
+                }
                 self.collect(&mut sent);
             }
             let mut is_empty = true;
@@ -369,10 +383,21 @@ impl<C: Control> Node<C> {
             }
             if is_empty && is_quiet {
                 self.collect(&mut sent);
+                // The worker has entered the newest world: room in the tables for the next one.
+                self.reclaim();
                 return sent;
             }
         }
         panic!("at {now} control plane and data plane keep each other busy");
+    }
+
+    /// Whether a loop of the worker finds anything to do.
+    fn has_work(&self, reading: Instant) -> bool {
+        self.is_unread
+            || self.worker.due_at() <= reading
+            || !self.rings.inject.is_empty()
+            || !self.bfd.orders.is_empty()
+            || self.ports.iter().any(|queues| !queues.rx.is_empty())
     }
 
     /// What the daemon's threads would take next.
@@ -402,6 +427,7 @@ impl<C: Control> Node<C> {
             }
             Action::Publish(world) => {
                 self.publications += 1;
+                self.is_unread = true;
                 self.publisher.publish(world);
             }
             Action::HostAddresses { addresses, .. } => self.host_addresses = addresses,

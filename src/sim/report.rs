@@ -89,10 +89,14 @@ pub struct FaultRow {
     pub at_ms: f64,
     /// What.
     pub fault: String,
+    /// Whether everything was right when it happened, and no link was bad.
+    pub is_alone: bool,
     /// Until every table was right again; none where the next came first.
     pub converged_ms: Option<f64>,
     /// Probes lost although their pair was joined.
     pub lost_packets: u64,
+    /// The same by cause.
+    pub lost_by_cause: BTreeMap<String, u64>,
     /// Probes that came to a router twice.
     pub microloops: u64,
 }
@@ -124,8 +128,10 @@ pub struct Report {
     pub lost_packets: u64,
     /// The same by cause.
     pub lost_by_cause: BTreeMap<String, u64>,
-    /// Probes that came to a router twice.
+    /// Probes that came to a router twice because of one fault or repair, alone.
     pub microloops: u64,
+    /// Probes that did so while what came before was not over, or while a link was bad.
+    pub microloops_overlapping: u64,
     /// Loops that stood in the tables towards a probed router, by publication.
     pub loops: u64,
     /// All about the probes.
