@@ -12,9 +12,9 @@
 //! do for the packets.
 //!
 //! *Invariants*: a [`Way::Forward`] has 1 to [`ECMP_WIDTH_MAX`] neighbours, sorted, without
-//! repeats, all on ports that exist and are up; or all on ports that are down, where it has a
-//! repair. The port of its repair is up, and is none of the neighbours'; a repair with segments is
-//! there only where the router has an address to send from.
+//! repeats, all on ports that exist and are up; or all on ports that are down or gone, where it has
+//! a repair. The port of its repair is up, and is none of the neighbours'; a repair with segments
+//! is there only where the router has an address to send from.
 
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
@@ -103,10 +103,7 @@ pub(super) fn direct(body: &RouteBody, interfaces: &InterfaceTable) -> Option<Wa
                 |repair: &Repair| Path { via: repair.via, segments: repair.segments.clone() };
             // While none of the ports is up, the repair is the way until the source says another.
             let is_any_up = ways.iter().any(|way| is_up(way.port));
-            let counts = |way: &RouteNextHop| match is_any_up || repair.is_none() {
-                true => is_up(way.port),
-                false => interfaces.get(way.port).is_some(),
-            };
+            let counts = |way: &RouteNextHop| !is_any_up && repair.is_some() || is_up(way.port);
             forward(ways.iter().copied().filter(counts).collect(), repair.map(path))
         }
         RouteTarget::OnLink(port) => is_up(*port).then_some(Way::OnLink(*port)),

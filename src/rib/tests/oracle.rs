@@ -116,7 +116,6 @@ impl Naive {
             RouteTarget::Via(ways) => {
                 let repair = self.repair(body);
                 let mut members: Vec<RouteNextHop> = ways.clone();
-                members.retain(|way| self.ports.contains_key(&way.port));
                 if repair.is_none() || members.iter().any(|way| self.is_up(way.port)) {
                     members.retain(|way| self.is_up(way.port));
                 }

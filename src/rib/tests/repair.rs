@@ -110,6 +110,21 @@ fn a_route_whose_ports_are_all_down_stays_while_its_repair_can_be_used() {
 }
 
 #[test]
+fn a_route_whose_port_is_gone_stays_while_its_repair_can_be_used() {
+    let mut rib = rib_of_cluster();
+    let tunnel = repaired(neighbor(2, "fe80::2"), &["fd4b::5"]);
+    announce_repaired(&mut rib, "fd00::/64", &[neighbor(1, "fe80::1")], Some(tunnel));
+    rib.compile().unwrap();
+    rib.remove_interface(PortId(1));
+    let world = rib.compile().unwrap();
+    let members = bucket_list(&world, "fd00::1");
+    assert!(members.iter().all(|member| !world.liveness.is_alive(*member)));
+    assert!(repair_of(&world, "fd00::1").is_some());
+    rib.remove_interface(PortId(2));
+    assert_eq!(way_of(&rib.compile().unwrap(), address("fd00::1")), Way::Unreachable);
+}
+
+#[test]
 fn a_repair_that_leads_nowhere_else_is_refused_and_counted() {
     let mut rib = rib_of_cluster();
     let ways = [neighbor(1, "fe80::1"), neighbor(2, "fe80::2")];
