@@ -12,7 +12,7 @@
 //!    other end of a cable was heard;
 //! 2. every neighbour that was heard is Full in the eyes of both ends, but for those that something
 //!    hinders (another MTU);
-//! 3. routes are calculated, and every worker reads a world that was compiled from them;
+//! 3. routes were calculated since then, and every worker reads a world compiled from them;
 //!
 //! or after [`START_TIME_MAX`], whatever is missing then.
 //!
@@ -49,6 +49,17 @@ struct Start {
     look_at: Option<Instant>,
     /// When nothing more is waited for; `None` before the first port.
     until: Option<Instant>,
+    /// Calculations after which routes know all neighbours; `None` while some are awaited.
+    calculations: Option<u64>,
+    /// The first world compiled after them.
+    world: Option<u64>,
+}
+
+impl Start {
+    /// Whether ports are up, and whoever is at their other ends was heard.
+    const fn is_heard(&self) -> bool {
+        self.until.is_some() && self.heard_at.is_none()
+    }
 }
 
 /// What a start still waits for.
@@ -110,17 +121,20 @@ impl ControlPlane {
     pub(super) fn review_stub(&mut self, now: Instant) {
         if let Some(mut start) = self.stub.start.take() {
             self.note_ports(now, &mut start);
-            let missing = self.missing_for_transit();
-            let is_complete = start.until.is_some()
-                && start.heard_at.is_none()
-                && missing == Missing { ports: Vec::new(), has_forwarding: true };
-            if is_complete || start.until.is_some_and(|until| until <= now) {
-                let event = report::start_over(now, &missing, &self.ports);
-                self.event(event);
-            } else {
-                let is_last = start.heard_at.is_none() && missing.ports.is_empty();
-                start.look_at = is_last.then(|| now + WORKERS_LOOK);
-                self.stub.start = Some(start);
+            let missing = self.missing_for_transit(&mut start);
+            let is_late = start.until.is_some_and(|until| until <= now);
+            match missing {
+                Some(missing) if !is_late => {
+                    let is_last = start.is_heard() && missing.ports.is_empty();
+                    start.look_at = is_last.then(|| now + WORKERS_LOOK);
+                    self.stub.start = Some(start);
+                }
+                missing => {
+                    let nothing = Missing { ports: Vec::new(), has_forwarding: true };
+                    let missing = missing.unwrap_or(nothing);
+                    let event = report::start_over(now, &missing, &self.ports);
+                    self.event(event);
+                }
             }
         }
         let is_stub = self.stub.start.is_some() || self.stub.is_drained;
@@ -143,16 +157,23 @@ impl ControlPlane {
         start.heard_at.take_if(|heard_at| *heard_at <= now);
     }
 
-    /// What a router in the middle of a path needs and is not there.
-    fn missing_for_transit(&self) -> Missing {
-        let neighbors = self.ospf.neighbors().into_iter();
-        let awaited = neighbors
-            .filter(|neighbor| neighbor.problem.is_none() && !self.ospf.is_mutual(neighbor.port));
-        Missing {
-            ports: awaited.map(|neighbor| neighbor.port).collect(),
-            has_forwarding: self.ospf.is_calculated()
-                && !self.rib.is_dirty()
-                && self.death_marks.oldest() >= self.rib.epoch(),
+    /// What a router in the middle of a path needs and is not there; `None` where all of it is.
+    fn missing_for_transit(&self, start: &mut Start) -> Option<Missing> {
+        let awaited = start.is_heard().then(|| self.ospf.awaited_ports());
+        let ports: Vec<PortId> = awaited.into_iter().flatten().collect();
+        if !start.is_heard() || !ports.is_empty() {
+            (start.calculations, start.world) = (None, None);
+            return Some(Missing { ports, has_forwarding: false });
         }
+        // Elsewhere in a large area something changes all the time, so that routes are hardly ever
+        // those of the newest LSA. Those of now are in the next calculation, if not in the last.
+        let count = self.ospf.run_count();
+        let wanted = count + u64::from(!self.ospf.is_calculated());
+        let wanted = *start.calculations.get_or_insert(wanted);
+        if count >= wanted && !self.rib.is_dirty() {
+            start.world.get_or_insert(self.rib.epoch());
+        }
+        let has_forwarding = start.world.is_some_and(|world| world <= self.death_marks.oldest());
+        (!has_forwarding).then_some(Missing { ports, has_forwarding })
     }
 }

@@ -107,6 +107,16 @@ impl Area {
         self.vertices[vertex.index()].kind.map(|_| vertex)
     }
 
+    /// Whether two routers tell of the cable between them, each by its own Interface ID first.
+    pub fn has_link(&self, here: (RouterId, u32), there: (RouterId, u32)) -> bool {
+        let (Some(from), Some(to)) = (self.router(here.0), self.router(there.0)) else {
+            return false;
+        };
+        self.vertices[from.index()].links.iter().any(|link| {
+            link.to == to && (link.interface_id, link.neighbor_interface_id) == (here.1, there.1)
+        })
+    }
+
     /// What a router does for the repairs of others, where it says so.
     pub fn repair(&self, vertex: VertexId) -> Option<&RepairLsa> {
         self.vertices.get(vertex.index())?.repair.as_ref()

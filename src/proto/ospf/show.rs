@@ -3,6 +3,7 @@
 //! Owns the reading; the rows are declared in [`super::view`].
 
 use super::input::BACKBONE;
+use super::interface::Interface;
 use super::lsdb::{Entry, Scope};
 use super::machine::Ospf;
 use super::neighbor::Neighbor;
@@ -79,7 +80,17 @@ impl Ospf {
         };
         let here = (own_id, interface.config.interface_id);
         let there = (neighbor.router_id, neighbor.interface_id);
-        neighbor.is_adjacent() && self.names_link(here, there) && self.names_link(there, here)
+        neighbor.is_adjacent() && self.table.area().has_link(here, there)
+    }
+
+    /// Ports with a neighbour whose link cannot carry routes yet, though nothing is said against
+    /// it.
+    pub fn awaited_ports(&self) -> impl Iterator<Item = PortId> {
+        let is_awaited = |(port, interface): (&PortId, &Interface)| {
+            let is_sound = interface.neighbor.as_ref()?.problem.is_none();
+            (is_sound && !self.is_mutual(*port)).then_some(*port)
+        };
+        self.interfaces.iter().filter_map(is_awaited)
     }
 
     /// Whether the router-LSA of one router has a cable to the other, each with its Interface ID.
