@@ -46,6 +46,7 @@ const REPORT_RETRY: Duration = Duration::from_millis(1);
 const FRAME_OCTETS_MAX: usize = L3_OFFSET + HEADER_OCTETS + udp::HEADER_OCTETS + OCTETS_MAX;
 const L3_OFFSET: usize = 14;
 
+const _: () = assert!(PORT_MAX <= u64::BITS as usize, "a port has a bit");
 const _: () = assert!(PORT_MAX <= 0x100, "a discriminator has eight bits for the port");
 
 /// The place among `workers` of the one that runs the sessions of a port: the one that has its
@@ -126,8 +127,8 @@ pub struct BfdTable<B> {
     prng: Prng,
     /// When there is something to do.
     due_at: Instant,
-    /// How many sessions there are.
-    count: usize,
+    /// A bit for each port that has a session.
+    ports: u64,
     /// Which world next hops were told in.
     told: (u64, usize),
     is_leaving: bool,
@@ -142,7 +143,7 @@ impl<B: PacketBuf> Default for BfdTable<B> {
             setup: None,
             prng: Prng::new(0),
             due_at: Instant::MAX,
-            count: 0,
+            ports: 0,
             told: (0, 0),
             is_leaving: false,
             has_reported: false,
@@ -188,7 +189,7 @@ impl<B: PacketBuf> BfdTable<B> {
         // A control plane that starts again counts worlds from the beginning, but has flags of its
         // own; those of the world before are not freed as long as a worker may look at them.
         let told = (world.epoch, Arc::as_ptr(&world.liveness).addr());
-        if self.count > 0 && told != self.told {
+        if self.ports != 0 && told != self.told {
             self.told = told;
             self.tell_all(world);
         }
@@ -262,7 +263,7 @@ impl<B: PacketBuf> BfdTable<B> {
             }
             None => {
                 let session = Session::new(now, settings, discriminator(port, random), seed);
-                self.count += 1;
+                self.ports |= 1 << port.index();
                 let slot = place.insert(Slot {
                     neighbor,
                     mac,
@@ -298,7 +299,7 @@ impl<B: PacketBuf> BfdTable<B> {
     /// Takes a session out, and back what it said of next hops.
     fn forget(&mut self, port: PortId, world: &Forwarding) {
         let Some(slot) = self.slots.get_mut(port.index()).and_then(Option::take) else { return };
-        self.count = self.count.saturating_sub(1);
+        self.ports &= !(1 << port.index());
         if slot.is_failed {
             tell(port, true, world);
         }
@@ -329,8 +330,8 @@ impl<B: PacketBuf> BfdTable<B> {
     pub fn tick(&mut self, now: Instant, outlet: &mut Outlet<'_, B>) -> usize {
         let Self { slots, setup: Some(setup), .. } = self else { return 0 };
         let (mut sent, mut due_at) = (0, Instant::MAX);
-        for (port, slot) in (0..).map(PortId).zip(slots.iter_mut()) {
-            let Some(slot) = slot else { continue };
+        for port in ports_in(self.ports) {
+            let Some(Some(slot)) = slots.get_mut(port.index()) else { continue };
             let is_due = slot.session.next_deadline().is_some_and(|due_at| due_at <= now);
             if is_due || core::mem::take(&mut slot.is_touched) {
                 slot.session.handle_timeout(now);
@@ -358,6 +359,15 @@ impl<B: PacketBuf> BfdTable<B> {
     fn slot(&self, port: PortId) -> Option<&Slot> {
         self.slots.get(port.index()).and_then(Option::as_ref)
     }
+}
+
+/// The ports whose bit is set.
+fn ports_in(mut bits: u64) -> impl Iterator<Item = PortId> {
+    core::iter::from_fn(move || {
+        let first = u16::try_from(bits.trailing_zeros()).unwrap_or(u16::MAX);
+        bits &= bits.wrapping_sub(1);
+        (u32::from(first) < u64::BITS).then_some(PortId(first))
+    })
 }
 
 /// Does what a session wants; says how many packets it sent.
