@@ -19,8 +19,8 @@
 
 use super::area::{Area, VertexName};
 use super::order::{Order, order};
-use super::repair::{Bare, Ground, Repairs};
-use super::spf::{FirstHop, Graph, NextHopSet, Tree, VertexId, shortest_paths};
+use super::repair::{Answer, Bare, Ground, Repairs};
+use super::spf::{FirstHop, Graph, NextHopSet, Reach, Tree, VertexId, shortest_paths};
 use super::view::{CoverView, RouteView};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
@@ -34,6 +34,9 @@ mod tests;
 
 /// RFC 2328 §B, LSInfinity: a destination at this cost is unreachable.
 pub const LS_INFINITY: u32 = 0x00ff_ffff;
+
+/// Beyond a third of the vertices it is less work to look at every route.
+const MOVED_PART_MAX: usize = 3;
 
 /// A neighbour in Full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +65,17 @@ pub struct RoutingTable {
     destinations: BTreeMap<Ipv6Prefix, Destination>,
     /// The intra-area-prefix-LSAs behind the offers, by Advertising Router and Link State ID.
     prefix_lsas: BTreeMap<(RouterId, u32), (VertexId, Lsa)>,
+    /// The prefixes of the offers of each vertex, at its number.
+    offered: Vec<Vec<Ipv6Prefix>>,
+    /// What the routes stand on, vertex by number.
+    footing: Vec<Footing>,
     /// Prefixes whose offers changed since the last calculation.
     touched: BTreeSet<Ipv6Prefix>,
     prefix_count: u32,
 }
+
+/// What routes to a vertex depend on; `None` where it is not reached.
+type Footing = Option<(Reach, Option<Answer>)>;
 
 /// The area as the last calculation saw it.
 #[derive(Clone, Debug, Default)]
@@ -144,6 +154,8 @@ impl RoutingTable {
     pub fn forget_all(&mut self) {
         self.area = Area::default();
         self.prefix_lsas.clear();
+        self.offered.clear();
+        self.footing.clear();
         for (prefix, destination) in &mut self.destinations {
             destination.offers.clear();
             self.touched.insert(*prefix);
@@ -168,13 +180,29 @@ impl RoutingTable {
         self.topology.repair(&self.area);
     }
 
-    /// Third part: the routes of the tree; returns what changed.
+    /// Third part: the routes of the tree; returns what changed. Where numbers mean what they meant
+    /// and little changed, only routes to what changed are looked at.
     pub fn calculate_routes(&mut self) -> Vec<RouteUpdate> {
+        let choices = self.topology.choices();
+        let footing = self.topology.footing();
+        let before = core::mem::replace(&mut self.footing, footing);
+        let is_same = choices.extends(&self.choices);
+        let moved = moved(&before, &self.footing);
+        if !is_same || moved.len() > self.footing.len() / MOVED_PART_MAX {
+            return self.calculate_all(choices, is_same);
+        }
+        self.choices = choices;
+        let offered = moved.into_iter().filter_map(|vertex| self.offered.get(vertex)).flatten();
+        self.touched.extend(offered);
+        self.calculate_prefixes()
+    }
+
+    /// Every route anew.
+    fn calculate_all(&mut self, choices: Choices, is_same: bool) -> Vec<RouteUpdate> {
         self.touched.clear();
         let mut updates = Vec::new();
-        let choices = self.topology.choices();
         let (topology, old) = (&self.topology, &self.choices);
-        let step = Step { topology, old, new: &choices, is_same: *old == choices };
+        let step = Step { topology, old, new: &choices, is_same };
         self.prefix_count = 0;
         self.destinations.retain(|prefix, destination| {
             updates.extend(step.update(*prefix, destination));
@@ -264,6 +292,26 @@ impl RoutingTable {
         order(&self.topology.graph, &self.area.graph(), own)
     }
 
+    /// Whether packets would still go where they go, had this router taken over what LSAs tell and
+    /// who its neighbours are now. Then it need not wait for its turn.
+    pub fn keeps_ways(&self, own: RouterId, adjacencies: &[Adjacency]) -> bool {
+        let mut next = Topology::default();
+        next.grow(&self.area, own, adjacencies);
+        if next.root != self.topology.root || next.ways != self.topology.ways {
+            return false;
+        }
+        let count = next.graph.vertex_count().max(self.topology.graph.vertex_count());
+        let vertices = || (0..).map(VertexId).take(count);
+        let way = |tree: &Tree, vertex| tree.reach(vertex).map(|r| (r.next_hops, r.is_attached));
+        let distance = |tree: &Tree, vertex| tree.reach(vertex).map(Reach::distance);
+        let (old, new) = (&self.topology.tree, &next.tree);
+        // Between two that have the same prefix distances decide.
+        let is_shared = || self.destinations.values().any(|one| one.offers.len() > 1);
+        vertices().all(|vertex| way(old, vertex) == way(new, vertex))
+            && (vertices().all(|vertex| distance(old, vertex) == distance(new, vertex))
+                || !is_shared())
+    }
+
     /// Whether every router that is reached keeps the order: one that does not would send packets
     /// back to those that wait.
     fn is_ordered(&self) -> bool {
@@ -276,12 +324,16 @@ impl RoutingTable {
     /// Octets on the heap, about; those of LSAs belong to the database.
     pub fn heap_bytes(&self) -> usize {
         let offers = |destination: &Destination| destination.offers.capacity() * size_of::<Offer>();
+        let prefixes = |list: &Vec<Ipv6Prefix>| list.capacity() * size_of::<Ipv6Prefix>();
         let destinations = self.destinations.len() * size_of::<(Ipv6Prefix, Destination)>();
         let lsas = self.prefix_lsas.len() * size_of::<((RouterId, u32), (VertexId, Lsa))>();
         self.area.heap_bytes()
             + self.topology.graph.heap_bytes()
             + self.topology.tree.heap_bytes()
             + self.destinations.values().map(offers).sum::<usize>()
+            + self.offered.iter().map(prefixes).sum::<usize>()
+            + self.offered.capacity() * size_of::<Vec<Ipv6Prefix>>()
+            + self.footing.capacity() * size_of::<Footing>()
             // The nodes of a map are two thirds full.
             + (destinations + lsas) * 3 / 2
     }
@@ -291,11 +343,18 @@ impl RoutingTable {
         let key = (lsa.header.advertising_router, lsa.header.link_state_id);
         if let Some((vertex, before)) = self.prefix_lsas.remove(&key) {
             self.area.release(vertex);
-            for prefix in unicast_prefixes(&before).into_iter().flat_map(|(_, list)| list) {
-                if let Some(destination) = self.destinations.get_mut(&prefix.0) {
+            let prefixes = unicast_prefixes(&before).into_iter().flat_map(|(_, list)| list);
+            for (prefix, _) in prefixes {
+                if let Some(destination) = self.destinations.get_mut(&prefix) {
                     destination.offers.retain(|offer| offer.lsa != key);
                 }
-                self.touched.insert(prefix.0);
+                let offered = self.offered.get_mut(vertex.index());
+                if let Some(offered) = offered
+                    && let Some(at) = offered.iter().position(|other| *other == prefix)
+                {
+                    offered.swap_remove(at);
+                }
+                self.touched.insert(prefix);
             }
         }
         if lsa.header.is_max_age() {
@@ -303,6 +362,10 @@ impl RoutingTable {
         }
         let Some((name, prefixes)) = unicast_prefixes(lsa) else { return };
         let vertex = self.area.hold(name);
+        if self.offered.len() <= vertex.index() {
+            self.offered.resize(vertex.index() + 1, Vec::new());
+        }
+        self.offered[vertex.index()].extend(prefixes.iter().map(|(prefix, _)| *prefix));
         for (prefix, metric) in prefixes {
             let destination = self.destinations.entry(prefix).or_default();
             destination.offers.push(Offer { vertex, metric, lsa: key });
@@ -359,8 +422,19 @@ impl Topology {
     fn repair(&mut self, area: &Area) {
         let Self { graph, tree, first_hops, ways, ranks, .. } = &*self;
         self.repairs = self.root.map_or_else(Repairs::default, |root| {
-            Repairs::calculate(Ground { area, graph, tree, root, first_hops, ways, ranks })
+            let ground = Ground { area, graph, tree, root, first_hops, ways, ranks };
+            Repairs::calculate(ground).numbered_as(&self.repairs)
         });
+    }
+
+    /// What routes to each vertex depend on.
+    fn footing(&self) -> Vec<Footing> {
+        let vertices = (0..).map(VertexId).take(self.graph.vertex_count());
+        let footing = |vertex| {
+            let reach = self.tree.reach(vertex)?;
+            Some((reach, self.repairs.of(vertex, reach.next_hops)))
+        };
+        vertices.map(footing).collect()
     }
 
     fn choices(&self) -> Choices {
@@ -403,7 +477,19 @@ impl Topology {
     }
 }
 
+/// Numbers of the vertices to which routes may have changed.
+fn moved(before: &[Footing], after: &[Footing]) -> Vec<usize> {
+    let count = before.len().max(after.len());
+    let at = |list: &[Footing], vertex: usize| list.get(vertex).copied().flatten();
+    (0..count).filter(|vertex| at(before, *vertex) != at(after, *vertex)).collect()
+}
+
 impl Choices {
+    /// Whether the numbers of the choices before mean the same here.
+    fn extends(&self, before: &Self) -> bool {
+        self.ways == before.ways && self.repairs.starts_with(&before.repairs)
+    }
+
     /// What protects a route, for `show`.
     fn cover(&self, route: Route) -> CoverView {
         match route.cover {

@@ -379,6 +379,9 @@ impl Ospf {
 /// Leaves out what a later instance in the same list replaces: its receiver could not take the
 /// second one so soon after the first (MinLSArrival).
 fn newest(lsas: Vec<Lsa>) -> Vec<Lsa> {
+    if lsas.len() < 2 {
+        return lsas;
+    }
     let last: BTreeMap<LsaKey, usize> =
         lsas.iter().enumerate().map(|(at, lsa)| (lsa.key(), at)).collect();
     let is_last = |(at, lsa): &(usize, Lsa)| last.get(&lsa.key()) == Some(at);

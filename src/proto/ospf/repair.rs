@@ -31,6 +31,9 @@ use std::collections::{BTreeMap, BinaryHeap};
 #[cfg(test)]
 mod tests;
 
+/// Repairs of earlier trees that keep their numbers beside those of the present one.
+const LIST_KEPT_MAX: usize = 64;
+
 /// Why there is no repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bare {
@@ -146,6 +149,31 @@ impl Repairs {
             }
         }
         repairs
+    }
+
+    /// The same answers, in numbers that mean what they meant before: repairs that were there keep
+    /// theirs, new ones come behind.
+    #[must_use]
+    pub fn numbered_as(mut self, before: &Self) -> Self {
+        if before.list.len() > LIST_KEPT_MAX + self.list.len() {
+            return self;
+        }
+        let mut list = before.list.clone();
+        let number = |repair: Repair| {
+            let known = list.iter().position(|other| *other == repair);
+            let place = known.unwrap_or_else(|| {
+                list.push(repair);
+                list.len() - 1
+            });
+            u16::try_from(place).map_err(|_| Bare::TooDeep)
+        };
+        let numbers: Vec<Answer> = self.list.drain(..).map(number).collect();
+        for answer in self.links.iter_mut().chain(self.nodes.values_mut()) {
+            *answer =
+                answer.and_then(|old| numbers.get(usize::from(old)).copied().unwrap_or(Ok(old)));
+        }
+        self.list = list;
+        self
     }
 
     /// What protects the way to `vertex` over `next_hops`; `None` where these protect each other

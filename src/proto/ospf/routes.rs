@@ -64,7 +64,13 @@ impl Ospf {
         if self.staleness != Staleness::Topology || self.turn.step == Duration::ZERO {
             return None;
         }
-        let Order::After(place) = self.table.order(self.router_id?) else { return None };
+        let own = self.router_id?;
+        let Order::After(place) = self.table.order(own) else { return None };
+        // Whoever waits may have to take the next change at once (`Order::Now`): it must be one
+        // whose packets the order is about.
+        if self.table.keeps_ways(own, &self.adjacencies()) {
+            return None;
+        }
         let since = *self.turn.since.get_or_insert(now);
         let turn = since + (self.turn.step * place).min(ORDER_WAIT_MAX);
         (turn > now).then_some(turn)
@@ -84,7 +90,10 @@ impl Ospf {
             Staleness::Prefixes => self.table.calculate_prefixes(),
             Staleness::Topology | Staleness::Fresh => {
                 let adjacencies = self.adjacencies();
-                self.table.calculate(self.router_id.unwrap_or_default(), &adjacencies)
+                let updates =
+                    self.table.calculate(self.router_id.unwrap_or_default(), &adjacencies);
+                self.backoff.set_area_size(self.table.router_count());
+                updates
             }
         };
         self.actions.extend(updates.into_iter().map(Action::Route));
