@@ -26,7 +26,7 @@ pub struct OspfSettings {
     pub spf_delay_initial: Duration,
     /// RFC 8405: after a first event. Default: 10 ms.
     pub spf_delay_short: Duration,
-    /// RFC 8405: when events keep coming, for every 250 routers of the area once. Default: 50 ms.
+    /// RFC 8405: when events keep coming. Default: 50 ms.
     pub spf_delay_long: Duration,
     /// RFC 6976: how long one place in the order of updates waits for the one before, at most
     /// 100 ms; zero for no order. Default: 25 ms.
@@ -141,8 +141,7 @@ pub const OSPF: BlockDoc = BlockDoc {
             unit: "milliseconds",
             default: "50",
             needs_restart: false,
-            help: "Delay when events keep coming (RFC 8405 LONG_SPF_DELAY), for every 250 routers \
-                   of the area once.",
+            help: "Delay when events keep coming (RFC 8405 LONG_SPF_DELAY).",
         },
         KeyDoc {
             name: "order_step_ms",

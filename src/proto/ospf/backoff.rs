@@ -10,9 +10,6 @@
 //!     └──── HOLDDOWN_TIMER ──┴─────────── HOLDDOWN_TIMER ─────┘
 //! ```
 //!
-//! The longer delay grows with the area ([`ROUTERS_PER_DELAY`]): while events keep coming, what
-//! calculations take of a router's time stays the same, however large the area is.
-//!
 //! *Invariants*: the timer of the calculation is never put off by a further event; in `QUIET` the
 //! other two timers are stopped; every router of an area uses the same delays (RFC 8405 §7).
 //!
@@ -24,10 +21,6 @@ use crate::base::timers::TimerTable;
 
 #[cfg(test)]
 mod tests;
-
-/// Routers for which the long delay is waited once: a calculation takes as much longer as there are
-/// more of them.
-pub const ROUTERS_PER_DELAY: u32 = 250;
 
 /// RFC 8405 §5.1: what the recent past was like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,8 +114,6 @@ fn step(state: BackoffState, event: BackoffEvent, delays: &SpfDelays) -> (Backof
 #[derive(Clone, Debug)]
 pub struct SpfBackoff {
     delays: SpfDelays,
-    /// How often the long delay is waited.
-    stretch: u32,
     state: BackoffState,
     timers: TimerTable<BackoffTimer>,
 }
@@ -130,18 +121,12 @@ pub struct SpfBackoff {
 impl SpfBackoff {
     /// A quiet network.
     pub fn new(delays: SpfDelays) -> Self {
-        let (state, timers) = (BackoffState::Quiet, TimerTable::default());
-        Self { delays, stretch: 1, state, timers }
+        Self { delays, state: BackoffState::Quiet, timers: TimerTable::default() }
     }
 
     /// New delays; timers that run keep theirs.
     pub const fn set_delays(&mut self, delays: SpfDelays) {
         self.delays = delays;
-    }
-
-    /// How many routers a calculation is about; timers that run keep theirs.
-    pub fn set_area_size(&mut self, routers: u32) {
-        self.stretch = routers.div_ceil(ROUTERS_PER_DELAY).max(1);
     }
 
     /// State, for `show`.
@@ -187,20 +172,16 @@ impl SpfBackoff {
     }
 
     fn apply(&mut self, now: Instant, event: BackoffEvent) -> bool {
-        let long = self.delays.long * self.stretch;
-        // Longer than the delay by as much as without a stretch (RFC 8405 §6).
-        let holddown = self.delays.holddown + long.saturating_sub(self.delays.long);
-        let delays = SpfDelays { long, holddown, ..self.delays };
-        let (state, effect) = step(self.state, event, &delays);
+        let (state, effect) = step(self.state, event, &self.delays);
         self.state = state;
         if let Some(delay) = effect.spf {
             self.timers.set_if_idle(BackoffTimer::Spf, now + delay);
         }
         if effect.restarts_holddown {
-            self.timers.set(BackoffTimer::Holddown, now + holddown);
+            self.timers.set(BackoffTimer::Holddown, now + self.delays.holddown);
         }
         if effect.starts_learn {
-            self.timers.set(BackoffTimer::Learn, now + delays.time_to_learn);
+            self.timers.set(BackoffTimer::Learn, now + self.delays.time_to_learn);
         }
         if effect.stops_learn {
             self.timers.clear(BackoffTimer::Learn);

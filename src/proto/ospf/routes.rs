@@ -90,10 +90,7 @@ impl Ospf {
             Staleness::Prefixes => self.table.calculate_prefixes(),
             Staleness::Topology | Staleness::Fresh => {
                 let adjacencies = self.adjacencies();
-                let updates =
-                    self.table.calculate(self.router_id.unwrap_or_default(), &adjacencies);
-                self.backoff.set_area_size(self.table.router_count());
-                updates
+                self.table.calculate(self.router_id.unwrap_or_default(), &adjacencies)
             }
         };
         self.actions.extend(updates.into_iter().map(Action::Route));
