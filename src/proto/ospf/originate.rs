@@ -96,6 +96,12 @@ impl Ospf {
         }
     }
 
+    /// The name in which this router says something new; `None` while it leaves, or restarts
+    /// gracefully.
+    fn speaker(&self) -> Option<RouterId> {
+        self.router_id.filter(|_| !self.is_leaving && !self.is_restarting())
+    }
+
     /// Everything this router wants to say.
     fn wanted(&self, router_id: RouterId) -> BTreeMap<Place, LsaBody> {
         let key = |ls_type, link_state_id| LsaKey {
@@ -276,8 +282,7 @@ impl Ospf {
         place: Place,
         theirs: &LsaHeader,
     ) -> bool {
-        let may_speak = !self.is_leaving && !self.is_restarting();
-        let Some(router_id) = self.router_id.filter(|_| may_speak) else { return false };
+        let Some(router_id) = self.speaker() else { return false };
         let is_usable = !theirs.is_max_age() && theirs.sequence.next().is_some();
         if theirs.advertising_router != router_id || !is_usable {
             return false;
@@ -317,8 +322,7 @@ impl Ospf {
 
     /// An own instance at MaxAge is gone everywhere: what is still wanted may begin anew.
     pub(super) fn buried_own(&mut self, now: Instant, place: Place) {
-        let may_speak = !self.is_leaving && !self.is_restarting();
-        let Some(router_id) = self.router_id.filter(|_| may_speak) else { return };
+        let Some(router_id) = self.speaker() else { return };
         if let Some(body) = self.wanted(router_id).remove(&place) {
             self.say(now, place, &body);
         } else {

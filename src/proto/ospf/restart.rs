@@ -294,6 +294,19 @@ impl Ospf {
         is_known && !self.names_link(there, (own_id, link.interface_id))
     }
 
+    /// Whether the router-LSA of one router has a cable to the other, each with its Interface ID.
+    fn names_link(&self, (from, own): (RouterId, u32), (to, other): (RouterId, u32)) -> bool {
+        let parts = self.lsdb.of_router(Scope::Area, LsType::ROUTER, from);
+        parts.map(Entry::as_installed).filter(|lsa| !lsa.header.is_max_age()).any(|lsa| {
+            let Ok(LsaBody::Router(body)) = lsa.body() else { return false };
+            body.links.iter().any(|link| {
+                link.link_type == RouterLinkType::PointToPoint
+                    && (link.interface_id, link.neighbor_interface_id) == (own, other)
+                    && link.neighbor_router_id == to
+            })
+        })
+    }
+
     /// A router- or network-LSA came in place of one that said something else.
     pub(super) fn check_restart(&mut self, lsa: &Lsa) {
         let is_own = Some(lsa.header.advertising_router) == self.router_id;

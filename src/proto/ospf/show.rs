@@ -4,13 +4,13 @@
 
 use super::input::BACKBONE;
 use super::interface::Interface;
-use super::lsdb::{Entry, Scope};
+use super::lsdb::Scope;
 use super::machine::Ospf;
 use super::neighbor::Neighbor;
 use super::view::{InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView};
-use crate::base::ids::{PortId, RouterId};
+use crate::base::ids::PortId;
 use crate::base::time::Instant;
-use crate::wire::ospf::{LsType, Lsa, LsaBody, RouterLinkType};
+use crate::wire::ospf::{Lsa, LsaBody};
 
 impl Ospf {
     /// Every neighbour, by port; also whoever is on a cable and not accepted, with the reason.
@@ -91,23 +91,6 @@ impl Ospf {
             (is_sound && !self.is_mutual(*port)).then_some(*port)
         };
         self.interfaces.iter().filter_map(is_awaited)
-    }
-
-    /// Whether the router-LSA of one router has a cable to the other, each with its Interface ID.
-    pub(super) fn names_link(
-        &self,
-        (from, own): (RouterId, u32),
-        (to, other): (RouterId, u32),
-    ) -> bool {
-        let parts = self.lsdb.of_router(Scope::Area, LsType::ROUTER, from);
-        parts.map(Entry::as_installed).filter(|lsa| !lsa.header.is_max_age()).any(|lsa| {
-            let Ok(LsaBody::Router(body)) = lsa.body() else { return false };
-            body.links.iter().any(|link| {
-                link.link_type == RouterLinkType::PointToPoint
-                    && (link.interface_id, link.neighbor_interface_id) == (own, other)
-                    && link.neighbor_router_id == to
-            })
-        })
     }
 
     /// The link-state database in order of scope, type, router, id; ages as of `now`.
