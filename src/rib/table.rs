@@ -178,23 +178,19 @@ impl Rib {
         {
             self.counters.repairs_refused += 1;
         }
-        let before = self.entries.get(&prefix).and_then(|entry| entry.of(source)).cloned();
-        if before == route {
+        let before = self.entries.get(&prefix).and_then(|entry| entry.of(source));
+        if before == route.as_ref() {
             return Ok(());
         }
+        let is_replacement = before.is_some();
         if let Some(route) = &route {
-            self.admit(route, before.is_some())?;
+            self.admit(route, is_replacement)?;
         }
-        self.counters.updates += 1;
-        self.route_count += usize::from(route.is_some());
-        self.route_count -= usize::from(before.is_some());
         let entry = self.entries.entry(prefix).or_default();
-        entry.candidates.retain(|candidate| candidate.source != source);
-        if let Some(body) = route {
-            let candidate = Candidate { source, body };
-            let at = entry.candidates.partition_point(|c| c.preference() < candidate.preference());
-            entry.candidates.insert(at, candidate);
-        }
+        let before = entry.replace(source, route);
+        self.counters.updates += 1;
+        self.route_count += usize::from(entry.of(source).is_some());
+        self.route_count -= usize::from(before.is_some());
         self.use_gateways(prefix, before.as_ref());
         self.dirty.insert(prefix);
         Ok(())
@@ -414,6 +410,18 @@ impl RibEntry {
     fn of(&self, source: RouteSource) -> Option<&RouteBody> {
         let found = self.candidates.iter().find(|candidate| candidate.source == source);
         found.map(|candidate| &candidate.body)
+    }
+
+    /// Puts a source's word, or its silence, in the place of what it said before; returns that.
+    fn replace(&mut self, source: RouteSource, body: Option<RouteBody>) -> Option<RouteBody> {
+        let place = self.candidates.iter().position(|candidate| candidate.source == source);
+        let before = place.map(|place| self.candidates.remove(place).body);
+        if let Some(body) = body {
+            let candidate = Candidate { source, body };
+            let at = self.candidates.partition_point(|c| c.preference() < candidate.preference());
+            self.candidates.insert(at, candidate);
+        }
+        before
     }
 }
 
