@@ -35,6 +35,8 @@ const ROUTERS_AT_ONCE: usize = 400;
 const TIME_PER_FAULT: Duration = Duration::from_millis(1500);
 /// The same of all, at least.
 const SPAN_MIN: Duration = Duration::from_secs(10);
+/// How often progress is a line, where there is no terminal to show it on.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// Rows of faults in the report for people: the worst.
 const ROWS_MAX: usize = 8;
 /// The commit, where the builder says it.
@@ -210,12 +212,19 @@ fn run_all(arguments: &SimArguments, jobs: u64, show: &mut dyn FnMut(Outcome)) {
     bar.finish_and_clear();
 }
 
-/// Runs one seed, with its progress on the terminal.
+/// Runs one seed, with its progress on the terminal or, now and then, as a line.
 fn run_one(arguments: &SimArguments, scenario: &Scenario) -> Outcome {
     let (bar, begin) = (progress(arguments.json), std::time::Instant::now());
+    let mut next_line = LINE_INTERVAL;
     let outcome = outcome(arguments, scenario, &mut |progress| {
-        bar.set_message(line(progress, begin.elapsed()));
-        bar.tick();
+        let elapsed = begin.elapsed();
+        if !bar.is_hidden() {
+            bar.set_message(line(progress, elapsed));
+            bar.tick();
+        } else if !arguments.json && elapsed >= next_line {
+            eprintln!("  {}", line(progress, elapsed));
+            next_line = elapsed + LINE_INTERVAL;
+        }
     });
     bar.finish_and_clear();
     outcome

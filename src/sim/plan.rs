@@ -27,6 +27,10 @@ pub const ULA: Ipv6Prefix =
 /// The largest cost that [`Costs::Mixed`] draws.
 pub const MIXED_COST_MAX: u16 = 20;
 
+/// An administrator leaves `spf_delay_long_ms` as it is in clusters of up to so many routers; in
+/// larger ones it is a millisecond for each four of them.
+pub const USUAL_DELAY_ROUTERS_MAX: usize = 256;
+
 /// What links cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Costs {
@@ -70,15 +74,26 @@ pub struct WorldSetup {
     pub renumbered: Vec<(usize, u16)>,
 }
 
+/// `[ospf]` as the manual advises for so many routers.
+fn ospf_settings(router_count: usize) -> OspfSettings {
+    let usual = OspfSettings::default();
+    if router_count <= USUAL_DELAY_ROUTERS_MAX {
+        return usual;
+    }
+    let quarters = u64::try_from(router_count / 4).unwrap_or(u64::MAX);
+    OspfSettings { spf_delay_long: Duration::from_millis(quarters), ..usual }
+}
+
 impl WorldSetup {
     /// A cluster with everything as an administrator finds it.
     pub fn new(topology: Topology, seed: u64) -> Self {
+        let ospf = ospf_settings(topology.server_count());
         Self {
             topology,
             seed,
             quality: Quality::GOOD,
             costs: Costs::Uniform(10),
-            ospf: OspfSettings::default(),
+            ospf,
             bfd: BfdSettings::default(),
             without_bfd: Vec::new(),
             clocks: Clocks::Wrong,
@@ -233,6 +248,15 @@ mod tests {
             .collect();
         assert_eq!(ends, expected);
         assert_eq!(setup.lan_port(3), PortId(4));
+    }
+
+    #[test]
+    fn only_large_clusters_wait_longer_when_events_keep_coming() {
+        let usual = OspfSettings::default();
+        assert_eq!(ospf_settings(USUAL_DELAY_ROUTERS_MAX), usual);
+        let large = ospf_settings(1000);
+        assert_eq!(large.spf_delay_long, Duration::from_millis(250));
+        assert_eq!(OspfSettings { spf_delay_long: usual.spf_delay_long, ..large }, usual);
     }
 
     #[test]

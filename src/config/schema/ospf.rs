@@ -141,7 +141,9 @@ pub const OSPF: BlockDoc = BlockDoc {
             unit: "milliseconds",
             default: "50",
             needs_restart: false,
-            help: "Delay when events keep coming (RFC 8405 LONG_SPF_DELAY).",
+            help: "Delay when events keep coming (RFC 8405 LONG_SPF_DELAY). In areas of more than \
+                   256 routers, a millisecond for each four of them keeps starts of the whole \
+                   area short.",
         },
         KeyDoc {
             name: "order_step_ms",
