@@ -16,10 +16,10 @@
 //! over all equal-cost paths, and nobody sends completion messages (RFC 6976 §6): a router that is
 //! late by more than a step may meet a loop for that long.
 
+use super::distances::{Direction, Distances, UNREACHED};
 use super::spf::{Graph, Link, VertexId, VertexKind};
 use crate::wire::ospf::router_lsa::METRIC_MAX;
-use core::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(test)]
 mod tests;
@@ -48,25 +48,25 @@ pub fn order(old: &Graph, new: &Graph, own: VertexId) -> Order {
     if own.index() >= old.vertex_count() || own.index() >= new.vertex_count() {
         return Order::Now;
     }
-    let rank = match (change.trend, change.place) {
-        (Trend::Worse, Place::Link(one, other)) => {
+    let rank = match (change.trend, change.site) {
+        (Trend::Worse, Site::Link(one, other)) => {
             let ways = [(one, other), (other, one)];
             ways.into_iter().filter_map(|(from, to)| depth_over(old, from, to, own)).max()
         }
-        (Trend::Worse, Place::Router(router)) => depth_towards(old, router, own),
-        (Trend::Better, Place::Link(one, other)) => {
+        (Trend::Worse, Site::Router(router)) => depth_towards(old, router, own),
+        (Trend::Better, Site::Link(one, other)) => {
             let walk = Walk::from(new, own);
             let ways = [(one, other), (other, one)];
             ways.into_iter().filter_map(|(from, to)| walk.hops_before(from, to)).max()
         }
-        (Trend::Better, Place::Router(router)) if is_new_end(old, new, router) => None,
-        (Trend::Better, Place::Router(router)) => Walk::from(new, own).hops(router),
+        (Trend::Better, Site::Router(router)) if is_new_end(old, new, router) => None,
+        (Trend::Better, Site::Router(router)) => Walk::from(new, own).hops(router),
     };
     rank.map_or(Order::Now, Order::after)
 }
 
 /// Which way a change goes, for paths over what changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Trend {
     Worse,
     Better,
@@ -74,7 +74,7 @@ enum Trend {
 
 /// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Site {
     /// Links between two routers.
     Link(VertexId, VertexId),
     /// Links of one router, or whether it forwards.
@@ -85,7 +85,7 @@ enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Change {
     trend: Trend,
-    place: Place,
+    site: Site,
 }
 
 impl Change {
@@ -119,36 +119,24 @@ impl Change {
             }
         }
         let &trend = trends.first().filter(|_| trends.len() == 1)?;
-        Some(Self { trend, place: place_of(&pairs, &routers)? })
-    }
-}
-
-impl PartialOrd for Trend {
-    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Trend {
-    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        (*self as u8).cmp(&(*other as u8))
+        Some(Self { trend, site: site_of(&pairs, &routers)? })
     }
 }
 
 /// The one link, or the one router that everything has to do with.
-fn place_of(pairs: &BTreeSet<(VertexId, VertexId)>, routers: &BTreeSet<VertexId>) -> Option<Place> {
+fn site_of(pairs: &BTreeSet<(VertexId, VertexId)>, routers: &BTreeSet<VertexId>) -> Option<Site> {
     match (pairs.len(), routers.len()) {
-        (1, 0) => pairs.first().map(|(one, other)| Place::Link(*one, *other)),
+        (1, 0) => pairs.first().map(|(one, other)| Site::Link(*one, *other)),
         (_, 0) => {
             let &(one, other) = pairs.first()?;
             let is_shared =
                 |router: &VertexId| pairs.iter().all(|(a, b)| a == router || b == router);
-            [one, other].into_iter().find(is_shared).map(Place::Router)
+            [one, other].into_iter().find(is_shared).map(Site::Router)
         }
         (_, 1) => {
             let router = *routers.first()?;
             let is_shared = pairs.iter().all(|(a, b)| *a == router || *b == router);
-            is_shared.then_some(Place::Router(router))
+            is_shared.then_some(Site::Router(router))
         }
         _ => None,
     }
@@ -196,70 +184,38 @@ fn is_new_end(old: &Graph, new: &Graph, router: VertexId) -> bool {
 /// Distances in a graph, from or towards one vertex.
 struct Walk<'a> {
     graph: &'a Graph,
-    distances: Vec<u32>,
-    /// The vertices that were reached, nearest first.
-    settled: Vec<VertexId>,
-    is_reverse: bool,
+    distances: Distances,
+    direction: Direction,
 }
-
-const UNREACHED: u32 = u32::MAX;
 
 impl<'a> Walk<'a> {
     /// The distances from `root` to everybody.
     fn from(graph: &'a Graph, root: VertexId) -> Self {
-        Self::run(graph, root, false)
+        Self::run(graph, root, Direction::From)
     }
 
     /// The distances from everybody to `root`.
     fn towards(graph: &'a Graph, root: VertexId) -> Self {
-        Self::run(graph, root, true)
+        Self::run(graph, root, Direction::Towards)
     }
 
-    fn run(graph: &'a Graph, root: VertexId, is_reverse: bool) -> Self {
-        let mut walk = Self {
-            graph,
-            distances: vec![UNREACHED; graph.vertex_count()],
-            settled: Vec::with_capacity(graph.vertex_count()),
-            is_reverse,
-        };
-        let mut candidates = BinaryHeap::from([Reverse((0_u32, root))]);
-        walk.distances[root.index()] = 0;
-        while let Some(Reverse((distance, vertex))) = candidates.pop() {
-            if walk.distances[vertex.index()] != distance {
-                continue;
-            }
-            walk.settled.push(vertex);
-            // RFC 5340 §A.2: nothing goes through a router whose R-bit is clear.
-            if vertex != root && graph.kind(vertex) == Some(VertexKind::EndRouter) {
-                continue;
-            }
-            for link in graph.links_of(vertex) {
-                let next = distance.saturating_add(walk.cost(link));
-                if next < walk.distances[link.to.index()] {
-                    walk.distances[link.to.index()] = next;
-                    candidates.push(Reverse((next, link.to)));
-                }
-            }
-        }
-        walk
-    }
-
-    /// What the link costs in the direction of packets.
-    fn cost(&self, link: &Link) -> u32 {
-        u32::from(if self.is_reverse { link.cost_back } else { link.cost })
+    fn run(graph: &'a Graph, root: VertexId, direction: Direction) -> Self {
+        Self { graph, distances: Distances::all(graph, root, direction), direction }
     }
 
     /// Whether the shortest paths use `link` of `vertex` (away from the root of the walk).
     fn is_used(&self, vertex: VertexId, link: &Link) -> bool {
-        let (here, there) = (self.distances[vertex.index()], self.distances[link.to.index()]);
+        let (here, there) = (self.distances[vertex], self.distances[link.to]);
         let may_be_passed = here == 0 || self.graph.kind(vertex) != Some(VertexKind::EndRouter);
-        may_be_passed && here != UNREACHED && here.saturating_add(self.cost(link)) == there
+        may_be_passed
+            && here != UNREACHED
+            && here.saturating_add(self.direction.cost(link)) == there
     }
 
     /// Hops of the longest of the shortest paths to each vertex.
     fn hop_counts(&self) -> Vec<u32> {
-        let mut hops = vec![0_u32; self.distances.len()];
-        for vertex in &self.settled {
+        let mut hops = vec![0_u32; self.graph.vertex_count()];
+        for vertex in self.distances.settled() {
             for link in self.graph.links_of(*vertex) {
                 if self.is_used(*vertex, link) {
                     hops[link.to.index()] = hops[link.to.index()].max(hops[vertex.index()] + 1);
@@ -271,7 +227,7 @@ impl<'a> Walk<'a> {
 
     /// Hops to `router`; `None` where it is not reached.
     fn hops(&self, router: VertexId) -> Option<u32> {
-        (self.distances[router.index()] != UNREACHED).then(|| self.hop_counts()[router.index()])
+        (self.distances[router] != UNREACHED).then(|| self.hop_counts()[router.index()])
     }
 
     /// Hops to the near end of a link from `from` to `to`; `None` where no shortest path uses it.
@@ -283,9 +239,9 @@ impl<'a> Walk<'a> {
     /// For a walk towards its root: the routers whose shortest paths lead by `first`, itself
     /// included.
     fn members_behind(&self, first: VertexId) -> Vec<bool> {
-        let mut members = vec![false; self.distances.len()];
+        let mut members = vec![false; self.graph.vertex_count()];
         members[first.index()] = true;
-        for vertex in &self.settled {
+        for vertex in self.distances.settled() {
             if !members[vertex.index()] {
                 continue;
             }
@@ -301,8 +257,8 @@ impl<'a> Walk<'a> {
     /// For a walk towards its root: the longest chain of routers among `members` that send their
     /// packets to `own`, one over the other.
     fn depth(&self, members: &[bool], own: VertexId) -> u32 {
-        let mut depths = vec![0_u32; self.distances.len()];
-        for vertex in self.settled.iter().rev().filter(|v| members[v.index()]) {
+        let mut depths = vec![0_u32; self.graph.vertex_count()];
+        for vertex in self.distances.settled().iter().rev().filter(|v| members[v.index()]) {
             for link in self.graph.links_of(*vertex) {
                 let further = link.to.index();
                 if members[further] && self.is_used(*vertex, link) {
@@ -335,6 +291,7 @@ fn depth_towards(old: &Graph, router: VertexId, own: VertexId) -> Option<u32> {
         return None;
     }
     let walk = Walk::towards(old, router);
-    let members: Vec<bool> = walk.distances.iter().map(|d| *d != UNREACHED).collect();
+    let vertices = (0..).map(VertexId).take(old.vertex_count());
+    let members: Vec<bool> = vertices.map(|vertex| walk.distances[vertex] != UNREACHED).collect();
     members[own.index()].then(|| walk.depth(&members, own))
 }

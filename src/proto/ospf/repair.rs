@@ -9,21 +9,26 @@
 //! it where the neighbour died. From a router whose shortest paths to the target avoid the failure,
 //! those to everything behind the target do, too: any way over the failure could be cut short.
 //! Such a router *releases* packets. First choice is a neighbour that releases (a loop-free
-//! alternate). Else packets follow the shortest path that is left to the target, in tunnels: to a
-//! router on it that releases, and where none is reached by plain forwarding, across the link where
-//! plain forwarding would turn back.
+//! alternate): plainly where it is nearer to the target than this router, else in a header to the
+//! neighbour itself, so that it does not repair again and a second failure makes no circle. Else
+//! packets follow the shortest path that is left to the target, in tunnels: to a router on it that
+//! releases, and where none is reached by plain forwarding, across the link where plain forwarding
+//! would turn back.
 //!
 //! *Invariants*: every leg between two turns avoids the failure on all equal-cost paths of the
 //! graph before it; a segment belongs to a router that says it ends tunnels; the same graph gives
 //! the same answers, whatever the numbers of its vertices.
 //!
-//! *Standards*: RFC 5286 §3 (loop-free alternates, inequality 3 with strict comparison), RFC 7490
+//! *Standards*: RFC 5286 §3 (loop-free alternates, inequality 2 for those without a header,
+//! inequality 3 with strict comparison, §3.5 for routers that ask to be avoided), RFC 7490
 //! §5 (P and Q space), RFC 8102 §2 (node protection), RFC 9855 §6 (adjacency segments between
 //! disjoint spaces).
 
 use super::area::Area;
+use super::distances::{Direction, Distances, UNREACHED};
 use super::spf::{FirstHop, Graph, Link, NextHopSet, Tree, VertexId, VertexKind};
 use crate::base::route::{Protection, REPAIR_SEGMENTS_MAX, Repair, RouteNextHop};
+use crate::wire::ospf::router_lsa::METRIC_MAX;
 use core::cmp::Reverse;
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -43,6 +48,8 @@ pub enum Bare {
     NoTurn,
     /// Packets would need more than [`REPAIR_SEGMENTS_MAX`] headers.
     TooDeep,
+    /// There are more repairs than 16 bits number.
+    TooMany,
 }
 
 impl Bare {
@@ -52,6 +59,7 @@ impl Bare {
             Self::NoWay => "no other way",
             Self::NoTurn => "no router to turn at",
             Self::TooDeep => "too many headers",
+            Self::TooMany => "too many repairs",
         }
     }
 }
@@ -165,7 +173,7 @@ impl Repairs {
                 list.push(repair);
                 list.len() - 1
             });
-            u16::try_from(place).map_err(|_| Bare::TooDeep)
+            u16::try_from(place).map_err(|_| Bare::TooMany)
         };
         let numbers: Vec<Answer> = self.list.drain(..).map(number).collect();
         for answer in self.links.iter_mut().chain(self.nodes.values_mut()) {
@@ -207,7 +215,7 @@ impl Repairs {
         protects: Protection,
     ) -> Answer {
         let (via, segments) = found?;
-        let number = u16::try_from(self.list.len()).map_err(|_| Bare::TooDeep)?;
+        let number = u16::try_from(self.list.len()).map_err(|_| Bare::TooMany)?;
         self.list.push(Repair { via, segments, protects });
         Ok(number)
     }
@@ -241,15 +249,9 @@ fn behind_neighbors(ground: &Ground<'_>) -> Vec<VertexId> {
     behind
 }
 
-const UNREACHED: u32 = u32::MAX;
-
-/// Distances of all vertices from one, or to one.
-type Distances = Vec<u32>;
-
 /// The search for answers, with the distances that several of them need.
 struct Search<'a> {
     ground: Ground<'a>,
-    from_root: Distances,
     to_root: Distances,
     /// From each neighbour, and to it.
     neighbors: BTreeMap<VertexId, (Distances, Distances)>,
@@ -259,19 +261,17 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(ground: Ground<'a>) -> Self {
-        let Ground { graph, tree, root, first_hops, .. } = ground;
-        let from_root = |vertex| tree.reach(vertex).map_or(UNREACHED, |reach| reach.distance());
+        let Ground { graph, root, first_hops, .. } = ground;
         let mut neighbors = BTreeMap::new();
         for hop in first_hops {
             neighbors.entry(hop.neighbor).or_insert_with(|| {
-                let from = distances(graph, hop.neighbor, Direction::From, &[]);
-                (from, distances(graph, hop.neighbor, Direction::To, &[]))
+                let from = Distances::all(graph, hop.neighbor, Direction::From);
+                (from, Distances::all(graph, hop.neighbor, Direction::Towards))
             });
         }
         Self {
             ground,
-            from_root: (0..).map(VertexId).take(graph.vertex_count()).map(from_root).collect(),
-            to_root: distances(graph, root, Direction::To, &[]),
+            to_root: Distances::all(graph, root, Direction::Towards),
             neighbors,
             turns: BTreeMap::new(),
         }
@@ -291,44 +291,67 @@ impl<'a> Search<'a> {
         failure: Failure,
         target: VertexId,
     ) -> Result<(RouteNextHop, Vec<Ipv6Addr>), Bare> {
-        if let Some(via) = self.alternate(position, failure, target) {
-            return Ok((via, Vec::new()));
+        if let Some((neighbor, via)) = self.alternate(position, failure, target) {
+            return Ok((via, self.mark(neighbor, target).into_iter().collect()));
         }
         let path = self.path_around(position, failure, target).ok_or(Bare::NoWay)?;
         let (first, _) = path.first().ok_or(Bare::NoWay)?;
         let mut hops = self.ground.first_hops.iter().zip(self.ground.ways);
         let (_, via) = hops.find(|(hop, _)| is_over(first, hop)).ok_or(Bare::NoWay)?;
-        let segments = self.segments(&path, failure, target)?;
+        let mut segments = self.segments(&path, failure, target)?;
+        if segments.is_empty() {
+            segments.extend(self.mark(first.to, target));
+        }
         Ok((*via, segments))
     }
 
-    /// RFC 5286: the nearest to the target of the neighbours that release packets.
+    /// RFC 5286: of the neighbours that release packets one that is nearer to the target than this
+    /// router, of several the nearest. Where there is none, the nearest.
     fn alternate(
         &self,
         position: usize,
         failure: Failure,
         target: VertexId,
-    ) -> Option<RouteNextHop> {
+    ) -> Option<(VertexId, RouteNextHop)> {
         let Ground { graph, first_hops, ways, .. } = self.ground;
         let candidates = first_hops.iter().zip(ways).enumerate().filter_map(|(at, (hop, way))| {
-            let is_dead = matches!(failure, Failure::Node(node) if node == hop.neighbor);
+            let neighbor = hop.neighbor;
+            let is_dead = matches!(failure, Failure::Node(node) if node == neighbor);
+            let (from, _) = self.neighbors.get(&neighbor)?;
+            let link = self.own_link(at)?;
+            // RFC 5286 §3.5: the neighbour asks to be avoided, or its routes are not complete yet.
             let may_pass =
-                hop.neighbor == target || graph.kind(hop.neighbor) == Some(VertexKind::Router);
-            let (from, _) = self.neighbors.get(&hop.neighbor)?;
-            let releases = self.is_clear(from, target, failure);
-            if at == position || is_dead || !may_pass || !releases {
+                graph.kind(neighbor) == Some(VertexKind::Router) && link.cost_back != METRIC_MAX;
+            let may_pass = may_pass || neighbor == target;
+            if at == position || is_dead || !may_pass || !self.is_clear(from, target, failure) {
                 return None;
             }
-            let cost = u32::from(self.own_link(at)?.cost);
-            Some((cost.saturating_add(from[target.index()]), at, *way))
+            let cost = u32::from(link.cost).saturating_add(from[target]);
+            Some((!self.is_downstream(neighbor, target), cost, at, neighbor, *way))
         });
-        candidates.min_by_key(|(cost, at, _)| (*cost, *at)).map(|(_, _, way)| way)
+        let nearest = candidates.min_by_key(|(is_up, cost, at, ..)| (*is_up, *cost, *at))?;
+        Some((nearest.3, nearest.4))
+    }
+
+    /// RFC 5286 §3.1, inequality 2: packets that only go to such neighbours come nearer with every
+    /// hop, whatever else is dead.
+    fn is_downstream(&self, neighbor: VertexId, target: VertexId) -> bool {
+        let from = self.neighbors.get(&neighbor);
+        from.is_some_and(|(from, _)| from[target] < self.own_distance(target))
+    }
+
+    /// The header that tells a neighbour that packets are repaired, where they could come back if
+    /// it repaired them again. One that ends no tunnels gets them without.
+    fn mark(&self, neighbor: VertexId, target: VertexId) -> Option<Ipv6Addr> {
+        let Ground { area, root, .. } = self.ground;
+        let is_needed = !self.is_downstream(neighbor, target) && area.repair(root).is_some();
+        is_needed.then(|| area.repair(neighbor)).flatten().map(|end| end.endpoint)
     }
 
     /// Whether all shortest paths to `end` avoid the failure, where `from` are the distances from
     /// their start.
-    fn is_clear(&self, from: &[u32], end: VertexId, failure: Failure) -> bool {
-        let direct = from[end.index()];
+    fn is_clear(&self, from: &Distances, end: VertexId, failure: Failure) -> bool {
+        let direct = from[end];
         let after = |vertex: VertexId| self.neighbors.get(&vertex).map(|(from, _)| from);
         let over = |first: u32, cost: u16, rest: u32| {
             first.saturating_add(cost.into()).saturating_add(rest)
@@ -337,13 +360,13 @@ impl<'a> Search<'a> {
             return false;
         }
         match failure {
-            Failure::Node(node) => after(node)
-                .is_some_and(|rest| direct < over(from[node.index()], 0, rest[end.index()])),
+            Failure::Node(node) => {
+                after(node).is_some_and(|rest| direct < over(from[node], 0, rest[end]))
+            }
             Failure::Link(link) => after(link.to).is_some_and(|rest| {
                 let root = self.ground.root;
-                direct < over(from[root.index()], link.cost, rest[end.index()])
-                    && direct
-                        < over(from[link.to.index()], link.cost_back, self.from_root[end.index()])
+                direct < over(from[root], link.cost, rest[end])
+                    && direct < over(from[link.to], link.cost_back, self.own_distance(end))
             }),
         }
     }
@@ -410,7 +433,7 @@ impl<'a> Search<'a> {
     ) -> Result<Vec<Ipv6Addr>, Bare> {
         let Ground { graph, area, root, .. } = self.ground;
         let vertices: Vec<VertexId> = path.iter().map(|(_, vertex)| *vertex).collect();
-        let to_target = distances(graph, target, Direction::To, &vertices);
+        let to_target = Distances::until(graph, target, Direction::Towards, &vertices);
         let releases: Vec<bool> =
             vertices.iter().map(|v| self.releases(*v, target, &to_target, failure)).collect();
         let mut segments = Vec::new();
@@ -423,8 +446,9 @@ impl<'a> Search<'a> {
             if segments.len() == REPAIR_SEGMENTS_MAX {
                 return Err(Bare::TooDeep);
             }
-            let from = self.distances_from(vertices[at]);
-            let is_within = |to: usize| to == at || self.is_clear(&from, vertices[to], failure);
+            self.learn(vertices[at]);
+            let from = self.from(vertices[at]).ok_or(Bare::NoTurn)?;
+            let is_within = |to: usize| to == at || self.is_clear(from, vertices[to], failure);
             let (segment, next) = self.turn(path, at, &releases, is_within).ok_or(Bare::NoTurn)?;
             segments.push(segment);
             at = next;
@@ -467,26 +491,37 @@ impl<'a> Search<'a> {
         &self,
         vertex: VertexId,
         target: VertexId,
-        to_target: &[u32],
+        to_target: &Distances,
         failure: Failure,
     ) -> bool {
         let over = match failure {
-            Failure::Link(link) => self.to_root[vertex.index()].saturating_add(link.cost.into()),
+            Failure::Link(link) => self.to_root[vertex].saturating_add(link.cost.into()),
             Failure::Node(node) => self
                 .neighbors
                 .get(&node)
-                .map_or(0, |(from, to)| to[vertex.index()].saturating_add(from[target.index()])),
+                .map_or(0, |(from, to)| to[vertex].saturating_add(from[target])),
         };
-        vertex == target || to_target[vertex.index()] < over
+        vertex == target || to_target[vertex] < over
     }
 
-    fn distances_from(&mut self, vertex: VertexId) -> Distances {
-        if let Some((from, _)) = self.neighbors.get(&vertex) {
-            return from.clone();
-        }
+    /// Sees to it that the distances from `vertex` are known.
+    fn learn(&mut self, vertex: VertexId) {
         let graph = self.ground.graph;
-        let from = self.turns.entry(vertex);
-        from.or_insert_with(|| distances(graph, vertex, Direction::From, &[])).clone()
+        if !self.neighbors.contains_key(&vertex) {
+            let turn = self.turns.entry(vertex);
+            turn.or_insert_with(|| Distances::all(graph, vertex, Direction::From));
+        }
+    }
+
+    /// The distances from a neighbour, or from a vertex that was learned.
+    fn from(&self, vertex: VertexId) -> Option<&Distances> {
+        let neighbor = self.neighbors.get(&vertex).map(|(from, _)| from);
+        neighbor.or_else(|| self.turns.get(&vertex))
+    }
+
+    /// The distance of `vertex` over the adjacencies that are there.
+    fn own_distance(&self, vertex: VertexId) -> u32 {
+        self.ground.tree.reach(vertex).map_or(UNREACHED, |reach| reach.distance())
     }
 }
 
@@ -494,53 +529,4 @@ fn is_over(link: &Link, hop: &FirstHop) -> bool {
     link.to == hop.neighbor
         && link.interface_id == hop.interface_id
         && link.neighbor_interface_id == hop.neighbor_interface_id
-}
-
-/// Which way distances are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
-    From,
-    To,
-}
-
-/// The distances of everybody from or to `origin`; with `wanted`, at least those of them.
-fn distances(
-    graph: &Graph,
-    origin: VertexId,
-    direction: Direction,
-    wanted: &[VertexId],
-) -> Distances {
-    let mut distances = vec![UNREACHED; graph.vertex_count()];
-    let mut is_wanted = vec![false; graph.vertex_count()];
-    wanted.iter().for_each(|vertex| is_wanted[vertex.index()] = true);
-    let mut left = wanted.len();
-    let mut candidates = BinaryHeap::from([Reverse((0_u32, origin))]);
-    distances[origin.index()] = 0;
-    while let Some(Reverse((distance, vertex))) = candidates.pop() {
-        if distances[vertex.index()] != distance {
-            continue;
-        }
-        if is_wanted[vertex.index()] {
-            left -= 1;
-            if left == 0 {
-                break;
-            }
-        }
-        // RFC 5340 §A.2: nothing goes through a router whose R-bit is clear.
-        if vertex != origin && graph.kind(vertex) == Some(VertexKind::EndRouter) {
-            continue;
-        }
-        for link in graph.links_of(vertex) {
-            let cost = match direction {
-                Direction::From => link.cost,
-                Direction::To => link.cost_back,
-            };
-            let next = distance.saturating_add(cost.into());
-            if next < distances[link.to.index()] {
-                distances[link.to.index()] = next;
-                candidates.push(Reverse((next, link.to)));
-            }
-        }
-    }
-    distances
 }

@@ -65,7 +65,7 @@ fn next_hops(graph: &Graph, to: u32, is_gone: impl Fn(u32, u32) -> bool) -> Vec<
     let hops = |from: u32| {
         let links = graph.links_of(VertexId(from)).iter();
         let used = links.filter(|link| {
-            let (here, there) = (walk.distances[from as usize], walk.distances[link.to.index()]);
+            let (here, there) = (walk.distances[VertexId(from)], walk.distances[link.to]);
             from != to && there != UNREACHED && there + u32::from(link.cost) == here
         });
         used.map(|link| link.to.0).filter(|next| !is_gone(from, *next)).collect()

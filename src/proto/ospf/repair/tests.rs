@@ -187,6 +187,29 @@ impl Cluster {
     }
 }
 
+impl Packet {
+    /// Takes off the headers that end at `router`; the cable to cross if the last one names it.
+    fn open_at(&mut self, router: usize) -> Option<usize> {
+        while let Some(top) = self.destinations.first().copied() {
+            let is_crossing = adjacencies(router).contains(top);
+            if top != loopback(router) && !is_crossing {
+                break;
+            }
+            self.destinations.remove(0);
+            if is_crossing {
+                return Some(usize::try_from(top.to_bits() & 0xffff).unwrap() - 1);
+            }
+        }
+        None
+    }
+
+    /// The router that the outermost header leads to.
+    fn end(&self, cluster: &Cluster) -> Option<usize> {
+        let top = *self.destinations.first()?;
+        (0..cluster.count).find(|r| top == loopback(*r) || adjacencies(*r).contains(top))
+    }
+}
+
 /// What becomes of a repaired packet, whichever equal-cost paths it takes.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
@@ -210,18 +233,7 @@ fn forward(cluster: &Cluster, source: usize, to: usize, repair: &Repair, fault: 
             return Fate::Lost(format!("over {cable} to {router}: {packet:?}"));
         }
         let mut packet = packet;
-        let mut crossing = None;
-        while let Some(top) = packet.destinations.first().copied() {
-            if top == loopback(router) {
-                packet.destinations.remove(0);
-            } else if adjacencies(router).contains(top) {
-                packet.destinations.remove(0);
-                crossing = Some(usize::try_from(top.to_bits() & 0xffff).unwrap() - 1);
-                break;
-            } else {
-                break;
-            }
-        }
+        let crossing = packet.open_at(router);
         if packet.destinations.is_empty() {
             continue;
         }
@@ -235,14 +247,63 @@ fn forward(cluster: &Cluster, source: usize, to: usize, repair: &Repair, fault: 
             open.push((router, cable, packet, hops + 1));
             continue;
         }
-        let top = packet.destinations[0];
-        let end = (0..cluster.count).find(|r| top == loopback(*r) || adjacencies(*r).contains(top));
-        let ways = cluster.next(&matrix, router, end.unwrap());
+        let ways = cluster.next(&matrix, router, packet.end(cluster).unwrap());
         assert!(!ways.is_empty(), "the matrix knows a way");
         let onward = |(cable, _)| (router, cable, packet.clone(), hops + 1);
         open.extend(ways.into_iter().map(onward));
     }
     Fate::Arrives
+}
+
+/// Whether a packet can be on its way for ever while several cables are dead, each end knows of its
+/// own, and everybody forwards by the tables before. A packet in a header is not repaired, nor is
+/// one that was in a header.
+fn circles(
+    cluster: &Cluster,
+    tables: &[BTreeMap<usize, Found>],
+    dead: &[usize],
+    source: usize,
+    to: usize,
+) -> bool {
+    let mut seen = BTreeSet::new();
+    let start = Packet { destinations: vec![loopback(to)] };
+    let mut open = vec![(source, start, false, 0)];
+    while let Some((router, mut packet, is_repaired, hops)) = open.pop() {
+        if hops == HOPS_MAX {
+            return true;
+        }
+        let crossing = packet.open_at(router);
+        if !seen.insert((router, packet.clone(), crossing, is_repaired, hops)) {
+            continue;
+        }
+        let other = |cable: usize| {
+            let ends = cluster.cables[cable].ends;
+            if ends[0] == router { ends[1] } else { ends[0] }
+        };
+        let mut send = |cable: usize, packet: &Packet, is_repaired| {
+            if !dead.contains(&cable) {
+                open.push((other(cable), packet.clone(), is_repaired, hops + 1));
+            }
+        };
+        if let Some(cable) = crossing {
+            send(cable, &packet, is_repaired);
+            continue;
+        }
+        let Some(Found { ways, repair, .. }) =
+            packet.end(cluster).and_then(|end| tables[router].get(&end))
+        else {
+            continue;
+        };
+        let cables = ways.iter().map(|way| usize::from(way.port.0));
+        let living: Vec<usize> = cables.filter(|cable| !dead.contains(cable)).collect();
+        living.iter().for_each(|cable| send(*cable, &packet, is_repaired));
+        if let Some(repair) = repair.as_ref().filter(|_| living.is_empty() && !is_repaired) {
+            let is_tunnel = !repair.segments.is_empty();
+            packet.destinations.splice(0..0, repair.segments.iter().copied());
+            send(usize::from(repair.via.port.0), &packet, is_tunnel);
+        }
+    }
+    false
 }
 
 /// What was counted in a cluster.
@@ -263,6 +324,22 @@ fn two_cables_to_a_neighbor_do_not_stand_in_for_it() {
     assert_eq!(routes[&2].repair.as_ref().unwrap().protects, Protection::Node);
     assert_eq!(routes[&1].repair, None, "its other cable is left, or it is dead");
     assert!(judge(&cluster).is_ok());
+}
+
+#[test]
+fn a_router_that_asks_to_be_avoided_is_no_alternate() {
+    // Of the two ways around the cable from 0 to 1 that by 2, a starting router, has fewer hops.
+    let mut cables = [([0, 1], [1, 1]), ([0, 2], [1, METRIC_MAX]), ([2, 1], [METRIC_MAX, 1])];
+    let others = [([0, 3], [9, 9]), ([3, 4], [9, 9]), ([4, 1], [9, 9])];
+    let repair = |cables: &[_]| {
+        let cluster = Cluster::new(5, &[cables, &others].concat());
+        cluster.routes(0)[&1].repair.clone().unwrap()
+    };
+    assert_eq!(repair(&cables).via.port, PortId(3), "by 3");
+    cables[1].1[1] = 1;
+    cables[2].1[0] = 1;
+    let mended = repair(&cables);
+    assert_eq!((mended.via.port, mended.segments), (PortId(1), vec![loopback(2)]), "by 2");
 }
 
 /// A route, and whether a repair of its link, of its neighbour, would need too many headers.
@@ -359,6 +436,29 @@ proptest! {
     fn what_three_headers_can_survive_is_survived_at_any_costs(cluster in cluster(200)) {
         let coverage = judge(&cluster).map_err(TestCaseError::fail)?;
         prop_assert_eq!(coverage.nodes, coverage.nodes_possible);
+    }
+
+    #[test]
+    fn packets_never_circle_however_many_cables_die(
+        mut cluster in cluster(4),
+        starting in proptest::option::of(0..10_usize),
+        dead in proptest::collection::vec(any::<prop::sample::Index>(), 2..5),
+    ) {
+        for cable in &mut cluster.cables {
+            for (end, cost) in cable.ends.iter().zip(&mut cable.costs) {
+                *cost = if Some(*end) == starting { METRIC_MAX } else { *cost };
+            }
+        }
+        let dead: Vec<usize> = dead.iter().map(|at| at.index(cluster.cables.len())).collect();
+        let tables: Vec<_> = (0..cluster.count).map(|router| cluster.routes(router)).collect();
+        for source in 0..cluster.count {
+            for to in 0..cluster.count {
+                prop_assert!(
+                    !circles(&cluster, &tables, &dead, source, to),
+                    "{source} to {to} without {dead:?}",
+                );
+            }
+        }
     }
 
     #[test]
