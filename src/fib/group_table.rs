@@ -113,6 +113,29 @@ impl GroupTable {
         }
     }
 
+    /// Whether the head and the buckets of a group say what the group says, and the group's own
+    /// buckets lead to its members and to each of them; for a look at oneself.
+    pub fn is_sound(&self, id: GroupId) -> bool {
+        let (Some(group), Some(head)) = (self.get(id.index()), self.heads.get(id.index())) else {
+            return false;
+        };
+        let NextHopGroup::Forward { members, buckets, .. } = group else {
+            return *head == Head::NONE;
+        };
+        let is_dealt = buckets.len().is_power_of_two()
+            && buckets.iter().all(|member| members.contains(member))
+            && members.iter().all(|member| buckets.contains(member));
+        let is_copied = match **buckets {
+            [only] => *head == Head { first: u32::from(only.0), mask: 0 },
+            _ => {
+                let first = head.first as usize;
+                let copy = self.buckets.get(first..first + head.bucket_count());
+                copy == Some(buckets)
+            }
+        };
+        is_dealt && is_copied
+    }
+
     /// The head of a group, with its buckets added.
     fn head(&mut self, group: &NextHopGroup) -> Head {
         let NextHopGroup::Forward { buckets, .. } = group else { return Head::NONE };
@@ -178,6 +201,30 @@ mod tests {
         assert_eq!(members[0], NEXT_HOP_ABSENT, "unknown groups do not forward");
         assert_eq!(Some(members[1]), table[2].member(0, |_| true));
         assert_eq!(members[2], NextHopId(7));
+    }
+
+    #[test]
+    fn a_head_or_a_bucket_that_says_something_else_is_seen() {
+        let groups = vec![NextHopGroup::Unreachable, several(&[7]), several(&[1, 2, 3])];
+        let table = GroupTable::new(groups);
+        assert!((0..3).all(|id| table.is_sound(GroupId(id))) && !table.is_sound(GroupId(3)));
+        type Spoil = fn(&mut GroupTable);
+        let spoils: [(u16, Spoil); 6] = [
+            (0, |table| table.heads[0] = Head { first: 7, mask: 0 }),
+            (1, |table| table.heads[1].first = 8),
+            (1, |table| table.heads[1].mask = 63),
+            (2, |table| table.heads[2] = Head { first: u32::MAX, mask: u32::MAX }),
+            (2, |table| table.heads[2].mask >>= 1),
+            (2, |table| table.buckets[5] = NextHopId(9)),
+        ];
+        for (spoiled, spoil) in spoils {
+            let mut table = table.clone();
+            spoil(&mut table);
+            assert!((0..3).all(|id| table.is_sound(GroupId(id)) == (id != spoiled)), "{spoiled}");
+            let group = table[usize::from(spoiled)].clone();
+            table.set(GroupId(spoiled), group);
+            assert!(agrees(&table, spoiled) && table.is_sound(GroupId(spoiled)));
+        }
     }
 
     #[test]

@@ -236,16 +236,27 @@ impl NextHops {
     /// Brings the table up to date for one path that has a number.
     fn write(&mut self, path: &Path) {
         let Some(number) = self.numbers.get(path) else { return };
-        let RouteNextHop { port, address } = path.via;
-        let adjacency = self.rewrites.get(&path.via).copied();
-        let made = self.source.and_then(|source| Encapsulation::new(source, &path.segments));
-        let next_hop = NextHop { port, address, adjacency, encapsulation: made.map(Arc::new) };
+        let next_hop = self.next_hop(path);
         let table = Arc::make_mut(&mut self.table);
         match table.get_mut(number.index()) {
             Some(slot) => *slot = next_hop,
             None => table.push(next_hop),
         }
         self.is_changed = true;
+    }
+
+    /// What the table has to say of a path.
+    fn next_hop(&self, path: &Path) -> NextHop {
+        let RouteNextHop { port, address } = path.via;
+        let adjacency = self.rewrites.get(&path.via).copied();
+        let made = self.source.and_then(|source| Encapsulation::new(source, &path.segments));
+        NextHop { port, address, adjacency, encapsulation: made.map(Arc::new) }
+    }
+
+    /// Whether a number is that of a path, and the table says of it what it has to.
+    fn is_right(&self, number: NextHopId, path: &Path) -> bool {
+        let is_its_own = self.uses.get(number.index()).is_some_and(|used| used.key == *path);
+        is_its_own && self.table.get(number.index()) == Some(&self.next_hop(path))
     }
 
     /// One use less; `epoch` is the first world that does without.
@@ -395,10 +406,74 @@ impl Groups {
         }
         true
     }
+
+    /// Whether workers find behind a number what its way says: the group, its head and its buckets,
+    /// and the rewrite of each of its next hops.
+    pub(super) fn is_right(&self, number: GroupId, next_hops: &NextHops) -> bool {
+        let (Some(way), Some(group)) = (self.way(number), self.table.get(number.index())) else {
+            return false;
+        };
+        let is_right = match (way, group) {
+            (Way::Forward { members, repair }, NextHopGroup::Forward { .. }) => {
+                leads_to(group, members, repair.as_ref(), next_hops)
+            }
+            (Way::Cross(via), NextHopGroup::Cross(next_hop)) => {
+                next_hops.is_right(*next_hop, &Path::from(*via))
+            }
+            (Way::OnLink(port), NextHopGroup::OnLink(on)) => port == on,
+            (Way::Local, NextHopGroup::Local)
+            | (Way::Unreachable, NextHopGroup::Unreachable)
+            | (Way::Blackhole, NextHopGroup::Blackhole) => true,
+            _ => false,
+        };
+        is_right && self.table.is_sound(number)
+    }
+
+    /// Writes a group and its next hops anew, from its way and with the numbers that these have.
+    pub(super) fn set_right(&mut self, number: GroupId, next_hops: &mut NextHops) {
+        let Some((way, _)) = self.uses.get(number.index()) else { return };
+        paths_of(way).for_each(|path| next_hops.write(&path));
+        let group =
+            assemble(way, &NextHopGroup::Unreachable, |path| next_hops.numbers.get(path).copied());
+        if let Some(group) = group {
+            Arc::make_mut(&mut self.table).set(number, group);
+        }
+    }
 }
 
 const fn has_repair(way: &Way) -> bool {
     matches!(way, Way::Forward { repair: Some(_), .. })
+}
+
+/// Whether a group that forwards has these members and this backup, all of them as they have to be.
+fn leads_to(
+    group: &NextHopGroup,
+    neighbors: &[RouteNextHop],
+    repair: Option<&Path>,
+    next_hops: &NextHops,
+) -> bool {
+    let NextHopGroup::Forward { members, backup, .. } = group else { return false };
+    let is_member = |via: &RouteNextHop| {
+        let path = Path::from(*via);
+        let number = next_hops.numbers.get(&path);
+        number.is_some_and(|number| members.contains(number) && next_hops.is_right(*number, &path))
+    };
+    let is_backup = match (backup, repair) {
+        (None, None) => true,
+        (Some(number), Some(path)) => next_hops.is_right(*number, path),
+        _ => false,
+    };
+    is_backup && members.len() == neighbors.len() && neighbors.iter().all(is_member)
+}
+
+/// The paths of a way: its neighbours, then its repair.
+fn paths_of(way: &Way) -> impl Iterator<Item = Path> {
+    let (neighbors, repair) = match way {
+        Way::Forward { members, repair } => (members.as_slice(), repair.clone()),
+        Way::Cross(neighbor) => (core::slice::from_ref(neighbor), None),
+        Way::OnLink(_) | Way::Local | Way::Unreachable | Way::Blackhole => (&[][..], None),
+    };
+    neighbors.iter().copied().map(Path::from).chain(repair)
 }
 
 /// The group for a way; `None`, with nothing taken, when the next hops ran out.
@@ -408,28 +483,40 @@ fn make(
     next_hops: &mut NextHops,
     epoch: u64,
 ) -> Option<NextHopGroup> {
-    let (neighbors, repair) = match way {
-        Way::Forward { members, repair } => (members, repair),
-        Way::Cross(neighbor) => {
-            return next_hops.acquire(&Path::from(*neighbor)).map(NextHopGroup::Cross);
-        }
-        Way::OnLink(port) => return Some(NextHopGroup::OnLink(*port)),
-        Way::Local => return Some(NextHopGroup::Local),
-        Way::Unreachable => return Some(NextHopGroup::Unreachable),
-        Way::Blackhole => return Some(NextHopGroup::Blackhole),
-    };
-    let mut taken = Vec::with_capacity(neighbors.len() + 1);
-    for path in neighbors.iter().copied().map(Path::from).chain(repair.clone()) {
-        match next_hops.acquire(&path) {
-            Some(number) => taken.push(number),
-            None => {
-                taken.into_iter().for_each(|number| next_hops.release(number, epoch));
-                return None;
-            }
-        }
-    }
+    let mut taken = Vec::new();
+    let group = assemble(way, old, |path| {
+        let number = next_hops.acquire(path)?;
+        taken.push(number);
+        Some(number)
+    });
     assert!(taken.iter().all(|number| number.index() < next_hops.table.len()));
-    let backup = repair.as_ref().and_then(|_| taken.pop());
-    // The old group's flows stay where they are, also where only the repair is another.
-    Some(NextHopGroup::forward_after(taken, old).with_backup(backup))
+    if group.is_none() {
+        taken.into_iter().for_each(|number| next_hops.release(number, epoch));
+    }
+    group
+}
+
+/// The group for a way with these numbers; `None` where a path has none. The flows of `old` stay
+/// where they are, also where only the repair is another.
+fn assemble(
+    way: &Way,
+    old: &NextHopGroup,
+    mut number: impl FnMut(&Path) -> Option<NextHopId>,
+) -> Option<NextHopGroup> {
+    match way {
+        Way::Forward { members, repair } => {
+            let members = members.iter().map(|via| number(&Path::from(*via)));
+            let members = members.collect::<Option<Vec<NextHopId>>>()?;
+            let backup = match repair {
+                Some(path) => Some(number(path)?),
+                None => None,
+            };
+            Some(NextHopGroup::forward_after(members, old).with_backup(backup))
+        }
+        Way::Cross(via) => number(&Path::from(*via)).map(NextHopGroup::Cross),
+        Way::OnLink(port) => Some(NextHopGroup::OnLink(*port)),
+        Way::Local => Some(NextHopGroup::Local),
+        Way::Unreachable => Some(NextHopGroup::Unreachable),
+        Way::Blackhole => Some(NextHopGroup::Blackhole),
+    }
 }

@@ -75,6 +75,7 @@ crate::counters! {
         repairs_refused: "routes", "Repairs left out because they lead to no other place.";
         repairs_exhausted: "routes", "Routes installed without their repair for want of a number.";
         numbers_exhausted: "routes", "Routes not installed for want of a next-hop or group number.";
+        groups_mended: "groups", "Groups that workers would not have read as made; made anew.";
         @normal compilations: "worlds", "Worlds built.";
         @normal changes: "prefixes", "Prefixes that changed in them.";
     }

@@ -4,7 +4,9 @@
 //! program would otherwise send packets astray until somebody restarts the router.
 //!
 //! *Invariants*: what was found wrong is decided anew in the next compilation, from what routes
-//! say; where the lookup itself is wrong, it is built anew as a whole.
+//! say; where the lookup itself is wrong, it is built anew as a whole. A group is looked at once
+//! for all prefixes of a part that take it, with the rewrites behind it, and written anew where
+//! workers would find anything else than its way.
 
 use crate::base::ids::GroupId;
 use crate::base::prefix::Ipv6Prefix;
@@ -13,6 +15,7 @@ use crate::rib::resolve::{covering, resolve_gateway};
 use crate::rib::table::{Rib, RibEntry};
 use core::net::Ipv6Addr;
 use core::ops::Bound;
+use std::collections::BTreeMap;
 
 /// What a look at part of the table found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,19 +42,30 @@ impl Rib {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut entries = self.entries.range((start, Bound::Unbounded));
         let (mut wrong, mut is_lookup_wrong, mut last) = (Vec::new(), false, None);
+        let is_right = |group: GroupId| self.groups.is_right(group, &self.next_hops);
+        // What no prefix covers takes this one, and so stands for all addresses.
+        let mut groups = BTreeMap::from([(GROUP_NO_ROUTE, is_right(GROUP_NO_ROUTE))]);
+        if !groups[&GROUP_NO_ROUTE] {
+            wrong.push(Ipv6Prefix::DEFAULT);
+        }
         for (prefix, entry) in entries.by_ref().take(count) {
             found.count += 1;
             last = Some(*prefix);
             let is_decided = self.starved.contains(prefix) || self.is_as_decided(entry);
             let is_found = self.is_found(*prefix, entry);
             is_lookup_wrong |= !is_found;
-            if !(is_decided && is_found) {
+            let group = entry.installed.map(|installed| installed.group);
+            let is_built =
+                group.is_none_or(|group| *groups.entry(group).or_insert_with(|| is_right(group)));
+            if !(is_decided && is_found && is_built) {
                 wrong.push(*prefix);
             }
         }
         found.rest = last.filter(|_| entries.next().is_some());
         self.dirty.extend(wrong.iter().copied());
         found.wrong.extend(wrong);
+        let groups = groups.into_iter().filter(|(_, is_right)| !is_right);
+        groups.for_each(|(group, _)| self.build_group_anew(group));
         if is_lookup_wrong {
             self.build_lookup_anew();
         }
@@ -95,6 +109,13 @@ impl Rib {
         let ends = [prefix.bits(), prefix.last_bits()];
         self.fib.get(prefix) == entry.installed.map(|installed| installed.group)
             && ends.into_iter().all(|bits| self.fib.lookup(bits) == longest(bits))
+    }
+
+    fn build_group_anew(&mut self, group: GroupId) {
+        self.counters.groups_mended += 1;
+        self.groups.set_right(group, &mut self.next_hops);
+        // A world goes out even where no prefix is decided otherwise.
+        self.are_interfaces_changed = true;
     }
 
     fn build_lookup_anew(&mut self) {

@@ -309,6 +309,9 @@ proptest! {
                     if let Some(kept) = worlds.last() {
                         check_newest(&kept.world, &naive, &ends);
                     }
+                    // Numbers that came free wait for another compilation.
+                    let found = rib.verify(None, usize::MAX).unwrap_or_default();
+                    prop_assert!(found.wrong.is_empty(), "{found:?}");
                 }
                 Event::Reclaim(kept) => {
                     worlds.drain(..worlds.len().saturating_sub(*kept).min(worlds.len().max(1) - 1));
