@@ -10,7 +10,8 @@
 //! *Standards*: RFC 5880 §6.5 (Poll Sequence), §6.8.1 (variables), §6.8.2 and §6.8.3 (timers),
 //! §6.8.4 (detection time), §6.8.7 (transmission). Deviation: a session whose driver comes later
 //! than half a detection time says nothing about the neighbour, but waits for another detection
-//! time ([`Session::late_extensions`]): who did not look has not seen silence.
+//! time ([`Session::late_extensions`]): who did not look has not seen silence. That happens once
+//! between two packets of the neighbour: who is always late would else never see one that is gone.
 
 use super::action::Action;
 use super::authentication::Sequences;
@@ -90,6 +91,8 @@ pub struct Session {
     pub(super) heard_at: Instant,
     transmit_at: Option<Instant>,
     detect_at: Option<Instant>,
+    /// The detection time was extended since a packet was accepted.
+    is_extended: bool,
     pub(super) sequences: Sequences,
     /// Packets must tell at once what changed.
     must_tell: bool,
@@ -125,6 +128,7 @@ impl Session {
             heard_at: now,
             transmit_at: None,
             detect_at: None,
+            is_extended: false,
             sequences,
             must_tell: true,
             must_answer: false,
@@ -269,6 +273,7 @@ impl Session {
     /// A packet was accepted: the next one is due within the detection time.
     pub(super) fn expect(&mut self, now: Instant) {
         self.detect_at = Some(now + self.detection_time());
+        self.is_extended = false;
     }
 
     /// The end of every input: what changed is told.
@@ -386,10 +391,12 @@ impl Machine for Session {
         let due_at = self.next_deadline().unwrap_or(Instant::MAX);
         let detection_time = self.detection_time();
         if let Some(detect_at) = self.detect_at
+            && !self.is_extended
             && now - due_at > detection_time / 2
             && detect_at < now + detection_time
         {
             self.detect_at = Some(now + detection_time);
+            self.is_extended = true;
             self.late_extensions += 1;
         }
         if self.detect_at.is_some_and(|at| at <= now) {

@@ -284,6 +284,41 @@ fn a_late_driver_extends_the_detection_and_counts_it() {
 }
 
 #[test]
+fn a_driver_that_is_always_late_finds_out_all_the_same_that_the_neighbour_is_gone() {
+    for (settings, lateness) in [(FAST, 400), (FAST, 90), (SLOW_INTERVAL, 10_000)]
+        .map(|(interval, lateness)| (settings(interval), Duration::from_millis(lateness)))
+    {
+        let mut cable = Cable::up([settings; 2]);
+        let session = &mut cable.ends[0];
+        let gone_at = cable.now;
+        while session.view().state == State::Up {
+            let now = session.next_deadline().unwrap() + lateness;
+            session.handle_timeout(now);
+            while session.poll_action().is_some() {}
+            let detection_time = session.view().detection_time;
+            assert!(now - gone_at <= detection_time * 2 + lateness * 2, "{lateness:?}");
+        }
+        assert_eq!(session.view().diagnostic, Diagnostic::DETECTION_TIME_EXPIRED);
+        assert_eq!(session.late_extensions(), 1);
+    }
+}
+
+#[test]
+fn who_is_heard_again_is_given_more_time_again() {
+    let mut cable = Cable::up([settings(FAST); 2]);
+    for extensions in 1..=3 {
+        cable.now += Duration::from_millis(400);
+        cable.ends[0].handle_timeout(cable.now);
+        assert_eq!(cable.ends[0].late_extensions(), extensions);
+        // Both are driven in time again, and a packet comes.
+        cable.ends[1].handle_timeout(cable.now);
+        cable.collect();
+        cable.run(FAST * 2);
+        assert_eq!(cable.states()[0], State::Up);
+    }
+}
+
+#[test]
 fn a_driver_a_little_late_extends_nothing() {
     let mut cable = Cable::up([settings(FAST); 2]);
     cable.carries = [true, false];
