@@ -11,10 +11,15 @@
 //! neighbour as dead by its own bit before it lets a session end. With each new world the word is
 //! said again, because next hops may have numbers that they did not have before.
 //!
+//! A session that was ended says AdminDown for a detection time more, without a word to the control
+//! thread, and is forgotten then; or at once where the port gets another one.
+//! Gap: RFC 5880 §6.8.16: a router that ends is gone before a second packet would be due.
+//!
 //! *Invariants*: one worker runs all sessions of a port. Nothing is allocated but packet buffers,
 //! which come from the pool. Timers expire after the packets of the same loop. A report that finds
 //! no room in its ring is made again.
-//! *Standards*: RFC 5881 §4 (ports), §5 (hop limit), RFC 5882 §4 (what follows from a failure).
+//! *Standards*: RFC 5881 §4 (ports), §5 (hop limit), RFC 5882 §4 (what follows from a failure),
+//! RFC 5880 §6.8.16 (AdminDown at the end).
 
 use crate::base::checksum::ipv6_upper_layer;
 use crate::base::ids::{MacAddress, NextHopId, PORT_MAX, PortId};
@@ -27,7 +32,7 @@ use crate::dataplane::ports::Ports;
 use crate::dataplane::ring::Ring;
 use crate::fib::{Adjacency, Forwarding, Interface, Witness};
 use crate::packet::{PacketAlloc, PacketBuf, PacketMeta};
-use crate::proto::bfd::{Action, Input, Refusal, Session, Settings, Wanted};
+use crate::proto::bfd::{Action, Input, Refusal, Session, Settings, View, Wanted};
 use crate::wire::bfd::{CONTROL_PORT, ControlPacket, OCTETS_MAX, Octets, SOURCE_PORT_MIN};
 use crate::wire::ipv6::{HEADER_OCTETS, HOP_LIMIT_LINK, Ipv6Header, NEXT_UDP};
 use crate::wire::udp;
@@ -108,6 +113,15 @@ struct Slot {
     is_touched: bool,
     /// Extensions counted so far.
     late_extensions: u64,
+    /// When it is forgotten: it was ended, and says AdminDown until then.
+    ends_at: Option<Instant>,
+}
+
+impl Slot {
+    /// Whether the control thread has to hear of it; what was ended is no concern of its any more.
+    const fn must_report(&self) -> bool {
+        self.is_unreported && self.ends_at.is_none()
+    }
 }
 
 /// What is there to send with.
@@ -249,6 +263,9 @@ impl<B: PacketBuf> BfdTable<B> {
         let settings = Settings { is_enabled: settings.is_enabled && !self.is_leaving, ..settings };
         let is_another = self.slot(port).is_some_and(|slot| slot.neighbor != neighbor);
         let mut sent = if is_another { self.end(now, port, outlet) } else { 0 };
+        if self.slot(port).is_some_and(|slot| slot.ends_at.is_some()) {
+            self.forget(port, outlet.world);
+        }
         let (seed, random) = (self.prng.next_u64(), self.prng.next_u64());
         let Self { slots, setup: Some(setup), .. } = self else { return sent };
         let Some(place) = slots.get_mut(port.index()) else { return sent };
@@ -272,6 +289,7 @@ impl<B: PacketBuf> BfdTable<B> {
                     is_unreported: true,
                     is_touched: false,
                     late_extensions: 0,
+                    ends_at: None,
                 });
                 sent += carry_out(port, slot, setup, outlet);
             }
@@ -279,20 +297,18 @@ impl<B: PacketBuf> BfdTable<B> {
         sent
     }
 
-    /// Ends a session in order: the neighbour hears that it is no failure.
+    /// Ends a session in order: the neighbour hears that it is no failure, and next hops are as if
+    /// there were none.
     fn end(&mut self, now: Instant, port: PortId, outlet: &mut Outlet<'_, B>) -> usize {
-        let mut sent = 0;
-        let Self { slots, setup, .. } = self;
-        if let (Some(Some(slot)), Some(setup)) = (slots.get_mut(port.index()), setup) {
-            let settings = Settings { is_enabled: false, ..*slot.session.settings() };
-            slot.session.handle(now, Input::Settings(settings));
-            while let Some(action) = slot.session.poll_action() {
-                if let Action::Send(octets) = action {
-                    sent += usize::from(send(port, slot, &octets, setup.alloc.as_mut(), outlet));
-                }
-            }
+        let Self { slots, setup: Some(setup), .. } = self else { return 0 };
+        let Some(Some(slot)) = slots.get_mut(port.index()) else { return 0 };
+        if slot.ends_at.is_some() {
+            return 0;
         }
-        self.forget(port, outlet.world);
+        let settings = Settings { is_enabled: false, ..*slot.session.settings() };
+        slot.session.handle(now, Input::Settings(settings));
+        let sent = carry_out(port, slot, setup, outlet);
+        slot.ends_at = Some(now + farewell(&slot.session));
         sent
     }
 
@@ -328,22 +344,27 @@ impl<B: PacketBuf> BfdTable<B> {
 
     /// Lets timers expire and sends what is due; says how many packets.
     pub fn tick(&mut self, now: Instant, outlet: &mut Outlet<'_, B>) -> usize {
-        let Self { slots, setup: Some(setup), .. } = self else { return 0 };
+        let Self { slots, setup: Some(setup), ports, .. } = self else { return 0 };
         let (mut sent, mut due_at) = (0, Instant::MAX);
-        for port in ports_in(self.ports) {
-            let Some(Some(slot)) = slots.get_mut(port.index()) else { continue };
+        for port in ports_in(*ports) {
+            let Some(place) = slots.get_mut(port.index()) else { continue };
+            let is_over = |slot: &mut Slot| slot.ends_at.is_some_and(|at| at <= now);
+            if place.take_if(is_over).is_some() {
+                *ports &= !(1 << port.index());
+            }
+            let Some(slot) = place else { continue };
             let is_due = slot.session.next_deadline().is_some_and(|due_at| due_at <= now);
             if is_due || core::mem::take(&mut slot.is_touched) {
                 slot.session.handle_timeout(now);
                 sent += carry_out(port, slot, setup, outlet);
             }
-            if slot.is_unreported {
+            if slot.must_report() {
                 let report = Report { port, neighbor: slot.neighbor, view: slot.session.view() };
                 slot.is_unreported = setup.rings.reports.push(report).is_err();
                 self.has_reported = true;
             }
-            let retry = slot.is_unreported.then_some(now + REPORT_RETRY);
-            due_at = [Some(due_at), slot.session.next_deadline(), retry]
+            let retry = slot.must_report().then_some(now + REPORT_RETRY);
+            due_at = [Some(due_at), slot.session.next_deadline(), retry, slot.ends_at]
                 .into_iter()
                 .flatten()
                 .min()
@@ -398,6 +419,15 @@ fn carry_out<B: PacketBuf>(
         cells.late_extensions.add(new);
     }
     sent
+}
+
+/// How long an ended session says so. RFC 5880 §6.8.16: "BFD Control packets SHOULD be transmitted
+/// for at least a Detection Time after transitioning to AdminDown state in order to ensure that the
+/// remote system is aware of the state change." It is the neighbour's, of the packets that it gets
+/// now; none where it wants no packets.
+fn farewell(session: &Session) -> Duration {
+    let View { transmit_interval, multiplier, .. } = session.view();
+    transmit_interval.map_or(Duration::ZERO, |interval| interval * u32::from(multiplier))
 }
 
 /// Tells every next hop on a port whether BFD thinks that it lives.

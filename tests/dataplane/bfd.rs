@@ -93,12 +93,17 @@ fn reports(router: &Router) -> Vec<Report> {
     core::iter::from_fn(|| router.bfd.reports.pop()).collect()
 }
 
+/// The one frame that was sent by port 1.
+fn sole(router: &Router) -> Vec<u8> {
+    only(router.sent(1).into_iter().map(|frame| (1, frame)).collect()).1
+}
+
 /// A router whose session on port 1 is Up, and what it said last.
 fn up() -> (Router, ControlPacket) {
     let mut router = Router::new();
     assert!(router.bfd.orders.push(want(1)).is_ok());
     router.run();
-    let (_, mut last) = only(router.sent(1).into_iter().map(|frame| (1, frame)).collect());
+    let mut last = sole(&router);
     for state in [State::Init, State::Up] {
         router.receive(1, &answer_of(1, &last, state));
         router.run();
@@ -115,7 +120,7 @@ fn a_session_speaks_as_rfc_5881_asks() {
     let mut router = Router::new();
     assert!(router.bfd.orders.push(want(1)).is_ok());
     router.run();
-    let (_, sent) = only(router.sent(1).into_iter().map(|frame| (1, frame)).collect());
+    let sent = sole(&router);
     let packet = read(1, &sent);
     assert_eq!((packet.state, packet.your_discriminator), (State::Down, 0));
     assert!(packet.is_control_plane_independent, "C: it outlives the control plane");
@@ -307,6 +312,90 @@ fn a_router_that_leaves_says_admin_down() {
     assert!(router.bfd.orders.push(want(1)).is_ok());
     router.run();
     assert_eq!(reports(&router).last().unwrap().view.state, State::AdminDown);
+}
+
+/// What the router says on port 1 within a time, and when.
+fn said_within(router: &mut Router, span: Duration) -> Vec<(Duration, ControlPacket)> {
+    let started = router.now;
+    let mut said = Vec::new();
+    while router.now - started < span {
+        router.now += Duration::from_millis(10);
+        router.run_once();
+        let now = router.now - started;
+        said.extend(router.sent(1).iter().map(|frame| (now, read(1, frame))));
+    }
+    said
+}
+
+#[test]
+fn a_session_that_ends_says_admin_down_for_a_detection_time_and_is_gone_then() {
+    let (mut router, last) = up();
+    assert!(router.bfd.orders.push(Order::End { port: PortId(1) }).is_ok());
+    router.run();
+    assert_eq!(read(1, &sole(&router)).state, State::AdminDown);
+    // Nor does another order to end it make this longer, and who asks does not hear of it.
+    let first = said_within(&mut router, Duration::from_secs(2));
+    for order in [Order::End { port: PortId(1) }, Order::Describe] {
+        assert!(router.bfd.orders.push(order).is_ok());
+    }
+    let more = said_within(&mut router, Duration::from_secs(8));
+    assert!(more.iter().all(|(at, _)| *at <= Duration::from_secs(1)), "not longer than that");
+    let all: Vec<&ControlPacket> = first.iter().chain(&more).map(|(_, packet)| packet).collect();
+    // §6.8.3: at the slow rate, of which a detection time has three.
+    assert!((3..=4).contains(&all.len()), "{}", all.len());
+    assert!(all.iter().all(|packet| packet.state == State::AdminDown));
+    assert!(all.iter().all(|packet| packet.my_discriminator == last.my_discriminator));
+    assert!(reports(&router).is_empty());
+    let late = frame_of(1, said(&last, State::Down).encode().as_slice(), |_| ());
+    router.refuses(&late, DropReason::BfdNoSession);
+}
+
+#[test]
+fn a_session_that_is_wanted_while_the_one_before_says_goodbye_begins_at_once() {
+    let (mut router, last) = up();
+    assert!(router.bfd.orders.push(Order::End { port: PortId(1) }).is_ok());
+    router.run();
+    router.sent(1);
+    said_within(&mut router, Duration::from_millis(500));
+    assert!(router.bfd.orders.push(want(1)).is_ok());
+    router.run();
+    let mut frame = sole(&router);
+    let first = read(1, &frame);
+    assert_eq!((first.state, first.your_discriminator), (State::Down, 0));
+    assert_ne!(
+        first.my_discriminator, last.my_discriminator,
+        "the control thread tells them apart"
+    );
+    for state in [State::Init, State::Up] {
+        router.receive(1, &answer_of(1, &frame, state));
+        router.run();
+        if let Some(newer) = router.sent(1).pop() {
+            frame = newer;
+        }
+    }
+    let report = *reports(&router).last().unwrap();
+    assert_eq!((report.view.state, report.view.discriminator), (State::Up, first.my_discriminator));
+    // Nothing ends it when the time of the other one is over.
+    for _ in 0..100 {
+        router.receive(1, &answer_of(1, &frame, State::Up));
+        let sent = said_within(&mut router, INTERVAL);
+        assert!(sent.iter().all(|(_, packet)| packet.state == State::Up));
+    }
+}
+
+#[test]
+fn a_session_with_another_neighbour_takes_the_port_at_once() {
+    let (mut router, last) = up();
+    let other = Wanted { neighbor: address("fe80::99"), ..wanted(1) };
+    assert!(router.bfd.orders.push(Order::Want(other)).is_ok());
+    router.run();
+    let sent = router.sent(1);
+    let [goodbye, hello] = sent.as_slice() else { unreachable!("{} packets", sent.len()) };
+    let goodbye = read(1, goodbye);
+    assert_eq!(goodbye.state, State::AdminDown);
+    assert_eq!(goodbye.my_discriminator, last.my_discriminator);
+    assert_eq!(open(hello).1.destination, address("fe80::99"));
+    assert_eq!(reports(&router).last().unwrap().neighbor, address("fe80::99"));
 }
 
 /// Notes how long the worker would sleep.
