@@ -71,6 +71,7 @@ crate::counters! {
         @normal updates: "updates", "Announcements and withdrawals that changed something.";
         routes_refused: "routes", "Announcements refused because the table is full.";
         gateways_refused: "routes", "Announcements refused because there are too many gateways.";
+        ports_refused: "ports", "Words on ports refused because of their number.";
         neighbors_refused: "neighbors", "Words on neighbours refused because there are too many.";
         repairs_refused: "routes", "Repairs left out because they lead to no other place.";
         repairs_exhausted: "routes", "Routes installed without their repair for want of a number.";
@@ -171,7 +172,9 @@ impl Rib {
         }
     }
 
-    /// Takes a source's word on a prefix in place of what it said before.
+    /// Takes a source's word on a prefix in place of what it said before. Where there is no room
+    /// for it, what it said before is out all the same: packets must not go where the source says
+    /// no more, and another source, a shorter prefix or nobody has the prefix from then on.
     pub fn apply(&mut self, update: RouteUpdate) -> Result<(), RibError> {
         let RouteUpdate { prefix, source, mut route } = update;
         if let Some(route) = &mut route
@@ -184,28 +187,36 @@ impl Rib {
             return Ok(());
         }
         let is_replacement = before.is_some();
-        if let Some(route) = &route {
-            self.admit(route, is_replacement)?;
+        if is_replacement {
+            self.put(prefix, source, None);
         }
+        let admitted = route.as_ref().map_or(Ok(()), |route| self.admit(route));
+        if admitted.is_ok() && route.is_some() {
+            self.put(prefix, source, route);
+        }
+        self.counters.updates += u64::from(is_replacement || admitted.is_ok());
+        admitted
+    }
+
+    /// Puts a source's word, or its silence, in the place of what it said before.
+    fn put(&mut self, prefix: Ipv6Prefix, source: RouteSource, route: Option<RouteBody>) {
         let entry = self.entries.entry(prefix).or_default();
         let before = entry.replace(source, route);
-        self.counters.updates += 1;
         self.route_count += usize::from(entry.of(source).is_some());
         self.route_count -= usize::from(before.is_some());
         self.use_gateways(prefix, before.as_ref());
         self.dirty.insert(prefix);
-        Ok(())
     }
 
-    /// Checks the limits for one more route.
-    fn admit(&mut self, route: &RouteBody, is_replacement: bool) -> Result<(), RibError> {
-        if !is_replacement && self.route_count >= self.limits.routes_max {
+    /// Checks the limits for one more route; the one that it replaces is out already.
+    fn admit(&mut self, route: &RouteBody) -> Result<(), RibError> {
+        if self.route_count >= self.limits.routes_max {
             self.counters.routes_refused += 1;
             return Err(RibError::RoutesExhausted(self.limits.routes_max));
         }
         let is_new = |address: &&Ipv6Addr| !self.gateways.contains_key(*address);
-        let more = gateways_of(route).iter().filter(is_new).count();
-        if more > 0 && self.gateways.len() + more > self.limits.gateways_max {
+        let more: BTreeSet<&Ipv6Addr> = gateways_of(route).iter().filter(is_new).collect();
+        if !more.is_empty() && self.gateways.len() + more.len() > self.limits.gateways_max {
             self.counters.gateways_refused += 1;
             return Err(RibError::GatewaysExhausted(self.limits.gateways_max));
         }
@@ -248,6 +259,7 @@ impl Rib {
         }
         let was_up = before.map(|before| before.is_up);
         if !Arc::make_mut(&mut self.interfaces).set(interface) {
+            self.counters.ports_refused += 1;
             return;
         }
         self.are_interfaces_changed = true;

@@ -1,7 +1,7 @@
 //! Claims about the RIB, one by one and against a naive oracle.
 
 use super::*;
-use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
+use crate::base::ids::{GroupId, MacAddress, NextHopId, PORT_MAX, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{
     ECMP_WIDTH_MAX, PortRole, Protection, Repair, RouteBody, RouteNextHop, RouteSource,
@@ -300,6 +300,82 @@ fn limits_refuse_count_and_recover() {
     let world = rib.compile().unwrap();
     let expected = plain(&[neighbor(1, "fe80::2")]);
     assert_eq!(way_of(&world, address("fd00:2::1")), expected);
+}
+
+/// Limits of a small table.
+fn narrow(routes_max: usize, gateways_max: usize) -> RibLimits {
+    RibLimits { routes_max, gateways_max, ..RibLimits::default() }
+}
+
+fn through(gateways: &[&str]) -> RouteTarget {
+    RouteTarget::Recursive(gateways.iter().map(|text| address(text)).collect())
+}
+
+fn said(text: &str, target: RouteTarget) -> RouteUpdate {
+    let route = Some(RouteBody::new(0, target));
+    RouteUpdate { prefix: prefix(text), source: RouteSource::Static, route }
+}
+
+/// A RIB with so much room, whose gateways in `fd00:1::/64` and `fd00:2::/64` resolve.
+fn rib_with(limits: RibLimits) -> Rib {
+    let mut rib = Rib::new(limits);
+    (1..3).for_each(|port| rib.set_interface(interface(port, true)));
+    for port in 1..3 {
+        let text = format!("fd00:{port}::/64");
+        announce(&mut rib, &text, RouteSource::Ospf, 1, via(&[neighbor(port, "fe80::1")]));
+    }
+    rib
+}
+
+#[test]
+fn a_refused_replacement_leaves_nothing_of_what_the_source_said_before() {
+    let mut rib = rib_with(narrow(9, 1));
+    announce(&mut rib, "fd01::/48", RouteSource::Static, 0, through(&["fd00:1::1"]));
+    announce(&mut rib, "fd01::/48", RouteSource::Ospf, 1, via(&[neighbor(2, "fe80::1")]));
+    let world = rib.compile().unwrap();
+    assert_eq!(way_of(&world, address("fd01::1")), plain(&[neighbor(1, "fe80::1")]));
+    let two = said("fd01::/48", through(&["fd00:1::1", "fd00:2::1"]));
+    assert_eq!(rib.apply(two.clone()), Err(RibError::GatewaysExhausted(1)));
+    let world = rib.compile().unwrap();
+    let expected = plain(&[neighbor(2, "fe80::1")]);
+    assert_eq!(way_of(&world, address("fd01::1")), expected, "the next best source");
+    assert_eq!((rib.route_count(), rib.counters().gateways_refused), (3, 1));
+    // Nobody else has it: then nobody has it.
+    withdraw(&mut rib, "fd01::/48", RouteSource::Ospf);
+    rib.apply(said("fd01::/48", through(&["fd00:1::1"]))).unwrap();
+    rib.compile().unwrap();
+    assert!(rib.apply(two.clone()).is_err());
+    let world = rib.compile().unwrap();
+    assert_eq!(way_of(&world, address("fd01::1")), Way::Unreachable);
+    assert!(!rib.has_route(prefix("fd01::/48")) && rib.gateways.is_empty());
+    // Refused once more, it changes nothing.
+    assert!(rib.apply(two).is_err() && !rib.is_dirty());
+}
+
+#[test]
+fn a_replacement_needs_no_more_room_than_it_has_in_the_end() {
+    let mut rib = rib_with(narrow(3, 1));
+    rib.apply(said("fd01::/48", through(&["fd00:1::1"]))).unwrap();
+    rib.compile().unwrap();
+    // The only gateway goes, another comes; the table is full before and after.
+    assert_eq!(rib.apply(said("fd01::/48", through(&["fd00:2::1"; 2]))), Ok(()));
+    let world = rib.compile().unwrap();
+    assert_eq!(way_of(&world, address("fd01::1")), plain(&[neighbor(2, "fe80::1")]));
+    // One that somebody else has as well stays.
+    let mut rib = rib_with(narrow(4, 1));
+    rib.apply(said("fd01::/48", through(&["fd00:1::1"]))).unwrap();
+    rib.apply(said("fd02::/48", through(&["fd00:1::1"]))).unwrap();
+    let other = said("fd01::/48", through(&["fd00:2::1"]));
+    assert_eq!(rib.apply(other), Err(RibError::GatewaysExhausted(1)));
+}
+
+#[test]
+fn a_port_beyond_the_last_is_refused_and_counted() {
+    let mut rib = rib();
+    rib.compile();
+    rib.set_interface(interface(u16::try_from(PORT_MAX).unwrap(), true));
+    assert_eq!(rib.counters().ports_refused, 1);
+    assert!(!rib.is_dirty());
 }
 
 #[test]
