@@ -146,9 +146,10 @@ impl Ospf {
                 return;
             }
         }
-        if !is_own && !self.lsdb.has_room(&place, &lsa) {
+        let may_stay = self.lsdb.has_room(&place, &lsa) || is_own && self.is_wanted(&place);
+        if !may_stay {
             self.refuse_lsa(now);
-            ports.iter().for_each(|port| self.turn_away(now, *port, &lsa));
+            ports.iter().for_each(|port| self.send_away(now, *port, &lsa));
             return;
         }
         self.install(now, place, lsa.clone(), false);
@@ -210,6 +211,20 @@ impl Ospf {
     /// adjacency waits for it, or dead LSAs would wait for both (§14).
     fn turn_away(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
         self.acknowledge_now(port, lsa.header);
+        self.answered(now, port, lsa);
+    }
+
+    /// An LSA for which there is no room. One in this router's own name (RFC 2328 §13.4) is
+    /// answered with its withdrawal, which is not kept: nothing but that acknowledges it, so that
+    /// the neighbour sends it again should the withdrawal be lost.
+    fn send_away(&mut self, now: Instant, port: PortId, lsa: &Lsa) {
+        let is_own = Some(lsa.header.advertising_router) == self.router_id;
+        if !is_own || lsa.header.is_max_age() || self.is_restarting() || !self.fits(port, lsa) {
+            return self.turn_away(now, port, lsa);
+        }
+        if let Some(interface) = self.interface(port) {
+            interface.flood.push(lsa.at_age(MAX_AGE_S));
+        }
         self.answered(now, port, lsa);
     }
 

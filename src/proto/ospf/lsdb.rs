@@ -128,11 +128,14 @@ impl Lsdb {
         instances + (entries + deadlines) * 3 / 2
     }
 
-    /// Whether an instance at `place` stays within the limits.
+    /// Whether an instance at `place` stays within the limits, or needs no more than the one
+    /// before.
     pub fn has_room(&self, place: &Place, lsa: &Lsa) -> bool {
         let before = self.entries.get(place).map(|entry| entry.lsa.octets());
         let octets = self.octets + lsa.octets() - before.unwrap_or(0);
-        (before.is_some() || self.len() < DATABASE_LSAS_MAX) && octets <= DATABASE_OCTETS_MAX
+        // Own LSAs are made whether there is room or not.
+        let octets_max = DATABASE_OCTETS_MAX.max(self.octets);
+        (before.is_some() || self.len() < DATABASE_LSAS_MAX) && octets <= octets_max
     }
 
     /// Whether there is none.
@@ -291,8 +294,10 @@ mod tests {
             lsdb.install(at(0), PLACE, lsa(0), false, Duration::ZERO);
             assert_eq!(lsdb.octets(), lsa(0).octets());
         }
-        lsdb.octets = DATABASE_OCTETS_MAX;
-        assert!(lsdb.has_room(&PLACE, &lsa(0)), "no larger than the one before");
+        for octets in [DATABASE_OCTETS_MAX, DATABASE_OCTETS_MAX + 1] {
+            lsdb.octets = octets;
+            assert!(lsdb.has_room(&PLACE, &lsa(0)), "no larger than the one before");
+        }
         let other = (Scope::Link(PortId(1)), PLACE.1);
         assert!(!lsdb.has_room(&other, &lsa(0)));
         lsdb.octets = lsa(0).octets();

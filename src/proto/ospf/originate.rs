@@ -102,6 +102,11 @@ impl Ospf {
         self.router_id.filter(|_| !self.is_leaving && !self.is_restarting())
     }
 
+    /// Whether this router wants to say something at `place`.
+    pub(super) fn is_wanted(&self, place: &Place) -> bool {
+        self.router_id.is_some_and(|router_id| self.wanted(router_id).contains_key(place))
+    }
+
     /// Everything this router wants to say.
     fn wanted(&self, router_id: RouterId) -> BTreeMap<Place, LsaBody> {
         let key = |ls_type, link_state_id| LsaKey {

@@ -9,6 +9,7 @@ use crate::proto::ospf::limits::{
 };
 use crate::proto::ospf::lsdb::Scope;
 use crate::proto::ospf::{Input, Notice};
+use crate::wire::ospf::lsa::MAX_AGE_S;
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{
     LinkStateUpdate, LsType, Lsa, LsaBody, LsaKey, Packet, PacketBody, SequenceNumber,
@@ -394,13 +395,7 @@ fn an_older_instance_is_answered_once_in_an_interval() {
 #[test]
 fn a_full_database_says_so_and_keeps_its_adjacencies() {
     let mut network = line();
-    let body = unknown(0xbff1, 1).body().unwrap();
-    for number in 0..u32::try_from(DATABASE_LSAS_MAX).unwrap() {
-        let key = LsaKey { link_state_id: number + 2, ..unknown(0xbff1, 1).key() };
-        let lsa = Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap();
-        let (now, jitter) = (network.now, Duration::ZERO);
-        network.routers[0].lsdb.install(now, (Scope::Area, key), lsa, false, jitter);
-    }
+    fill(&mut network);
     send(&mut network, unknown(0xbff1, 1));
     network.run(Duration::from_millis(50));
     assert_eq!(network.routers[0].counters().lsa_refused, 1);
@@ -415,4 +410,53 @@ fn a_full_database_says_so_and_keeps_its_adjacencies() {
     send(&mut network, unknown(0xbff1, 2));
     network.run(Duration::from_millis(50));
     assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 2);
+}
+
+/// Router 0's database is as full as it gets.
+fn fill(network: &mut Network) {
+    let body = unknown(0xbff1, 1).body().unwrap();
+    for number in 0..u32::try_from(DATABASE_LSAS_MAX).unwrap() {
+        let key = LsaKey { link_state_id: number + 2, ..unknown(0xbff1, 1).key() };
+        let lsa = Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap();
+        let (now, jitter) = (network.now, Duration::ZERO);
+        network.routers[0].lsdb.install(now, (Scope::Area, key), lsa, false, jitter);
+    }
+}
+
+#[test]
+fn lsas_in_the_name_of_a_router_whose_database_is_full_are_taken_back_and_not_kept() {
+    let mut network = line();
+    fill(&mut network);
+    let len = network.routers[0].lsdb.len();
+    for link_state_id in 70..90 {
+        let old = own_prefixes(&network, 0);
+        let key = LsaKey { link_state_id, ..old.key() };
+        let lsa = Lsa::build(key, SequenceNumber::INITIAL, 1, &old.body().unwrap()).unwrap();
+        let (now, jitter) = (network.now, Duration::ZERO);
+        network.routers[1].lsdb.install(now, (Scope::Area, key), lsa.clone(), false, jitter);
+        send(&mut network, lsa);
+    }
+    network.run(Duration::from_millis(50));
+    assert_eq!(network.routers[0].lsdb.len(), len);
+    assert_eq!(network.routers[0].counters().lsa_refused, 20);
+    let is_left = |row: &crate::proto::ospf::LsaView| row.router == id(0) && row.age_s < MAX_AGE_S;
+    let rows = network.routers[1].database(network.now);
+    let prefixes = rows.iter().filter(|row| row.kind == LsType::INTRA_AREA_PREFIX.to_string());
+    assert_eq!(prefixes.filter(|row| is_left(row)).count(), 1, "the one that is wanted");
+    assert!(network.are_all_full());
+}
+
+#[test]
+fn a_full_database_has_room_for_what_this_router_wants_to_say() {
+    let mut network = line();
+    fill(&mut network);
+    let old = own_prefixes(&network, 5);
+    let place = (Scope::Area, old.key());
+    network.routers[0].lsdb.remove(&place);
+    let sequence = old.header.sequence;
+    send(&mut network, old);
+    network.seconds(2);
+    assert_eq!(network.routers[0].counters().lsa_refused, 0);
+    let entry = network.routers[0].lsdb.get(&place).unwrap();
+    assert!(entry.is_own && entry.as_installed().header.sequence > sequence);
 }
