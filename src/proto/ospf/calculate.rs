@@ -375,7 +375,8 @@ impl RoutingTable {
     }
 }
 
-/// Whose prefixes they are, and the prefixes with their metrics.
+/// Whose prefixes they are, and the prefixes with their metrics. One that is repeated counts once,
+/// at its least metric: an LSA has room for thousands, and each would be an offer.
 fn unicast_prefixes(lsa: &Lsa) -> Option<(VertexName, Vec<(Ipv6Prefix, u16)>)> {
     let Ok(LsaBody::IntraAreaPrefix(body)) = lsa.body() else { return None };
     let IntraAreaPrefixLsa { referenced_link_state_id, referenced_advertising_router, .. } = body;
@@ -389,7 +390,10 @@ fn unicast_prefixes(lsa: &Lsa) -> Option<(VertexName, Vec<(Ipv6Prefix, u16)>)> {
     // RFC 5340 §A.4.1.1: with the NU-bit the prefix is not for unicast. The LA-bit marks an
     // address of the router: a destination like any other.
     let prefixes = body.prefixes.iter().filter(|p| !p.options.contains(PrefixOptions::NU));
-    Some((name, prefixes.map(|p| (p.prefix, p.metric)).collect()))
+    let mut prefixes: Vec<(Ipv6Prefix, u16)> = prefixes.map(|p| (p.prefix, p.metric)).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup_by_key(|(prefix, _)| *prefix);
+    Some((name, prefixes))
 }
 
 impl Topology {

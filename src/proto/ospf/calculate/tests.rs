@@ -198,6 +198,21 @@ fn nu_bit_excludes_and_la_bit_does_not() {
 }
 
 #[test]
+fn a_prefix_that_an_lsa_repeats_is_one_offer_at_the_least_metric() {
+    let repeated: Vec<(&str, u16)> =
+        (0..300).map(|n| ("fd00::/64", if n == 150 { 3 } else { 9 })).collect();
+    let mut lsas = vec![router(1, &[(2, 10)]), router(2, &[(1, 10)]), plain(2, &repeated)];
+    let mut table = RoutingTable::default();
+    table.recalculate(&view(&lsas, &[2]));
+    let destination = table.destinations.values().next().unwrap();
+    assert_eq!((destination.offers.len(), destination.route.unwrap().cost), (1, 13));
+    assert_eq!(table.offered.iter().map(Vec::len).sum::<usize>(), 1);
+    lsas.pop();
+    table.recalculate(&view(&lsas, &[2]));
+    assert!(table.destinations.is_empty() && table.offered.iter().all(Vec::is_empty));
+}
+
+#[test]
 fn own_prefix_is_listed_but_not_announced_unless_another_is_nearer() {
     let mut lsas = ring();
     let own = [("fd00:1::/64", 0), ("fd00:a::/64", 10), ("fd00:b::/64", 20)];
