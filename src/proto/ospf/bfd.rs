@@ -2,11 +2,13 @@
 //!
 //! Owns [`Hold`]. A way that carries hellos may still carry nothing else, or carry them in one
 //! direction only, so that after a failure the neighbour waits until BFD says that the way works.
-//! A neighbour that speaks no BFD any more while its hellos arrive for a dead interval evidently
-//! runs without it now, and is taken.
+//! A neighbour that speaks no BFD any more while its hellos arrive without a gap for a dead
+//! interval evidently runs without it now, and is taken. Who speaks from another address is no
+//! concern of the session that failed: it may take the place, and the neighbour is held on.
 //!
 //! *Invariants*: BFD takes a neighbour away only after it was Up with it; who never spoke BFD is
-//! never held. What an administrator does to BFD (AdminDown) never gets here as a failure.
+//! never held. What an administrator does to BFD (AdminDown) never gets here as a failure. One
+//! neighbour is held at a time, the one that failed last.
 //! *Standards*: RFC 5882 §3.2, §4.2, §4.3.
 
 use super::input::BfdVerdict;
@@ -27,8 +29,15 @@ pub(super) struct Hold {
     address: Option<Ipv6Addr>,
     /// Whether it speaks no BFD.
     is_silent: bool,
-    /// Since when its hellos arrive while it speaks none.
-    heard_since: Option<Instant>,
+    /// The hellos that arrive while it speaks none.
+    heard: Option<Heard>,
+}
+
+/// Hellos without a gap.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    since: Instant,
+    last: Instant,
 }
 
 impl Ospf {
@@ -46,13 +55,14 @@ impl Ospf {
         }
         let is_silent = verdict == BfdVerdict::Silent;
         match &mut interface.hold {
-            Some(hold) => {
+            Some(hold) if interface.neighbor.is_none() => {
                 hold.is_silent = is_silent;
-                hold.heard_since = hold.heard_since.filter(|_| is_silent);
+                hold.heard = hold.heard.filter(|_| is_silent);
             }
-            None => {
+            // Nobody was held, or the one who came instead fails as well.
+            _ => {
                 let address = interface.neighbor.as_ref().map(|neighbor| neighbor.address);
-                interface.hold = Some(Hold { address, is_silent, heard_since: None });
+                interface.hold = Some(Hold { address, is_silent, heard: None });
                 self.neighbor_event(now, port, NeighborEvent::BfdDown);
             }
         }
@@ -62,13 +72,17 @@ impl Ospf {
     pub(super) fn is_held(&mut self, now: Instant, sender: Sender) -> bool {
         let Some(interface) = self.interface(sender.port) else { return false };
         let Some(hold) = &mut interface.hold else { return false };
-        let is_another = hold.address.is_some_and(|address| address != sender.address);
+        if hold.address.is_some_and(|address| address != sender.address) {
+            return false;
+        }
+        let gap_max = interface.config.hello_interval * 5 / 2;
         if hold.is_silent {
-            hold.heard_since.get_or_insert(now);
+            let before = hold.heard.filter(|heard| now - heard.last <= gap_max);
+            let since = before.map_or(now, |heard| heard.since);
+            hold.heard = Some(Heard { since, last: now });
         }
         let patience = interface.config.dead_interval;
-        let is_without = hold.heard_since.is_some_and(|since| now - since >= patience);
-        if is_another || is_without {
+        if hold.heard.is_some_and(|heard| now - heard.since >= patience) {
             interface.hold = None;
             interface.stranger = None;
             return false;
