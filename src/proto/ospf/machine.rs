@@ -387,7 +387,7 @@ impl Ospf {
         }
         if self.router_id.is_some() {
             // What the old router said must go before its name does.
-            self.restart = None;
+            self.finish_restart(now, RestartEnd::Renamed);
             self.flush_own(now);
             self.send_queued();
             let ports: Vec<PortId> = self.interfaces.keys().copied().collect();
@@ -470,7 +470,7 @@ impl Ospf {
     /// Leaves in order: own LSAs go, then a hello that lists nobody. Routes stay as they are.
     fn leave(&mut self, now: Instant) {
         self.is_leaving = true;
-        self.restart = None;
+        self.finish_restart(now, RestartEnd::Leaving);
         self.flush_own(now);
         self.send_queued();
         let ports: Vec<PortId> = self.interfaces.keys().copied().collect();

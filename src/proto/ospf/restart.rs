@@ -13,7 +13,8 @@
 //! 2. a neighbour does not name this router any more: it does not help;
 //! 3. a router- or network-LSA changed: the routes of the life before lead elsewhere;
 //! 4. a neighbour went away, or was not heard for RouterDeadInterval;
-//! 5. the grace period is over.
+//! 5. the grace period is over;
+//! 6. the router leaves, or gets another router-id.
 //!
 //! What is forwarded meanwhile is the owner's care: routes are calculated and announced as always.
 //!
@@ -66,6 +67,10 @@ pub enum RestartEnd {
     NeighborLost,
     /// The grace period is over.
     Expired,
+    /// The router got another router-id.
+    Renamed,
+    /// The router leaves.
+    Leaving,
 }
 
 impl RestartEnd {
@@ -77,6 +82,8 @@ impl RestartEnd {
             Self::TopologyChanged => "the topology changed",
             Self::NeighborLost => "a neighbour is gone",
             Self::Expired => "the grace period is over",
+            Self::Renamed => "the router-id changed",
+            Self::Leaving => "this router leaves",
         }
     }
 }
@@ -203,7 +210,13 @@ impl Ospf {
 
     /// Ends the restart when it is time; at the end of every input.
     pub(super) fn review_restart(&mut self, now: Instant) {
-        let Some(end) = self.restart_end(now) else { return };
+        if let Some(end) = self.restart_end(now) {
+            self.finish_restart(now, end);
+        }
+    }
+
+    /// Ends the restart, if there is one.
+    pub(super) fn finish_restart(&mut self, now: Instant, end: RestartEnd) {
         let Some(restart) = self.restart.take() else { return };
         self.timers.clear(Timer::Restart);
         match end {

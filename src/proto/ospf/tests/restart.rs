@@ -3,6 +3,7 @@
 use super::harness::{Network, id, settings};
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
+use crate::proto::ospf::machine::Timer;
 use crate::proto::ospf::{
     BfdVerdict, HelpEnd, HelpRefusal, Input, NeighborState, Notice, RestartEnd,
 };
@@ -241,7 +242,23 @@ fn a_router_that_leaves_while_it_restarts_takes_everything_back() {
     network.seconds(1);
     let left = network.routers[2].database(network.now);
     assert!(left.iter().all(|lsa| lsa.router != id(1)), "{left:?}");
-    assert!(!network.routers[1].is_restarting());
+    assert_eq!(ends(&network, 1), [RestartEnd::Leaving]);
+    assert_eq!(network.routers[1].counters().restarts_abandoned, 1);
+}
+
+#[test]
+fn a_router_that_is_renamed_while_it_restarts_gives_the_restart_up() {
+    let mut network = ring(4);
+    network.cut((1, 1), true);
+    network.crash(1, GRACE);
+    network.input(1, settings(7));
+    let timers = &network.routers[1].timers;
+    assert!(!timers.is_set(Timer::Restart) && !timers.is_set(Timer::Grace(PortId(1))));
+    assert_eq!(ends(&network, 1), [RestartEnd::Renamed]);
+    assert_eq!(network.routers[1].counters().restarts_abandoned, 1);
+    network.heal((1, 1));
+    network.seconds(10);
+    network.assert_converged();
 }
 
 #[test]
