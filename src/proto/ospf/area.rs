@@ -213,9 +213,8 @@ impl Area {
         });
     }
 
-    /// A router has one, with Link State ID zero.
     fn set_repair(&mut self, key: LsaKey, body: Option<RepairLsa>) {
-        if key.link_state_id != 0 {
+        if is_ignored(key) {
             return;
         }
         let vertex = self.number(VertexName::Router(key.advertising_router));
@@ -321,6 +320,11 @@ impl Area {
             self.free.push(id);
         }
     }
+}
+
+/// Whether an LSA tells an area nothing: a router has one repair-LSA, with Link State ID zero.
+pub fn is_ignored(key: LsaKey) -> bool {
+    key.ls_type == LsType::REPAIR && key.link_state_id != 0
 }
 
 impl Told {

@@ -12,6 +12,7 @@
 //! takes any: an LSA that does not fit the MTU of a port is left out there, counted and named.
 
 use super::action::Notice;
+use super::area::is_ignored;
 use super::limits::{ACK_DELAY, ACKS_LATER_MAX, EARLY_MAX, MIN_LS_ARRIVAL};
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Staleness, Timer};
@@ -258,6 +259,7 @@ impl Ospf {
         self.counters.lsa_installed += 1;
         if place.0 == Scope::Area && is_changed {
             self.table.learn(&lsa);
+            self.counters.repairs_ignored += u64::from(is_ignored(place.1));
         }
         if is_changed {
             self.check_strictly(now, &lsa);

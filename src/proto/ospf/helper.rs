@@ -77,8 +77,10 @@ impl HelpRefusal {
 /// Why help ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum HelpEnd {
-    /// It said that its restart is over.
+    /// It said that its restart is over, and is Full.
     Completed,
+    /// It said that its restart is over, and is not Full.
+    Unfinished,
     /// The grace period is over.
     Expired,
     /// An LSA changed.
@@ -92,6 +94,7 @@ impl HelpEnd {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Completed => "its restart is over",
+            Self::Unfinished => "its restart is over, but it is not Full",
             Self::Expired => "its grace period is over",
             Self::TopologyChanged => "the topology changed",
             Self::NeighborLost => "it is gone",
@@ -119,6 +122,9 @@ impl Ospf {
         let from = lsa.header.advertising_router;
         let is_neighbor = self.neighbor(port).is_some_and(|n| n.router_id == from);
         if !is_neighbor {
+            // A withdrawal asks for nothing, and `reclaim` sees to what bears this router's name.
+            let is_asking = !lsa.header.is_max_age() && Some(from) != self.router_id;
+            self.counters.help_refused += u64::from(is_asking);
             return;
         }
         if lsa.header.is_max_age() {
@@ -174,7 +180,15 @@ impl Ospf {
             Some(helped) if is_forming => {
                 self.timers.set(Timer::Help(port), helped.until.min(tail));
             }
-            _ => self.end_help(now, port, HelpEnd::Completed),
+            _ => self.end_help(now, port, self.end_of_restart(port)),
+        }
+    }
+
+    /// What it means that the restart of the neighbour on `port` is over.
+    fn end_of_restart(&self, port: PortId) -> HelpEnd {
+        match self.neighbor_state(port) {
+            NeighborState::Full => HelpEnd::Completed,
+            _ => HelpEnd::Unfinished,
         }
     }
 
@@ -204,6 +218,7 @@ impl Ospf {
         self.timers.clear(Timer::Help(port));
         match end {
             HelpEnd::Completed => self.counters.help_completed += 1,
+            HelpEnd::Unfinished => self.counters.help_unfinished += 1,
             HelpEnd::Expired => self.counters.help_expired += 1,
             HelpEnd::TopologyChanged => self.counters.help_overtaken += 1,
             HelpEnd::NeighborLost => self.counters.help_lost += 1,
@@ -229,7 +244,7 @@ impl Ospf {
     pub(super) fn help_due(&mut self, now: Instant, port: PortId) {
         let helped = self.neighbor(port).and_then(|neighbor| neighbor.helped);
         let is_over = helped.is_some_and(|helped| helped.until <= now);
-        let end = if is_over { HelpEnd::Expired } else { HelpEnd::Completed };
+        let end = if is_over { HelpEnd::Expired } else { self.end_of_restart(port) };
         self.end_help(now, port, end);
     }
 

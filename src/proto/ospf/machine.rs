@@ -59,6 +59,7 @@ crate::counters! {
         requests_refused: "LSAs", "Described LSAs beyond what the database holds.";
         answers_cut: "LSAs", "Requested LSAs beyond what one answer holds.";
         lsa_bad_scope: "LSAs", "LSAs of the reserved scope.";
+        repairs_ignored: "LSAs", "Repair-LSAs whose Link State ID is not zero.";
         @normal lsa_too_soon: "LSAs", "Newer instances that had to wait (MinLSArrival).";
         lsa_early_refused: "LSAs", "Newer instances that had to wait and found no room.";
         lsa_older: "LSAs", "Instances older than the one in the database.";
@@ -73,7 +74,8 @@ crate::counters! {
         own_described: "LSAs", "Own LSAs of an earlier life that a neighbour described as newer.";
         @normal help_begun: "events", "Neighbours that restarted gracefully and were helped.";
         @normal help_completed: "events", "Helped neighbours whose restart was over in time.";
-        help_refused: "events", "Neighbours that asked for help and did not get it.";
+        help_unfinished: "events", "Helped neighbours that were not Full when it was over.";
+        help_refused: "events", "Routers that asked for help and did not get it.";
         help_expired: "events", "Helped neighbours whose grace period was over too soon.";
         help_overtaken: "events", "Helped neighbours that were given up: the topology changed.";
         help_lost: "events", "Helped neighbours that went away.";

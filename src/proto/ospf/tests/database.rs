@@ -12,7 +12,8 @@ use crate::proto::ospf::{Input, Notice};
 use crate::wire::ospf::lsa::MAX_AGE_S;
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{
-    LinkStateUpdate, LsType, Lsa, LsaBody, LsaKey, Packet, PacketBody, SequenceNumber,
+    LinkStateUpdate, LsType, Lsa, LsaBody, LsaKey, Packet, PacketBody, RepairFlags, RepairLsa,
+    SequenceNumber,
 };
 
 const STRANGER: RouterId = RouterId(0x0b00_0001);
@@ -410,6 +411,22 @@ fn a_full_database_says_so_and_keeps_its_adjacencies() {
     send(&mut network, unknown(0xbff1, 2));
     network.run(Duration::from_millis(50));
     assert_eq!(network.notices.iter().filter(|n| is_said(n)).count(), 2);
+}
+
+#[test]
+fn a_repair_lsa_beyond_the_one_of_a_router_is_counted() {
+    let mut network = line();
+    let body = LsaBody::Repair(RepairLsa {
+        flags: RepairFlags::default(),
+        endpoint: "fd00::9".parse().unwrap(),
+        adjacencies: "fd00:9::/112".parse().unwrap(),
+    });
+    for (link_state_id, count) in [(0, 0), (7, 1)] {
+        let key = LsaKey { ls_type: LsType::REPAIR, advertising_router: STRANGER, link_state_id };
+        send(&mut network, Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap());
+        network.seconds(1);
+        assert_eq!(network.routers[0].counters().repairs_ignored, count);
+    }
 }
 
 /// Router 0's database is as full as it gets.

@@ -1,11 +1,18 @@
 //! Graceful restarts from both sides (RFC 3623, RFC 5187).
 
-use super::harness::{Network, id, settings};
+use super::harness::{Network, address, id, settings};
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
+use crate::proto::ospf::lsdb::{Entry, Place, Scope};
 use crate::proto::ospf::machine::Timer;
 use crate::proto::ospf::{
-    BfdVerdict, HelpEnd, HelpRefusal, Input, NeighborState, Notice, RestartEnd,
+    BACKBONE, BfdVerdict, HelpEnd, HelpRefusal, Input, NeighborState, Notice, RestartEnd,
+};
+use crate::wire::ospf::lsa::MAX_AGE_S;
+use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
+use crate::wire::ospf::{
+    GraceLsa, GraceReason, LinkStateUpdate, LsType, Lsa, LsaBody, LsaKey, Packet, PacketBody,
+    SequenceNumber,
 };
 
 const GRACE: Duration = Duration::from_secs(13);
@@ -271,4 +278,50 @@ fn a_restart_without_time_or_too_late_is_none() {
     network.input(1, Input::Restart { until: Instant::ZERO });
     network.seconds(10);
     network.assert_converged();
+}
+
+/// Lets router 1 send an LSA to router 0, whatever became of the cable.
+fn deliver(network: &mut Network, lsa: Lsa) {
+    let body = PacketBody::LinkStateUpdate(LinkStateUpdate { lsas: vec![lsa] });
+    let packet = Packet { router_id: id(1), area: BACKBONE, instance_id: 0, body };
+    let (source, destination) = (address((1, 1)), ALL_SPF_ROUTERS);
+    let bytes = packet.encode(source, destination);
+    network.input(0, Input::Packet { port: PortId(0), source, destination, bytes });
+}
+
+#[test]
+fn help_that_is_over_before_the_neighbour_is_full_is_not_counted_as_completed() {
+    let mut network = ring(4);
+    network.crash(1, GRACE);
+    network.run(ANNOUNCED);
+    network.cut((1, 0), true);
+    network.cut((1, 1), true);
+    let router = &mut network.routers[0];
+    let is_grace = |(place, _): &(&Place, &Entry)| {
+        place.0 == Scope::Link(PortId(0)) && place.1.ls_type == LsType::GRACE
+    };
+    let (_, grace) = router.lsdb.iter().find(is_grace).unwrap();
+    let flushed = grace.as_installed().at_age(MAX_AGE_S);
+    let interface = router.interfaces.get_mut(&PortId(0)).unwrap();
+    interface.neighbor.as_mut().unwrap().state = NeighborState::Loading;
+    deliver(&mut network, flushed);
+    network.seconds(1);
+    assert_eq!(help_ends(&network, 0), []);
+    network.run(Duration::from_millis(1100));
+    assert_eq!(help_ends(&network, 0), [HelpEnd::Unfinished]);
+    let counters = network.routers[0].counters();
+    assert_eq!((counters.help_completed, counters.help_unfinished), (0, 1));
+}
+
+#[test]
+fn a_router_that_is_no_neighbour_is_not_helped_and_counted() {
+    let mut network = ring(3);
+    let key = LsaKey { ls_type: LsType::GRACE, advertising_router: id(9), link_state_id: 1 };
+    let body = LsaBody::Grace(GraceLsa { period_s: 60, reason: GraceReason::UNKNOWN });
+    let lsa = Lsa::build(key, SequenceNumber::INITIAL, 1, &body).unwrap();
+    deliver(&mut network, lsa.clone());
+    assert_eq!(network.routers[0].counters().help_refused, 1);
+    network.seconds(1);
+    deliver(&mut network, lsa.at_age(MAX_AGE_S));
+    assert_eq!(network.routers[0].counters().help_refused, 1);
 }
