@@ -71,11 +71,11 @@ impl Ospf {
     /// Whether a hello comes from a neighbour that waits for BFD.
     pub(super) fn is_held(&mut self, now: Instant, sender: Sender) -> bool {
         let Some(interface) = self.interface(sender.port) else { return false };
+        let gap_max = interface.hello_gap_max();
         let Some(hold) = &mut interface.hold else { return false };
         if hold.address.is_some_and(|address| address != sender.address) {
             return false;
         }
-        let gap_max = interface.config.hello_interval * 5 / 2;
         if hold.is_silent {
             let before = hold.heard.filter(|heard| now - heard.last <= gap_max);
             let since = before.map_or(now, |heard| heard.since);

@@ -18,6 +18,7 @@
 //! §4.8.2, §4.8.4) are not computed: a cluster is one area.
 
 use super::area::{Area, VertexName};
+use super::limits::MOVED_PART_MAX;
 use super::order::{Order, order};
 use super::repair::{Answer, Bare, Ground, Repairs};
 use super::spf::{FirstHop, Graph, NextHopSet, Reach, Tree, VertexId, shortest_paths};
@@ -34,9 +35,6 @@ mod tests;
 
 /// RFC 2328 §B, LSInfinity: a destination at this cost is unreachable.
 pub const LS_INFINITY: u32 = 0x00ff_ffff;
-
-/// Beyond a third of the vertices it is less work to look at every route.
-const MOVED_PART_MAX: usize = 3;
 
 /// A neighbour in Full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@
 
 use super::action::Notice;
 use super::area::is_ignored;
-use super::limits::{ACK_DELAY, ACKS_LATER_MAX, EARLY_MAX, MIN_LS_ARRIVAL};
+use super::limits::{ACK_DELAY, ACKS_LATER_MAX, EARLY_MAX, MIN_LS_ARRIVAL, REFRESH_JITTER};
 use super::lsdb::{Place, Scope};
 use super::machine::{Ospf, Staleness, Timer};
 use super::neighbor::NeighborEvent;
@@ -79,7 +79,7 @@ impl Ospf {
     }
 
     /// Step 8: the instance of the database goes to the neighbour that has an older one; not while
-    /// its sequence number wraps, and once in MinLSArrival.
+    /// its sequence number wraps, and once in [`SEND_BACK_INTERVAL`](super::limits).
     fn send_back(&mut self, now: Instant, port: PortId, place: &Place) {
         let Some(ours) = self.lsdb.get(place).map(|entry| entry.lsa(now)) else { return };
         if ours.header.is_max_age() && ours.header.sequence == SequenceNumber::MAX {
@@ -122,9 +122,8 @@ impl Ospf {
     }
 
     fn is_anybody_loading(&self) -> bool {
-        let states = self.interfaces.values().filter_map(|i| Some(i.neighbor.as_ref()?.state));
-        let mut states = states;
-        states.any(|s| matches!(s, NeighborState::Exchange | NeighborState::Loading))
+        let mut neighbors = self.interfaces.values().filter_map(|i| i.neighbor.as_ref());
+        neighbors.any(|n| matches!(n.state, NeighborState::Exchange | NeighborState::Loading))
     }
 
     fn is_requested(&self, port: PortId, lsa: &Lsa) -> bool {
@@ -255,7 +254,7 @@ impl Ospf {
             };
             self.needs_calculation(now, stale, trigger);
         }
-        let jitter = self.prng.between(Duration::ZERO, super::limits::REFRESH_JITTER);
+        let jitter = self.prng.between(Duration::ZERO, REFRESH_JITTER);
         self.counters.lsa_installed += 1;
         if place.0 == Scope::Area && is_changed {
             self.table.learn(&lsa);

@@ -160,7 +160,7 @@ impl Ospf {
         let Sender { port, router_id, address } = sender;
         let dd_sequence = self.first_dd_sequence();
         let Some(interface) = self.interface(port) else { return false };
-        let patience = interface.config.hello_interval * 5 / 2;
+        let patience = interface.hello_gap_max();
         let known = interface.neighbor.as_ref().map(|n| (n.router_id, n.address, n.heard_at));
         match known {
             // It moved, or this is a second port of it. The old address has one hello to lose.

@@ -25,7 +25,7 @@
 //! clear) should not end help when it fails; here every failure does.
 
 use super::action::{Action, NeighborChange, Notice};
-use super::limits::REFRESH_TIME;
+use super::limits::{HELP_TAIL_ROUNDS, REFRESH_TIME};
 use super::lsdb::Scope;
 use super::machine::{Ospf, Staleness, Timer};
 use super::neighbor::NeighborEvent;
@@ -33,9 +33,6 @@ use super::view::NeighborState;
 use crate::base::ids::PortId;
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::{GraceLsa, GraceReason, LsType, Lsa, LsaBody};
-
-/// RxmtIntervals that a neighbour has to be Full after it said that its restart is over.
-pub const HELP_TAIL_ROUNDS: u32 = 2;
 
 /// A neighbour that is helped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

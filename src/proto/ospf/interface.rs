@@ -14,6 +14,7 @@ use super::complaint::Complaint;
 use super::input::InterfaceConfig;
 use super::neighbor::Neighbor;
 use crate::base::ids::{PortId, RouterId};
+use crate::base::time::Duration;
 use crate::wire::ospf::{Lsa, LsaHeader};
 use core::net::Ipv6Addr;
 use std::collections::BTreeSet;
@@ -75,6 +76,11 @@ impl Interface {
     pub fn room(&self) -> usize {
         let mtu = usize::from(self.config.mtu);
         mtu.saturating_sub(40 + crate::wire::ospf::packet::HEADER_OCTETS)
+    }
+
+    /// Who says hello at least so often says it regularly: one may be lost, and the next late.
+    pub fn hello_gap_max(&self) -> Duration {
+        self.config.hello_interval * 5 / 2
     }
 
     /// Forgets what waits to be sent.

@@ -48,6 +48,12 @@ pub const GRACE_SENDS: u32 = 4;
 /// How long is waited for its acknowledgment each time: a round trip, and a busy neighbour. All of
 /// them together stay well under a dead interval, which is a second at least.
 pub const GRACE_PAUSE: Duration = Duration::from_millis(50);
+/// RxmtIntervals that a neighbour has to be Full after it said that its restart is over: what was
+/// on its way then is sent again once, and acknowledged.
+pub const HELP_TAIL_ROUNDS: u32 = 2;
+/// Where more than this part of the vertices moved, every route is looked at, which is less work
+/// then: a third.
+pub const MOVED_PART_MAX: usize = 3;
 /// LSAs sent again at once to a neighbour; further ones follow its acknowledgments.
 pub const RETRANSMIT_BURST_MAX: usize = 256;
 /// How often the time between rounds doubles while a neighbour acknowledges nothing.

@@ -191,8 +191,8 @@ impl Lsdb {
         self.entries.insert(place, entry);
     }
 
-    /// Whether the instance may be sent to a neighbour with an older one (RFC 2328 §13 step 8: not
-    /// twice within MinLSArrival); notes that it is.
+    /// Whether the instance may be sent to a neighbour with an older one, not twice within
+    /// [`SEND_BACK_INTERVAL`] (RFC 2328 §13 step 8 has MinLSArrival there); notes that it is.
     pub fn may_send_back(&mut self, now: Instant, place: &Place) -> bool {
         let Some(entry) = self.entries.get_mut(place) else { return false };
         let may = entry.sent_back_at.is_none_or(|last| now - last >= SEND_BACK_INTERVAL);

@@ -1,8 +1,11 @@
 //! The OSPFv3 machine: everything of one router behind one border.
 //!
 //! Owns [`Ospf`] and the way of an input through it. The parts are methods of the same value in
-//! files of their own: `receive` (packets in), `hello`, `exchange` (databases described and
-//! fetched), `flood` (LSAs on their way), `originate` (own LSAs), `calculate` and `spf` (routes).
+//! files of their own: `receive` (packets in), `hello`, `bfd` (who is held back), `helper` and
+//! `restart` (graceful restarts, of neighbours and of this router), `exchange` (databases
+//! described and fetched), `flood` (LSAs on their way), `retransmission` (those not acknowledged),
+//! `originate` (own LSAs), `routes` (when is calculated, by `calculate` and `spf`), `show` and
+//! `verify`.
 //!
 //! *Invariants*: what an input entails is queued while it is handled and sent at its end, so that
 //! LSAs and acknowledgments share packets; `settle` runs last in `handle` and `handle_timeout`.

@@ -16,7 +16,7 @@ use super::limits::{
     DUPLICATE_INSTANCES_MAX, DUPLICATE_WINDOW, ORIGINATION_BURST, ORIGINATION_EARNED,
     ORIGINATION_SPACING, PREFIXES_PER_LSA, RIVALRIES_MAX,
 };
-use super::lsdb::{Place, Scope};
+use super::lsdb::{Entry, Place, Scope};
 use super::machine::{Ospf, Timer};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
@@ -78,7 +78,7 @@ impl Ospf {
         // RFC 3623 §2.1 (1), (2): others go by what the life before said.
         let Some(router_id) = self.router_id.filter(|_| !self.is_restarting()) else { return };
         let wanted = if self.is_leaving { BTreeMap::new() } else { self.wanted(router_id) };
-        let is_stale = |(place, entry): &(&Place, &super::lsdb::Entry)| {
+        let is_stale = |(place, entry): &(&Place, &Entry)| {
             // Also what came from elsewhere under this name and was wanted then (`reclaim`).
             place.1.advertising_router == router_id
                 && !wanted.contains_key(*place)
@@ -214,7 +214,8 @@ impl Ospf {
         self.flood(now, place, &lsa, &BTreeSet::new());
     }
 
-    /// RFC 2328 §12.4: half its life has passed. The body is the same, so the pace does not matter.
+    /// RFC 2328 §12.4: half its life has passed. What is wanted by now is said, also what waited
+    /// for its pace: an instance in half an hour is within every budget.
     pub(super) fn refresh(&mut self, now: Instant, place: Place) {
         let Some(router_id) = self.router_id else { return };
         match self.wanted(router_id).get(&place).filter(|_| !self.is_leaving) {
