@@ -14,6 +14,7 @@ use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::MAX_AGE_S;
 use crate::wire::ospf::{LsType, Lsa, LsaHeader, LsaKey, LsaScope};
+use core::ops::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which database (RFC 5340 §4.5.2).
@@ -151,6 +152,19 @@ impl Lsdb {
     /// Every instance, by scope, type, router and Link State ID.
     pub fn iter(&self) -> impl Iterator<Item = (&Place, &Entry)> {
         self.entries.iter()
+    }
+
+    /// The instances of the area behind `after`, or from the first.
+    pub fn of_area(&self, after: Option<LsaKey>) -> impl Iterator<Item = (LsaKey, &Entry)> {
+        let (ls_type, advertising_router, link_state_id) = (LsType(0), RouterId(0), 0);
+        let first = LsaKey { ls_type, advertising_router, link_state_id };
+        let start = match after {
+            Some(after) => Bound::Excluded((Scope::Area, after)),
+            None => Bound::Included((Scope::Area, first)),
+        };
+        let entries = self.entries.range((start, Bound::Unbounded));
+        let of_area = entries.take_while(|((scope, _), _)| *scope == Scope::Area);
+        of_area.map(|((_, key), entry)| (*key, entry))
     }
 
     /// The instances of one type that a router made in one database.

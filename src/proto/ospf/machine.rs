@@ -23,6 +23,7 @@ use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
 use super::originate::Origination;
 use super::restart::{Restart, RestartEnd};
 use super::routes::Turn;
+use super::verify::Verification;
 use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
@@ -164,6 +165,8 @@ pub struct Ospf {
     pub(super) timers: TimerTable<Timer>,
     pub(super) prng: Prng,
     pub(super) counters: OspfCounters,
+    /// A look at the routes that is not over.
+    pub(super) verification: Option<Verification>,
     /// A graceful restart of this router that is not over.
     pub(super) restart: Option<Restart>,
     /// Whether neighbours that restart gracefully are helped.
@@ -203,6 +206,7 @@ impl Ospf {
             timers: TimerTable::default(),
             prng: Prng::new(seed),
             counters: OspfCounters::default(),
+            verification: None,
             restart: None,
             helps_restarts: true,
             is_stub: false,

@@ -51,7 +51,7 @@ pub use input::{
 };
 pub use machine::{Ospf, OspfCounters};
 pub use restart::RestartEnd;
-pub use verify::differences;
+pub use verify::{Verified, differences};
 pub use view::{
     CoverView, InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView,
 };

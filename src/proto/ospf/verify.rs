@@ -1,17 +1,61 @@
-//! The routing table held against the database that it came from.
+//! The routing table held against the database that it came from, a part at a time.
 //!
 //! Owns [`Ospf::verify`]: a table that knows nothing learns the database as it is now, and is asked
-//! for its routes. What the one in use says otherwise is announced anew.
+//! for its routes. What the one in use says otherwise is announced anew. Each call is one [`Part`]:
+//! some LSAs, one of the three parts of the calculation, or the comparison of all routes.
 //!
-//! *Invariants*: nothing is compared while a calculation is due.
+//! *Invariants*: nothing is compared while a calculation is due; what was learned before one is
+//! forgotten and learned again.
 
 use super::action::Action;
 use super::calculate::RoutingTable;
-use super::lsdb::Scope;
+use super::lsdb::Lsdb;
 use super::machine::Ospf;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{RouteBody, RouteSource, RouteUpdate};
+use crate::wire::ospf::LsaKey;
 use std::collections::BTreeMap;
+
+/// What one call of [`Ospf::verify`] came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// A calculation is due, or none will ever be.
+    Nothing,
+    /// There is more to do.
+    Part,
+    /// All; the prefixes whose routes were wrong.
+    All(Vec<Ipv6Prefix>),
+}
+
+/// A table that learns the database anew; at most one exists.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verification {
+    table: RoutingTable,
+    /// The calculation that made the table in use, by its number.
+    run: u64,
+    next: Part,
+}
+
+/// What is done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The LSAs of the area behind this one, or from the first, are learned.
+    Learn(Option<LsaKey>),
+    /// First part of the calculation.
+    Tree,
+    /// Second part.
+    Repairs,
+    /// Third part.
+    Routes,
+    /// The routes are compared.
+    Compare,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self::Learn(None)
+    }
+}
 
 impl Ospf {
     /// Everything that is announced now.
@@ -19,17 +63,37 @@ impl Ospf {
         self.table.announcements().collect()
     }
 
-    /// Calculates from the database alone; the prefixes whose routes were wrong. `None` while a
-    /// calculation is due, or none will ever be.
-    pub fn verify(&mut self) -> Option<Vec<Ipv6Prefix>> {
-        if !self.is_calculated() || self.is_leaving {
-            return None;
-        }
-        let mut table = RoutingTable::default();
-        for (_, entry) in self.lsdb.iter().filter(|((scope, _), _)| *scope == Scope::Area) {
-            table.learn(entry.as_installed());
-        }
-        let _ = table.calculate(self.router_id?, &self.adjacencies());
+    /// Goes on with calculating from the database alone: about so many octets of LSAs, or one of
+    /// the parts after them.
+    pub fn verify(&mut self, octets: usize) -> Verified {
+        let begun = self.verification.take().filter(|begun| begun.run == self.runs.count);
+        let Some(own) = self.router_id.filter(|_| self.is_calculated() && !self.is_leaving) else {
+            return Verified::Nothing;
+        };
+        let fresh = || Verification { run: self.runs.count, ..Verification::default() };
+        let mut begun = begun.unwrap_or_else(fresh);
+        begun.next = match begun.next {
+            Part::Learn(after) => begun.learn(&self.lsdb, after, octets),
+            Part::Tree => {
+                begun.table.calculate_tree(own, &self.adjacencies());
+                Part::Repairs
+            }
+            Part::Repairs => {
+                begun.table.calculate_repairs();
+                Part::Routes
+            }
+            Part::Routes => {
+                let _ = begun.table.calculate_routes();
+                Part::Compare
+            }
+            Part::Compare => return Verified::All(self.compare(begun.table)),
+        };
+        self.verification = Some(begun);
+        Verified::Part
+    }
+
+    /// Takes `table` in place of the one in use, where the two differ; the prefixes where they do.
+    fn compare(&mut self, table: RoutingTable) -> Vec<Ipv6Prefix> {
         let (before, mut after) = (self.announcements(), table.announcements().collect());
         let wrong = differences(&before, &after);
         if !wrong.is_empty() {
@@ -41,7 +105,24 @@ impl Ospf {
             route: after.remove(prefix),
         };
         self.actions.extend(wrong.iter().map(update).map(Action::Route));
-        Some(wrong)
+        wrong
+    }
+}
+
+impl Verification {
+    /// Learns LSAs until there are so many octets of them; at least one.
+    fn learn(&mut self, lsdb: &Lsdb, mut after: Option<LsaKey>, octets: usize) -> Part {
+        let mut left = octets;
+        for (key, entry) in lsdb.of_area(after) {
+            let lsa = entry.as_installed();
+            self.table.learn(lsa);
+            after = Some(key);
+            left = left.saturating_sub(lsa.octets());
+            if left == 0 {
+                return Part::Learn(after);
+            }
+        }
+        Part::Tree
     }
 }
 
