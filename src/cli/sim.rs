@@ -29,7 +29,7 @@ const FAULTS_MAX: u64 = 2000;
 const SEEDS_MAX: u64 = 100_000;
 /// Runs at once, at most: more than CPUs there are.
 const JOBS_MAX: i64 = 1024;
-/// Routers of all runs at once, unless jobs are asked for: 400 in one cluster have 2.5 GB.
+/// Routers of all runs at once, unless jobs are asked for: 400 in one cluster have 1.8 GB.
 const ROUTERS_AT_ONCE: usize = 400;
 /// Simulated time for a fault, where nothing else is said.
 const TIME_PER_FAULT: Duration = Duration::from_millis(1500);
@@ -352,10 +352,15 @@ fn long(printed: &Printed) -> String {
     let (seconds, events) = (report.simulated_ms / 1000, counts.events);
     let per_second = events * 1000 / (*wall_ms).max(1);
     row("time", format!("{seconds} s simulated in {wall_ms} ms, {per_second} events/s"));
-    row("started", format!("{} ms until every table was right", report.started_ms));
+    let started = |took: f64| format!("{took} ms until every table was right");
+    row("started", report.started_ms.map_or_else(|| "never right".to_owned(), started));
     row("faults", format!("{faults} faults and repairs"));
     let Summary { count, median, p90, max } = converged_ms;
-    row("right again", format!("median {median} ms, p90 {p90} ms, max {max} ms, of {count}"));
+    let never = report.never_converged;
+    row(
+        "right again",
+        format!("median {median} ms, p90 {p90} ms, max {max} ms, of {count}; not {never} times"),
+    );
     row("packets", format!("{} sent between pairs near a fault", probes.sent));
     let lost = report.lost_by_cause.iter().map(|(cause, count)| format!("{count} {cause}"));
     let lost: Vec<String> = lost.collect();
@@ -401,8 +406,12 @@ fn violations(report: &Report, replay: &str) -> String {
     for Finding { kind, time_ms, text: what, .. } in &report.violations {
         let _ = write!(text, "\n  {kind} at {time_ms} ms: {what}");
     }
+    if report.violations_more > 0 {
+        let _ = write!(text, "\n  and {} more", report.violations_more);
+    }
     if !report.is_good() {
-        let _ = write!(text, "\n\n{} violations; again with:\n  {replay}", report.violations.len());
+        let count = report.violations.len() as u64 + report.violations_more;
+        let _ = write!(text, "\n\n{count} violations; again with:\n  {replay}");
         text.push('\n');
     }
     text

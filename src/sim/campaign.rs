@@ -14,9 +14,9 @@ use crate::control::ControlPlane;
 use crate::sim::checkers::{self, VIOLATIONS_MAX};
 use crate::sim::faults::Fault;
 use crate::sim::link::Quality;
-use crate::sim::node::Control;
+use crate::sim::node::{Control, Node};
 use crate::sim::oracle::Map;
-use crate::sim::probes::ProbeCounts;
+use crate::sim::probes::{KEPT, ProbeCounts};
 use crate::sim::report::{Counts, FaultRow, Finding, Report, Summary, milliseconds};
 use crate::sim::scenario::Scenario;
 use crate::sim::traffic::FrameKind;
@@ -41,6 +41,9 @@ pub const PROBE_LEAD: Duration = Duration::from_millis(10);
 pub const PROBE_TAIL: Duration = Duration::from_millis(50);
 /// … and at most this long after the event.
 pub const PROBE_WINDOW_MAX: Duration = Duration::from_millis(1500);
+/// The same after a control plane failed, whose successor needs the grace of its neighbours until
+/// it has heard of all that they know: a few hellos and a round of retransmissions.
+pub const CRASH_WINDOW_MAX: Duration = Duration::from_secs(10);
 /// Pairs of routers that are probed at once.
 pub const PAIRS_MAX: usize = 4;
 /// A probe that has not arrived by now never will: neighbours are resolved or given up in three
@@ -57,6 +60,10 @@ const PING_PATIENCE: Duration = Duration::from_secs(3);
 /// How long nothing may have happened before the failure of a control plane that is judged: changes
 /// are acknowledged by then, and acknowledgments that were lost have been asked for again.
 const CALM: Duration = Duration::from_secs(2);
+/// How long nothing may have happened and nobody have published before a fault whose losses and
+/// loops are violations: longer than the hold-down of the SPF back-off (2 s), in which the routers
+/// that heard of something calculate later than those that did not.
+const UNDISTURBED: Duration = Duration::from_millis(2200);
 /// Draws for a pair whose way leads through what fails.
 const DRAWS_MAX: usize = 40;
 
@@ -80,11 +87,17 @@ type Causes = BTreeMap<&'static str, u64>;
 struct Window {
     /// When it happened.
     at: Instant,
+    fault: Fault,
     probes: ProbeCounts,
     causes: Causes,
+    /// Packets that were on their way when it happened.
+    waiting: u64,
     converged: Option<Duration>,
+    /// Whether any table was wrong because of it.
+    was_wrong: bool,
     is_probing: bool,
-    is_late: bool,
+    /// It came alone, and long after everything else: it must cause no loop.
+    is_undisturbed: bool,
     /// A control plane failed while nothing else did: it must not cost a packet.
     sole_crash: Option<usize>,
 }
@@ -102,10 +115,24 @@ struct Campaign<'a, C> {
     spans: Vec<Duration>,
     findings: Vec<Finding>,
     window: Option<Window>,
+    /// Findings that found no room.
+    findings_more: u64,
     /// What was last judged, and how.
     judged: Option<(Rc<Map>, u64, bool)>,
+    /// Since when tables have been wrong for what works, whatever happened meanwhile.
+    wrong: Option<Wrong>,
     probes_end: Instant,
-    started: Duration,
+    last_event: Instant,
+    started: Option<Duration>,
+}
+
+/// Tables that are wrong.
+struct Wrong {
+    since: Instant,
+    /// For this.
+    map: Rc<Map>,
+    /// Whether that was noted already.
+    is_told: bool,
 }
 
 /// Runs a scenario with the real control plane.
@@ -127,12 +154,17 @@ pub fn run_with<C: Control>(scenario: &Scenario, watch: &mut dyn FnMut(Progress)
         spans: Vec::new(),
         findings: Vec::new(),
         window: None,
+        findings_more: 0,
         judged: None,
+        wrong: None,
         probes_end: Instant::ZERO,
-        started: Duration::ZERO,
+        last_event: Instant::ZERO,
+        started: None,
     };
-    if campaign.converges(START_LIMIT) {
-        campaign.started = campaign.world.last_publication() - Instant::ZERO;
+    if campaign.converges(Instant::ZERO, START_LIMIT) {
+        let (world, first) = (&campaign.world, campaign.world.first_start());
+        campaign.started = first.map(|first| world.last_publication() - first);
+        campaign.world.hold_parts();
         campaign.falls_silent();
     }
     if campaign.findings.is_empty() {
@@ -140,7 +172,7 @@ pub fn run_with<C: Control>(scenario: &Scenario, watch: &mut dyn FnMut(Progress)
         campaign.happen();
         campaign.phase = "end";
         campaign.world.give_up_probes();
-        if campaign.converges(HEAL_LIMIT) {
+        if campaign.converges(campaign.last_event, HEAL_LIMIT) {
             campaign.falls_silent();
             campaign.is_right();
         }
@@ -170,10 +202,14 @@ impl<C: Control> Campaign<'_, C> {
             let at = self.origin + *after;
             self.run_until(Instant::from_nanos(at.as_nanos().saturating_sub(lead_ns())));
             let pairs = self.choose_pairs(fault);
+            // The end of what came before is not the end of these.
+            if let Some(window) = &mut self.window {
+                window.is_probing = false;
+            }
             self.world.probe(pairs);
             self.run_until(at);
-            let sole_crash = self.sole_crash(fault);
-            let is_alone = self.is_at_rest();
+            let (sole_crash, is_alone) = (self.sole_crash(fault), self.is_at_rest());
+            let is_undisturbed = is_alone && self.is_undisturbed();
             self.close_window();
             self.world.apply(*fault);
             self.done += 1;
@@ -186,18 +222,26 @@ impl<C: Control> Campaign<'_, C> {
                 lost_by_cause: BTreeMap::new(),
                 microloops: 0,
             });
-            self.window = Some(Window {
-                at: self.world.now(),
-                probes: self.world.probes().counts(),
-                causes: self.world.probes().causes().clone(),
-                converged: None,
-                is_probing: true,
-                is_late: false,
-                sole_crash,
-            });
+            self.open_window(*fault, is_undisturbed, sole_crash);
         }
         self.run_until(self.world.now() + PROBE_WINDOW_MAX + PROBE_PATIENCE);
         self.close_window();
+    }
+
+    fn open_window(&mut self, fault: Fault, is_undisturbed: bool, sole_crash: Option<usize>) {
+        self.last_event = self.world.now();
+        self.window = Some(Window {
+            at: self.world.now(),
+            fault,
+            probes: self.world.probes().counts(),
+            causes: self.world.probes().causes().clone(),
+            waiting: self.world.probes().waiting(),
+            converged: None,
+            was_wrong: !self.is_right_now(),
+            is_probing: true,
+            is_undisturbed,
+            sole_crash,
+        });
     }
 
     /// Runs and looks.
@@ -211,20 +255,22 @@ impl<C: Control> Campaign<'_, C> {
     fn look(&mut self) {
         let now = self.world.now();
         let Some(window) = &self.window else { return };
-        let (at, is_probing, converged) = (window.at, window.is_probing, window.converged);
-        if converged.is_none() {
-            let is_right = now - self.world.last_publication() >= QUIET && self.is_right_now();
-            let took = self.world.last_publication() - at;
-            let is_late = !is_right && now - at >= HEAL_LIMIT && !self.is_degraded();
+        let (at, fault) = (window.at, window.fault);
+        let (is_probing, converged) = (window.is_probing, window.converged);
+        if converged.is_none() && now - self.world.last_publication() >= QUIET {
+            let is_right = self.is_right_now();
+            // Where nothing was published since, nothing had to be.
+            let took = self.world.last_publication().max(at) - at;
             if let Some(window) = &mut self.window {
+                window.was_wrong |= !is_right;
                 window.converged = is_right.then_some(took);
-                if is_late && !core::mem::replace(&mut window.is_late, true) {
-                    self.judge_lateness(HEAL_LIMIT);
-                }
+            }
+            if is_right {
+                self.world.hold_parts();
             }
         }
-        let over = converged.map_or(PROBE_WINDOW_MAX, |took| took + PROBE_TAIL + QUIET);
-        if is_probing && now - at >= over.min(PROBE_WINDOW_MAX) {
+        self.watch_lateness();
+        if is_probing && now - at >= self.probing_time(fault, converged) {
             self.world.probe(Vec::new());
             self.probes_end = now;
             if let Some(window) = &mut self.window {
@@ -234,6 +280,36 @@ impl<C: Control> Campaign<'_, C> {
         let is_over = self.world.probes().pairs().is_empty() && self.world.probes().is_active();
         if is_over && now - self.probes_end >= PROBE_PATIENCE {
             self.world.give_up_probes();
+        }
+    }
+
+    /// How long after an event packets are sent.
+    fn probing_time(&self, fault: Fault, converged: Option<Duration>) -> Duration {
+        let usual = converged.map_or(PROBE_WINDOW_MAX, |took| took + PROBE_TAIL + QUIET);
+        match fault {
+            // Nothing changes but the link, which goes on to lose what it is given.
+            Fault::Degrade { .. } => PROBE_WINDOW_MAX,
+            Fault::Crash { .. } if self.is_restarting() => CRASH_WINDOW_MAX,
+            _ => usual.min(PROBE_WINDOW_MAX),
+        }
+    }
+
+    /// Notes once that tables have been wrong for too long while what works was the same.
+    fn watch_lateness(&mut self) {
+        let (now, map) = (self.world.now(), self.world.map());
+        let is_wrong = self.window.as_ref().is_some_and(|window| window.converged.is_none());
+        if !is_wrong || self.is_degraded() {
+            self.wrong = None;
+            return;
+        }
+        match &mut self.wrong {
+            Some(wrong) if wrong.map.hops() == map.hops() => {
+                let is_late = now - wrong.since >= HEAL_LIMIT;
+                if is_late && !core::mem::replace(&mut wrong.is_told, true) {
+                    self.judge_lateness(HEAL_LIMIT);
+                }
+            }
+            _ => self.wrong = Some(Wrong { since: now, map, is_told: false }),
         }
     }
 
@@ -268,32 +344,75 @@ impl<C: Control> Campaign<'_, C> {
         (is_rest && self.world.is_whole()).then_some(router)
     }
 
-    /// Whether what happened before is over.
+    /// Whether what happened before is over: tables and databases are right, nobody is owed an LSA,
+    /// and no control plane needs the grace of its neighbours any more.
     fn is_at_rest(&self) -> bool {
         let is_over = self.window.as_ref().is_none_or(|window| window.converged.is_some());
-        is_over && !self.is_degraded()
+        let mut running = self.running();
+        is_over
+            && !self.is_degraded()
+            && !self.is_restarting()
+            && running.all(|control| control.debts() == 0)
+            && checkers::databases(&self.world, &self.world.map()).is_empty()
+    }
+
+    /// Whether nothing has happened for so long that every router is as quick as the others.
+    fn is_undisturbed(&self) -> bool {
+        let last = self.last_event.max(self.world.last_publication());
+        self.world.now() - last >= UNDISTURBED
+    }
+
+    fn is_restarting(&self) -> bool {
+        self.running().any(Control::is_restarting)
+    }
+
+    fn running(&self) -> impl Iterator<Item = &C> {
+        let routers = 0..self.world.router_count();
+        routers.filter_map(|router| self.world.node(router)).map(Node::control)
     }
 
     fn close_window(&mut self) {
         let Some(window) = self.window.take() else { return };
         let (now, before) = (self.world.probes().counts(), window.probes);
+        let lost = now.lost - before.lost;
+        let microloops = now.microloops - before.microloops;
         let since = |(cause, count): (&&'static str, &u64)| {
             let more = count - window.causes.get(cause).copied().unwrap_or(0);
             (more > 0).then(|| ((*cause).to_owned(), more))
         };
-        let causes = self.world.probes().causes().iter().filter_map(since).collect();
+        let causes = self.world.probes().causes().iter().filter_map(since);
+        let causes: BTreeMap<String, u64> = causes.collect();
+        // What is given up now may have been lost before the fault.
+        let kept = causes.get(KEPT).copied().unwrap_or(0).min(window.waiting);
         if let Some(row) = self.rows.last_mut() {
             row.converged_ms = window.converged.as_ref().map(milliseconds);
-            row.lost_packets = now.lost - before.lost;
+            row.lost_packets = lost;
             row.lost_by_cause = causes;
-            row.microloops = now.microloops - before.microloops;
+            row.microloops = microloops;
         }
-        let lost = now.lost - before.lost;
+        if window.is_undisturbed {
+            self.judge_lone(&window, lost - kept, microloops);
+        }
         if let Some(router) = window.sole_crash.filter(|_| lost > 0) {
             let text = format!("{lost} packets were lost, although its packet path went on");
             self.find(Finding::new("lost_by_crash", window.at, &[router], text));
         }
-        self.spans.extend(window.converged);
+        // What changed nothing was not slow, and nothing was right again after it.
+        self.spans.extend(window.converged.filter(|_| window.was_wrong));
+    }
+
+    /// A fault that came alone makes no packet circle; what comes back or ends in order loses none.
+    fn judge_lone(&mut self, window: &Window, lost: u64, microloops: u64) {
+        let what = self.scenario.words(&window.fault);
+        let routers: Vec<usize> = window.fault.router().into_iter().collect();
+        if microloops > 0 {
+            let text = format!("{microloops} packets came to a router twice because of {what}");
+            self.find(Finding::new("microloop", window.at, &routers, text));
+        }
+        if lost > 0 && window.fault.is_gentle() {
+            let text = format!("{lost} packets were lost because of {what}");
+            self.find(Finding::new("lost_at_return", window.at, &routers, text));
+        }
     }
 
     /// Routers that a fault may separate: the ends of what it is about, and some whose shortest way
@@ -337,9 +456,9 @@ impl<C: Control> Campaign<'_, C> {
         pairs
     }
 
-    /// Whether all is right within `limit`; what is not is noted.
-    fn converges(&mut self, limit: Duration) -> bool {
-        let end = self.world.now() + limit;
+    /// Whether all is right within `limit` from `since` on; what is not is noted.
+    fn converges(&mut self, since: Instant, limit: Duration) -> bool {
+        let end = since + limit;
         loop {
             let is_quiet = self.world.now() - self.world.last_publication() >= QUIET;
             let map = self.world.map();
@@ -412,6 +531,8 @@ impl<C: Control> Campaign<'_, C> {
     fn find(&mut self, finding: Finding) {
         if self.findings.len() < VIOLATIONS_MAX {
             self.findings.push(finding);
+        } else {
+            self.findings_more += 1;
         }
     }
 
@@ -437,8 +558,9 @@ impl<C: Control> Campaign<'_, C> {
                 publications: work.publications,
             },
             simulated_ms: world.now().as_nanos() / 1_000_000,
-            started_ms: milliseconds(&self.started),
+            started_ms: self.started.as_ref().map(milliseconds),
             converged_ms: Summary::of(self.spans.clone()),
+            never_converged: self.rows.iter().filter(|row| row.converged_ms.is_none()).count(),
             lost_packets: probes.counts().lost,
             lost_by_cause: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
             microloops: alone,
@@ -448,6 +570,7 @@ impl<C: Control> Campaign<'_, C> {
             digest: format!("{:016x}", world.trace().digest()),
             by_fault: self.rows,
             violations: self.findings,
+            violations_more: self.findings_more,
         }
     }
 }
@@ -457,124 +580,4 @@ fn lead_ns() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::machine::Machine;
-    use crate::control::{Action, ControlOptions, Input, Plane, Testament};
-
-    fn scenario(seed: u64) -> Scenario {
-        let rule = "ring".parse().unwrap();
-        Scenario::new(rule, Some(5), seed).unwrap().with_faults(6, Duration::from_secs(12))
-    }
-
-    #[test]
-    fn a_small_campaign_is_clean_and_says_what_it_did() {
-        let mut phases = Vec::new();
-        let report = run(&scenario(1), &mut |progress| {
-            if phases.last() != Some(&progress.phase) {
-                phases.push(progress.phase);
-            }
-        });
-        assert_eq!(report.violations, []);
-        assert_eq!(phases, ["start", "faults", "end"]);
-        assert!(report.converged_ms.count > 0 && report.probes.sent > 0 && report.counts.spfs > 0);
-        let ProbeCounts { sent, arrived, lost, excused, .. } = report.probes;
-        assert_eq!(sent, arrived + lost + excused);
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_report() {
-        let first = run(&scenario(3), &mut |_| ());
-        assert_eq!(run(&scenario(3), &mut |_| ()), first);
-        assert_ne!(run(&scenario(4), &mut |_| ()).digest, first.digest);
-    }
-
-    /// A router whose worlds reach its data plane for the first ten seconds only.
-    struct Frozen {
-        inner: ControlPlane,
-        born: Option<Instant>,
-        is_frozen: bool,
-    }
-
-    impl Machine for Frozen {
-        type Input = Input;
-        type Action = Action;
-
-        fn handle(&mut self, now: Instant, input: Input) {
-            let born = *self.born.get_or_insert(now);
-            self.is_frozen = now - born > Duration::from_secs(10);
-            self.inner.handle(now, input);
-        }
-
-        fn next_deadline(&self) -> Option<Instant> {
-            self.inner.next_deadline()
-        }
-
-        fn handle_timeout(&mut self, now: Instant) {
-            self.inner.handle_timeout(now);
-        }
-
-        fn poll_action(&mut self) -> Option<Action> {
-            loop {
-                match self.inner.poll_action() {
-                    Some(Action::Publish(_)) if self.is_frozen => {}
-                    other => return other,
-                }
-            }
-        }
-    }
-
-    impl Plane for Frozen {
-        fn start(options: ControlOptions) -> Self {
-            Self { inner: ControlPlane::start(options), born: None, is_frozen: false }
-        }
-
-        fn testament(&self) -> Testament {
-            self.inner.testament()
-        }
-
-        fn full_count(&self) -> usize {
-            self.inner.full_count()
-        }
-
-        fn is_dirty(&self) -> bool {
-            self.inner.is_dirty()
-        }
-
-        fn calculation_count(&self) -> u64 {
-            self.inner.calculation_count()
-        }
-    }
-
-    impl Control for Frozen {
-        fn area_digest(&self) -> u64 {
-            self.inner.area_digest()
-        }
-
-        fn debts(&self) -> u64 {
-            self.inner.debts()
-        }
-
-        fn refusals(&self) -> u64 {
-            self.inner.refusals()
-        }
-    }
-
-    #[test]
-    fn data_planes_that_hear_nothing_are_found_out() {
-        let text = "topology = \"ring\"\nrouters = 4\n[[event]]\nat_us = 1\nfault = \"cut\"\n\
-                    link = \"s01-s02\"";
-        let report = run_with::<Frozen>(&Scenario::read(text).unwrap(), &mut |_| ());
-        assert!(!report.is_good() && report.lost_packets > 0);
-        assert!(report.violations.iter().any(|finding| {
-            finding.kind == "wrong_answer" && finding.routers == ["s01"] && finding.time_ms > 10_000
-        }));
-    }
-
-    #[test]
-    fn a_schedule_that_was_written_down_runs_as_it_did() {
-        let first = run(&scenario(2), &mut |_| ());
-        let again = Scenario::read(&scenario(2).write()).unwrap();
-        assert_eq!(run(&again, &mut |_| ()), first);
-    }
-}
+mod tests;

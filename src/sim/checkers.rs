@@ -75,12 +75,14 @@ pub enum Violation {
         /// How many went out.
         went_out: u64,
     },
-    /// The frames on all links are not those on their way.
+    /// The frames on a link are not those on their way.
     FramesAstray {
-        /// By the counters of the links.
-        counted: u64,
+        /// Which.
+        link: usize,
+        /// By the counters of the link.
+        counted: i64,
         /// By the queue of the world.
-        flying: u64,
+        flying: i64,
     },
     /// A router at rest still owes LSAs, or is owed some.
     Owed {
@@ -161,8 +163,8 @@ impl fmt::Display for Violation {
                 let name = router.as_ref().map_or_else(|| "killed routers".to_owned(), name);
                 write!(f, "{name}: {came_in} packets in, {went_out} out")
             }
-            Self::FramesAstray { counted, flying } => {
-                write!(f, "{counted} frames on the links by count, {flying} on their way")
+            Self::FramesAstray { link, counted, flying } => {
+                write!(f, "{counted} frames on cable {link} by count, {flying} on their way")
             }
             Self::Owed { router, count } => {
                 write!(f, "{}: {count} LSAs are still waited for at rest", name(router))
@@ -322,11 +324,13 @@ pub fn conservation<C: Control>(world: &World<C>) -> Vec<Violation> {
         let came_in = world.lost_track();
         found.push(Violation::Untold { router: None, came_in, went_out: 0 });
     }
-    let counted: u64 = world.links().iter().map(|link| link.counts.in_flight()).sum();
-    let flying = world.flight_count();
-    if counted != flying {
-        found.push(Violation::FramesAstray { counted, flying });
+    for (link, (one, flying)) in world.links().iter().zip(world.flying()).enumerate() {
+        let (counted, flying) = (one.counts.in_flight(), *flying);
+        if counted != flying {
+            found.push(Violation::FramesAstray { link, counted, flying });
+        }
     }
+    found.truncate(VIOLATIONS_MAX);
     found
 }
 
@@ -334,10 +338,13 @@ pub fn conservation<C: Control>(world: &World<C>) -> Vec<Violation> {
 pub fn limits<C: Control>(world: &World<C>) -> Vec<Violation> {
     let mut found = Vec::new();
     for (router, node) in running(world) {
-        let (owed, refused) = (node.control().debts(), node.control().refusals());
+        let owed = node.control().debts();
         if owed > 0 {
             found.push(Violation::Owed { router, count: owed });
         }
+    }
+    for router in 0..world.router_count() {
+        let refused = world.refusals(router);
         if refused > 0 {
             found.push(Violation::Refused { router: Some(router), count: refused });
         }

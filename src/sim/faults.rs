@@ -114,6 +114,18 @@ impl Fault {
         }
     }
 
+    /// Whether it is a repair or done in order, so that nothing need be lost.
+    pub const fn is_gentle(&self) -> bool {
+        matches!(
+            self,
+            Self::Heal { .. }
+                | Self::Restart { .. }
+                | Self::Stop { .. }
+                | Self::Attach { .. }
+                | Self::Reconfigure { .. }
+        )
+    }
+
     /// The router that it is about.
     pub const fn router(&self) -> Option<usize> {
         match *self {

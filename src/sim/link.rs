@@ -105,10 +105,11 @@ crate::counters! {
 }
 
 impl LinkCounts {
-    /// Frames on their way.
-    pub const fn in_flight(&self) -> u64 {
+    /// Frames on their way; less than none where some were counted twice at their end.
+    pub const fn in_flight(&self) -> i64 {
         let lost = self.lost_chance + self.lost_cut + self.lost_silent + self.lost_dead;
-        (self.sent + self.duplicated).saturating_sub(self.delivered + lost)
+        let (begun, ended) = (self.sent + self.duplicated, self.delivered + lost);
+        begun.cast_signed() - ended.cast_signed()
     }
 }
 

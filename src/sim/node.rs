@@ -50,8 +50,12 @@ pub trait Control: Plane {
     /// LSAs that it owes to its neighbours or they to it: none at rest.
     fn debts(&self) -> u64;
 
-    /// LSAs and routes that it refused because a table was full.
+    /// LSAs, routes, repairs and neighbours that it refused because a table was full.
     fn refusals(&self) -> u64;
+
+    /// Whether it took the place of one that failed, and its neighbours still forward by what they
+    /// knew of that one.
+    fn is_restarting(&self) -> bool;
 }
 
 impl Control for ControlPlane {
@@ -66,7 +70,17 @@ impl Control for ControlPlane {
     }
 
     fn refusals(&self) -> u64 {
-        self.ospf().counters().lsa_refused + self.counters().routes_refused
+        let (ospf, rib, nd) = (self.ospf().counters(), self.rib().counters(), self.nd().counters());
+        let of_ospf = ospf.lsa_refused + ospf.requests_refused + ospf.lsa_early_refused;
+        let of_routes = rib.routes_refused + rib.gateways_refused + rib.neighbors_refused;
+        let of_numbers = rib.repairs_exhausted + rib.numbers_exhausted;
+        let of_nd =
+            nd.addresses_refused + nd.queue_refused + nd.entries_evicted + nd.static_refused;
+        of_ospf + of_routes + of_numbers + of_nd + self.counters().routes_refused
+    }
+
+    fn is_restarting(&self) -> bool {
+        self.ospf().is_restarting()
     }
 }
 
@@ -141,6 +155,8 @@ pub struct Node<C> {
     foreign_worlds: usize,
     /// Calculations of control planes that failed.
     earlier_calculations: u64,
+    /// What they refused.
+    earlier_refusals: u64,
     /// Whether the worker has not seen the newest world.
     is_unread: bool,
     /// Worlds published so far.
@@ -212,6 +228,7 @@ impl<C: Control> Node<C> {
             reclaimed: 0,
             foreign_worlds: 0,
             earlier_calculations: 0,
+            earlier_refusals: 0,
             is_unread: false,
             publications: 0,
             host_packets: VecDeque::new(),
@@ -239,6 +256,7 @@ impl<C: Control> Node<C> {
         testament.begin_grace(self.clock.read(now), &config);
         let legacy = Legacy::new(config, attached, testament, self.publisher.current());
         self.earlier_calculations = self.calculations();
+        self.earlier_refusals = self.refusals();
         self.control = C::start(ControlOptions { seed });
         self.foreign_worlds = self.publisher.pending() + 1;
         self.reclaimed = 0;
@@ -253,6 +271,11 @@ impl<C: Control> Node<C> {
     /// How often routes were calculated.
     pub fn calculations(&self) -> u64 {
         self.earlier_calculations + self.control.calculation_count()
+    }
+
+    /// What was refused because a table was full, by control planes that failed as well.
+    pub fn refusals(&self) -> u64 {
+        self.earlier_refusals + self.control.refusals()
     }
 
     /// What the data plane reads.

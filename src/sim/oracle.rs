@@ -1,17 +1,15 @@
-//! Shortest ways and cuts, found by other means than the routers'.
+//! Shortest ways and parts, found by other means than the routers'.
 //!
 //! Owns [`Map`]: the links that work at this moment, as nobody inside the world can see them. The
 //! algorithms are petgraph's: Dijkstra on the reversed graph, once for each destination that
-//! somebody asks for; union-find for the parts; bridges for the links that a part cannot lose.
-//! Shares nothing with `proto::ospf`, whose answers it judges.
+//! somebody asks for; union-find for the parts. Shares nothing with `proto::ospf`,
+//! whose answers it judges.
 
 use crate::base::ids::PortId;
 use core::cell::OnceCell;
-use petgraph::algo::{bridges, dijkstra};
-use petgraph::graph::{DiGraph, NodeIndex, UnGraph};
+use petgraph::algo::dijkstra;
+use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::unionfind::UnionFind;
-use petgraph::visit::EdgeRef;
-use std::collections::BTreeSet;
 
 /// One way over a link that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,22 +92,6 @@ impl Map {
         found
     }
 
-    /// Pairs of routers, the smaller first, whose link is the only way between two halves.
-    pub fn bridges(&self) -> BTreeSet<(usize, usize)> {
-        let pairs = self.hops.iter().map(|hop| (hop.from.min(hop.to), hop.from.max(hop.to)));
-        let pairs: BTreeSet<(usize, usize)> = pairs.collect();
-        let mut graph = UnGraph::<(), ()>::default();
-        let nodes: Vec<NodeIndex> = self.parts.iter().map(|_| graph.add_node(())).collect();
-        for (one, other) in pairs {
-            graph.add_edge(nodes[one], nodes[other], ());
-        }
-        let ends = |edge: petgraph::graph::EdgeReference<'_, ()>| {
-            let (one, other) = (edge.source().index(), edge.target().index());
-            (one.min(other), one.max(other))
-        };
-        bridges(&graph).map(ends).collect()
-    }
-
     fn distances_to(&self, to: usize) -> Option<&Vec<Option<u64>>> {
         Some(self.distances.get(to)?.get_or_init(|| {
             let start = NodeIndex::new(to);
@@ -168,14 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_bridges_are_those_of_the_links() {
+    fn parts_are_those_of_the_links() {
         let hop = |from, to| Hop { from, port: PortId(0), to, to_port: PortId(0), cost: 1 };
         let both = |(a, b)| [hop(a, b), hop(b, a)];
         let hops = [(0, 1), (1, 2), (0, 2), (2, 3), (4, 5)].into_iter().flat_map(both).collect();
         let map = Map::new(7, hops);
         assert!(map.is_joined(0, 3) && map.is_joined(6, 6));
         assert!(!map.is_joined(0, 4) && !map.is_joined(6, 0) && !map.is_joined(0, 99));
-        assert_eq!(map.bridges(), BTreeSet::from([(2, 3), (4, 5)]));
     }
 
     #[test]

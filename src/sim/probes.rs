@@ -24,6 +24,9 @@ pub const FLIGHTS_MAX: usize = 100_000;
 
 /// The discard port (RFC 863).
 const PROBE_PORT: u16 = 9;
+/// The cause of what somebody kept: neither a router nor a link said that it lost it.
+pub const KEPT: &str = "kept";
+
 const MAGIC: &[u8] = b"kumiki";
 const NEXT_IPV6: u8 = 41;
 /// Headers that are taken off to find a probe: more than any repair puts on.
@@ -90,6 +93,11 @@ impl Probes {
     /// Whether anything is on its way or about to be sent.
     pub fn is_active(&self) -> bool {
         !self.pairs.is_empty() || !self.flights.is_empty()
+    }
+
+    /// Packets on their way.
+    pub fn waiting(&self) -> u64 {
+        self.flights.len() as u64
     }
 
     /// Probes these pairs; whether a tick must be planned.
@@ -201,7 +209,7 @@ impl Probes {
             if let Some(flight) = self.flights.get_mut(&number) {
                 flight.copies = 1;
             }
-            self.lose(number, "kept", !is_joined);
+            self.lose(number, KEPT, !is_joined);
         }
     }
 }

@@ -222,6 +222,10 @@ impl<C: Control, S: Sink + Default> Control for Recorded<C, S> {
     fn refusals(&self) -> u64 {
         self.inner().refusals()
     }
+
+    fn is_restarting(&self) -> bool {
+        self.inner().is_restarting()
+    }
 }
 
 #[cfg(test)]

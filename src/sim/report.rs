@@ -116,14 +116,19 @@ pub struct Report {
     pub faults: usize,
     /// What is not as it should be; empty where all is well.
     pub violations: Vec<Finding>,
+    /// Violations that found no room there.
+    pub violations_more: u64,
     /// What happened and how often.
     pub counts: Counts,
     /// Simulated time of the whole run.
     pub simulated_ms: u64,
-    /// From the first router's start to the first moment at which all was right.
-    pub started_ms: f64,
-    /// From a fault or repair until every table was right.
+    /// From the first router's start to the first moment at which all was right; none where that
+    /// never came.
+    pub started_ms: Option<f64>,
+    /// From a fault or repair that made any table wrong until every table was right.
     pub converged_ms: Summary,
+    /// Faults and repairs after which the next came before every table was right.
+    pub never_converged: usize,
     /// Probes lost although their pair was joined.
     pub lost_packets: u64,
     /// The same by cause.

@@ -28,9 +28,12 @@ use std::rc::Rc;
 
 /// The longest time until an end notices that carrier came or went.
 pub const CARRIER_DELAY_MAX: Duration = Duration::from_millis(5);
-/// How often a node keeps house, as the daemon does.
+/// How often a node keeps house. The daemon reports the use of neighbours every five seconds and
+/// gives numbers back as soon as it can; once a second does both here.
 pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_millis(1000);
-/// How long a router that is to stop asks others to send around it, as the daemon's does at most.
+/// How long a router that is to stop asks others to send around it. The daemon's does so until
+/// nothing has passed through it for a tenth of a second, 300 to 2000 ms; the time here is fixed,
+/// whatever passes.
 pub const STOP_DRAIN: Duration = Duration::from_millis(500);
 /// How long it runs after its good-bye, as the daemon's does.
 pub const STOP_LINGER: Duration = Duration::from_millis(100);
@@ -105,6 +108,8 @@ struct Slot<C> {
     wakes_at_once: u32,
     /// Worlds that it has published in this life.
     publications: u64,
+    /// What it refused in earlier lives because a table was full.
+    earlier_refusals: u64,
     /// Link of each fabric port.
     links: BTreeMap<PortId, usize>,
     /// Carrier as the router was told.
@@ -120,7 +125,8 @@ pub struct World<C = ControlPlane> {
     setup: WorldSetup,
     now: Instant,
     queue: Queue<Event>,
-    flying: u64,
+    /// Frames on their way, by link.
+    flying: Vec<i64>,
     slots: Vec<Slot<C>>,
     links: Vec<Link>,
     link_prngs: Vec<Prng>,
@@ -132,10 +138,14 @@ pub struct World<C = ControlPlane> {
     lost_track: u64,
     of_the_dead: Work,
     event_count: u64,
+    first_start: Option<Instant>,
     last_publication: Instant,
     /// What works at this moment, drawn when first asked for.
     map: OnceCell<Rc<Map>>,
     probes: Probes,
+    /// Routers with the same number here have been joined ever since all was right; `None` before
+    /// somebody says that it is.
+    parts: Option<Vec<Option<usize>>>,
 }
 
 impl<C: Control> World<C> {
@@ -153,6 +163,7 @@ impl<C: Control> World<C> {
                 wakes_at: None,
                 wakes_at_once: 0,
                 publications: 0,
+                earlier_refusals: 0,
                 links: ports_of(router, &links),
                 carrier: BTreeMap::new(),
                 detached: BTreeSet::new(),
@@ -163,7 +174,7 @@ impl<C: Control> World<C> {
         let mut world = Self {
             now: Instant::ZERO,
             queue: Queue::default(),
-            flying: 0,
+            flying: vec![0; links.len()],
             slots,
             links,
             link_prngs,
@@ -175,9 +186,11 @@ impl<C: Control> World<C> {
             lost_track: 0,
             of_the_dead: Work::default(),
             event_count: 0,
+            first_start: None,
             last_publication: Instant::ZERO,
             map: OnceCell::new(),
             probes: Probes::default(),
+            parts: None,
             setup,
         };
         for router in 0..world.slots.len() {
@@ -256,9 +269,9 @@ impl<C: Control> World<C> {
         self.lost_track
     }
 
-    /// Frames on their way.
-    pub const fn flight_count(&self) -> u64 {
-        self.flying
+    /// Frames on their way on each link.
+    pub fn flying(&self) -> &[i64] {
+        &self.flying
     }
 
     /// What the routers did so far.
@@ -266,6 +279,17 @@ impl<C: Control> World<C> {
         let mut work = self.of_the_dead;
         self.slots.iter().filter_map(|slot| slot.node.as_ref()).for_each(|node| work.add(node));
         work
+    }
+
+    /// What a router refused because a table was full, in all its lives.
+    pub fn refusals(&self, router: usize) -> u64 {
+        let Some(slot) = self.slots.get(router) else { return 0 };
+        slot.earlier_refusals + slot.node.as_ref().map_or(0, Node::refusals)
+    }
+
+    /// When the first router started.
+    pub const fn first_start(&self) -> Option<Instant> {
+        self.first_start
     }
 
     /// Events handled so far.
@@ -369,6 +393,7 @@ impl<C: Control> World<C> {
             Fault::Reconfigure { router, cost } => self.reconfigure(router, cost),
             Fault::Crash { router } => self.crash(router),
         }
+        self.notice_parts();
     }
 
     /// Runs until `end`.
@@ -413,7 +438,7 @@ impl<C: Control> World<C> {
         match event {
             Event::Start { router } => self.start(router),
             Event::Arrive { link, direction, cut_count, bytes } => {
-                self.flying -= 1;
+                self.flying[link] -= 1;
                 self.arrive(link, direction, cut_count, &bytes);
             }
             Event::Wake { router } => self.wake(router),
@@ -436,6 +461,7 @@ impl<C: Control> World<C> {
             Event::End { router, life } => {
                 if self.slots[router].life == life {
                     self.kill(router, Death::Process);
+                    self.notice_parts();
                 }
             }
             Event::Fault(fault) => self.apply(fault),
@@ -450,6 +476,7 @@ impl<C: Control> World<C> {
         if self.slots[router].node.is_some() {
             return;
         }
+        self.first_start.get_or_insert(self.now);
         let slot = &mut self.slots[router];
         slot.has_power = true;
         slot.detached.clear();
@@ -542,6 +569,7 @@ impl<C: Control> World<C> {
         let counts = node.counts();
         self.lost_track += counts.came_in().abs_diff(counts.went_out());
         self.of_the_dead.add(&node);
+        slot.earlier_refusals += node.refusals();
         let links: Vec<usize> = slot.links.values().copied().collect();
         for link in links {
             self.announce_carrier(link);
@@ -662,7 +690,7 @@ impl<C: Control> World<C> {
         }
         for flight in flights {
             let bytes = flight.bytes;
-            self.flying += 1;
+            self.flying[index] += 1;
             self.push(flight.arrives, Event::Arrive { link: index, direction, cut_count, bytes });
         }
     }

@@ -268,6 +268,10 @@ impl Control for Forgetful {
     fn refusals(&self) -> u64 {
         self.0.refusals()
     }
+
+    fn is_restarting(&self) -> bool {
+        self.0.is_restarting()
+    }
 }
 
 #[test]

@@ -92,6 +92,8 @@ impl Run {
         assert!(found.is_empty(), "pings at {}:\n{}", self.world.now(), list(&found));
         let found = checkers::conservation(&self.world);
         assert!(found.is_empty(), "conservation at {}:\n{}", self.world.now(), list(&found));
+        let found = checkers::limits(&self.world);
+        assert!(found.is_empty(), "limits at {}:\n{}", self.world.now(), list(&found));
     }
 
     /// A network that converged must fall silent: hellos, nothing else of OSPF, and no new worlds

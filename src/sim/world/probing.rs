@@ -7,6 +7,7 @@ use crate::fib::NextHopGroup;
 use crate::sim::link::{End, Link};
 use crate::sim::node::{Control, Node, Sent};
 use crate::sim::probes::{PROBE_INTERVAL, packet, read};
+use std::collections::BTreeMap;
 
 impl<C: Control> World<C> {
     /// Sends packets between these pairs from now on, and no longer between others.
@@ -18,9 +19,29 @@ impl<C: Control> World<C> {
 
     /// Ends it: what is still under way then will not arrive.
     pub fn give_up_probes(&mut self) {
-        let map = self.map();
+        self.notice_parts();
         self.probes.aim(Vec::new());
-        self.probes.give_up(|(from, to)| map.is_joined(from, to));
+        let (map, parts) = (self.map(), self.parts.clone());
+        self.probes
+            .give_up(|(from, to)| map.is_joined(from, to) && is_held(parts.as_deref(), from, to));
+    }
+
+    /// All is right: what is joined now is owed a way from now on, until something separates it.
+    pub fn hold_parts(&mut self) {
+        let map = self.map();
+        self.parts = Some((0..self.slots.len()).map(|router| map.part(router)).collect());
+    }
+
+    /// What works has changed: pairs that nothing joins now are owed no way before all is right
+    /// again, also where a repair joins them sooner.
+    pub(super) fn notice_parts(&mut self) {
+        let map = self.map();
+        let Some(parts) = &mut self.parts else { return };
+        let mut first: BTreeMap<_, usize> = BTreeMap::new();
+        for (router, part) in parts.iter_mut().enumerate() {
+            let both = (*part, map.part(router));
+            *part = Some(*first.entry(both).or_insert(router));
+        }
     }
 
     pub(super) fn send_probes(&mut self) {
@@ -98,8 +119,8 @@ impl<C: Control> World<C> {
 
     pub(super) fn lose_probe(&mut self, number: u32, cause: &'static str) {
         let Some((from, to)) = self.probes.pair(number) else { return };
-        let is_excused = !self.map().is_joined(from, to);
-        self.probes.lose(number, cause, is_excused);
+        let is_joined = self.map().is_joined(from, to) && is_held(self.parts.as_deref(), from, to);
+        self.probes.lose(number, cause, !is_joined);
     }
 
     /// The probe in a frame was lost on a link or at the end of it.
@@ -150,6 +171,11 @@ impl<C: Control> World<C> {
         let link = self.slots[router].links.get(&port).map(|link| &self.links[*link])?;
         link.is_usable().then(|| self.peer(end).map(|peer| peer.router))?
     }
+}
+
+/// Whether two routers have been in one part all the time; `None` when nobody keeps account.
+fn is_held(parts: Option<&[Option<usize>]>, from: usize, to: usize) -> bool {
+    parts.is_none_or(|parts| parts.get(from) == parts.get(to))
 }
 
 /// Why a link that makes nothing of a frame does so.
