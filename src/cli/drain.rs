@@ -3,7 +3,8 @@
 //! Owns the commands and the wait for the traffic to go. The router does the rest: it stays drained
 //! until it is told otherwise or ends, whatever becomes of this process.
 //!
-//! *Invariants*: a drain is reported as done only when nothing passed for half a second.
+//! *Invariants*: a drain is reported as done only when the router says that it is drained and
+//! nothing passed for half a second; its end only when the router says so.
 
 use crate::api::show::{OspfRow, ShowReply};
 use crate::api::{ReplyBody, RequestBody, ShowQuery};
@@ -41,7 +42,7 @@ pub struct DrainArguments {
 struct Outcome {
     schema: &'static str,
     is_drained: bool,
-    /// Whether nothing passes any more.
+    /// Whether the router is as it was asked to be, and nothing passes through a drained one.
     is_quiet: bool,
     /// Packets that passed since it was asked.
     transit_packet_count: u64,
@@ -52,7 +53,11 @@ impl Outcome {
     fn sentence(&self) -> String {
         let Self { transit_packet_count: packets, waited_ms: waited, .. } = *self;
         match (self.is_drained, self.is_quiet) {
-            (false, _) => "undrained: other servers may send through this one\n".to_owned(),
+            (false, true) => "undrained: other servers may send through this one\n".to_owned(),
+            (false, false) => format!(
+                "the router does not say after {waited} ms that it is undrained; its log \
+                 says what it does\n"
+            ),
             (true, true) => {
                 format!("drained: nothing passes any more ({packets} packets in {waited} ms)\n")
             }
@@ -89,7 +94,7 @@ fn finish(arguments: &DrainArguments, is_drained: bool) -> Exit {
     };
     match emit(&text) {
         Err(exit) => exit,
-        Ok(()) if is_drained && !outcome.is_quiet => Exit::Failed,
+        Ok(()) if !outcome.is_quiet => Exit::Failed,
         Ok(()) => Exit::Ok,
     }
 }
@@ -109,23 +114,25 @@ fn carry_out(arguments: &DrainArguments, is_drained: bool) -> Result<Outcome, Cl
         transit_packet_count: 0,
         waited_ms: 0,
     };
-    if !is_drained {
-        return Ok(outcome);
-    }
     let limit = Duration::from_secs(arguments.wait.into());
-    let has_progress = !arguments.json && std::io::stderr().is_terminal();
+    let has_progress = is_drained && !arguments.json && std::io::stderr().is_terminal();
     let mut quiet_since = began;
-    while !outcome.is_quiet && began.elapsed() < limit {
+    loop {
         std::thread::sleep(LOOK_INTERVAL);
-        let passed = look(socket)?.transit_packet_count.saturating_sub(first);
+        let row = look(socket)?;
+        let passed = row.transit_packet_count.saturating_sub(first);
         if core::mem::replace(&mut outcome.transit_packet_count, passed) != passed {
             quiet_since = Instant::now();
         }
-        outcome.is_quiet = quiet_since.elapsed() >= QUIET_TIME;
+        let has_quieted = !is_drained || quiet_since.elapsed() >= QUIET_TIME;
+        outcome.is_quiet = row.is_drained == is_drained && has_quieted;
         outcome.waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if has_progress {
             let Outcome { waited_ms, .. } = outcome;
             eprint!("\rdraining: {passed} packets passed in {waited_ms} ms");
+        }
+        if outcome.is_quiet || began.elapsed() >= limit {
+            break;
         }
     }
     if has_progress {
@@ -155,6 +162,8 @@ mod tests {
             waited_ms: 10_000,
         };
         assert!(outcome.sentence().contains("the only way between others"));
+        let undrained = Outcome { is_drained: false, ..outcome };
+        assert!(undrained.sentence().starts_with("the router does not say"));
         let quiet = Outcome { is_quiet: true, ..outcome };
         assert!(quiet.sentence().starts_with("drained: nothing passes any more (7 packets"));
     }

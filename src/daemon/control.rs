@@ -326,11 +326,15 @@ impl<B: PacketBuf> Estate<B> {
                 Input::Carrier { port, is_up }
             }
             ToControl::Query { id, query, after } => Input::Query { id, query, after },
-            ToControl::Drain { is_drained } => Input::Drain { is_drained },
+            ToControl::Drain { is_drained } => {
+                self.testament.is_drained = is_drained;
+                Input::Drain { is_drained }
+            }
             ToControl::Fail => return None,
             ToControl::Shutdown => {
                 let (now, transit) = (self.start.clock.now(), self.transit());
                 self.ending.get_or_insert(Ending::begin(now, transit));
+                self.testament.is_drained = true;
                 Input::Drain { is_drained: true }
             }
         };

@@ -267,6 +267,16 @@ impl Lab {
         Ok(())
     }
 
+    /// Lets the kernel of a server forward or not, where it does so for the router.
+    pub fn set_kernel_forwarding(&self, server: usize, is_on: bool) -> Result<(), LabError> {
+        if self.state.servers[server].kind == ServerKind::Kumiki {
+            return Ok(());
+        }
+        let value = if is_on { "1" } else { "0" };
+        self.servers[server].run(|| sysctl_write("net/ipv6/conf/all/forwarding", value))??;
+        Ok(())
+    }
+
     fn prepare_host(&self, server: usize) -> Result<(), LabError> {
         let kind = self.state.servers[server].kind;
         let prepare = || -> Result<(), NetlinkError> {

@@ -41,7 +41,7 @@ pub enum FaultError {
 pub enum FaultPart {
     /// A cable by number, [`CableStatus::Cut`] or [`CableStatus::Silent`].
     Cable(usize, CableStatus),
-    /// The router of a server is killed.
+    /// The router of a server is killed, and nothing forwards in its place.
     Kill(usize),
     /// The router of a server is asked to end in order.
     Stop(usize),

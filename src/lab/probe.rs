@@ -52,6 +52,8 @@ pub struct Figures {
     pub sent_packets: u64,
     /// Never arrived.
     pub lost_packets: u64,
+    /// The same of the stream that lost most.
+    pub stream_lost_packets: u64,
     /// Arrived more than once.
     pub duplicates: u64,
     /// Arrived after a later one.
@@ -68,6 +70,7 @@ impl Figures {
         Self {
             sent_packets: self.sent_packets + other.sent_packets,
             lost_packets: self.lost_packets + other.lost_packets,
+            stream_lost_packets: self.stream_lost_packets.max(other.stream_lost_packets),
             duplicates: self.duplicates + other.duplicates,
             reordered: self.reordered + other.reordered,
             outage_ns: self.outage_ns.max(other.outage_ns),
@@ -114,6 +117,7 @@ impl StreamLog {
         if let Some(start_ns) = run_start_ns {
             figures.outage_ns = figures.outage_ns.max(window.end.saturating_sub(start_ns));
         }
+        figures.stream_lost_packets = figures.lost_packets;
         figures
     }
 

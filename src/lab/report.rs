@@ -38,9 +38,9 @@ pub struct TestReport {
     pub bfd_up: usize,
     /// From the start of the last router until every adjacency was Full.
     pub adjacent_ms: u64,
-    /// From there until every router knew every prefix.
+    /// From the same start until every router knew every prefix.
     pub routed_ms: u64,
-    /// From there until every pair of hosts answered both sizes.
+    /// From the same start until every pair of hosts answered both sizes.
     pub ready_ms: u64,
     /// Pings before the first fault.
     pub pings: Vec<PingReport>,
@@ -98,6 +98,8 @@ pub struct FaultReport {
     pub sent_packets: u64,
     /// Of these, those that never arrived.
     pub lost_packets: u64,
+    /// The same of the stream that lost most.
+    pub stream_lost_packets: u64,
     /// The longest run of lost packets of one stream, in milliseconds.
     pub outage_ms: f64,
     /// The longest time without an arrival in one stream, in milliseconds.
@@ -128,6 +130,7 @@ impl FaultReport {
             not_measured,
             sent_packets: broken.sent_packets,
             lost_packets: broken.lost_packets,
+            stream_lost_packets: broken.stream_lost_packets,
             outage_ms: milliseconds(broken.outage_ns),
             gap_ms: milliseconds(broken.gap_ns),
             restore_lost_packets: mended.lost_packets,

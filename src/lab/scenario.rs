@@ -146,17 +146,17 @@ pub fn wait_ready(session: &Session, lab: &Lab, report: &mut TestReport) -> Resu
         format!("adjacency {} of {} Full", report.adjacencies_full, lab.adjacencies_expected());
     session.step(&text, start.elapsed());
 
-    if lab.state.bfd_interval_ms > 0 {
-        let bfd = session.wait("BFD sessions are not Up", BFD_LIMIT, || Ok(bfd_progress(lab)))?;
-        let text = format!("bfd       {} of {} Up", lab.bfd_up_count(), lab.adjacencies_expected());
-        session.step(&text, bfd);
-    }
-
     let routes = session.wait("routes are missing", REACH_LIMIT, || route_progress(lab))?;
     report.routed_ms = elapsed_ms(start);
     let prefix_count = layout::expected_prefixes(lab.server_count()).len();
     let text = format!("routes    {prefix_count} prefixes known to all {}", lab.server_count());
     session.step(&text, routes);
+
+    if lab.state.bfd_interval_ms > 0 {
+        let bfd = session.wait("BFD sessions are not Up", BFD_LIMIT, || Ok(bfd_progress(lab)))?;
+        let text = format!("bfd       {} of {} Up", lab.bfd_up_count(), lab.adjacencies_expected());
+        session.step(&text, bfd);
+    }
 
     let mut pinger = Pinger::open(lab)?;
     let pairs = pairs_of(lab.server_count(), |_, _| true);
@@ -265,7 +265,7 @@ fn check_alive(lab: &Lab, killed: &BTreeSet<usize>) -> Result<(), LabError> {
 pub fn apply(lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
     fault.parts.iter().try_for_each(|part| match *part {
         FaultPart::Cable(cable, status) => lab.set_cable(cable, status),
-        FaultPart::Kill(server) => lab.kill(server),
+        FaultPart::Kill(server) => lab.kill_forwarding(server),
         FaultPart::Stop(server) => lab.stop(server),
         FaultPart::Panic(server) => lab.fail_control(server),
     })

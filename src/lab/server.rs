@@ -54,6 +54,7 @@ impl Lab {
 
     /// Starts a server that does not run.
     pub fn start(&mut self, session: &Session, server: usize) -> Result<(), LabError> {
+        self.set_kernel_forwarding(server, true)?;
         self.start_process(session, server)?;
         self.attach_taps(session, server)?;
         self.wait_for_ports(session, server)
@@ -119,6 +120,13 @@ impl Lab {
             true => Ok(()),
             false => Err(self.router_error(server, "it does not end, also by SIGKILL".to_owned())),
         }
+    }
+
+    /// Kills the router of a server together with what forwards for it: beside other routers than
+    /// Kumiki the kernel would go on without them, which a dead server does not.
+    pub fn kill_forwarding(&mut self, server: usize) -> Result<(), LabError> {
+        self.set_kernel_forwarding(server, false)?;
+        self.kill(server)
     }
 
     /// Ends the router of a server in order.

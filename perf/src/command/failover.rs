@@ -75,7 +75,7 @@ struct FaultRun {
     recovered: bool,
     restored: bool,
     streams: Vec<String>,
-    lost_packets: f64,
+    stream_lost_packets: f64,
     outage_ms: f64,
     restore_lost_packets: f64,
 }
@@ -110,9 +110,8 @@ impl Findings {
             if run.streams.is_empty() {
                 continue;
             }
-            // A stream has a packet each millisecond; the loss of all streams is shared by them.
-            let lost = run.lost_packets / run.streams.len() as f64;
-            self.note(format!("{fault}: lost"), "ms", kind, lost);
+            // A stream has a packet each millisecond.
+            self.note(format!("{fault}: lost"), "ms", kind, run.stream_lost_packets);
             self.note(format!("{fault}: longest outage"), "ms", kind, run.outage_ms);
             let lost = run.restore_lost_packets;
             self.note(format!("{fault}: lost at repair"), "packets", kind, lost);
@@ -226,7 +225,7 @@ mod tests {
             recovered: true,
             restored: lost_packets < 5.0,
             streams: vec!["h01-h02".to_owned(), "h02-h01".to_owned()],
-            lost_packets,
+            stream_lost_packets: lost_packets,
             outage_ms: lost_packets,
             restore_lost_packets: 0.0,
         }
@@ -252,7 +251,7 @@ mod tests {
         let rows = &document.sheets[0].rows;
         assert_eq!(rows[0][1], "900.0 / 900.0 / 900.0");
         assert_eq!(rows[1][0], "cut:s01-s02: lost (ms)");
-        assert_eq!(&rows[1][1..], ["1.5 / 1.9 / 2.0", "15.0 / 15.0 / 15.0"]);
+        assert_eq!(&rows[1][1..], ["3.0 / 3.8 / 4.0", "30.0 / 30.0 / 30.0"]);
         let late = "frr: cut:s01-s02 did not recover in time";
         assert!(document.notes.iter().any(|note| note == late), "{:?}", document.notes);
     }

@@ -242,6 +242,22 @@ fn estate() -> Estate<HeapBuf> {
 }
 
 #[test]
+fn a_drain_between_two_control_planes_is_kept_for_the_next() {
+    let mut estate = estate();
+    assert!(estate.note(ToControl::Configure(Box::new(config()))).is_some());
+    for is_drained in [true, false] {
+        assert!(estate.note(ToControl::Drain { is_drained }).is_some());
+        let mut heir = ControlPlane::new(ControlOptions { seed: 1 });
+        estate.teach(&mut heir);
+        assert_eq!(heir.testament().is_drained, is_drained);
+    }
+    assert!(estate.note(ToControl::Shutdown).is_some());
+    let mut heir = ControlPlane::new(ControlOptions { seed: 2 });
+    estate.teach(&mut heir);
+    assert!(heir.testament().is_drained, "the first step of an end");
+}
+
+#[test]
 fn a_slice_takes_of_every_ring_and_each_of_them_ends_a_sleep() {
     let mut estate = estate();
     let mut plane = ControlPlane::new(ControlOptions { seed: 1 });
