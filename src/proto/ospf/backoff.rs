@@ -140,6 +140,14 @@ impl SpfBackoff {
         self.apply(now, BackoffEvent::Igp);
     }
 
+    /// What happened so far was no change of the network: the next event is the first. A
+    /// calculation that is due stays due.
+    pub fn calm_down(&mut self) {
+        self.state = BackoffState::Quiet;
+        self.timers.clear(BackoffTimer::Holddown);
+        self.timers.clear(BackoffTimer::Learn);
+    }
+
     /// Whether a calculation is due to come.
     pub fn is_pending(&self) -> bool {
         self.timers.is_set(BackoffTimer::Spf)

@@ -21,7 +21,7 @@ use super::area::{Area, VertexName};
 use super::limits::MOVED_PART_MAX;
 use super::order::{Order, order};
 use super::repair::{Answer, Bare, Ground, Repairs};
-use super::spf::{FirstHop, Graph, NextHopSet, Reach, Tree, VertexId, shortest_paths};
+use super::spf::{FirstHop, Graph, NextHopSet, Reach, Tree, VertexId, VertexKind, shortest_paths};
 use super::view::{CoverView, RouteView};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
@@ -284,10 +284,13 @@ impl RoutingTable {
 
     /// When router `own` may take over what LSAs tell since the last calculation.
     pub fn order(&self, own: RouterId) -> Order {
-        let Some(own) = self.area.router(own).filter(|_| self.is_ordered()) else {
-            return Order::Now;
-        };
-        order(&self.topology.graph, &self.area.graph(), own)
+        let Some(own) = self.area.router(own) else { return Order::Now };
+        let new = self.area.graph();
+        order((&self.topology.graph, &new), own, |vertex| {
+            let said = self.area.repair(vertex);
+            let keeps_order = said.is_some_and(|said| said.flags.contains(RepairFlags::ORDERS));
+            new.kind(vertex) != Some(VertexKind::Network) && !keeps_order
+        })
     }
 
     /// Whether packets would still go where they go, had this router taken over what LSAs tell and
@@ -308,15 +311,6 @@ impl RoutingTable {
         vertices().all(|vertex| way(old, vertex) == way(new, vertex))
             && (vertices().all(|vertex| distance(old, vertex) == distance(new, vertex))
                 || !is_shared())
-    }
-
-    /// Whether every router that is reached keeps the order: one that does not would send packets
-    /// back to those that wait.
-    fn is_ordered(&self) -> bool {
-        let Topology { graph, tree, .. } = &self.topology;
-        tree.reached().filter(|vertex| !graph.is_network(*vertex)).all(|vertex| {
-            self.area.repair(vertex).is_some_and(|said| said.flags.contains(RepairFlags::ORDERS))
-        })
     }
 
     /// Octets on the heap, about; those of LSAs belong to the database.

@@ -10,6 +10,11 @@
 //! first. A router then never sends packets to one that is nearer to the change and would send them
 //! back by its old routes.
 //!
+//! A router that keeps no order, FRR or BIRD, takes a change over when it likes. After something
+//! got worse nobody waits then, because who is at the failure may have no repair. After something
+//! got better all is well as it is, so that those further away give it time; but not where there
+//! is another such router, which may be further away and go first.
+//!
 //! *Invariants*: only the change of one link or of links that share one router is ordered; what is
 //! left of all others is [`Order::Now`], as without this file. The graphs number routers alike.
 //! *Standards*: RFC 6976 §4 (ranks), §8 (several changes at once). Deviation: a rank is counted
@@ -24,45 +29,106 @@ use std::collections::{BTreeMap, BTreeSet};
 #[cfg(test)]
 mod tests;
 
-/// The last place in the order: with a step of 25 ms a second passes until then.
-pub const RANK_MAX: u32 = 40;
-
 /// When this router takes a change over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// At once.
     Now,
-    /// After so many steps, 1 to [`RANK_MAX`].
-    After(u32),
+    /// When all those have done so whose turn comes before; never nobody.
+    After(Rank),
 }
 
-impl Order {
-    fn after(rank: u32) -> Self {
-        if rank == 0 { Self::Now } else { Self::After(rank.min(RANK_MAX)) }
+/// The routers whose turn comes before that of this one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// Whether the one is among them that keeps no order.
+    pub is_behind_stranger: bool,
+    /// The others.
+    pub steps: u32,
+}
+
+impl Rank {
+    /// The rank behind one more router.
+    const fn behind(self, is_stranger: bool) -> Self {
+        match is_stranger {
+            true => Self { is_behind_stranger: true, ..self },
+            false => Self { steps: self.steps.saturating_add(1), ..self },
+        }
+    }
+
+    const fn of_steps(steps: u32) -> Self {
+        Self { is_behind_stranger: false, steps }
     }
 }
 
-/// The place of router `own` in the change from the graph `old` to `new`.
-pub fn order(old: &Graph, new: &Graph, own: VertexId) -> Order {
+impl From<Option<Rank>> for Order {
+    fn from(rank: Option<Rank>) -> Self {
+        rank.filter(|rank| *rank != Rank::default()).map_or(Self::Now, Self::After)
+    }
+}
+
+/// The place of router `own` in the change from the graph `old` to `new`; `is_stranger` says who
+/// keeps no order, by the numbers of either.
+pub fn order(
+    (old, new): (&Graph, &Graph),
+    own: VertexId,
+    is_stranger: impl Fn(VertexId) -> bool,
+) -> Order {
     let Some(change) = Change::between(old, new) else { return Order::Now };
     if own.index() >= old.vertex_count() || own.index() >= new.vertex_count() {
         return Order::Now;
     }
-    let rank = match (change.trend, change.site) {
-        (Trend::Worse, Site::Link(one, other)) => {
+    match change.trend {
+        Trend::Worse => worse(old, change.site, own, is_stranger).map(Rank::of_steps).into(),
+        Trend::Better => better((old, new), change.site, own, is_stranger).into(),
+    }
+}
+
+/// The furthest first; `None` where somebody keeps no order.
+fn worse(
+    old: &Graph,
+    site: Site,
+    own: VertexId,
+    is_stranger: impl Fn(VertexId) -> bool,
+) -> Option<u32> {
+    let reached = Walk::from(old, own);
+    if reached.distances.settled().iter().any(|vertex| is_stranger(*vertex)) {
+        return None;
+    }
+    match site {
+        Site::Link(one, other) => {
             let ways = [(one, other), (other, one)];
             ways.into_iter().filter_map(|(from, to)| depth_over(old, from, to, own)).max()
         }
-        (Trend::Worse, Site::Router(router)) => depth_towards(old, router, own),
-        (Trend::Better, Site::Link(one, other)) => {
-            let walk = Walk::from(new, own);
+        Site::Router(router) => depth_towards(old, router, own),
+    }
+}
+
+/// The nearest first. Who keeps no order is given time if it is the only one, and unless there is
+/// something new to reach.
+fn better(
+    (old, new): (&Graph, &Graph),
+    site: Site,
+    own: VertexId,
+    is_stranger: impl Fn(VertexId) -> bool,
+) -> Option<Rank> {
+    let walk = Walk::from(new, own);
+    let rank = match site {
+        Site::Link(one, other) => {
             let ways = [(one, other), (other, one)];
-            ways.into_iter().filter_map(|(from, to)| walk.hops_before(from, to)).max()
+            let before = |(from, to)| walk.rank_before(from, to, &is_stranger);
+            ways.into_iter().filter_map(before).max()
         }
-        (Trend::Better, Site::Router(router)) if is_new_end(old, new, router) => None,
-        (Trend::Better, Site::Router(router)) => Walk::from(new, own).hops(router),
+        Site::Router(router) if is_new_end(old, new, router) => None,
+        Site::Router(router) => walk.rank(router, &is_stranger),
+    }?;
+    let reached = walk.distances.settled();
+    let is_kept = match reached.iter().filter(|vertex| is_stranger(**vertex)).count() {
+        0 => true,
+        1 => reached.len() == Walk::from(old, own).distances.settled().len(),
+        _ => false,
     };
-    rank.map_or(Order::Now, Order::after)
+    is_kept.then_some(rank)
 }
 
 /// Which way a change goes, for paths over what changed.
@@ -212,28 +278,36 @@ impl<'a> Walk<'a> {
             && here.saturating_add(self.direction.cost(link)) == there
     }
 
-    /// Hops of the longest of the shortest paths to each vertex.
-    fn hop_counts(&self) -> Vec<u32> {
-        let mut hops = vec![0_u32; self.graph.vertex_count()];
+    /// For each vertex who is passed on the way there, itself included: the longest of the shortest
+    /// paths, in the time that it takes to go before.
+    fn ranks(&self, is_stranger: impl Fn(VertexId) -> bool) -> Vec<Rank> {
+        let mut ranks = vec![Rank::default(); self.graph.vertex_count()];
         for vertex in self.distances.settled() {
             for link in self.graph.links_of(*vertex) {
                 if self.is_used(*vertex, link) {
-                    hops[link.to.index()] = hops[link.to.index()].max(hops[vertex.index()] + 1);
+                    let rank = ranks[vertex.index()].behind(is_stranger(link.to));
+                    ranks[link.to.index()] = ranks[link.to.index()].max(rank);
                 }
             }
         }
-        hops
+        ranks
     }
 
-    /// Hops to `router`; `None` where it is not reached.
-    fn hops(&self, router: VertexId) -> Option<u32> {
-        (self.distances[router] != UNREACHED).then(|| self.hop_counts()[router.index()])
+    /// Who is passed on the way to `router`; `None` where it is not reached.
+    fn rank(&self, router: VertexId, is_stranger: impl Fn(VertexId) -> bool) -> Option<Rank> {
+        (self.distances[router] != UNREACHED).then(|| self.ranks(is_stranger)[router.index()])
     }
 
-    /// Hops to the near end of a link from `from` to `to`; `None` where no shortest path uses it.
-    fn hops_before(&self, from: VertexId, to: VertexId) -> Option<u32> {
+    /// Who is passed on the way to the near end of a link from `from` to `to`; `None` where no
+    /// shortest path uses it.
+    fn rank_before(
+        &self,
+        from: VertexId,
+        to: VertexId,
+        is_stranger: impl Fn(VertexId) -> bool,
+    ) -> Option<Rank> {
         let mut links = self.graph.links_of(from).iter().filter(|link| link.to == to);
-        links.any(|link| self.is_used(from, link)).then(|| self.hops(from))?
+        links.any(|link| self.is_used(from, link)).then(|| self.rank(from, is_stranger))?
     }
 
     /// For a walk towards its root: the routers whose shortest paths lead by `first`, itself

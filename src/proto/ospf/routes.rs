@@ -5,12 +5,13 @@
 //! well: a change that routers take over in order ([`super::order`]) waits until it is this one's
 //! turn.
 //!
-//! *Invariants*: nobody waits for his turn longer than `ORDER_WAIT_MAX`, whatever comes meanwhile.
+//! *Invariants*: nobody waits for his turn longer than `ORDER_WAIT_MAX` and `STRANGER_STEP`,
+//! whatever comes meanwhile.
 //! *Standards*: RFC 5340 §4.8, RFC 8405, RFC 6976.
 
 use super::action::Action;
 use super::calculate::Adjacency;
-use super::limits::ORDER_WAIT_MAX;
+use super::limits::{ORDER_WAIT_MAX, STRANGER_STEP};
 use super::machine::{Ospf, Staleness, Timer};
 use super::order::Order;
 use crate::base::time::{Duration, Instant};
@@ -65,14 +66,15 @@ impl Ospf {
             return None;
         }
         let own = self.router_id?;
-        let Order::After(place) = self.table.order(own) else { return None };
+        let Order::After(rank) = self.table.order(own) else { return None };
         // Whoever waits may have to take the next change at once (`Order::Now`): it must be one
         // whose packets the order is about.
         if self.table.keeps_ways(own, &self.adjacencies()) {
             return None;
         }
         let since = *self.turn.since.get_or_insert(now);
-        let turn = since + (self.turn.step * place).min(ORDER_WAIT_MAX);
+        let stranger = if rank.is_behind_stranger { STRANGER_STEP } else { Duration::ZERO };
+        let turn = since + stranger + self.turn.step.saturating_mul(rank.steps).min(ORDER_WAIT_MAX);
         (turn > now).then_some(turn)
     }
 

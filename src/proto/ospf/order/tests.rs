@@ -52,10 +52,15 @@ fn random_links(prng: &mut Prng, count: u32, chords: u64, is_mixed: bool) -> Lin
 }
 
 fn rank(old: &Graph, new: &Graph, own: u32) -> u32 {
-    match order(old, new, VertexId(own)) {
+    match order((old, new), VertexId(own), |_| false) {
         Order::Now => 0,
-        Order::After(rank) => rank,
+        Order::After(rank) => rank.steps,
     }
+}
+
+/// Whether nobody waits.
+fn is_unordered(old: &Graph, new: &Graph, count: u32) -> bool {
+    (0..count).all(|own| order((old, new), VertexId(own), |_| false) == Order::Now)
 }
 
 /// Where each router sends packets for `to`; over a link that is gone it repairs them, which ends
@@ -200,17 +205,43 @@ fn in_a_ring_the_ends_of_a_lost_link_turn_last_and_those_of_a_new_one_first() {
 }
 
 #[test]
+fn who_keeps_no_order_is_given_time_when_something_gets_better() {
+    let links = ring(8);
+    let mut rest = links.clone();
+    rest.remove(&(0, 1));
+    let (whole, cut) = (graph(8, &links), graph(8, &rest));
+    let ranks = |old, new, strangers: &[u32]| -> Vec<(u32, u32)> {
+        let is_stranger = |vertex: VertexId| strangers.contains(&vertex.0);
+        let rank = |own| match order((old, new), VertexId(own), is_stranger) {
+            Order::Now => (0, 0),
+            Order::After(rank) => (rank.is_behind_stranger.into(), rank.steps),
+        };
+        (0..8).map(rank).collect()
+    };
+    let behind_two = [(0, 0), (0, 0), (0, 1), (1, 1), (1, 2), (0, 3), (0, 2), (0, 1)];
+    assert_eq!(ranks(&cut, &whole, &[2]), behind_two);
+    assert_eq!(ranks(&whole, &cut, &[2]), [(0, 0); 8], "something got worse");
+    assert_eq!(ranks(&cut, &whole, &[2, 5]), [(0, 0); 8], "5 may send back what 4 still sends it");
+    // The ring is not whole: 1 to 7 reach 0 anew.
+    rest.remove(&(0, 7));
+    let apart = graph(8, &rest);
+    rest.insert((0, 1), (10, 10));
+    let joined = graph(8, &rest);
+    assert_eq!(ranks(&apart, &joined, &[2])[3], (0, 0), "there is something new to reach");
+}
+
+#[test]
 fn changes_that_have_nothing_to_do_with_each_other_are_not_ordered() {
     let links = ring(8);
     let mut rest = links.clone();
     rest.remove(&(0, 1));
     rest.remove(&(4, 5));
     let (before, after) = (graph(8, &links), graph(8, &rest));
-    assert!((0..8).all(|own| order(&before, &after, VertexId(own)) == Order::Now));
+    assert!(is_unordered(&before, &after, 8));
     let mut mixed = links.clone();
     mixed.insert((2, 3), (5, 15));
     let after = graph(8, &mixed);
-    assert!((0..8).all(|own| order(&before, &after, VertexId(own)) == Order::Now));
+    assert!(is_unordered(&before, &after, 8));
 }
 
 #[test]
@@ -220,7 +251,7 @@ fn a_new_router_that_leads_nowhere_yet_is_not_waited_for() {
     links.insert((3, 8), (10, METRIC_MAX));
     links.insert((6, 8), (10, METRIC_MAX));
     let after = graph(9, &links);
-    assert!((0..9).all(|own| order(&before, &after, VertexId(own)) == Order::Now));
+    assert!(is_unordered(&before, &after, 9));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::harness::{Network, settings};
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Duration;
+use crate::proto::ospf::limits::STRANGER_STEP;
 use crate::proto::ospf::{Input, Ospf, RepairEndpoint, Settings};
 use core::net::Ipv6Addr;
 
@@ -84,6 +85,24 @@ fn nobody_waits_where_one_router_keeps_no_order() {
     network.run(MOMENT);
     let near = Ipv6Prefix::host("fd00::2".parse().unwrap());
     assert_eq!(network.routes[0][&near], 50);
+}
+
+#[test]
+fn a_repair_waits_for_a_nearer_router_that_keeps_no_order() {
+    let mut network = ring(|router| if router == 1 { Duration::ZERO } else { STEP });
+    network.cut((0, 0), false);
+    network.seconds(10);
+    network.heal((0, 0));
+    while !network.are_all_full() {
+        network.run(Duration::from_millis(1));
+    }
+    let far = Ipv6Prefix::host("fd00::1".parse().unwrap());
+    network.run(BACKOFF_SHORT + MOMENT);
+    assert_eq!((network.routes[1][&far], network.routes[2][&far]), (10, 40));
+    network.run(STRANGER_STEP);
+    assert_eq!(network.routes[2][&far], 20);
+    network.seconds(5);
+    network.assert_converged();
 }
 
 #[test]
