@@ -226,6 +226,11 @@ impl Ospf {
         self.notice(Notice::RestartEnded { end });
         self.origination.is_due = true;
         self.needs_calculation(now, Staleness::Topology, "graceful restart");
+        if end == RestartEnd::Completed {
+            // What was learned was there before; the others are quiet, and RFC 8405 §7 wants all
+            // alike: who calculates the next failure later than they do makes a loop with them.
+            self.backoff.calm_down();
+        }
         for port in restart.announcing.into_keys() {
             self.timers.clear(Timer::Grace(port));
             self.start_hellos(now, port);

@@ -85,6 +85,16 @@ fn a_restart_is_over_before_a_hello_interval_is() {
 }
 
 #[test]
+fn after_a_restart_a_failure_is_calculated_as_soon_as_everybody_else_does() {
+    let mut network = ring(4);
+    network.crash(0, GRACE);
+    network.run(Duration::from_millis(200));
+    assert!(!network.routers[0].is_restarting());
+    assert_eq!(network.routers[0].spf().backoff, "quiet");
+    network.assert_converged();
+}
+
+#[test]
 fn nothing_but_grace_lsas_leaves_a_port_before_they_are_acknowledged() {
     let mut network = ring(3);
     network.cut((0, 0), true);
