@@ -207,9 +207,10 @@ impl Session {
     pub(super) fn happen(&mut self, now: Instant, event: Event) {
         let Some((state, diagnostic)) = step(self.state, event) else { return };
         let was_up = self.state == State::Up;
-        let is_by_neighbor = event != Event::Received(State::AdminDown);
+        // RFC 5882 §4.2: an administrator says nothing of the way to the neighbour.
+        let is_failure = event != Event::Received(State::AdminDown);
         self.is_failed = match state {
-            State::Down => self.is_failed || was_up && is_by_neighbor,
+            State::Down => self.is_failed || was_up && is_failure,
             State::Init => self.is_failed,
             State::AdminDown | State::Up => false,
         };
