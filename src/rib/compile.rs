@@ -47,9 +47,8 @@ impl Rib {
             // Groups are free at once; whoever waits for one is served in the next compilation.
             self.dirty.append(&mut self.starved);
         }
-        let is_changed = !outcome.changes.is_empty()
-            || core::mem::take(&mut self.next_hops.is_changed)
-            || self.are_interfaces_changed;
+        let is_changed =
+            !outcome.changes.is_empty() || self.next_hops.is_changed || self.are_interfaces_changed;
         if !is_changed {
             return None;
         }

@@ -12,9 +12,10 @@
 //! do for the packets.
 //!
 //! *Invariants*: a [`Way::Forward`] has 1 to [`ECMP_WIDTH_MAX`] neighbours, sorted, without
-//! repeats, all on ports that exist and are up; or all on ports that are down or gone, where it has
-//! a repair. The port of its repair is up, and is none of the neighbours'; a repair with segments
-//! is there only where the router has an address to send from.
+//! repeats. Those of one route are all on ports that exist and are up; or all on ports that are
+//! down or gone, where it has a repair; those of several gateways may be of both kinds. The port of
+//! a repair is up. A repair without segments is none of the neighbours; one with segments may go by
+//! any of them, and is there only where the router has an address to send from.
 
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;

@@ -219,6 +219,29 @@ fn a_gateway_hands_its_repair_on() {
 }
 
 #[test]
+fn a_gateway_whose_ports_are_down_stays_beside_one_that_works_and_gets_nothing() {
+    let mut rib = rib_of_cluster();
+    let (down, up, third) =
+        (neighbor(1, "fe80::1"), neighbor(2, "fe80::2"), neighbor(3, "fe80::3"));
+    announce_repaired(&mut rib, "fd00::/64", &[down], Some(repaired(third, &[])));
+    announce_repaired(&mut rib, "fd01::/64", &[up], None);
+    let both = RouteTarget::Recursive(vec![address("fd00::9"), address("fd01::9")]);
+    announce(&mut rib, "2001:db8::/32", RouteSource::Static, 0, both);
+    rib.set_interface(interface(1, false));
+    let world = rib.compile().unwrap();
+    let repair = Some(Path::from(third));
+    let expected = Way::Forward { members: vec![down, up], repair };
+    assert_eq!(way_of(&world, address("2001:db8::1")), expected);
+    let members = members_of(&world, "2001:db8::1");
+    let alive: Vec<RouteNextHop> = members
+        .into_iter()
+        .filter(|number| world.liveness.is_alive(*number))
+        .map(|number| path_of(world.next_hop(number).unwrap()).via)
+        .collect();
+    assert_eq!(alive, [up]);
+}
+
+#[test]
 fn where_numbers_run_out_routes_go_without_repairs_and_get_them_back() {
     let limits = RibLimits { repairs_max: 2, ..RibLimits::default() };
     let mut rib = Rib::new(limits);
