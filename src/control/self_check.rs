@@ -25,7 +25,8 @@ use std::collections::BTreeMap;
 
 /// How often the router looks at itself.
 pub const INTERVAL: Duration = Duration::from_secs(60);
-/// What is taken in one look of those that are cut: some hundred LSAs.
+/// What is taken in one look of those that are cut: some hundred LSAs; prefixes, and next hops
+/// behind them.
 const LOOK: Look = Look { octets: 64 << 10, prefixes: 1024 };
 /// How long others work between two looks.
 const PAUSE: Duration = Duration::from_millis(10);

@@ -9,6 +9,7 @@
 //! *Invariants*: there is a head for each group and they say the same; group 0 is "no route".
 
 use crate::base::ids::{GroupId, NextHopId};
+use crate::base::route::ECMP_WIDTH_MAX;
 use crate::fib::next_hop::NextHopGroup;
 use crate::fib::table::LOOKUP_BURST_MAX;
 use core::ops::Deref;
@@ -122,9 +123,14 @@ impl GroupTable {
         let NextHopGroup::Forward { members, buckets, .. } = group else {
             return *head == Head::NONE;
         };
+        let mut has_flows = [false; ECMP_WIDTH_MAX];
+        let mut is_member = |member: &NextHopId| {
+            let place = members.binary_search(member).ok();
+            place.and_then(|place| has_flows.get_mut(place)).map(|has_flows| *has_flows = true)
+        };
         let is_dealt = buckets.len().is_power_of_two()
-            && buckets.iter().all(|member| members.contains(member))
-            && members.iter().all(|member| buckets.contains(member));
+            && buckets.iter().all(|member| is_member(member).is_some())
+            && has_flows.iter().take(members.len()).all(|has_flows| *has_flows);
         let is_copied = match **buckets {
             [only] => *head == Head { first: u32::from(only.0), mask: 0 },
             _ => {

@@ -338,6 +338,11 @@ impl Groups {
         self.uses.get(number.index()).map(|(way, _)| way)
     }
 
+    /// How many next hops stand behind a group.
+    pub(super) fn width(&self, number: GroupId) -> usize {
+        self.way(number).map_or(0, |way| paths_of(way).count())
+    }
+
     /// Groups in use.
     pub(super) fn len(&self) -> usize {
         self.numbers.len()

@@ -29,8 +29,8 @@ pub struct Verified {
 }
 
 impl Rib {
-    /// Looks at up to `count` prefixes behind `after`, or from the first; `None` while changes wait
-    /// to be compiled.
+    /// Looks at up to `count` prefixes and next hops together, the prefixes behind `after` or from
+    /// the first, and at one prefix at least; `None` while changes wait to be compiled.
     pub fn verify(&mut self, after: Option<Ipv6Prefix>, count: usize) -> Option<Verified> {
         if self.is_dirty() {
             return None;
@@ -48,15 +48,23 @@ impl Rib {
         if !groups[&GROUP_NO_ROUTE] {
             wrong.push(Ipv6Prefix::DEFAULT);
         }
-        for (prefix, entry) in entries.by_ref().take(count) {
+        let mut left = count.max(1);
+        while left > 0
+            && let Some((prefix, entry)) = entries.next()
+        {
+            left -= 1;
             found.count += 1;
             last = Some(*prefix);
             let is_decided = self.starved.contains(prefix) || self.is_as_decided(entry);
             let is_found = self.is_found(*prefix, entry);
             is_lookup_wrong |= !is_found;
             let group = entry.installed.map(|installed| installed.group);
-            let is_built =
-                group.is_none_or(|group| *groups.entry(group).or_insert_with(|| is_right(group)));
+            let is_built = group.is_none_or(|group| {
+                *groups.entry(group).or_insert_with(|| {
+                    left = left.saturating_sub(self.groups.width(group));
+                    is_right(group)
+                })
+            });
             if !(is_decided && is_found && is_built) {
                 wrong.push(*prefix);
             }

@@ -148,3 +148,17 @@ fn the_group_of_what_nobody_announces_is_looked_at_as_well() {
     assert_eq!(rib.verify(None, usize::MAX).unwrap().wrong, [Ipv6Prefix::DEFAULT]);
     assert_eq!(way_of(&is_mended(&mut rib), address("2001:db8::1")), Way::Unreachable);
 }
+
+#[test]
+fn a_look_is_as_long_as_prefixes_and_the_next_hops_behind_them_say() {
+    let mut rib = rib();
+    let ways: Vec<RouteNextHop> = (0..8).map(|n| neighbor(n % 4, &format!("fe80::{n}"))).collect();
+    for number in 0..20 {
+        let ways = if number % 2 == 0 { &ways[..] } else { &ways[1..] };
+        announce(&mut rib, &format!("fd00:{number:x}::/32"), RouteSource::Ospf, 1, via(ways));
+    }
+    rib.compile().unwrap();
+    let count = |rib: &mut Rib, count| rib.verify(None, count).unwrap().count;
+    assert_eq!([1, 9, 10, 17, 18, 19].map(|most| count(&mut rib, most)), [1, 1, 2, 2, 3, 4]);
+    assert_eq!(count(&mut rib, 0), 1, "it gets on in any case");
+}
