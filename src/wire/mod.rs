@@ -1,7 +1,7 @@
 //! Bytes to values and back, one file a format.
 //!
 //! Read [`ethernet`], [`ipv6`], [`ecn`] (two bits of it), [`icmpv6`], [`nd`], [`udp`], [`bfd`],
-//! then [`ospf`].
+//! then [`ospf`] and [`bgp`].
 //!
 //! Two kinds of reading stand side by side: *views* over a slice for the packet path (no copy,
 //! fields by offset, checked once) and *values* for the control plane (`decode`, `encode`, errors
@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bfd;
+pub mod bgp;
 pub mod ecn;
 pub mod ethernet;
 pub mod icmpv6;
