@@ -18,6 +18,7 @@
 //! §4.8.2, §4.8.4) are not computed: a cluster is one area.
 
 use super::area::{Area, VertexName};
+use super::coverage::is_covered;
 use super::limits::MOVED_PART_MAX;
 use super::order::{Order, order};
 use super::repair::{Answer, Bare, Ground, Repairs};
@@ -286,11 +287,13 @@ impl RoutingTable {
     pub fn order(&self, own: RouterId) -> Order {
         let Some(own) = self.area.router(own) else { return Order::Now };
         let new = self.area.graph();
-        order((&self.topology.graph, &new), own, |vertex| {
+        let graphs = (&self.topology.graph, &new);
+        let is_stranger = |vertex| {
             let said = self.area.repair(vertex);
             let keeps_order = said.is_some_and(|said| said.flags.contains(RepairFlags::ORDERS));
             new.kind(vertex) != Some(VertexKind::Network) && !keeps_order
-        })
+        };
+        order(graphs, own, is_stranger, |site| is_covered(&self.area, graphs, site))
     }
 
     /// Whether packets would still go where they go, had this router taken over what LSAs tell and

@@ -70,7 +70,7 @@ pub const DUPLICATE_INSTANCES_MAX: u32 = 2;
 /// The longest wait for this router's turn in the order of updates, those that keep none not
 /// counted.
 pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(1);
-/// The time that a router which keeps no order is given to take over what got better: FRR does so
+/// The time that a router which keeps no order is given to take over a change: FRR does so
 /// at once or after its hold time of 50 ms, BIRD on a tick of a second.
 pub const STRANGER_STEP: Duration = Duration::from_millis(1500);
 /// Own LSAs whose foreign instances are counted.

@@ -5,8 +5,9 @@
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
 //! `hello`, `bfd`, [`helper`], [`restart`], `exchange`, `flood`, `retransmission`, `originate`,
 //! `routes`. [`area`] keeps what LSAs tell, [`calculate`] turns it into routes over [`spf`] and
-//! into detours over [`repair`], [`backoff`] says when and [`order`] in whose turn, the
-//! detours and the turns by `distances` from other routers. [`limits`] has every bound.
+//! into detours over [`repair`], [`backoff`] says when and [`order`] in whose turn (`coverage`
+//! whether there is time for that), the detours and the turns by `distances` from other routers.
+//! [`limits`] has every bound.
 //!
 //! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
 //! AS-external LSAs of its own, and authentication.
@@ -17,6 +18,7 @@ pub mod backoff;
 mod bfd;
 pub mod calculate;
 mod complaint;
+mod coverage;
 mod distances;
 mod exchange;
 mod flood;

@@ -10,10 +10,14 @@
 //! first. A router then never sends packets to one that is nearer to the change and would send them
 //! back by its old routes.
 //!
-//! A router that keeps no order, FRR or BIRD, takes a change over when it likes. After something
-//! got worse nobody waits then, because who is at the failure may have no repair. After something
-//! got better all is well as it is, so that those further away give it time; but not where there
-//! is another such router, which may be further away and go first.
+//! A router that keeps no order, FRR or BIRD, takes a change over when it likes, and those whose
+//! turn comes after its own give it time. Where that is no remedy nobody waits for it:
+//!
+//! - After something died at such a router, or where a router at the failure has no repair for all
+//!   that went over it ([`super::coverage`]): waiting would lose what is not repaired.
+//! - Where there is something new to reach, which no old route leads to.
+//! - Between two of them: the one whose turn is later would send back what it gets from here, for
+//!   longer than the other one may need.
 //!
 //! *Invariants*: only the change of one link or of links that share one router is ordered; what is
 //! left of all others is [`Order::Now`], as without this file. The graphs number routers alike.
@@ -56,8 +60,9 @@ impl Rank {
         }
     }
 
-    const fn of_steps(steps: u32) -> Self {
-        Self { is_behind_stranger: false, steps }
+    /// The rank among those that keep the order, where the others are not to be waited for.
+    const fn without_stranger_if(self, is_in_vain: bool) -> Self {
+        Self { is_behind_stranger: self.is_behind_stranger && !is_in_vain, ..self }
     }
 }
 
@@ -68,67 +73,135 @@ impl From<Option<Rank>> for Order {
 }
 
 /// The place of router `own` in the change from the graph `old` to `new`; `is_stranger` says who
-/// keeps no order, by the numbers of either.
-pub fn order(
+/// keeps no order, by the numbers of either, `is_covered` whether all is repaired that went over
+/// what died at a site.
+pub(super) fn order(
     (old, new): (&Graph, &Graph),
     own: VertexId,
     is_stranger: impl Fn(VertexId) -> bool,
+    is_covered: impl FnOnce(Site) -> bool,
 ) -> Order {
     let Some(change) = Change::between(old, new) else { return Order::Now };
     if own.index() >= old.vertex_count() || own.index() >= new.vertex_count() {
         return Order::Now;
     }
+    let place = Place { old, new, own, is_stranger };
     match change.trend {
-        Trend::Worse => worse(old, change.site, own, is_stranger).map(Rank::of_steps).into(),
-        Trend::Better => better((old, new), change.site, own, is_stranger).into(),
+        Trend::Worse => place.worse(change.site, is_covered).into(),
+        Trend::Better => place.better(change.site).into(),
     }
 }
 
-/// The furthest first; `None` where somebody keeps no order.
-fn worse(
-    old: &Graph,
-    site: Site,
+/// A router in a change.
+struct Place<'a, F> {
+    old: &'a Graph,
+    new: &'a Graph,
     own: VertexId,
-    is_stranger: impl Fn(VertexId) -> bool,
-) -> Option<u32> {
-    let reached = Walk::from(old, own);
-    if reached.distances.settled().iter().any(|vertex| is_stranger(*vertex)) {
-        return None;
+    is_stranger: F,
+}
+
+impl<F: Fn(VertexId) -> bool> Place<'_, F> {
+    /// The furthest first.
+    fn worse(&self, site: Site, is_covered: impl FnOnce(Site) -> bool) -> Option<Rank> {
+        let Self { old, new, own, .. } = *self;
+        let strangers = self.strangers(&Walk::from(old, own));
+        let is_safe = || is_alive(old, new, site) || self.is_among_us(site) && is_covered(site);
+        if !strangers.is_empty() && !is_safe() {
+            return None;
+        }
+        let ways = walks_over(old, site).into_iter();
+        let members = ways.filter(|(_, members)| members[own.index()]);
+        let ranks = members.map(|(walk, members)| {
+            let rank = walk.rank_behind(&members, own, &self.is_stranger);
+            let is_between = strangers.iter().any(|stranger| {
+                *stranger != own
+                    && members[stranger.index()]
+                    && walk.members_behind(*stranger)[own.index()]
+            });
+            rank.without_stranger_if(is_between)
+        });
+        ranks.max()
     }
+
+    /// The nearest first.
+    fn better(&self, site: Site) -> Option<Rank> {
+        let Self { old, new, own, .. } = *self;
+        let walk = Walk::from(new, own);
+        let rank = match site {
+            Site::Link(one, other) => {
+                let ways = [(one, other), (other, one)];
+                let before = |(from, to)| walk.rank_before(from, to, &self.is_stranger);
+                ways.into_iter().filter_map(before).max()
+            }
+            Site::Router(router) if is_new_end(old, new, router) => None,
+            Site::Router(router) => walk.rank(router, &self.is_stranger),
+        }?;
+        let strangers = self.strangers(&walk);
+        let is_new_reached =
+            || walk.distances.settled().len() != Walk::from(old, own).distances.settled().len();
+        if !strangers.is_empty() && is_new_reached() {
+            return None;
+        }
+        let is_between = walks_over(new, site).into_iter().any(|(walk, members)| {
+            let behind = walk.members_behind(own);
+            let is_behind = |s: &VertexId| *s != own && members[s.index()] && behind[s.index()];
+            members[own.index()] && strangers.iter().any(is_behind)
+        });
+        Some(rank.without_stranger_if(is_between))
+    }
+
+    /// Those of the walk that keep no order.
+    fn strangers(&self, walk: &Walk<'_>) -> Vec<VertexId> {
+        let settled = walk.distances.settled().iter().copied();
+        settled.filter(|vertex| (self.is_stranger)(*vertex)).collect()
+    }
+
+    /// Whether all routers at `site` that live on keep the order.
+    fn is_among_us(&self, site: Site) -> bool {
+        match site {
+            Site::Link(one, other) => !(self.is_stranger)(one) && !(self.is_stranger)(other),
+            Site::Router(router) => {
+                links(self.old, router).iter().all(|link| !(self.is_stranger)(link.to))
+                    && links(self.new, router).is_empty()
+            }
+        }
+    }
+}
+
+/// Whether packets still get through what is to be avoided.
+fn is_alive(old: &Graph, new: &Graph, site: Site) -> bool {
+    let has = |from: VertexId, to: VertexId| links(new, from).iter().any(|link| link.to == to);
+    match site {
+        Site::Link(one, other) => has(one, other),
+        Site::Router(router) => links(old, router).iter().all(|link| has(router, link.to)),
+    }
+}
+
+/// RFC 6976 §4.3: for each way over `site` the walk towards what lies behind it, and the routers
+/// that send packets there over it.
+fn walks_over(graph: &Graph, site: Site) -> Vec<(Walk<'_>, Vec<bool>)> {
+    let over = |(from, to): (VertexId, VertexId)| {
+        if from.index() >= graph.vertex_count() || to.index() >= graph.vertex_count() {
+            return None;
+        }
+        let walk = Walk::towards(graph, to);
+        let mut links = graph.links_of(to).iter().filter(|link| link.to == from);
+        let members = links.any(|link| walk.is_used(to, link)).then(|| walk.members_behind(from));
+        members.map(|members| (walk, members))
+    };
     match site {
         Site::Link(one, other) => {
-            let ways = [(one, other), (other, one)];
-            ways.into_iter().filter_map(|(from, to)| depth_over(old, from, to, own)).max()
+            [(one, other), (other, one)].into_iter().filter_map(over).collect()
         }
-        Site::Router(router) => depth_towards(old, router, own),
+        Site::Router(router) if router.index() >= graph.vertex_count() => Vec::new(),
+        // Everybody may send packets through it.
+        Site::Router(router) => {
+            let walk = Walk::towards(graph, router);
+            let mut members = walk.members_behind(router);
+            members[router.index()] = false;
+            Vec::from([(walk, members)])
+        }
     }
-}
-
-/// The nearest first. Who keeps no order is given time if it is the only one, and unless there is
-/// something new to reach.
-fn better(
-    (old, new): (&Graph, &Graph),
-    site: Site,
-    own: VertexId,
-    is_stranger: impl Fn(VertexId) -> bool,
-) -> Option<Rank> {
-    let walk = Walk::from(new, own);
-    let rank = match site {
-        Site::Link(one, other) => {
-            let ways = [(one, other), (other, one)];
-            let before = |(from, to)| walk.rank_before(from, to, &is_stranger);
-            ways.into_iter().filter_map(before).max()
-        }
-        Site::Router(router) if is_new_end(old, new, router) => None,
-        Site::Router(router) => walk.rank(router, &is_stranger),
-    }?;
-    let reached = walk.distances.settled();
-    let is_kept = match reached.iter().filter(|vertex| is_stranger(**vertex)).count() {
-        0 => true,
-        1 => reached.len() == Walk::from(old, own).distances.settled().len(),
-        _ => false,
-    };
-    is_kept.then_some(rank)
 }
 
 /// Which way a change goes, for paths over what changed.
@@ -140,7 +213,7 @@ enum Trend {
 
 /// What changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Site {
+pub(super) enum Site {
     /// Links between two routers.
     Link(VertexId, VertexId),
     /// Links of one router, or whether it forwards.
@@ -330,42 +403,22 @@ impl<'a> Walk<'a> {
 
     /// For a walk towards its root: the longest chain of routers among `members` that send their
     /// packets to `own`, one over the other.
-    fn depth(&self, members: &[bool], own: VertexId) -> u32 {
-        let mut depths = vec![0_u32; self.graph.vertex_count()];
+    fn rank_behind(
+        &self,
+        members: &[bool],
+        own: VertexId,
+        is_stranger: impl Fn(VertexId) -> bool,
+    ) -> Rank {
+        let mut ranks = vec![Rank::default(); self.graph.vertex_count()];
         for vertex in self.distances.settled().iter().rev().filter(|v| members[v.index()]) {
             for link in self.graph.links_of(*vertex) {
                 let further = link.to.index();
                 if members[further] && self.is_used(*vertex, link) {
-                    depths[vertex.index()] = depths[vertex.index()].max(depths[further] + 1);
+                    let rank = ranks[further].behind(is_stranger(link.to));
+                    ranks[vertex.index()] = ranks[vertex.index()].max(rank);
                 }
             }
         }
-        depths[own.index()]
+        ranks[own.index()]
     }
-}
-
-/// RFC 6976 §4.3: the routers that sent packets over the link from `from` to `to` go from the
-/// furthest to the nearest; `None` where `own` is not one of them.
-fn depth_over(old: &Graph, from: VertexId, to: VertexId, own: VertexId) -> Option<u32> {
-    if from.index() >= old.vertex_count() || to.index() >= old.vertex_count() {
-        return None;
-    }
-    let walk = Walk::towards(old, to);
-    let mut links = old.links_of(to).iter().filter(|link| link.to == from);
-    if !links.any(|link| walk.is_used(to, link)) {
-        return None;
-    }
-    let members = walk.members_behind(from);
-    members[own.index()].then(|| walk.depth(&members, own))
-}
-
-/// The same for a router: everybody may have sent packets through it.
-fn depth_towards(old: &Graph, router: VertexId, own: VertexId) -> Option<u32> {
-    if router == own || router.index() >= old.vertex_count() {
-        return None;
-    }
-    let walk = Walk::towards(old, router);
-    let vertices = (0..).map(VertexId).take(old.vertex_count());
-    let members: Vec<bool> = vertices.map(|vertex| walk.distances[vertex] != UNREACHED).collect();
-    members[own.index()].then(|| walk.depth(&members, own))
 }

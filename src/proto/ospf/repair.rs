@@ -91,7 +91,7 @@ struct Question {
 }
 
 /// The first of the adjacencies `next_hops` where all of them lead to the same neighbour.
-fn common(neighbors: &[VertexId], next_hops: NextHopSet) -> Option<usize> {
+pub(super) fn common(neighbors: &[VertexId], next_hops: NextHopSet) -> Option<usize> {
     let mut positions = next_hops.positions();
     let first = positions.next()?;
     let neighbor = neighbors.get(first)?;

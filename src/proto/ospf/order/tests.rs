@@ -52,7 +52,7 @@ fn random_links(prng: &mut Prng, count: u32, chords: u64, is_mixed: bool) -> Lin
 }
 
 fn rank(old: &Graph, new: &Graph, own: u32) -> u32 {
-    match order((old, new), VertexId(own), |_| false) {
+    match order((old, new), VertexId(own), |_| false, |_| true) {
         Order::Now => 0,
         Order::After(rank) => rank.steps,
     }
@@ -60,7 +60,7 @@ fn rank(old: &Graph, new: &Graph, own: u32) -> u32 {
 
 /// Whether nobody waits.
 fn is_unordered(old: &Graph, new: &Graph, count: u32) -> bool {
-    (0..count).all(|own| order((old, new), VertexId(own), |_| false) == Order::Now)
+    (0..count).all(|own| order((old, new), VertexId(own), |_| false, |_| true) == Order::Now)
 }
 
 /// Where each router sends packets for `to`; over a link that is gone it repairs them, which ends
@@ -204,30 +204,114 @@ fn in_a_ring_the_ends_of_a_lost_link_turn_last_and_those_of_a_new_one_first() {
     assert_eq!(ranks, [0, 0, 1, 2, 3, 3, 2, 1]);
 }
 
+/// Whether somebody who keeps no order is waited for, and the steps of the others, by router.
+fn ranks_beside(
+    graphs: (&Graph, &Graph),
+    strangers: &[u32],
+    is_covered: impl Fn(Site) -> bool,
+) -> Vec<(u32, u32)> {
+    let is_stranger = |vertex: VertexId| strangers.contains(&vertex.0);
+    let rank = |own| match order(graphs, VertexId(own), is_stranger, &is_covered) {
+        Order::Now => (0, 0),
+        Order::After(rank) => (rank.is_behind_stranger.into(), rank.steps),
+    };
+    (0..u32::try_from(graphs.0.vertex_count()).unwrap()).map(rank).collect()
+}
+
 #[test]
 fn who_keeps_no_order_is_given_time_when_something_gets_better() {
     let links = ring(8);
     let mut rest = links.clone();
     rest.remove(&(0, 1));
     let (whole, cut) = (graph(8, &links), graph(8, &rest));
-    let ranks = |old, new, strangers: &[u32]| -> Vec<(u32, u32)> {
-        let is_stranger = |vertex: VertexId| strangers.contains(&vertex.0);
-        let rank = |own| match order((old, new), VertexId(own), is_stranger) {
-            Order::Now => (0, 0),
-            Order::After(rank) => (rank.is_behind_stranger.into(), rank.steps),
-        };
-        (0..8).map(rank).collect()
-    };
+    let ranks = |graphs, strangers: &[u32]| ranks_beside(graphs, strangers, |_| false);
     let behind_two = [(0, 0), (0, 0), (0, 1), (1, 1), (1, 2), (0, 3), (0, 2), (0, 1)];
-    assert_eq!(ranks(&cut, &whole, &[2]), behind_two);
-    assert_eq!(ranks(&whole, &cut, &[2]), [(0, 0); 8], "something got worse");
-    assert_eq!(ranks(&cut, &whole, &[2, 5]), [(0, 0); 8], "5 may send back what 4 still sends it");
+    assert_eq!(ranks((&cut, &whole), &[2]), behind_two);
+    let behind_two = [(0, 0), (0, 0), (0, 1), (0, 1), (1, 1), (0, 3), (0, 2), (0, 1)];
+    assert_eq!(ranks((&cut, &whole), &[2, 4])[..3], behind_two[..3]);
+    assert_eq!(ranks((&cut, &whole), &[2, 4])[3], (0, 1), "4 may send back what 3 still sends it");
     // The ring is not whole: 1 to 7 reach 0 anew.
     rest.remove(&(0, 7));
     let apart = graph(8, &rest);
     rest.insert((0, 1), (10, 10));
     let joined = graph(8, &rest);
-    assert_eq!(ranks(&apart, &joined, &[2])[3], (0, 0), "there is something new to reach");
+    assert_eq!(ranks((&apart, &joined), &[2])[3], (0, 0), "there is something new to reach");
+}
+
+#[test]
+fn who_keeps_no_order_is_given_time_where_all_is_repaired() {
+    let links = ring(8);
+    let mut rest = links.clone();
+    rest.remove(&(0, 1));
+    let graphs = (&graph(8, &links), &graph(8, &rest));
+    let before_two = [(0, 3), (1, 2), (0, 2), (0, 1), (0, 0), (0, 0), (0, 1), (0, 2)];
+    assert_eq!(ranks_beside(graphs, &[2], |_| true), before_two);
+    assert_eq!(ranks_beside(graphs, &[2], |_| false), [(0, 0); 8], "nothing is repaired");
+    assert_eq!(ranks_beside(graphs, &[1], |_| true), [(0, 0); 8], "at the failure");
+    let beside_two = ranks_beside(graphs, &[2, 4], |_| true);
+    assert_eq!(beside_two[1], (1, 1), "whoever comes first, 1 sends nothing back");
+    assert_eq!(beside_two[3], (0, 0), "2 may send back what 3 still sends it");
+}
+
+#[test]
+fn what_is_avoided_but_alive_needs_no_repair() {
+    let links = ring(8);
+    let mut dear = links.clone();
+    dear.insert((0, 1), (METRIC_MAX, METRIC_MAX));
+    let graphs = (&graph(8, &links), &graph(8, &dear));
+    let before_two = [(0, 3), (1, 2), (0, 2), (0, 1), (0, 0), (0, 0), (0, 1), (0, 2)];
+    assert_eq!(ranks_beside(graphs, &[2], |_| false), before_two);
+    dear.insert((0, 7), (METRIC_MAX, 10));
+    let graphs = (&graph(8, &links), &graph(8, &dear));
+    assert_eq!(ranks_beside(graphs, &[2], |_| false)[1], (1, 2), "0 drains");
+}
+
+#[test]
+fn one_that_keeps_no_order_makes_no_loop_when_those_behind_it_were_faster() {
+    let mut prng = Prng::new(4);
+    let mut waits = 0;
+    for round in 0..600 {
+        let count = 5 + u32::try_from(prng.below(11)).unwrap();
+        let links = random_links(&mut prng, count, round % 7, round % 3 != 0);
+        let mut some = || u32::try_from(prng.below(u64::from(count))).unwrap();
+        let (stranger, dead) = (some(), (round % 2 == 0).then(&mut some));
+        let nth = usize::try_from(prng.below(links.len() as u64)).unwrap();
+        let gone = *links.keys().nth(nth).unwrap();
+        let is_near = |(a, b): &(u32, u32)| {
+            let (is_here, is_dead) = (*a == stranger || *b == stranger, dead.is_some());
+            is_here && (!is_dead || Some(*a) == dead || Some(*b) == dead)
+        };
+        let mut rest = links.clone();
+        rest.retain(|link, _| match dead {
+            Some(dead) => link.0 != dead && link.1 != dead,
+            None => *link != gone,
+        });
+        let is_at_it = links.keys().any(|link| !rest.contains_key(link) && is_near(link));
+        if is_at_it || dead == Some(stranger) {
+            continue;
+        }
+        for (from, to) in [(&links, &rest), (&rest, &links)] {
+            let graphs = (graph(count, from), graph(count, to));
+            let ranks = ranks_beside((&graphs.0, &graphs.1), &[stranger], |_| true);
+            let turn = |(router, (behind, steps)): (u32, (u32, u32))| match router == stranger {
+                true => (0, u32::MAX, router),
+                false => (behind, steps, router),
+            };
+            let mut turns: Vec<_> = (0..).zip(ranks).map(turn).collect();
+            turns.sort_unstable();
+            waits += turns.iter().filter(|(behind, ..)| *behind == 1).count();
+            let turns: Vec<u32> = turns.into_iter().map(|(.., router)| router).collect();
+            if dead.is_some() && to == &links {
+                continue;
+            }
+            assert_eq!(
+                first_loop(&turns, (from, to), dead),
+                None,
+                "{stranger}: {from:?} to {to:?}"
+            );
+        }
+    }
+    assert!(waits > 500, "{waits} of them waited");
 }
 
 #[test]

@@ -6,6 +6,8 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::prng::Prng;
 use crate::base::route::RouteTarget;
 use crate::proto::ospf::calculate::{Adjacency, RoutingTable};
+use crate::proto::ospf::coverage::is_covered;
+use crate::proto::ospf::order::Site;
 use crate::wire::ospf::{
     IntraAreaPrefix, IntraAreaPrefixLsa, LsType, Lsa, LsaBody, LsaKey, Options, PrefixOptions,
     RepairFlags, RepairLsa, RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
@@ -18,6 +20,9 @@ const FAR: u64 = 1 << 40;
 
 /// More than any way in these clusters has.
 const HOPS_MAX: u32 = 60;
+
+/// The ends of a cable that was taken away; those left keep their numbers.
+const NOWHERE: [usize; 2] = [usize::MAX; 2];
 
 /// A cable: its ends and what each end asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +89,8 @@ impl Cluster {
     /// Distances between all routers, without what failed.
     fn matrix(&self, fault: Option<Fault>) -> Vec<Vec<u64>> {
         let mut matrix = vec![vec![FAR; self.count]; self.count];
-        for (number, cable) in self.cables.iter().enumerate() {
+        let cables = self.cables.iter().enumerate();
+        for (number, cable) in cables.filter(|(_, cable)| cable.ends != NOWHERE) {
             let [a, b] = cable.ends;
             let is_dead = match fault {
                 Some(Fault::Cable(dead)) => dead == number,
@@ -147,12 +153,18 @@ impl Cluster {
         bodies.into_iter().map(lsa).collect()
     }
 
-    /// The routes of a router, those to loopbacks.
-    fn routes(&self, own: usize) -> BTreeMap<usize, Found> {
+    /// What everybody knows of the cluster.
+    fn table(&self) -> RoutingTable {
         let mut table = RoutingTable::default();
         for router in 0..self.count {
             self.lsas(router).iter().for_each(|lsa| table.learn(lsa));
         }
+        table
+    }
+
+    /// The routes of a router, those to loopbacks.
+    fn routes(&self, own: usize) -> BTreeMap<usize, Found> {
+        let mut table = self.table();
         let adjacency = |(cable, other, _)| Adjacency {
             port: PortId(u16::try_from(cable).unwrap()),
             interface_id: interface(cable),
@@ -400,6 +412,25 @@ fn judge(cluster: &Cluster) -> Result<Coverage, String> {
     Ok(coverage)
 }
 
+/// Whether the router `here` repairs all that only goes over the cables `dead`, of whose other end
+/// nothing is left where `is_node`.
+fn repairs_all(
+    cluster: &Cluster,
+    rest: &Cluster,
+    here: usize,
+    dead: &[usize],
+    is_node: bool,
+) -> bool {
+    let left = rest.matrix(None);
+    cluster.routes(here).iter().all(|(to, Found { ways, repair, .. })| {
+        let is_lost = ways.iter().all(|way| dead.contains(&usize::from(way.port.0)));
+        let protects = repair.as_ref().map(|repair| repair.protects);
+        let is_enough = protects == Some(Protection::Node)
+            || protects == Some(Protection::Link) && !is_node && dead.len() == 1;
+        !is_lost || left[here][*to] == FAR || is_enough
+    })
+}
+
 /// A ring with chords: no single cable is the only way.
 fn cluster(costs_max: u16) -> impl Strategy<Value = Cluster> {
     (3..10_usize, 0..8_usize, any::<u64>(), any::<bool>()).prop_map(
@@ -459,6 +490,38 @@ proptest! {
                 );
             }
         }
+    }
+
+    #[test]
+    fn who_waits_knows_what_others_repair(
+        mut cluster in cluster(20),
+        foreign in proptest::collection::btree_set(0..10_usize, 0..5),
+        cable in any::<prop::sample::Index>(),
+    ) {
+        cluster.foreign = foreign;
+        let [a, b] = cluster.cables[cable.index(cluster.cables.len())].ends;
+        let table = cluster.table();
+        let vertex = |router: usize| table.area().router(id(router)).unwrap();
+        let between = |cable: &Cable| cable.ends == [a, b] || cable.ends == [b, a];
+        let at_a = |cable: &Cable| cable.ends.contains(&a);
+        let judged = |is_dead: &dyn Fn(&Cable) -> bool, site| {
+            let mut rest = cluster.clone();
+            rest.cables.iter_mut().filter(|cable| is_dead(cable)).for_each(|c| c.ends = NOWHERE);
+            let new = rest.table().area().graph();
+            (is_covered(table.area(), (&table.area().graph(), &new), site), rest)
+        };
+        let repairs_all = |rest: &Cluster, is_dead: &dyn Fn(&Cable) -> bool, here, is_node| {
+            let own = cluster.ports(here).map(|(cable, ..)| cable);
+            let dead: Vec<usize> = own.filter(|cable| is_dead(&cluster.cables[*cable])).collect();
+            repairs_all(&cluster, rest, here, &dead, is_node)
+        };
+        let (found, rest) = judged(&between, Site::Link(vertex(a), vertex(b)));
+        let is_repaired = [a, b].iter().all(|here| repairs_all(&rest, &between, *here, false));
+        prop_assert_eq!(found, is_repaired, "cut {:?}", [a, b]);
+        let (found, rest) = judged(&at_a, Site::Router(vertex(a)));
+        let mut neighbors = cluster.ports(a).map(|(_, other, _)| other);
+        let is_repaired = neighbors.all(|here| repairs_all(&rest, &at_a, here, true));
+        prop_assert_eq!(found, is_repaired, "death of {}", a);
     }
 
     #[test]

@@ -79,8 +79,21 @@ fn a_repair_is_taken_over_from_the_nearest_to_the_furthest() {
 }
 
 #[test]
-fn nobody_waits_where_one_router_keeps_no_order() {
-    let mut network = ring(|router| if router == 3 { Duration::ZERO } else { STEP });
+fn a_failure_that_is_repaired_waits_for_a_router_behind_that_keeps_no_order() {
+    let mut network = ring(|router| if router == 5 { Duration::ZERO } else { STEP });
+    network.cut((0, 0), false);
+    let near = Ipv6Prefix::host("fd00::2".parse().unwrap());
+    network.run(STRANGER_STEP);
+    assert_eq!(network.routes[0][&near], 10);
+    network.run(STEP * 3);
+    assert_eq!(network.routes[0][&near], 50);
+    network.seconds(5);
+    network.assert_converged();
+}
+
+#[test]
+fn nobody_waits_after_a_failure_at_a_router_that_keeps_no_order() {
+    let mut network = ring(|router| if router == 1 { Duration::ZERO } else { STEP });
     network.cut((0, 0), false);
     network.run(MOMENT);
     let near = Ipv6Prefix::host("fd00::2".parse().unwrap());
