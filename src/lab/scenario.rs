@@ -38,6 +38,10 @@ const ECHO_WAIT: Duration = Duration::from_millis(300);
 const BASELINE: Duration = Duration::from_millis(500);
 /// Traffic after a recovery, so that a second loss counts too.
 const SETTLE: Duration = Duration::from_millis(1000);
+/// The same where FRR or BIRD take part: until then routers may wait for them
+/// (a second and a half, and their own turn), and the next
+/// fault would be a second one.
+const SETTLE_MIXED: Duration = Duration::from_millis(3000);
 /// A stream without arrivals for this long does not flow.
 const FLOWING_WITHIN: Duration = Duration::from_millis(100);
 /// Data octets of the small ping.
@@ -299,7 +303,7 @@ pub fn run_fault(
         let ended = fault.ended();
         let recovery = wait_recovered(session, lab, &mut pinger, &probe, (&reachable, &ended));
         let is_recovered = is_in_time(session, recovery)?;
-        session.sleep(SETTLE)?;
+        session.sleep(settle(lab))?;
         on_recovery(lab);
         let mended_ns = probe.now_ns();
         restore(session, lab, fault)?;
@@ -307,7 +311,7 @@ pub fn run_fault(
         let nobody = BTreeSet::new();
         let repair = wait_recovered(session, lab, &mut pinger, &probe, (&everybody, &nobody));
         let is_restored = is_in_time(session, repair)?;
-        session.sleep(SETTLE)?;
+        session.sleep(settle(lab))?;
         Ok((is_recovered, is_restored, broken_ns, mended_ns, probe.now_ns()))
     })();
     let logs = probe.finish();
@@ -326,6 +330,12 @@ pub fn run_fault(
         sum(broken_ns, mended_ns),
         sum(mended_ns, end_ns),
     ))
+}
+
+/// How long traffic is watched after a recovery.
+fn settle(lab: &Lab) -> Duration {
+    let are_alike = lab.state.servers.iter().all(|server| server.kind == ServerKind::Kumiki);
+    if are_alike { SETTLE } else { SETTLE_MIXED }
 }
 
 /// A recovery that is late is an answer; everything else stays an error.
