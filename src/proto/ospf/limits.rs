@@ -73,6 +73,9 @@ pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The time that a router which keeps no order is given to take over a change: FRR does so
 /// at once or after its hold time of 50 ms, BIRD on a tick of a second.
 pub const STRANGER_STEP: Duration = Duration::from_millis(1500);
+/// The same where another such router may do so earlier and then sends packets back: enough for the
+/// hold time of FRR.
+pub const STRANGER_STEP_SHORT: Duration = Duration::from_millis(150);
 /// Own LSAs whose foreign instances are counted.
 pub const RIVALRIES_MAX: usize = 1024;
 /// See [`DUPLICATE_INSTANCES_MAX`].

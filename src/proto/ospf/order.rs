@@ -16,8 +16,9 @@
 //! - After something died at such a router, or where a router at the failure has no repair for all
 //!   that went over it ([`super::coverage`]): waiting would lose what is not repaired.
 //! - Where there is something new to reach, which no old route leads to.
-//! - Between two of them: the one whose turn is later would send back what it gets from here, for
-//!   longer than the other one may need.
+
+//! Between two of them there is no long wait: the one whose turn is later would send back what it
+//! gets from here, for longer than the other one may need.
 //!
 //! *Invariants*: only the change of one link or of links that share one router is ordered; what is
 //! left of all others is [`Order::Now`], as without this file. The graphs number routers alike.
@@ -45,24 +46,37 @@ pub enum Order {
 /// The routers whose turn comes before that of this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
-    /// Whether the one is among them that keeps no order.
-    pub is_behind_stranger: bool,
+    /// For those among them that keep no order.
+    pub patience: Patience,
     /// The others.
     pub steps: u32,
+}
+
+/// How long a router that keeps no order is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Patience {
+    /// There is none.
+    #[default]
+    None,
+    /// As long as a fast one needs.
+    Short,
+    /// As long as any needs.
+    Long,
 }
 
 impl Rank {
     /// The rank behind one more router.
     const fn behind(self, is_stranger: bool) -> Self {
         match is_stranger {
-            true => Self { is_behind_stranger: true, ..self },
+            true => Self { patience: Patience::Long, ..self },
             false => Self { steps: self.steps.saturating_add(1), ..self },
         }
     }
 
-    /// The rank among those that keep the order, where the others are not to be waited for.
-    const fn without_stranger_if(self, is_in_vain: bool) -> Self {
-        Self { is_behind_stranger: self.is_behind_stranger && !is_in_vain, ..self }
+    /// The rank of a router that another one waits for in vain which keeps no order.
+    fn hurried_if(self, is_between: bool) -> Self {
+        let longest = if is_between { Patience::Short } else { Patience::Long };
+        Self { patience: self.patience.min(longest), ..self }
     }
 }
 
@@ -118,7 +132,7 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
                     && members[stranger.index()]
                     && walk.members_behind(*stranger)[own.index()]
             });
-            rank.without_stranger_if(is_between)
+            rank.hurried_if(is_between)
         });
         ranks.max()
     }
@@ -147,7 +161,7 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
             let is_behind = |s: &VertexId| *s != own && members[s.index()] && behind[s.index()];
             members[own.index()] && strangers.iter().any(is_behind)
         });
-        Some(rank.without_stranger_if(is_between))
+        Some(rank.hurried_if(is_between))
     }
 
     /// Those of the walk that keep no order.

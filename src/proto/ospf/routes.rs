@@ -11,9 +11,9 @@
 
 use super::action::Action;
 use super::calculate::Adjacency;
-use super::limits::{ORDER_WAIT_MAX, STRANGER_STEP};
+use super::limits::{ORDER_WAIT_MAX, STRANGER_STEP, STRANGER_STEP_SHORT};
 use super::machine::{Ospf, Staleness, Timer};
-use super::order::Order;
+use super::order::{Order, Patience};
 use crate::base::time::{Duration, Instant};
 
 /// This router's place in the order of updates.
@@ -73,7 +73,11 @@ impl Ospf {
             return None;
         }
         let since = *self.turn.since.get_or_insert(now);
-        let stranger = if rank.is_behind_stranger { STRANGER_STEP } else { Duration::ZERO };
+        let stranger = match rank.patience {
+            Patience::None => Duration::ZERO,
+            Patience::Short => STRANGER_STEP_SHORT,
+            Patience::Long => STRANGER_STEP,
+        };
         let turn = since + stranger + self.turn.step.saturating_mul(rank.steps).min(ORDER_WAIT_MAX);
         (turn > now).then_some(turn)
     }

@@ -204,7 +204,7 @@ fn in_a_ring_the_ends_of_a_lost_link_turn_last_and_those_of_a_new_one_first() {
     assert_eq!(ranks, [0, 0, 1, 2, 3, 3, 2, 1]);
 }
 
-/// Whether somebody who keeps no order is waited for, and the steps of the others, by router.
+/// How patiently somebody who keeps no order is waited for (2: long), and the steps of the others, by router.
 fn ranks_beside(
     graphs: (&Graph, &Graph),
     strangers: &[u32],
@@ -213,7 +213,7 @@ fn ranks_beside(
     let is_stranger = |vertex: VertexId| strangers.contains(&vertex.0);
     let rank = |own| match order(graphs, VertexId(own), is_stranger, &is_covered) {
         Order::Now => (0, 0),
-        Order::After(rank) => (rank.is_behind_stranger.into(), rank.steps),
+        Order::After(rank) => (rank.patience as u32, rank.steps),
     };
     (0..u32::try_from(graphs.0.vertex_count()).unwrap()).map(rank).collect()
 }
@@ -225,11 +225,10 @@ fn who_keeps_no_order_is_given_time_when_something_gets_better() {
     rest.remove(&(0, 1));
     let (whole, cut) = (graph(8, &links), graph(8, &rest));
     let ranks = |graphs, strangers: &[u32]| ranks_beside(graphs, strangers, |_| false);
-    let behind_two = [(0, 0), (0, 0), (0, 1), (1, 1), (1, 2), (0, 3), (0, 2), (0, 1)];
+    let behind_two = [(0, 0), (0, 0), (0, 1), (2, 1), (2, 2), (0, 3), (0, 2), (0, 1)];
     assert_eq!(ranks((&cut, &whole), &[2]), behind_two);
-    let behind_two = [(0, 0), (0, 0), (0, 1), (0, 1), (1, 1), (0, 3), (0, 2), (0, 1)];
     assert_eq!(ranks((&cut, &whole), &[2, 4])[..3], behind_two[..3]);
-    assert_eq!(ranks((&cut, &whole), &[2, 4])[3], (0, 1), "4 may send back what 3 still sends it");
+    assert_eq!(ranks((&cut, &whole), &[2, 4])[3], (1, 1), "4 may send back what 3 still sends it");
     // The ring is not whole: 1 to 7 reach 0 anew.
     rest.remove(&(0, 7));
     let apart = graph(8, &rest);
@@ -244,13 +243,13 @@ fn who_keeps_no_order_is_given_time_where_all_is_repaired() {
     let mut rest = links.clone();
     rest.remove(&(0, 1));
     let graphs = (&graph(8, &links), &graph(8, &rest));
-    let before_two = [(0, 3), (1, 2), (0, 2), (0, 1), (0, 0), (0, 0), (0, 1), (0, 2)];
+    let before_two = [(0, 3), (2, 2), (0, 2), (0, 1), (0, 0), (0, 0), (0, 1), (0, 2)];
     assert_eq!(ranks_beside(graphs, &[2], |_| true), before_two);
     assert_eq!(ranks_beside(graphs, &[2], |_| false), [(0, 0); 8], "nothing is repaired");
     assert_eq!(ranks_beside(graphs, &[1], |_| true), [(0, 0); 8], "at the failure");
     let beside_two = ranks_beside(graphs, &[2, 4], |_| true);
-    assert_eq!(beside_two[1], (1, 1), "whoever comes first, 1 sends nothing back");
-    assert_eq!(beside_two[3], (0, 0), "2 may send back what 3 still sends it");
+    assert_eq!(beside_two[1], (2, 1), "whoever comes first, 1 sends nothing back");
+    assert_eq!(beside_two[3], (1, 0), "2 may send back what 3 still sends it");
 }
 
 #[test]
@@ -259,11 +258,11 @@ fn what_is_avoided_but_alive_needs_no_repair() {
     let mut dear = links.clone();
     dear.insert((0, 1), (METRIC_MAX, METRIC_MAX));
     let graphs = (&graph(8, &links), &graph(8, &dear));
-    let before_two = [(0, 3), (1, 2), (0, 2), (0, 1), (0, 0), (0, 0), (0, 1), (0, 2)];
+    let before_two = [(0, 3), (2, 2), (0, 2), (0, 1), (0, 0), (0, 0), (0, 1), (0, 2)];
     assert_eq!(ranks_beside(graphs, &[2], |_| false), before_two);
     dear.insert((0, 7), (METRIC_MAX, 10));
     let graphs = (&graph(8, &links), &graph(8, &dear));
-    assert_eq!(ranks_beside(graphs, &[2], |_| false)[1], (1, 2), "0 drains");
+    assert_eq!(ranks_beside(graphs, &[2], |_| false)[1], (2, 2), "0 drains");
 }
 
 #[test]
@@ -299,7 +298,7 @@ fn one_that_keeps_no_order_makes_no_loop_when_those_behind_it_were_faster() {
             };
             let mut turns: Vec<_> = (0..).zip(ranks).map(turn).collect();
             turns.sort_unstable();
-            waits += turns.iter().filter(|(behind, ..)| *behind == 1).count();
+            waits += turns.iter().filter(|(behind, ..)| *behind == 2).count();
             let turns: Vec<u32> = turns.into_iter().map(|(.., router)| router).collect();
             if dead.is_some() && to == &links {
                 continue;
