@@ -14,10 +14,10 @@ use crate::base::time::{Duration, Instant};
 
 /// The least that neighbours are given to hear of the wish and to calculate.
 pub const DRAIN_TIME_MIN: Duration = Duration::from_millis(300);
-/// The most: routers that take changes over in order wait up to a second, and one and a half more
+/// The most: routers that take changes over in order wait up to a second, and two and a half more
 /// for one that keeps no order; they have moved by then. A router that nobody can do without ends
 /// all the same.
-pub const DRAIN_TIME_MAX: Duration = Duration::from_millis(3000);
+pub const DRAIN_TIME_MAX: Duration = Duration::from_millis(4000);
 /// How long nothing must have passed.
 pub const QUIET_TIME: Duration = Duration::from_millis(100);
 /// How long neighbours are given to hear the good-bye.
@@ -95,7 +95,7 @@ mod tests {
     fn the_good_bye_waits_until_nothing_passes() {
         assert_eq!(drained_after(&mut Ending::begin(BEGAN, 0), 0), 300);
         assert_eq!(drained_after(&mut Ending::begin(BEGAN, 0), 700), 800);
-        assert_eq!(drained_after(&mut Ending::begin(BEGAN, 0), 9999), 3000, "not for ever");
+        assert_eq!(drained_after(&mut Ending::begin(BEGAN, 0), 9999), 4000, "not for ever");
     }
 
     #[test]

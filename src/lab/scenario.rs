@@ -39,9 +39,9 @@ const BASELINE: Duration = Duration::from_millis(500);
 /// Traffic after a recovery, so that a second loss counts too.
 const SETTLE: Duration = Duration::from_millis(1000);
 /// The same where FRR or BIRD take part: until then routers may wait for them
-/// (a second and a half, and their own turn), and the next
+/// (two seconds and a half, and their own turn), and the next
 /// fault would be a second one.
-const SETTLE_MIXED: Duration = Duration::from_millis(3000);
+const SETTLE_MIXED: Duration = Duration::from_millis(4000);
 /// A stream without arrivals for this long does not flow.
 const FLOWING_WITHIN: Duration = Duration::from_millis(100);
 /// Data octets of the small ping.

@@ -71,8 +71,10 @@ pub const DUPLICATE_INSTANCES_MAX: u32 = 2;
 /// counted.
 pub const ORDER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The time that a router which keeps no order is given to take over a change: FRR does so
-/// at once or after its hold time of 50 ms, BIRD on a tick of a second.
-pub const STRANGER_STEP: Duration = Duration::from_millis(1500);
+/// at once or after its hold time of 50 ms, BIRD on a tick of a second. Either refuses an LSA that
+/// comes within a second of the instance before (RFC 2328 §13 step 5a), and has it when it is
+/// retransmitted.
+pub const STRANGER_STEP: Duration = Duration::from_millis(2500);
 /// The same where another such router may do so earlier and then sends packets back: enough for the
 /// hold time of FRR.
 pub const STRANGER_STEP_SHORT: Duration = Duration::from_millis(150);
