@@ -33,6 +33,7 @@ mod stub;
 #[cfg(test)]
 mod tests;
 
+pub use crate::proto::bgp::transport as bgp_transport;
 pub use action::Action;
 pub use inherit::{Legacy, Testament};
 pub use input::{AttachedPort, Input};

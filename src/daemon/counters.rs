@@ -42,6 +42,8 @@ daemon_counters! {
     TunWriteFull: "tun_write_full", "The kernel did not take a packet for the host.";
     TunLost: "tun_lost", "The TUN device was taken away; it is made again.";
     TunAbsent: "tun_absent", "Packets for the host without a TUN device: see `[host] tun`.";
+    BgpStranger: "bgp_stranger",
+        "BGP connections of somebody who is no neighbour, or beyond the number that is served.";
     EventLost: "event_lost", "Events came faster than they could be logged.";
     ReplyLost: "reply_lost", "Answers came faster than they could be handed on.";
     ClientSlow: "client_slow", "Clients that were cut off because they did not read.";

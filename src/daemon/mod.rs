@@ -27,6 +27,7 @@
 
 pub mod api_server;
 pub mod apply;
+pub mod bgp_sockets;
 pub mod carrier;
 pub mod clock;
 pub mod control;

@@ -4,5 +4,6 @@
 #![forbid(unsafe_code)]
 
 pub mod bfd;
+pub mod bgp;
 pub mod nd;
 pub mod ospf;
