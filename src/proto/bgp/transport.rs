@@ -1,12 +1,12 @@
 //! The TCP under BGP: what the speaker asks of it, and what it hears.
 //!
-//! Owns [`Order`] and [`Report`], the two ways between the control thread and the host thread, whose
-//! kernel has the connections. Octets flow against credit in both directions: the host thread reads
-//! on only when what it read was taken ([`Order::Taken`]), the speaker sends on as far as it was told
-//! that octets went ([`Report::Sent`]). A peer that does not read, or a speaker that is busy, stops
-//! the other end by TCP and nothing grows.
+//! Owns [`Order`] and [`Report`], the two ways between the control thread and the host thread,
+//! whose kernel has the connections. Octets flow against credit in both directions: the host thread
+//! reads on only when what it read was taken ([`Order::Taken`]), the speaker sends on as far as it
+//! was told that octets went ([`Report::Sent`]). A peer that does not read, or a speaker that is
+//! busy, stops the other end by TCP and nothing grows.
 //!
-//! *Invariants*: the number of a connection is never used again; whoever begins it gives it, so that
+//! *Invariants*: the number of a socket is never used again; whoever begins it gives it, so that
 //! both threads can without asking.
 //! *Standards*: RFC 4271 §8.2.1 (port 179, two connections at once), RFC 5082, RFC 2385.
 
@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 /// The port of BGP (RFC 4271 §8.2.1).
 pub const BGP_PORT: u16 = 179;
 
-/// A TCP socket that is or shall be connected. Those that the speaker begins have even numbers, those that come in odd ones.
+/// A TCP socket that is or shall be connected. Those that the speaker begins have even numbers,
+/// those that come in odd ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SocketId(pub u64);
 

@@ -17,6 +17,7 @@
 //!   that went over it ([`super::coverage`]): waiting would lose what is not repaired.
 //! - Where there is something new to reach, which no old route leads to.
 
+//!
 //! Between two of them there is no long wait: the one whose turn is later would send back what it
 //! gets from here, for longer than the other one may need.
 //!

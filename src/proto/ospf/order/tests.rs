@@ -204,7 +204,8 @@ fn in_a_ring_the_ends_of_a_lost_link_turn_last_and_those_of_a_new_one_first() {
     assert_eq!(ranks, [0, 0, 1, 2, 3, 3, 2, 1]);
 }
 
-/// How patiently somebody who keeps no order is waited for (2: long), and the steps of the others, by router.
+/// How patiently somebody who keeps no order is waited for (2: long), and the steps of the others,
+/// by router.
 fn ranks_beside(
     graphs: (&Graph, &Graph),
     strangers: &[u32],
