@@ -8,6 +8,7 @@ use crate::base::exit::Exit;
 use crate::base::time::Duration;
 use crate::base::time::Instant;
 use crate::cli::replay;
+use crate::cli::show::look::{Look, Table, cell};
 use crate::planner::families::TopologySpec;
 use crate::sim::campaign::{self, Progress};
 use crate::sim::plan::Costs;
@@ -303,7 +304,9 @@ fn line(progress: Progress, elapsed: Duration) -> String {
     let Progress { phase, now, events, faults: (done, all) } = progress;
     let per_second = u128::from(events) * 1000 / elapsed.as_millis().max(1);
     let simulated = (now - Instant::ZERO).as_secs_f64();
-    format!("{phase}: {simulated:.2} s simulated, fault {done} of {all}, {per_second} events/s")
+    let schedule =
+        if all == 0 { String::new() } else { format!(", fault or repair {done} of {all}") };
+    format!("{phase}: {simulated:.2} s simulated{schedule}, {per_second} events/s")
 }
 
 /// The command that runs this again.
@@ -329,11 +332,14 @@ fn replay_command(arguments: &SimArguments, scenario: &Scenario) -> String {
 fn short(printed: &Printed) -> String {
     let Printed { report, replay, wall_ms, .. } = printed;
     let Report { seed, lost_packets, microloops, microloops_overlapping: overlapping, .. } = report;
-    let max = report.converged_ms.max;
     let verdict = if report.is_good() { "ok" } else { "BAD" };
+    let right = match report.converged_ms {
+        Summary { count: 0, .. } => "tables never wrong".to_owned(),
+        Summary { max, .. } => format!("right again after at most {max} ms"),
+    };
     let mut text = format!(
         "seed {seed:<6} {verdict:<4} {lost_packets} lost, {microloops} + {overlapping} microloops, \
-         right again after at most {max} ms, {wall_ms} ms"
+         {right}, {wall_ms} ms"
     );
     text += &violations(report, replay);
     text
@@ -342,32 +348,21 @@ fn short(printed: &Printed) -> String {
 /// The report for people.
 fn long(printed: &Printed) -> String {
     let Printed { report, commit, replay, wall_ms, .. } = printed;
-    let Report { counts, probes, converged_ms, .. } = report;
+    let Report { counts, .. } = report;
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "  {name:<16} {value}");
     };
-    let Report { topology, routers, links, faults, seed, .. } = report;
+    let Report { topology, routers, links, seed, .. } = report;
     row("cluster", format!("{topology}, {routers} routers, {links} links, seed {seed}, {commit}"));
     let (seconds, events) = (report.simulated_ms / 1000, counts.events);
     let per_second = events * 1000 / (*wall_ms).max(1);
     row("time", format!("{seconds} s simulated in {wall_ms} ms, {per_second} events/s"));
     let started = |took: f64| format!("{took} ms until every table was right");
     row("started", report.started_ms.map_or_else(|| "never right".to_owned(), started));
-    row("faults", format!("{faults} faults and repairs"));
-    let Summary { count, median, p90, max } = converged_ms;
-    let never = report.never_converged;
-    row(
-        "right again",
-        format!("median {median} ms, p90 {p90} ms, max {max} ms, of {count}; not {never} times"),
-    );
-    row("packets", format!("{} sent between pairs near a fault", probes.sent));
-    let lost = report.lost_by_cause.iter().map(|(cause, count)| format!("{count} {cause}"));
-    let lost: Vec<String> = lost.collect();
-    row("lost", format!("{} {}", report.lost_packets, bracketed(&lost.join(", "))));
-    let (overlapping, loops) = (report.microloops_overlapping, report.loops);
-    let more = format!("{overlapping} more while faults overlapped, {loops} loops in the tables");
-    row("microloops", format!("{} packets {}", report.microloops, bracketed(&more)));
+    for (name, value) in what_happened(report) {
+        row(name, value);
+    }
     let frames =
         format!("{} frames, {} hellos, {} LSUs", counts.frames, counts.hellos, counts.lsus);
     let worlds = format!("{} SPFs, {} publications", counts.spfs, counts.publications);
@@ -381,22 +376,77 @@ fn long(printed: &Printed) -> String {
     text
 }
 
-fn bracketed(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("({text})") }
+/// The rows on the schedule and what came of it.
+fn what_happened(report: &Report) -> Vec<(&'static str, String)> {
+    let Report { faults, sequels, clean_up, probes, .. } = report;
+    if report.by_fault.is_empty() {
+        let text = match (faults + sequels + clean_up, report.is_good()) {
+            (0, true) => "none: the cluster started, was right and fell silent",
+            (0, false) => "none",
+            (_, _) => "none happened: the cluster was not right before the first",
+        };
+        return vec![("faults", text.to_owned())];
+    }
+    let mut rows =
+        vec![("faults", format!("{faults}, and {} that came of them", events(*sequels)))];
+    if *clean_up > 0 {
+        let text = format!("{} at the end, to make all whole that was touched", events(*clean_up));
+        rows.push(("clean-up", text));
+    }
+    let Summary { count, median, p90, max } = report.converged_ms;
+    rows.push(match count {
+        0 => ("right again", "at once: no event is known to have made a table wrong".to_owned()),
+        _ => {
+            let times = format!("median {median} ms, p90 {p90} ms, max {max} ms");
+            ("right again", format!("{times}, after {} that made tables wrong", events(count)))
+        }
+    });
+    if report.overtaken > 0 {
+        let text = "the next event came before all tables were right; no failure";
+        rows.push(("overtaken", format!("{}: {text}", events(report.overtaken))));
+    }
+    rows.push(("packets", format!("{} sent between pairs near an event", probes.sent)));
+    let lost = report.lost_by_cause.iter().map(|(cause, count)| format!("{count} {cause}"));
+    let lost: Vec<String> = lost.collect();
+    rows.push(("lost", format!("{}{}", report.lost_packets, bracketed(&lost.join(", ")))));
+    let (overlapping, loops) = (report.microloops_overlapping, report.loops);
+    let more = format!("{overlapping} more while events overlapped, {loops} loops in the tables");
+    rows.push(("microloops", format!("{} packets{}", report.microloops, bracketed(&more))));
+    rows
 }
 
-/// The faults that cost most packets.
+fn events(count: usize) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
+}
+
+fn bracketed(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
+}
+
+/// The events that cost packets, those that cost most first.
 fn worst(report: &Report) -> String {
     let mut rows: Vec<_> = report.by_fault.iter().filter(|row| row.lost_packets > 0).collect();
     rows.sort_by_key(|row| core::cmp::Reverse((row.lost_packets, row.microloops)));
-    let mut text = String::new();
-    for row in rows.iter().take(ROWS_MAX) {
-        let took = row.converged_ms.map_or_else(|| "-".to_owned(), |took| format!("{took} ms"));
-        let _ = writeln!(
-            text,
-            "  {:>16} at {} ms: {} lost, {} microloops, right again after {took}",
-            row.fault, row.at_ms, row.lost_packets, row.microloops
-        );
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n  {} of {} lost packets", rows.len(), events(report.by_fault.len()));
+    text += if rows.len() > ROWS_MAX { "; the worst of them:\n\n" } else { ":\n\n" };
+    let headings = ["EVENT", "AT", "LOST", "MICROLOOPS", "RIGHT AGAIN AFTER"];
+    let mut table = Table::new(Look::PLAIN, &headings).numbers_in(&[1, 2, 3, 4]);
+    for row in rows.into_iter().take(ROWS_MAX) {
+        let took =
+            row.converged_ms.map_or_else(|| "overtaken".to_owned(), |took| format!("{took} ms"));
+        table.row(vec![
+            cell(&row.fault),
+            cell(format!("{} ms", row.at_ms)),
+            cell(row.lost_packets),
+            cell(row.microloops),
+            cell(took),
+        ]);
+    }
+    for line in table.finish("").lines() {
+        let _ = writeln!(text, "  {line}");
     }
     text
 }
@@ -420,6 +470,9 @@ fn violations(report: &Report, replay: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::faults::Part;
+    use crate::sim::probes::ProbeCounts;
+    use crate::sim::report::{Counts, FaultRow};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -441,6 +494,73 @@ mod tests {
         let command = replay_command(&arguments, &first);
         let again = read(command.strip_prefix("kumiki sim ").unwrap());
         assert_eq!(scenario(&again, again.seed).unwrap(), first);
+    }
+
+    fn happened(fault: &str, part: Part, lost_packets: u64, took: Option<f64>) -> FaultRow {
+        FaultRow {
+            at_ms: 1234.567,
+            fault: fault.to_owned(),
+            part,
+            is_alone: true,
+            converged_ms: took,
+            lost_packets,
+            lost_by_cause: BTreeMap::new(),
+            microloops: 0,
+        }
+    }
+
+    fn printed(by_fault: Vec<FaultRow>) -> Printed {
+        let count = |part| by_fault.iter().filter(|row| row.part == part).count();
+        let report = Report {
+            seed: 7,
+            topology: "ring".to_owned(),
+            routers: 4,
+            links: 4,
+            faults: count(Part::Fault),
+            sequels: count(Part::Sequel),
+            clean_up: count(Part::CleanUp),
+            violations: Vec::new(),
+            violations_more: 0,
+            counts: Counts::default(),
+            simulated_ms: 30_000,
+            started_ms: Some(2_500.5),
+            converged_ms: Summary::default(),
+            overtaken: 0,
+            lost_packets: 0,
+            lost_by_cause: BTreeMap::new(),
+            microloops: 0,
+            microloops_overlapping: 0,
+            loops: 0,
+            probes: ProbeCounts::default(),
+            by_fault,
+            digest: "00".to_owned(),
+        };
+        let (replay, commit) = ("kumiki sim --seed 7".to_owned(), "v0");
+        Printed { schema: "kumiki.sim/1", report, commit, replay, wall_ms: 100 }
+    }
+
+    #[test]
+    fn a_report_tells_faults_from_what_follows_and_from_the_clean_up() {
+        let rows = vec![
+            happened("cut s01-s02", Part::Fault, 35, Some(12.5)),
+            happened("heal s01-s02", Part::Sequel, 0, Some(8.25)),
+            happened("silence s03-s04 at s03", Part::Fault, 1043, None),
+            happened("heal s01-s02", Part::CleanUp, 0, None),
+            happened("heal s03-s04", Part::CleanUp, 0, Some(9.0)),
+        ];
+        let mut printed = printed(rows);
+        printed.report.overtaken = 1;
+        printed.report.lost_packets = 1078;
+        printed.report.lost_by_cause = [("dead next hop".to_owned(), 1078)].into();
+        printed.report.converged_ms = Summary { count: 3, median: 9.0, p90: 12.5, max: 12.5 };
+        insta::assert_snapshot!(long(&printed));
+    }
+
+    #[test]
+    fn a_run_without_faults_says_that_there_were_none() {
+        let printed = printed(Vec::new());
+        insta::assert_snapshot!(long(&printed));
+        assert!(short(&printed).contains("tables never wrong"));
     }
 
     #[test]

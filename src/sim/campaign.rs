@@ -12,7 +12,7 @@ use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
 use crate::control::ControlPlane;
 use crate::sim::checkers::{self, VIOLATIONS_MAX};
-use crate::sim::faults::Fault;
+use crate::sim::faults::{Fault, Part, Planned};
 use crate::sim::link::Quality;
 use crate::sim::node::{Control, Node};
 use crate::sim::oracle::Map;
@@ -173,6 +173,7 @@ pub fn run_with<C: Control>(scenario: &Scenario, watch: &mut dyn FnMut(Progress)
         campaign.phase = "end";
         campaign.world.give_up_probes();
         if campaign.converges(campaign.last_event, HEAL_LIMIT) {
+            campaign.note_late_end();
             campaign.falls_silent();
             campaign.is_right();
         }
@@ -198,7 +199,7 @@ impl<C: Control> Campaign<'_, C> {
     /// The events of the schedule, in their time.
     fn happen(&mut self) {
         self.origin = self.world.now();
-        for (after, fault) in &self.scenario.events {
+        for Planned { after, fault, part } in &self.scenario.events {
             let at = self.origin + *after;
             self.run_until(Instant::from_nanos(at.as_nanos().saturating_sub(lead_ns())));
             let pairs = self.choose_pairs(fault);
@@ -216,6 +217,7 @@ impl<C: Control> Campaign<'_, C> {
             self.rows.push(FaultRow {
                 at_ms: milliseconds(after),
                 fault: self.scenario.words(fault),
+                part: *part,
                 is_alone,
                 converged_ms: None,
                 lost_packets: 0,
@@ -401,6 +403,23 @@ impl<C: Control> Campaign<'_, C> {
         self.spans.extend(window.converged.filter(|_| window.was_wrong));
     }
 
+    /// The last event is overtaken by nothing: where its window was over too soon, it is right now.
+    fn note_late_end(&mut self) {
+        let took = self.world.last_publication().max(self.last_event) - self.last_event;
+        if let Some(row) = self.rows.last_mut().filter(|row| row.converged_ms.is_none()) {
+            row.converged_ms = Some(milliseconds(&took));
+            self.spans.push(took);
+        }
+    }
+
+    /// Rows that the next event overtook.
+    fn overtaken_count(&self) -> usize {
+        let before_last = self.rows.len().saturating_sub(1);
+        let is_overtaken =
+            |row: &&FaultRow| row.part != Part::CleanUp && row.converged_ms.is_none();
+        self.rows.iter().take(before_last).filter(is_overtaken).count()
+    }
+
     /// A fault that came alone makes no packet circle; what comes back or ends in order loses none.
     fn judge_lone(&mut self, window: &Window, lost: u64, microloops: u64) {
         let what = self.scenario.words(&window.fault);
@@ -542,13 +561,16 @@ impl<C: Control> Campaign<'_, C> {
         let cables = scenario.topology.cables().len();
         let rule = scenario.rule.as_ref().map(ToString::to_string);
         let causes = probes.causes().iter();
+        let count = |part| scenario.events.iter().filter(|planned| planned.part == part).count();
         let alone = self.rows.iter().filter(|row| row.is_alone).map(|row| row.microloops).sum();
         Report {
             seed: scenario.seed,
             topology: rule.unwrap_or_else(|| format!("{cables} cables")),
             routers: world.router_count(),
             links: cables,
-            faults: scenario.events.len(),
+            faults: count(Part::Fault),
+            sequels: count(Part::Sequel),
+            clean_up: count(Part::CleanUp),
             counts: Counts {
                 events: world.event_count(),
                 frames: world.links().iter().map(|link| link.counts.sent).sum(),
@@ -560,7 +582,7 @@ impl<C: Control> Campaign<'_, C> {
             simulated_ms: world.now().as_nanos() / 1_000_000,
             started_ms: self.started.as_ref().map(milliseconds),
             converged_ms: Summary::of(self.spans.clone()),
-            never_converged: self.rows.iter().filter(|row| row.converged_ms.is_none()).count(),
+            overtaken: self.overtaken_count(),
             lost_packets: probes.counts().lost,
             lost_by_cause: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
             microloops: alone,

@@ -1,7 +1,7 @@
 //! What goes wrong, and when: single faults and whole schedules of them from a seed.
 //!
-//! Owns [`Fault`], [`chaos`] (all at once) and [`season`] (one after another). Carrying faults out
-//! is the world's.
+//! Owns [`Fault`], what it is in a schedule ([`Part`]), [`chaos`] (all at once) and [`season`] (one
+//! after another). Carrying faults out is the world's.
 //!
 //! *Invariants*: a schedule ends with everything whole again at [`ChaosPlan::until`] or after
 //! [`SeasonPlan::span`]: links healed and as good as at the start, every router running. What
@@ -10,6 +10,7 @@
 use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
 use crate::sim::link::{Direction, Quality};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The shortest time until a fault is repaired: shorter than a dead interval, so that some pass
@@ -139,6 +140,40 @@ impl Fault {
     }
 }
 
+/// Why an event stands in a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// It is one of the faults that were asked for.
+    Fault,
+    /// It follows from one: its repair, or the further cuts of a cable that flaps.
+    Sequel,
+    /// It makes something whole at the end, whether or not it still is broken.
+    CleanUp,
+}
+
+impl Part {
+    /// What an event is where nobody says it: what breaks something is a fault.
+    pub fn of(fault: &Fault) -> Self {
+        match fault {
+            Fault::Heal { .. } | Fault::Restart { .. } | Fault::Attach { .. } => Self::Sequel,
+            Fault::Degrade { quality: Quality::GOOD, .. } => Self::Sequel,
+            _ => Self::Fault,
+        }
+    }
+}
+
+/// An event of a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// When, after the first rest.
+    pub after: Duration,
+    /// What happens.
+    pub fault: Fault,
+    /// Why it stands there.
+    pub part: Part,
+}
+
 /// What a schedule is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChaosPlan {
@@ -228,7 +263,7 @@ pub struct SeasonPlan {
 
 /// Faults and repairs that mostly leave a network time to recover, in order of time: most come
 /// alone, some together, some links flap. At the end everything is whole.
-pub fn season(plan: &SeasonPlan, prng: &mut Prng) -> Vec<(Duration, Fault)> {
+pub fn season(plan: &SeasonPlan, prng: &mut Prng) -> Vec<Planned> {
     let &SeasonPlan { link_count, router_count, fault_count, span, quality } = plan;
     let (from, until) = (Instant::ZERO, Instant::ZERO + span);
     let chaos = ChaosPlan { link_count, router_count, fault_count, from, until, quality };
@@ -246,39 +281,51 @@ pub fn season(plan: &SeasonPlan, prng: &mut Prng) -> Vec<(Duration, Fault)> {
             continue;
         }
         let (fault, repair) = one(&chaos, prng);
-        schedule.push((at, fault));
-        schedule.push((at + repair_time(prng), repair));
+        schedule.push(Planned { after: at, fault, part: Part::Fault });
+        let after = at + repair_time(prng);
+        schedule.push(Planned { after, fault: repair, part: Part::Sequel });
     }
+    for planned in &mut schedule {
+        planned.after = whole_micros(planned.after.min(span));
+    }
+    schedule.extend(clean_up(plan, &schedule));
+    schedule.sort_by_key(|planned| planned.after);
+    schedule
+}
+
+/// What makes everything whole that a schedule touches.
+fn clean_up(plan: &SeasonPlan, schedule: &[Planned]) -> Vec<Planned> {
+    let &SeasonPlan { quality, span, .. } = plan;
+    let mut repairs = Vec::new();
     let mut links_touched = BTreeSet::new();
     let mut routers_touched = BTreeSet::new();
-    for (at, fault) in &mut schedule {
-        *at = whole_micros((*at).min(span));
+    for Planned { fault, .. } in schedule {
         links_touched.extend(fault.link());
         routers_touched.extend(fault.router());
     }
-    let end = whole_micros(span);
     for link in links_touched {
-        schedule.push((end, Fault::Heal { link }));
-        schedule.push((end, Fault::Degrade { link, quality }));
-        let ends = Direction::ALL.into_iter();
-        schedule.extend(ends.map(|side| (end, Fault::Attach { link, end: side })));
+        repairs.push(Fault::Heal { link });
+        repairs.push(Fault::Degrade { link, quality });
+        repairs.extend(Direction::ALL.into_iter().map(|end| Fault::Attach { link, end }));
     }
-    schedule.extend(routers_touched.into_iter().map(|router| (end, Fault::Restart { router })));
-    schedule.sort_by_key(|(at, _)| *at);
-    schedule
+    repairs.extend(routers_touched.into_iter().map(|router| Fault::Restart { router }));
+    let after = whole_micros(span);
+    let planned = |fault| Planned { after, fault, part: Part::CleanUp };
+    repairs.into_iter().map(planned).collect()
 }
 
 /// Faults that come together come within this time.
 const TOGETHER: Duration = Duration::from_millis(5);
 
 /// A cable that comes and goes.
-fn flap(mut at: Duration, link: usize, prng: &mut Prng) -> Vec<(Duration, Fault)> {
-    let mut schedule = Vec::new();
+fn flap(mut at: Duration, link: usize, prng: &mut Prng) -> Vec<Planned> {
+    let mut schedule: Vec<Planned> = Vec::new();
     for _ in 0..3 + prng.below(4) {
-        schedule.push((at, Fault::Cut { link }));
-        at += prng.between(Duration::from_millis(1), Duration::from_millis(200));
-        schedule.push((at, Fault::Heal { link }));
-        at += prng.between(Duration::from_millis(1), Duration::from_millis(200));
+        for fault in [Fault::Cut { link }, Fault::Heal { link }] {
+            let part = if schedule.is_empty() { Part::Fault } else { Part::Sequel };
+            schedule.push(Planned { after: at, fault, part });
+            at += prng.between(Duration::from_millis(1), Duration::from_millis(200));
+        }
     }
     schedule
 }
@@ -344,16 +391,37 @@ mod tests {
             quality: Quality::GOOD,
         };
         let schedule = season(&plan, &mut Prng::new(5));
-        assert!(schedule.is_sorted_by_key(|(at, _)| *at));
-        assert!(schedule.iter().all(|(at, _)| *at <= plan.span && at.subsec_nanos() % 1000 == 0));
-        let end = schedule.iter().filter(|(at, _)| *at == plan.span).map(|(_, fault)| *fault);
-        let end: Vec<Fault> = end.collect();
-        for (_, fault) in &schedule {
+        assert!(schedule.is_sorted_by_key(|planned| planned.after));
+        let is_inside = |after: Duration| after <= plan.span && after.subsec_nanos() % 1000 == 0;
+        assert!(schedule.iter().all(|planned| is_inside(planned.after)));
+        let end = schedule.iter().filter(|planned| planned.after == plan.span);
+        let end: Vec<Fault> = end.map(|planned| planned.fault).collect();
+        for Planned { fault, .. } in &schedule {
             let heal = fault.link().map(|link| Fault::Heal { link });
             let restart = fault.router().map(|router| Fault::Restart { router });
             assert!(heal.into_iter().chain(restart).all(|repair| end.contains(&repair)));
         }
         assert_eq!(schedule, season(&plan, &mut Prng::new(5)));
+    }
+
+    #[test]
+    fn a_season_has_as_many_faults_as_were_asked_for_and_the_clean_up_comes_last() {
+        let plan = SeasonPlan {
+            link_count: 5,
+            router_count: 4,
+            fault_count: 50,
+            span: Duration::from_secs(60),
+            quality: Quality::GOOD,
+        };
+        for seed in 1..20 {
+            let schedule = season(&plan, &mut Prng::new(seed));
+            let parts: Vec<Part> = schedule.iter().map(|planned| planned.part).collect();
+            assert_eq!(parts.iter().filter(|part| **part == Part::Fault).count(), 50);
+            let before = parts.iter().position(|part| *part == Part::CleanUp).unwrap();
+            assert!(parts[before..].iter().all(|part| *part == Part::CleanUp), "{seed}");
+            let is_mending = |planned: &Planned| Part::of(&planned.fault) == Part::Sequel;
+            assert!(schedule[before..].iter().all(is_mending));
+        }
     }
 
     #[test]

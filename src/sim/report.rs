@@ -5,6 +5,7 @@
 use crate::base::time::{Duration, Instant};
 use crate::planner::families::server_name;
 use crate::sim::checkers::Violation;
+use crate::sim::faults::Part;
 use crate::sim::probes::ProbeCounts;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -82,16 +83,18 @@ pub struct Counts {
     pub publications: u64,
 }
 
-/// One fault or repair, and what followed until the next.
+/// One event of the schedule, and what followed until the next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FaultRow {
     /// When, since the first rest.
     pub at_ms: f64,
     /// What.
     pub fault: String,
+    /// Whether it was asked for, follows from what was, or is of the clean-up.
+    pub part: Part,
     /// Whether everything was right when it happened, and no link was bad.
     pub is_alone: bool,
-    /// Until every table was right again; none where the next came first.
+    /// Until every table was right again; none where the next event overtook it.
     pub converged_ms: Option<f64>,
     /// Probes lost although their pair was joined.
     pub lost_packets: u64,
@@ -112,8 +115,12 @@ pub struct Report {
     pub routers: usize,
     /// How many links.
     pub links: usize,
-    /// Events of the schedule: faults and repairs.
+    /// Faults that were asked for.
     pub faults: usize,
+    /// Events that follow from them: repairs, and the further cuts of a cable that flaps.
+    pub sequels: usize,
+    /// Events at the end that make everything whole, whether or not it still is broken.
+    pub clean_up: usize,
     /// What is not as it should be; empty where all is well.
     pub violations: Vec<Finding>,
     /// Violations that found no room there.
@@ -125,10 +132,11 @@ pub struct Report {
     /// From the first router's start to the first moment at which all was right; none where that
     /// never came.
     pub started_ms: Option<f64>,
-    /// From a fault or repair that made any table wrong until every table was right.
+    /// From an event that made any table wrong until every table was right.
     pub converged_ms: Summary,
-    /// Faults and repairs after which the next came before every table was right.
-    pub never_converged: usize,
+    /// Faults and sequels that the next event overtook, before every table was right; those of the
+    /// clean-up come at one instant, and are not counted.
+    pub overtaken: usize,
     /// Probes lost although their pair was joined.
     pub lost_packets: u64,
     /// The same by cause.

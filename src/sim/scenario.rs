@@ -15,12 +15,13 @@
 //! fault = "silence"        # cut silence heal degrade detach attach, with `link`;
 //! link = "s01-s02"         # kill power_off restart stop crash reconfigure, with `router`
 //! from = "s01"             # silence: frames of this end only; detach, attach: at this end
+//! part = "clean_up"        # how it is counted: fault sequel clean_up; by what it does if unsaid
 //! ```
 
 use crate::base::prng::Prng;
 use crate::base::time::Duration;
 use crate::planner::families::{Topology, TopologyError, TopologySpec, server_index, server_name};
-use crate::sim::faults::{Death, Fault, SeasonPlan, season};
+use crate::sim::faults::{Death, Fault, Part, Planned, SeasonPlan, season};
 use crate::sim::link::{Direction, Quality};
 use crate::sim::plan::{Costs, WorldSetup};
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,7 @@ pub struct Scenario {
     /// What links cost.
     pub costs: Costs,
     /// What happens when, after the first rest; in order.
-    pub events: Vec<(Duration, Fault)>,
+    pub events: Vec<Planned>,
 }
 
 impl Scenario {
@@ -140,7 +141,8 @@ impl Scenario {
 
     /// A fault in words, with names.
     pub fn words(&self, fault: &Fault) -> String {
-        let event = self.written(Duration::ZERO, fault);
+        let (after, fault, part) = (Duration::ZERO, *fault, Part::Fault);
+        let event = self.written(&Planned { after, fault, part });
         let subject = event.link.or(event.router).unwrap_or_default();
         let from = event.from.map(|from| format!(" at {from}")).unwrap_or_default();
         let cost = event.cost.map(|cost| format!(", cost {cost}")).unwrap_or_default();
@@ -173,9 +175,10 @@ impl Scenario {
                 return Err(ScenarioError::Span(at));
             }
             let fault = Reading { scenario: &scenario, number: index + 1, event }.fault()?;
-            scenario.events.push((at, fault));
+            let part = event.part.unwrap_or_else(|| Part::of(&fault));
+            scenario.events.push(Planned { after: at, fault, part });
         }
-        scenario.events.sort_by_key(|(at, _)| *at);
+        scenario.events.sort_by_key(|planned| planned.after);
         Ok(scenario)
     }
 
@@ -192,7 +195,7 @@ impl Scenario {
                 Costs::Uniform(_) => CostsWord::Uniform,
                 Costs::Mixed => CostsWord::Mixed,
             },
-            event: self.events.iter().map(|(at, fault)| self.written(*at, fault)).collect(),
+            event: self.events.iter().map(|planned| self.written(planned)).collect(),
         };
         toml::to_string(&file).unwrap_or_else(|error| unreachable!("plain values: {error}"))
     }
@@ -207,13 +210,15 @@ impl Scenario {
         server_name(if end == Direction::Forth { a } else { b })
     }
 
-    fn written(&self, at: Duration, fault: &Fault) -> Event {
-        let at_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+    fn written(&self, planned: &Planned) -> Event {
+        let Planned { after, fault, part } = planned;
+        let at_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
         let mut event = Event {
             at_us,
             fault: name(fault).to_owned(),
             link: fault.link().map(|link| self.link_name(link)),
             router: fault.router().map(server_name),
+            part: (*part != Part::of(fault)).then_some(*part),
             ..Event::default()
         };
         match *fault {
@@ -389,6 +394,8 @@ struct Event {
     from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quality: Option<QualityWords>,
 }

@@ -148,7 +148,9 @@ fn packets_that_circle_because_of_a_lone_fault_are_a_violation() {
     // Who is not told sends half of it back to the only one that is.
     let report = run_with::<Frozen<false>>(&cut, &mut |_| ());
     assert!(kinds(&report).contains(&"microloop"), "{:?}", report.violations);
-    assert!(report.microloops > 0 && report.never_converged == 1);
+    assert!(report.microloops > 0 && report.by_fault[0].converged_ms.is_none());
+    // Nothing came after it that could have.
+    assert_eq!(report.overtaken, 0);
 }
 
 #[test]
@@ -168,7 +170,7 @@ fn a_pair_that_a_repair_joins_is_owed_no_way_before_all_is_right() {
     ];
     let report = run(&read("line", 3, &events), &mut |_| ());
     assert_eq!((report.violations, report.by_fault[1].lost_packets), (Vec::new(), 0));
-    assert!(report.probes.excused > 0 && report.never_converged == 0);
+    assert!(report.probes.excused > 0 && report.overtaken == 0);
 }
 
 #[test]
@@ -192,6 +194,28 @@ fn a_fault_is_probed_although_what_came_before_ends_at_that_moment() {
 fn what_changes_nothing_is_not_counted_as_quick() {
     let none = read("ring", 4, &[(1, "fault = \"restart\"\nrouter = \"s02\"")]);
     let report = run(&none, &mut |_| ());
-    assert_eq!((report.converged_ms.count, report.never_converged), (0, 0));
+    assert_eq!((report.converged_ms.count, report.overtaken), (0, 0));
     assert_eq!((report.violations, report.violations_more), (Vec::new(), 0));
+}
+
+#[test]
+fn only_what_the_next_event_overtakes_is_counted_as_overtaken() {
+    let cut = (1, "fault = \"cut\"\nlink = \"s01-s02\"");
+    let soon = (100, "fault = \"cut\"\nlink = \"s03-s04\"");
+    let end = "\npart = \"clean_up\"";
+    let heals = ["s01-s02", "s03-s04", "s02-s03"]
+        .map(|link| (3_000_000, format!("fault = \"heal\"\nlink = \"{link}\"{end}")));
+    let mut events = vec![cut, soon];
+    events.extend(heals.iter().map(|(at, text)| (*at, text.as_str())));
+    let report = run(&read("mesh", 4, &events), &mut |_| ());
+    assert_eq!((report.faults, report.sequels, report.clean_up), (2, 0, 3));
+    assert_eq!((report.overtaken, report.violations), (1, Vec::new()));
+}
+
+#[test]
+fn the_faults_of_a_report_are_those_asked_for() {
+    let report = run(&scenario(1), &mut |_| ());
+    assert_eq!(report.faults, 6);
+    assert!(report.sequels >= 6 && report.clean_up > 0);
+    assert_eq!(report.by_fault.len(), 6 + report.sequels + report.clean_up);
 }
