@@ -62,7 +62,7 @@ pub fn replay(path: &Path, is_json: bool) -> Exit {
             Ok(text) => println!("{text}"),
             Err(error) => eprintln!("kumiki: the answer cannot be written: {error}"),
         }
-    } else {
+    } else if replayed.starts > 0 {
         println!("{}", words(&replayed));
     }
     match error {

@@ -24,6 +24,7 @@ pub mod validate;
 pub use delta::{Delta, PortChange, PortReference};
 pub use load::{FileError, FileSource, NoFiles, Overrides, Source, load};
 pub use problem::{ConfigErrors, KeyPath, Problem, ProblemKind};
+pub use read::did_you_mean;
 pub use render::{RenderedBlock, blocks, render};
 pub use schema::{
     BfdAuth, BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy,

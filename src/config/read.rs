@@ -317,6 +317,15 @@ pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
+/// What was probably meant, in brackets and behind a space, to stand behind the wrong word; nothing
+/// where no known word is near.
+pub fn did_you_mean(word: &str, known: &[&str]) -> String {
+    match nearest(word, known.iter().copied()) {
+        Some(near) => format!(" (did you mean `{near}`?)"),
+        None => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,5 +337,7 @@ mod tests {
         assert_eq!(nearest("helo_intervall", known.into_iter()), Some("hello_interval"));
         assert_eq!(nearest("Cots", known.into_iter()), Some("cost"));
         assert_eq!(nearest("bandwidth", known.into_iter()), None);
+        assert_eq!(did_you_mean("cots", &known), " (did you mean `cost`?)");
+        assert_eq!(did_you_mean("bandwidth", &known), "");
     }
 }

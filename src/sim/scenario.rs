@@ -20,11 +20,15 @@
 
 use crate::base::prng::Prng;
 use crate::base::time::Duration;
+use crate::config::did_you_mean;
+use crate::config::problem::line_and_column;
 use crate::planner::families::{Topology, TopologyError, TopologySpec, server_index, server_name};
 use crate::sim::faults::{Death, Fault, Part, Planned, SeasonPlan, season};
 use crate::sim::link::{Direction, Quality};
 use crate::sim::plan::{Costs, WorldSetup};
+use core::ops::Range;
 use serde::{Deserialize, Serialize};
+use toml::Spanned;
 
 /// Events of a file: the schedule of a thousand faults, several times.
 pub const EVENTS_MAX: usize = 10_000;
@@ -46,6 +50,14 @@ pub enum ScenarioError {
     /// Both a topology and cables, or neither.
     #[error("write either `topology` or `cables`")]
     Shape,
+    /// Something is wrong at a line of the file.
+    #[error("line {line}: {source}")]
+    At {
+        /// Counted from 1.
+        line: usize,
+        /// What.
+        source: Box<ScenarioError>,
+    },
     /// A cable is not two servers.
     #[error("`{0}` is no cable; write two servers, like `s01-s02`")]
     Cable(String),
@@ -65,10 +77,25 @@ pub enum ScenarioError {
         /// What was written.
         name: String,
     },
+    /// The end that is named is none of the cable.
+    #[error(
+        "event {event}: `from` must be an end of {link}, {} or {}; `{given}` is not",
+        .ends.0, .ends.1
+    )]
+    End {
+        /// Counted from 1.
+        event: usize,
+        /// The cable.
+        link: String,
+        /// What is right.
+        ends: (String, String),
+        /// What was written.
+        given: String,
+    },
     /// The fault has no such name.
     #[error(
-        "event {event}: `{fault}` is no fault; known are cut, silence, heal, degrade, detach, \
-         attach, kill, power_off, restart, stop, crash, reconfigure"
+        "event {event}: `{fault}` is no fault{meant}; known are {known}",
+        meant = did_you_mean(fault, &FAULT_NAMES), known = FAULT_NAMES.join(", ")
     )]
     Fault {
         /// Counted from 1.
@@ -93,6 +120,22 @@ pub enum ScenarioError {
     #[error("the last event is after {0:?}; at most {SPAN_MAX:?} are run")]
     Span(Duration),
 }
+
+/// Every fault that a file can name.
+const FAULT_NAMES: [&str; 12] = [
+    "cut",
+    "silence",
+    "heal",
+    "degrade",
+    "detach",
+    "attach",
+    "kill",
+    "power_off",
+    "restart",
+    "stop",
+    "crash",
+    "reconfigure",
+];
 
 /// What a campaign runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,12 +196,21 @@ impl Scenario {
     pub fn read(text: &str) -> Result<Self, ScenarioError> {
         let file: File =
             toml::from_str(text).map_err(|error| ScenarioError::Text(error.to_string()))?;
+        let at = |span: Range<usize>, source: ScenarioError| {
+            let (line, _) = line_and_column(text, span.start);
+            ScenarioError::At { line, source: Box::new(source) }
+        };
         let (topology, rule) = match (&file.topology, &file.cables) {
-            (Some(text), None) => {
-                let rule: TopologySpec = text.parse()?;
-                (rule.build(file.routers)?, Some(rule))
+            (Some(written), None) => {
+                let rule = written.get_ref().parse::<TopologySpec>();
+                let rule = rule.map_err(|error| at(written.span(), error.into()))?;
+                let topology = rule.build(file.routers);
+                (topology.map_err(|error| at(written.span(), error.into()))?, Some(rule))
             }
-            (None, Some(cables)) => (cabled(cables, file.routers)?, None),
+            (None, Some(cables)) => {
+                let topology = cabled(cables.get_ref(), file.routers);
+                (topology.map_err(|error| at(cables.span(), error))?, None)
+            }
             _ => return Err(ScenarioError::Shape),
         };
         if file.event.len() > EVENTS_MAX {
@@ -169,14 +221,11 @@ impl Scenario {
             CostsWord::Mixed => Costs::Mixed,
         };
         let mut scenario = Self { topology, rule, seed: file.seed, costs, events: Vec::new() };
-        for (index, event) in file.event.iter().enumerate() {
-            let at = Duration::from_micros(event.at_us);
-            if at > SPAN_MAX {
-                return Err(ScenarioError::Span(at));
-            }
-            let fault = Reading { scenario: &scenario, number: index + 1, event }.fault()?;
-            let part = event.part.unwrap_or_else(|| Part::of(&fault));
-            scenario.events.push(Planned { after: at, fault, part });
+        for (index, spanned) in file.event.iter().enumerate() {
+            let reading =
+                Reading { scenario: &scenario, number: index + 1, event: spanned.get_ref() };
+            let planned = reading.planned().map_err(|error| at(spanned.span(), error))?;
+            scenario.events.push(planned);
         }
         scenario.events.sort_by_key(|planned| planned.after);
         Ok(scenario)
@@ -185,9 +234,10 @@ impl Scenario {
     /// Writes the file that [`Self::read`] reads.
     pub fn write(&self) -> String {
         let file = File {
-            topology: self.rule.as_ref().map(ToString::to_string),
+            topology: self.rule.as_ref().map(|rule| unplaced(rule.to_string())),
             cables: self.rule.is_none().then(|| {
-                (0..self.topology.cables().len()).map(|link| self.link_name(link)).collect()
+                let links = 0..self.topology.cables().len();
+                unplaced(links.map(|link| self.link_name(link)).collect())
             }),
             routers: Some(self.topology.server_count()),
             seed: self.seed,
@@ -195,7 +245,7 @@ impl Scenario {
                 Costs::Uniform(_) => CostsWord::Uniform,
                 Costs::Mixed => CostsWord::Mixed,
             },
-            event: self.events.iter().map(|planned| self.written(planned)).collect(),
+            event: self.events.iter().map(|planned| unplaced(self.written(planned))).collect(),
         };
         toml::to_string(&file).unwrap_or_else(|error| unreachable!("plain values: {error}"))
     }
@@ -244,6 +294,16 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    fn planned(&self) -> Result<Planned, ScenarioError> {
+        let after = Duration::from_micros(self.event.at_us);
+        if after > SPAN_MAX {
+            return Err(ScenarioError::Span(after));
+        }
+        let fault = self.fault()?;
+        let part = self.event.part.unwrap_or_else(|| Part::of(&fault));
+        Ok(Planned { after, fault, part })
+    }
+
     fn fault(&self) -> Result<Fault, ScenarioError> {
         let end = |link| self.end(link)?.ok_or_else(|| self.missing("from"));
         Ok(match self.event.fault.as_str() {
@@ -309,11 +369,16 @@ impl Reading<'_> {
     /// The end that the event names, as a direction of the link.
     fn end(&self, link: usize) -> Result<Option<Direction>, ScenarioError> {
         let Some(name) = &self.event.from else { return Ok(None) };
-        let router = self.index(name)?;
-        match self.scenario.topology.cables().get(link) {
-            Some((a, _)) if *a == router => Ok(Some(Direction::Forth)),
-            Some((_, b)) if *b == router => Ok(Some(Direction::Back)),
-            _ => Err(ScenarioError::Router { event: self.number, name: name.clone() }),
+        let (a, b) = self.scenario.topology.cables().get(link).copied().unwrap_or_default();
+        match server_index(name) {
+            Some(router) if router == a => Ok(Some(Direction::Forth)),
+            Some(router) if router == b => Ok(Some(Direction::Back)),
+            _ => Err(ScenarioError::End {
+                event: self.number,
+                link: self.scenario.link_name(link),
+                ends: (server_name(a), server_name(b)),
+                given: name.clone(),
+            }),
         }
     }
 }
@@ -365,16 +430,21 @@ enum CostsWord {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
-    topology: Option<String>,
+    topology: Option<Spanned<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cables: Option<Vec<String>>,
+    cables: Option<Spanned<Vec<String>>>,
     routers: Option<usize>,
     #[serde(default = "first")]
     seed: u64,
     #[serde(default)]
     costs: CostsWord,
     #[serde(default)]
-    event: Vec<Event>,
+    event: Vec<Spanned<Event>>,
+}
+
+/// What is written, and was not read anywhere.
+fn unplaced<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
 }
 
 const fn first() -> u64 {
@@ -467,13 +537,38 @@ mod tests {
             Scenario::read(&text).unwrap_err().to_string()
         };
         let event = |rest: &str| error(&format!("[[event]]\nat_us = 1\n{rest}"));
-        assert!(event("fault = \"melt\"").contains("event 1: `melt` is no fault"));
+        assert!(
+            event("fault = \"melt\"").starts_with("line 3: event 1: `melt` is no fault; known")
+        );
+        assert!(
+            event("fault = \"sillence\"").contains("no fault (did you mean `silence`?); known")
+        );
         assert!(event("fault = \"cut\"").contains("needs `link`"));
         assert!(event("fault = \"cut\"\nlink = \"s01-s03\"").contains("no cable `s01-s03`"));
         assert!(event("fault = \"kill\"\nrouter = \"s09\"").contains("no server `s09`"));
         assert!(event("fault = \"detach\"\nlink = \"s01-s02\"").contains("needs `from`"));
         assert!(error("colour = 3").contains("colour"));
         assert_eq!(Scenario::read("seed = 1").unwrap_err(), ScenarioError::Shape);
-        assert!(matches!(Scenario::read("cables = [\"a\"]"), Err(ScenarioError::Cable(_))));
+        let cable = Scenario::read("seed = 1\ncables = [\"a\"]").unwrap_err().to_string();
+        assert!(cable.starts_with("line 2: `a` is no cable"), "{cable}");
+        let topology = Scenario::read("seed = 1\n\ntopology = \"rig\"").unwrap_err().to_string();
+        assert!(topology.starts_with("line 3: "), "{topology}");
+    }
+
+    #[test]
+    fn an_end_that_the_cable_does_not_have_is_answered_with_its_two() {
+        let read = |from: &str| {
+            let start = "topology = \"ring\"\nrouters = 6\n";
+            let good = "[[event]]\nat_us = 1\nfault = \"cut\"\nlink = \"s03-s04\"\n";
+            let event = "[[event]]\nat_us = 1\nfault = \"silence\"\nlink = \"s02-s01\"\n";
+            Scenario::read(&format!("{start}{good}{event}from = \"{from}\""))
+        };
+        assert!(read("s02").is_ok());
+        for wrong in ["s05", "s99", "x"] {
+            let expected = format!(
+                "line 7: event 2: `from` must be an end of s01-s02, s01 or s02; `{wrong}` is not"
+            );
+            assert_eq!(read(wrong).unwrap_err().to_string(), expected);
+        }
     }
 }

@@ -98,6 +98,14 @@ fn each_failure_has_its_exit_code() {
 }
 
 #[test]
+fn a_recording_that_is_not_there_is_an_error_and_nothing_else() {
+    let output = kumiki(&["sim", "--replay", "/nonexistent.jsonl"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stdout), "");
+    assert!(text(&output.stderr).starts_with("kumiki: /nonexistent.jsonl: cannot be read"));
+}
+
+#[test]
 fn a_file_that_may_not_be_read_is_exit_77_whoever_reads_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("kumiki.toml");
