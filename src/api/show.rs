@@ -174,20 +174,20 @@ pub struct OspfRow {
     pub transit_packet_count: u64,
 }
 
-/// An OSPF neighbour.
+/// An OSPF neighbour, or a fabric port that has none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OspfNeighborRow {
-    /// Its router-id.
-    pub router_id: RouterId,
+    /// Its router-id; none where nobody is there.
+    pub router_id: Option<RouterId>,
     /// Its name, where known.
     pub name: Option<String>,
     /// Port name.
     pub port: String,
-    /// Its link-local address.
-    pub address: Ipv6Addr,
-    /// State of RFC 2328 §10.1.
+    /// Its link-local address; none where nobody is there.
+    pub address: Option<Ipv6Addr>,
+    /// State of RFC 2328 §10.1; `Down` where nobody is there.
     pub state: String,
-    /// Time in this state.
+    /// Time in this state; where nobody is there, since carrier changed or the last one went.
     pub state_age_ms: u64,
     /// Time left until it is declared dead.
     pub dead_in_ms: u64,
@@ -198,19 +198,35 @@ pub struct OspfNeighborRow {
     /// Time left of its graceful restart, through which it is helped.
     pub helped_for_ms: Option<u64>,
     /// What hinders the adjacency, in words: MTU mismatch, duplicate router-id with both ends
-    /// named.
+    /// named, no carrier, no hello.
     pub problem: Option<String>,
+    /// Where nobody is there: who was, and when its last hello came.
+    #[serde(default)]
+    pub last: Option<LastNeighborRow>,
 }
 
-/// A BFD session.
+/// The neighbour that a port had last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastNeighborRow {
+    /// Its router-id.
+    pub router_id: RouterId,
+    /// Time since its last hello.
+    pub heard_ago_ms: u64,
+}
+
+/// A BFD session, or a fabric port that has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BfdRow {
     /// Port name.
     pub port: String,
-    /// Its link-local address.
-    pub address: Ipv6Addr,
-    /// State of RFC 5880 §4.1.
+    /// The neighbour's link-local address; none where there is no session.
+    pub address: Option<Ipv6Addr>,
+    /// State of RFC 5880 §4.1, or `none` where there is no session; nothing but the reason and what
+    /// became of earlier sessions is known then.
     pub state: String,
+    /// Why there is no session, where there is none.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Time in this state.
     pub state_age_ms: u64,
     /// The neighbour's state.

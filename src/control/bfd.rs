@@ -109,6 +109,11 @@ impl ControlPlane {
         })
     }
 
+    /// Whether a neighbour on this port would get a session.
+    pub(super) fn is_bfd_wanted(&self, port: PortId) -> bool {
+        self.bfd_settings(port).is_some()
+    }
+
     /// The MAC of a neighbour: that of the frame that said hello, or what ND knows.
     fn bfd_mac(&self, port: PortId, neighbor: Ipv6Addr) -> Option<MacAddress> {
         let speaker = self.bfd.speakers.get(&port).filter(|(address, _)| *address == neighbor);

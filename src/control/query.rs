@@ -11,23 +11,26 @@
 //! high ones.
 
 use super::plane::{ControlCounters, ControlPlane};
+use super::port::PortState;
 use super::report::port_name;
 use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::api::show::{
-    BfdDownRow, BfdRow, ConfigRow, ErrorRow, FibRow, LsaRow, NeighborRow, NextHopRow,
-    OspfInterfaceRow, OspfNeighborRow, OspfRepairRow, OspfRepairs, OspfRouteRow, OspfRow, PortRow,
-    RepairRow, RouteRow, SelfCheckRow, ShowReply, SpfRow, VersionRow,
+    BfdDownRow, BfdRow, ConfigRow, ErrorRow, FibRow, LastNeighborRow, LsaRow, NeighborRow,
+    NextHopRow, OspfInterfaceRow, OspfNeighborRow, OspfRepairRow, OspfRepairs, OspfRouteRow,
+    OspfRow, PortRow, RepairRow, RouteRow, SelfCheckRow, ShowReply, SpfRow, VersionRow,
 };
 use crate::base::counters::CounterInfo;
 use crate::base::ids::{GroupId, NextHopId, PortId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::{Protection, RouteNextHop, RouteTarget};
+use crate::base::route::{PortRole, Protection, RouteNextHop, RouteTarget};
 use crate::base::time::{Duration, Instant};
 use crate::config::render;
 use crate::fib::NextHopGroup;
 use crate::proto::nd::NdCounters;
-use crate::proto::ospf::{CoverView, OspfCounters, RouteView};
+use crate::proto::ospf::{
+    CoverView, Loneliness, NeighborState, NeighborView, OspfCounters, RouteView,
+};
 use crate::rib::{RibCounters, RibRoute, Way};
 use core::net::Ipv6Addr;
 
@@ -41,6 +44,66 @@ fn milliseconds(span: Duration) -> u64 {
 
 fn microseconds(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn neighbor_row(now: Instant, control: &ControlPlane, neighbor: NeighborView) -> OspfNeighborRow {
+    OspfNeighborRow {
+        router_id: Some(neighbor.router_id),
+        name: None,
+        port: control.name(neighbor.port),
+        address: Some(neighbor.address),
+        state: neighbor.state.to_string(),
+        state_age_ms: milliseconds(now - neighbor.since),
+        dead_in_ms: neighbor.dead_at.map_or(0, |dead_at| milliseconds(dead_at - now)),
+        retransmit_count: neighbor.retransmit_count,
+        request_count: neighbor.request_count,
+        helped_for_ms: neighbor.helped.map(|helped| milliseconds(helped.until - now)),
+        problem: neighbor.problem,
+        last: None,
+    }
+}
+
+/// The row of a port of which nothing is known.
+fn empty_row(port: String) -> OspfNeighborRow {
+    OspfNeighborRow {
+        router_id: None,
+        name: None,
+        port,
+        address: None,
+        state: NeighborState::Down.to_string(),
+        state_age_ms: 0,
+        dead_in_ms: 0,
+        retransmit_count: 0,
+        request_count: 0,
+        helped_for_ms: None,
+        problem: None,
+        last: None,
+    }
+}
+
+/// The row of a port with OSPF on which nobody is heard.
+fn lonely_row(now: Instant, port: String, lonely: Loneliness) -> OspfNeighborRow {
+    let problem = match (lonely.is_up, lonely.has_bfd_failed, lonely.last) {
+        (false, ..) => "no carrier: the cable is cut, or the other end is off",
+        (true, true, _) => "BFD failed, and no hello is heard: nothing arrives",
+        (true, false, Some(_)) => "no hello is heard any more",
+        (true, false, None) => {
+            "no hello was heard yet: is there a router that runs OSPF at the other end?"
+        }
+    };
+    OspfNeighborRow {
+        state_age_ms: milliseconds(now - lonely.since),
+        problem: Some(problem.to_owned()),
+        last: lonely.last.map(|(router_id, heard_at)| LastNeighborRow {
+            router_id,
+            heard_ago_ms: milliseconds(now - heard_at),
+        }),
+        ..empty_row(port)
+    }
+}
+
+fn is_fabric(state: &PortState) -> bool {
+    state.role() == PortRole::Fabric
 }
 
 impl ControlPlane {
@@ -150,60 +213,88 @@ impl ControlPlane {
         }
     }
 
+    /// Neighbours, and a row for each fabric port that has none; by port.
     fn ospf_neighbor_rows(&self, now: Instant) -> Vec<OspfNeighborRow> {
-        let rows = self.ospf.neighbors().into_iter().map(|neighbor| OspfNeighborRow {
-            router_id: neighbor.router_id,
-            name: None,
-            port: self.name(neighbor.port),
-            address: neighbor.address,
-            state: neighbor.state.to_string(),
-            state_age_ms: milliseconds(now - neighbor.since),
-            dead_in_ms: neighbor.dead_at.map_or(0, |dead_at| milliseconds(dead_at - now)),
-            retransmit_count: neighbor.retransmit_count,
-            request_count: neighbor.request_count,
-            helped_for_ms: neighbor.helped.map(|helped| milliseconds(helped.until - now)),
-            problem: neighbor.problem,
+        let heard = self.ospf.neighbors().into_iter();
+        let heard = heard.map(|neighbor| (neighbor.port, neighbor_row(now, self, neighbor)));
+        let mut rows: Vec<(PortId, OspfNeighborRow)> = heard.collect();
+        let lonely = self.ospf.interfaces().into_iter().filter_map(|interface| {
+            let row = lonely_row(now, self.name(interface.port), interface.loneliness?);
+            Some((interface.port, row))
         });
-        rows.collect()
+        rows.extend(lonely);
+        let without = self.ports.values().filter(|state| is_fabric(state) && !state.has_ospf);
+        rows.extend(without.map(|state| (state.id(), self.row_without_ospf(state))));
+        // Stable: a stranger stays behind the neighbour of its port.
+        rows.sort_by_key(|(port, _)| *port);
+        rows.into_iter().map(|(_, row)| row).collect()
     }
 
-    /// Counters of packets are the driver's.
+    fn row_without_ospf(&self, state: &PortState) -> OspfNeighborRow {
+        let problem = match self.identity.router_id {
+            None => "OSPF does not run: the configuration gives no router-id",
+            Some(_) => "OSPF does not run here: somebody else has the port's link-local address",
+        };
+        let port = state.attached.settings.name.clone();
+        OspfNeighborRow { problem: Some(problem.to_owned()), ..empty_row(port) }
+    }
+
+    /// The session of each fabric port, or why it has none. Counters of packets are the driver's.
     fn bfd_rows(&self, now: Instant) -> Vec<BfdRow> {
-        let sessions = self.bfd.clients.iter().filter_map(|(port, client)| {
-            let view = client.view.as_ref()?;
-            let fall = self.bfd.falls.get(port).copied().unwrap_or_default();
-            Some(BfdRow {
-                port: self.name(*port),
-                address: client.neighbor,
-                state: view.state.to_string(),
-                state_age_ms: milliseconds(now - view.since),
-                remote_state: view.remote_state.to_string(),
-                diagnostic: view.diagnostic.name().to_owned(),
-                remote_diagnostic: view.remote_diagnostic.name().to_owned(),
-                is_failed: view.is_failed,
-                is_silent: view.is_silent,
-                transmit_interval_us: view.transmit_interval.map(microseconds),
-                receive_interval_us: microseconds(view.receive_interval),
-                detection_time_us: microseconds(view.detection_time),
-                multiplier: view.multiplier,
-                remote_multiplier: view.remote_multiplier,
-                discriminator: view.discriminator,
-                remote_discriminator: view.remote_discriminator,
-                is_polling: view.is_polling,
-                is_authenticated: view.is_authenticated,
-                down_count: fall.count,
-                last_down: fall.last.map(|(at, diagnostic)| BfdDownRow {
-                    age_ms: milliseconds(now - at),
-                    reason: diagnostic.name().to_owned(),
-                }),
-                sent_packets: 0,
-                received_packets: 0,
-                refused_packets: 0,
-                unsent_packets: 0,
-                late_extension_count: 0,
-            })
+        self.ports
+            .values()
+            .filter(|state| is_fabric(state))
+            .map(|state| self.bfd_row(now, state))
+            .collect()
+    }
+
+    fn bfd_row(&self, now: Instant, state: &PortState) -> BfdRow {
+        let port = state.attached.settings.name.clone();
+        let fall = self.bfd.falls.get(&state.id()).copied().unwrap_or_default();
+        let last_down = fall.last.map(|(at, diagnostic)| BfdDownRow {
+            age_ms: milliseconds(now - at),
+            reason: diagnostic.name().to_owned(),
         });
-        sessions.collect()
+        let session = self.bfd.clients.get(&state.id());
+        let Some((client, view)) = session.and_then(|client| Some((client, client.view?))) else {
+            let reason = match (state.is_up, self.is_bfd_wanted(state.id()), session) {
+                (false, ..) => "no carrier",
+                (true, false, _) => "the configuration has no BFD here, or OSPF does not run",
+                (true, true, Some(_)) => "it is about to begin",
+                (true, true, None) => "no hello of a neighbour is heard",
+            };
+            let (state, reason) = ("none".to_owned(), Some(reason.to_owned()));
+            let down_count = fall.count;
+            return BfdRow { port, state, reason, down_count, last_down, ..BfdRow::default() };
+        };
+        BfdRow {
+            port: port,
+            address: Some(client.neighbor),
+            reason: None,
+            state: view.state.to_string(),
+            state_age_ms: milliseconds(now - view.since),
+            remote_state: view.remote_state.to_string(),
+            diagnostic: view.diagnostic.name().to_owned(),
+            remote_diagnostic: view.remote_diagnostic.name().to_owned(),
+            is_failed: view.is_failed,
+            is_silent: view.is_silent,
+            transmit_interval_us: view.transmit_interval.map(microseconds),
+            receive_interval_us: microseconds(view.receive_interval),
+            detection_time_us: microseconds(view.detection_time),
+            multiplier: view.multiplier,
+            remote_multiplier: view.remote_multiplier,
+            discriminator: view.discriminator,
+            remote_discriminator: view.remote_discriminator,
+            is_polling: view.is_polling,
+            is_authenticated: view.is_authenticated,
+            down_count: fall.count,
+            last_down,
+            sent_packets: 0,
+            received_packets: 0,
+            refused_packets: 0,
+            unsent_packets: 0,
+            late_extension_count: 0,
+        }
     }
 
     fn ospf_interface_rows(&self) -> Vec<OspfInterfaceRow> {

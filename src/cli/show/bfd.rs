@@ -1,17 +1,24 @@
-//! `show bfd`: the sessions with the neighbours of the fabric ports.
+//! `show bfd`: the sessions with the neighbours of the fabric ports, and the ports without one.
 //!
 //! Owns one table. What a row cannot say in a word stands under it, as a sentence.
 
 use crate::api::show::BfdRow;
 use crate::cli::show::look::{Look, Mood, Table, age, cell, optional, should_be_zero, state};
+use comfy_table::Cell;
 use core::fmt::Write;
 
 fn mood(row: &BfdRow) -> Mood {
     match row.state.as_str() {
         "Up" => Mood::Good,
         "Down" if row.is_failed => Mood::Bad,
+        "none" => Mood::Bad,
         _ => Mood::Changing,
     }
+}
+
+/// What is known of a session only; `-` where there is none.
+fn of_session(row: &BfdRow, value: impl ToString) -> Cell {
+    optional(row.address.is_some().then_some(value))
 }
 
 /// `show bfd`; with `--detail` the neighbour's side and the counters.
@@ -41,15 +48,15 @@ pub fn table(rows: &[BfdRow], look: Look) -> String {
         let mut cells = vec![
             cell(&row.port),
             state(&row.state, mood(row)),
-            cell(age(row.state_age_ms)),
+            of_session(row, age(row.state_age_ms)),
             optional(row.transmit_interval_us.map(span)),
-            cell(span(row.receive_interval_us)),
-            cell(span(row.detection_time_us)),
+            of_session(row, span(row.receive_interval_us)),
+            of_session(row, span(row.detection_time_us)),
             should_be_zero(row.down_count),
-            cell(row.address),
-            cell(&row.remote_state),
-            cell(format!("{:#010x}", row.discriminator)),
-            cell(format!("{:#010x}", row.remote_discriminator)),
+            optional(row.address),
+            of_session(row, &row.remote_state),
+            of_session(row, format!("{:#010x}", row.discriminator)),
+            of_session(row, format!("{:#010x}", row.remote_discriminator)),
             cell(row.sent_packets),
             cell(row.received_packets),
             should_be_zero(row.refused_packets),
@@ -72,8 +79,14 @@ fn sentences(row: &BfdRow) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let mut say = |sentence: String| {
-        let _ = writeln!(text, "{} on {}: {sentence}", row.address, row.port);
+        let _ = match row.address {
+            Some(address) => writeln!(text, "{address} on {}: {sentence}", row.port),
+            None => writeln!(text, "{}: {sentence}", row.port),
+        };
     };
+    if let Some(reason) = &row.reason {
+        say(format!("no session: {reason}"));
+    }
     if row.is_failed {
         say("the way to it failed, and OSPF waits for BFD".to_owned());
     }

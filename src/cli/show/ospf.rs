@@ -41,7 +41,7 @@ pub fn summary(row: &OspfRow, look: Look) -> String {
     table.finish("")
 }
 
-/// `show ospf neighbor`.
+/// `show ospf neighbor`: neighbours, and ports that have none.
 ///
 /// Gap: no names yet, for want of RFC 5642's; a column for them comes with them.
 pub fn neighbor_table(rows: &[OspfNeighborRow], look: Look) -> String {
@@ -51,32 +51,43 @@ pub fn neighbor_table(rows: &[OspfNeighborRow], look: Look) -> String {
     let mut problems = String::new();
     for row in rows {
         table.row(vec![
-            cell(row.router_id),
+            optional(row.router_id),
             cell(&row.port),
             state(&row.state, neighbor_mood(&row.state)),
             cell(age(row.state_age_ms)),
-            cell(age(row.dead_in_ms)),
+            optional(row.router_id.map(|_| age(row.dead_in_ms))),
             cell(row.retransmit_count),
             cell(row.request_count),
-            cell(row.address),
+            optional(row.address),
         ]);
-        if let Some(left_ms) = row.helped_for_ms {
-            let (who, left) = (row.router_id, age(left_ms));
-            let _ = writeln!(
-                problems,
-                "{who} on {}: restarts gracefully, and is helped for {left} more",
-                row.port
-            );
-        }
-        if let Some(problem) = &row.problem {
-            // Writing to a string cannot fail.
-            let _ = writeln!(problems, "{} on {}: {problem}", row.router_id, row.port);
-        }
+        problems.push_str(&neighbor_sentences(row));
     }
     let mut text = table.finish("No OSPF neighbours.");
     if !problems.is_empty() {
         text.push('\n');
         text.push_str(&problems);
+    }
+    text
+}
+
+/// What is to be said of a neighbour, or of a port without one, beyond its row.
+fn neighbor_sentences(row: &OspfNeighborRow) -> String {
+    let mut text = String::new();
+    let who = match row.router_id {
+        Some(router_id) => format!("{router_id} on {}", row.port),
+        None => row.port.clone(),
+    };
+    // Writing to a string cannot fail.
+    if let Some(left_ms) = row.helped_for_ms {
+        let left = age(left_ms);
+        let _ = writeln!(text, "{who}: restarts gracefully, and is helped for {left} more");
+    }
+    if let Some(problem) = &row.problem {
+        let last = row.last.as_ref().map(|last| {
+            let (router_id, ago) = (last.router_id, age(last.heard_ago_ms));
+            format!("; {router_id} was there, its last hello came {ago} ago")
+        });
+        let _ = writeln!(text, "{who}: {problem}{}", last.unwrap_or_default());
     }
     text
 }

@@ -51,10 +51,10 @@ fn port(name: &str, is_up: bool, role: PortRole) -> PortRow {
 
 fn ospf_neighbor(last: u8, state: &str, problem: Option<&str>) -> OspfNeighborRow {
     OspfNeighborRow {
-        router_id: RouterId(0x0a00_0000 | u32::from(last)),
+        router_id: Some(RouterId(0x0a00_0000 | u32::from(last))),
         name: (last == 2).then(|| "s02".to_owned()),
         port: format!("p{last}"),
-        address: mac(last).link_local(),
+        address: Some(mac(last).link_local()),
         state: state.to_owned(),
         state_age_ms: 302_000,
         dead_in_ms: 2_600,
@@ -62,6 +62,19 @@ fn ospf_neighbor(last: u8, state: &str, problem: Option<&str>) -> OspfNeighborRo
         request_count: 0,
         helped_for_ms: None,
         problem: problem.map(str::to_owned),
+        last: None,
+    }
+}
+
+/// A port on which nobody is heard.
+fn lonely_port(port: &str, problem: &str, last: Option<LastNeighborRow>) -> OspfNeighborRow {
+    OspfNeighborRow {
+        router_id: None,
+        address: None,
+        port: port.to_owned(),
+        dead_in_ms: 0,
+        last,
+        ..ospf_neighbor(1, "Down", Some(problem))
     }
 }
 
@@ -110,8 +123,9 @@ fn bfd(port: &str, state: &str) -> BfdRow {
     let is_up = state == "Up";
     BfdRow {
         port: port.to_owned(),
-        address: mac(2).link_local(),
+        address: Some(mac(2).link_local()),
         state: state.to_owned(),
+        reason: None,
         state_age_ms: 302_000,
         remote_state: if is_up { "Up" } else { "Down" }.to_owned(),
         diagnostic: "control detection time expired".to_owned(),
@@ -142,7 +156,13 @@ fn bfd(port: &str, state: &str) -> BfdRow {
 
 #[test]
 fn bfd_sessions_show_intervals_and_why_they_went_down() {
-    let rows = vec![bfd("p1", "Up"), bfd("p2", "Down")];
+    let none = BfdRow {
+        port: "p3".to_owned(),
+        state: "none".to_owned(),
+        reason: Some("no carrier".to_owned()),
+        ..BfdRow::default()
+    };
+    let rows = vec![bfd("p1", "Up"), bfd("p2", "Down"), none];
     insta::assert_snapshot!(both(&ShowReply::Bfd(rows)));
 }
 
@@ -155,7 +175,13 @@ fn bfd_sessions_in_detail_show_the_other_end_and_counters() {
 #[test]
 fn ospf_neighbors_show_what_hinders_them() {
     let problem = "MTU mismatch: 1500 there, 9000 here";
-    let rows = vec![ospf_neighbor(2, "Full", None), ospf_neighbor(3, "ExStart", Some(problem))];
+    let last = LastNeighborRow { router_id: RouterId(0x0a00_0004), heard_ago_ms: 305_000 };
+    let rows = vec![
+        ospf_neighbor(2, "Full", None),
+        ospf_neighbor(3, "ExStart", Some(problem)),
+        lonely_port("p4", "no carrier", Some(last)),
+        lonely_port("p5", "no hello was heard yet", None),
+    ];
     insta::assert_snapshot!(both(&ShowReply::OspfNeighbor(rows)));
 }
 

@@ -1,6 +1,7 @@
 //! Sessions that the control plane wants, and what OSPF makes of theirs.
 
 use super::*;
+use crate::api::show::{BfdRow, OspfNeighborRow};
 use crate::proto::bfd::{Order, Report, View};
 use crate::wire::bfd::{Diagnostic, State};
 
@@ -174,6 +175,73 @@ fn sessions_are_shown_with_their_last_fall() {
     assert_eq!((rows[0].down_count, rows[0].is_failed), (1, true));
     let reason = rows[0].last_down.as_ref().map(|down| down.reason.as_str());
     assert_eq!(reason, Some("control detection time expired"));
+}
+
+fn neighbor_rows(bench: &mut Bench) -> Vec<OspfNeighborRow> {
+    let query = Input::Query { id: 1, query: ShowQuery::OspfNeighbor, after: None };
+    match bench.input(query).pop() {
+        Some(ShowReply::OspfNeighbor(rows)) => rows,
+        other => unreachable!("an answer about neighbours, not {other:?}"),
+    }
+}
+
+fn bfd_rows(bench: &mut Bench) -> Vec<BfdRow> {
+    let query = Input::Query { id: 1, query: ShowQuery::Bfd, after: None };
+    match bench.input(query).pop() {
+        Some(ShowReply::Bfd(rows)) => rows,
+        other => unreachable!("an answer about BFD, not {other:?}"),
+    }
+}
+
+/// State, problem and who was there before, of the only row.
+fn only(mut rows: Vec<OspfNeighborRow>) -> (String, String, Option<RouterId>) {
+    assert_eq!(rows.len(), 1, "one port, one row");
+    let Some(row) = rows.pop() else { unreachable!("one row") };
+    assert_eq!(row.router_id.is_some(), row.address.is_some());
+    (row.state, row.problem.unwrap_or_default(), row.last.map(|last| last.router_id))
+}
+
+#[test]
+fn a_fabric_port_without_a_neighbour_has_a_row_with_the_reason() {
+    let mut pair = Pair::new("");
+    pair.report(State::Up, false, false);
+    assert_eq!(only(neighbor_rows(&mut pair.0[0])).0, "Full");
+    pair.0[0].input(Input::Carrier { port: PortId(1), is_up: false });
+    let other = Some(RouterId(0x0a00_0002));
+    let (state, problem, last) = only(neighbor_rows(&mut pair.0[0]));
+    assert!(state == "Down" && problem.starts_with("no carrier"), "{problem}");
+    assert_eq!(last, other);
+    let rows = bfd_rows(&mut pair.0[0]);
+    assert_eq!((rows[0].state.as_str(), rows[0].reason.as_deref()), ("none", Some("no carrier")));
+    assert_eq!((rows.len(), rows[0].address, rows[0].down_count), (1, None, 0));
+    pair.0[0].frames.clear();
+    pair.0[0].input(Input::Carrier { port: PortId(1), is_up: true });
+    let (_, problem, last) = only(neighbor_rows(&mut pair.0[0]));
+    assert_eq!((problem.as_str(), last), ("no hello is heard any more", other));
+    let reason = bfd_rows(&mut pair.0[0]).pop().and_then(|row| row.reason);
+    assert_eq!(reason.as_deref(), Some("no hello of a neighbour is heard"));
+}
+
+#[test]
+fn a_port_that_fell_silent_says_that_bfd_failed() {
+    let mut pair = Pair::new("");
+    pair.report(State::Up, false, false);
+    pair.report(State::Down, true, false);
+    let (state, problem, last) = only(neighbor_rows(&mut pair.0[0]));
+    assert!(state == "Down" && problem.starts_with("BFD failed"), "{problem}");
+    assert_eq!(last, Some(RouterId(0x0a00_0002)));
+}
+
+#[test]
+fn a_port_that_never_heard_anybody_asks_for_a_router_there() {
+    let mut pair = Pair::new("");
+    let mut attached = port(2, PortRole::Fabric);
+    attached.mac = MacAddress([2, 0, 0, 0, 1, 2]);
+    pair.0[0].attach(attached);
+    let rows = neighbor_rows(&mut pair.0[0]);
+    assert_eq!((rows.len(), rows[0].state.as_str()), (2, "Full"));
+    assert!(rows[1].port == "p2" && rows[1].last.is_none());
+    assert!(rows[1].problem.as_ref().is_some_and(|text| text.starts_with("no hello was heard")));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::complaint::Complaint;
 use super::input::InterfaceConfig;
 use super::neighbor::Neighbor;
 use crate::base::ids::{PortId, RouterId};
-use crate::base::time::Duration;
+use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::{Lsa, LsaHeader};
 use core::net::Ipv6Addr;
 use std::collections::BTreeSet;
@@ -30,6 +30,15 @@ pub struct Stranger {
     pub problem: String,
 }
 
+/// The neighbour that an interface had last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Its router-id.
+    pub router_id: RouterId,
+    /// When it said hello last.
+    pub heard_at: Instant,
+}
+
 /// One interface.
 #[derive(Clone, Debug)]
 pub struct Interface {
@@ -41,6 +50,10 @@ pub struct Interface {
     pub neighbor: Option<Neighbor>,
     /// Somebody who is there as well, or instead.
     pub stranger: Option<Stranger>,
+    /// Since when carrier is as it is and no neighbour was there.
+    pub(super) lonely_since: Instant,
+    /// Who was there before.
+    pub(super) gone: Option<Gone>,
     /// BFD said that the way to the neighbour works no more.
     pub(super) hold: Option<Hold>,
     /// Complaints already made; one each until the cause is gone.
@@ -57,12 +70,14 @@ pub struct Interface {
 
 impl Interface {
     /// An interface without a neighbour.
-    pub fn new(port: PortId, config: InterfaceConfig) -> Self {
+    pub fn new(now: Instant, port: PortId, config: InterfaceConfig) -> Self {
         Self {
             port,
             config,
             neighbor: None,
             stranger: None,
+            lonely_since: now,
+            gone: None,
             hold: None,
             complained: BTreeSet::new(),
             too_large: Complaint::default(),

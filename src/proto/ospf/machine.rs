@@ -16,7 +16,7 @@ use super::calculate::RoutingTable;
 use super::complaint::Complaint;
 use super::helper::HelpEnd;
 use super::input::{AdvertisedPrefix, Input, InterfaceConfig, RepairEndpoint, Settings, SpfDelays};
-use super::interface::Interface;
+use super::interface::{Gone, Interface};
 use super::limits::INTERVAL_MIN;
 use super::lsdb::{Lsdb, Place, Scope};
 use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
@@ -339,7 +339,11 @@ impl Ospf {
             }
             Effect::Remove => {
                 if let Some(interface) = self.interface(port) {
-                    interface.neighbor = None;
+                    if let Some(neighbor) = interface.neighbor.take() {
+                        let Neighbor { router_id, heard_at, .. } = neighbor;
+                        interface.gone = Some(Gone { router_id, heard_at });
+                        interface.lonely_since = now;
+                    }
                     interface.clear();
                 }
                 // What the neighbour said of the link goes with it.
@@ -422,7 +426,7 @@ impl Ospf {
         config.dead_interval = config.dead_interval.max(INTERVAL_MIN);
         config.retransmit_interval = config.retransmit_interval.max(INTERVAL_MIN);
         let Some(interface) = self.interfaces.get_mut(&port) else {
-            self.interfaces.insert(port, Interface::new(port, config));
+            self.interfaces.insert(port, Interface::new(now, port, config));
             self.origination.is_due = true;
             self.start_hellos(now, port);
             return;
@@ -464,6 +468,7 @@ impl Ospf {
             return;
         }
         interface.config.is_up = is_up;
+        interface.lonely_since = now;
         interface.hold = None;
         interface.stranger = None;
         interface.complained.clear();

@@ -55,5 +55,5 @@ pub use machine::{Ospf, OspfCounters};
 pub use restart::RestartEnd;
 pub use verify::{Verified, differences};
 pub use view::{
-    CoverView, InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView,
+    CoverView, InterfaceView, Loneliness, LsaView, NeighborState, NeighborView, RouteView, SpfView,
 };

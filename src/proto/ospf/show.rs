@@ -7,7 +7,9 @@ use super::interface::Interface;
 use super::lsdb::Scope;
 use super::machine::Ospf;
 use super::neighbor::Neighbor;
-use super::view::{InterfaceView, LsaView, NeighborState, NeighborView, RouteView, SpfView};
+use super::view::{
+    InterfaceView, Loneliness, LsaView, NeighborState, NeighborView, RouteView, SpfView,
+};
 use crate::base::ids::PortId;
 use crate::base::time::Instant;
 use crate::wire::ospf::{Lsa, LsaBody};
@@ -66,6 +68,7 @@ impl Ospf {
                 dead_interval: config.dead_interval,
                 neighbor_count: u32::from(state.is_some()),
                 full_count: u32::from(state == Some(NeighborState::Full)),
+                loneliness: loneliness(interface),
             }
         });
         views.collect()
@@ -173,6 +176,16 @@ impl Ospf {
                 .fold(digest, |digest, word| (digest ^ word).wrapping_mul(0x0000_0100_0000_01b3))
         })
     }
+}
+
+fn loneliness(interface: &Interface) -> Option<Loneliness> {
+    let is_lonely = interface.neighbor.is_none() && interface.stranger.is_none();
+    is_lonely.then(|| Loneliness {
+        since: interface.lonely_since,
+        is_up: interface.config.is_up,
+        has_bfd_failed: interface.hold.is_some(),
+        last: interface.gone.map(|gone| (gone.router_id, gone.heard_at)),
+    })
 }
 
 fn count(number: usize) -> u32 {

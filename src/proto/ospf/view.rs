@@ -96,6 +96,21 @@ pub struct InterfaceView {
     pub neighbor_count: u32,
     /// Neighbours in Full.
     pub full_count: u32,
+    /// Why nobody is there, where nobody is.
+    pub loneliness: Option<Loneliness>,
+}
+
+/// An interface without a neighbour, and without a stranger either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loneliness {
+    /// Since when, or since carrier came or went.
+    pub since: Instant,
+    /// Whether it has carrier.
+    pub is_up: bool,
+    /// Whether the session with the last neighbour failed, and no hello came since.
+    pub has_bfd_failed: bool,
+    /// The neighbour it had last, and when that said hello last.
+    pub last: Option<(RouterId, Instant)>,
 }
 
 /// An LSA of the database.
