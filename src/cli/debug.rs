@@ -2,11 +2,15 @@
 //!
 //! Owns the command. A router obeys only when it was started with `--debug-commands`.
 
-use crate::api::{ReplyBody, RequestBody};
+use crate::api::{ReplyBody, RequestBody, ShowQuery};
 use crate::base::exit::Exit;
 use crate::cli::client::{Client, ClientError};
 use crate::cli::config::SocketArguments;
+use crate::cli::output::emit;
+use crate::cli::show::ask;
 use clap::{Subcommand, ValueEnum};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// What can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,11 +35,42 @@ pub enum DebugCommand {
 /// Runs the command.
 pub fn debug(command: &DebugCommand) -> Exit {
     let DebugCommand::Panic { part: Part::Control, socket } = command;
-    let asked = Client::connect(&socket.socket)
-        .and_then(|mut client| client.ask(RequestBody::DebugPanicControl));
-    match asked {
-        Ok(ReplyBody::Done) => Exit::Ok,
-        Ok(_) => ClientError::Unexpected.report(),
+    let failed = fail(&socket.socket).and_then(|began| {
+        // Questions are answered in order: this one by the next control plane.
+        ask(&socket.socket, ShowQuery::Ospf).map(|_| began.elapsed())
+    });
+    match failed {
+        Ok(took) => match emit(&sentence(took)) {
+            Ok(()) => Exit::Ok,
+            Err(exit) => exit,
+        },
         Err(error) => error.report(),
+    }
+}
+
+fn fail(socket: &Path) -> Result<Instant, ClientError> {
+    let began = Instant::now();
+    match Client::connect(socket)?.ask(RequestBody::DebugPanicControl)? {
+        ReplyBody::Done => Ok(began),
+        _ => Err(ClientError::Unexpected),
+    }
+}
+
+fn sentence(took: Duration) -> String {
+    format!(
+        "the control plane panicked, and the next one answers after {} ms; workers forwarded on \
+         meanwhile. `kumiki monitor` and the log say how its restart goes.\n",
+        took.as_millis()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_said_with_its_time() {
+        let text = sentence(Duration::from_millis(12));
+        assert!(text.contains("the next one answers after 12 ms; workers forwarded on"), "{text}");
     }
 }
