@@ -29,9 +29,7 @@ pub const APPLY_TIME_MAX: Duration = Duration::from_secs(30);
 pub enum ClientError {
     /// Nobody listens.
     #[error(
-        "no router answers on {socket}: {reason}\n\
-         Start it with `kumiki run -c FILE`, or name its socket with --socket PATH or \
-         KUMIKI_SOCKET.",
+        "no router answers on {socket}: {reason}\n{remedy}",
         socket = socket.display()
     )]
     Unreachable {
@@ -39,6 +37,8 @@ pub enum ClientError {
         socket: PathBuf,
         /// In words.
         reason: &'static str,
+        /// What to do.
+        remedy: String,
     },
     /// The socket is not for this user.
     #[error(
@@ -100,6 +100,22 @@ impl ClientError {
     }
 }
 
+/// What to do where nobody answers; `place` and `lab` are set inside of a lab.
+fn remedy(place: Option<String>, lab: Option<String>) -> String {
+    let lab = lab.unwrap_or_else(|| "lab".to_owned());
+    match place.as_deref() {
+        Some(place) if place.starts_with('s') => {
+            format!("Start it with `kumiki lab start {place} --lab {lab}`, from outside.")
+        }
+        Some(place) => {
+            format!("On {place} no router runs; ask a server of the lab, such as s01.")
+        }
+        None => "Start it with `kumiki run -c FILE`, or name its socket with --socket PATH or \
+                 KUMIKI_SOCKET."
+            .to_owned(),
+    }
+}
+
 /// A connection to a router.
 #[derive(Debug)]
 pub struct Client {
@@ -110,7 +126,11 @@ pub struct Client {
 impl Client {
     /// Connects.
     pub fn connect(socket: &Path) -> Result<Self, ClientError> {
-        let unreachable = |reason| ClientError::Unreachable { socket: socket.to_owned(), reason };
+        let unreachable = |reason| {
+            let word = |name: &str| std::env::var(name).ok();
+            let remedy = remedy(word("KUMIKI_LAB_PLACE"), word("KUMIKI_LAB_NAME"));
+            ClientError::Unreachable { socket: socket.to_owned(), reason, remedy }
+        };
         let stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => {
                 ClientError::Permission { socket: socket.to_owned() }
@@ -227,6 +247,13 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.exit().code(), 69);
         assert!(error.to_string().contains("does not answer within"), "{error}");
+    }
+
+    #[test]
+    fn inside_of_a_lab_the_remedy_is_one_of_the_lab() {
+        let at = |place: &str| remedy(Some(place.to_owned()), Some("trial".to_owned()));
+        assert!(at("s03").contains("`kumiki lab start s03 --lab trial`"));
+        assert!(at("h01").starts_with("On h01 no router runs"));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use crate::lab::cleanup;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::fault::{parse_cable, parse_server};
+use crate::lab::fault::{FaultError, parse_cable, parse_server};
 use crate::lab::layout;
 use crate::lab::lock::{LabLock, say_and_wait};
 use crate::lab::ping::{HostPair, Pinger, pairs_of};
@@ -20,6 +20,11 @@ use crate::planner::{Topology, server_name};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
+
+/// Tells a program where it runs, so that `kumiki` there can say what to do about a dead router.
+const LAB_PLACE: &str = "KUMIKI_LAB_PLACE";
+/// Tells it the name of the lab.
+const LAB_NAME: &str = "KUMIKI_LAB_NAME";
 
 /// How long one echo of `lab ping` may take.
 const ECHO_WAIT: Duration = Duration::from_secs(1);
@@ -191,6 +196,7 @@ pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
     command.args(arguments);
     namespace.start_inside(&mut command);
     mount_own_sys(&mut command);
+    command.env(LAB_PLACE, place).env(LAB_NAME, name);
     if let Ok(server) = parse_server(place, lab.server_count()) {
         command.env("KUMIKI_SOCKET", lab.directory.socket(server));
     }
@@ -246,7 +252,8 @@ fn parse_host(text: &str, count: usize) -> Result<usize, LabError> {
         Some(number) => format!("s{number}"),
         None => text.to_owned(),
     };
-    Ok(parse_server(&as_server, count)?)
+    let unknown = |_| FaultError::Host(text.to_owned(), count);
+    Ok(parse_server(&as_server, count).map_err(unknown)?)
 }
 
 /// Ends every lab of this user. One that cannot be ended keeps no other from it.
@@ -271,6 +278,7 @@ mod tests {
         assert_eq!(pairs(None, None).unwrap().len(), 6);
         assert_eq!(pairs(Some("h02"), None).unwrap(), [(1, 0), (1, 2)]);
         assert_eq!(pairs(Some("h02"), Some("s01")).unwrap(), [(1, 0)]);
-        assert!(pairs(Some("h04"), None).is_err());
+        let error = pairs(Some("h04"), None).unwrap_err().to_string();
+        assert_eq!(error, "there is no host h04; they are h01 to h03");
     }
 }

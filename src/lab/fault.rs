@@ -32,8 +32,18 @@ pub enum FaultError {
     #[error("{0} is no Kumiki router; only the control plane of one can be made to fail")]
     Foreign(String),
     /// No such cable.
-    #[error("{0} and {1} have no cable")]
-    Cable(String, String),
+    #[error("{a} and {b} have no cable; {a} has {cables}", cables = .cables.join(", "))]
+    Cable {
+        /// One server.
+        a: String,
+        /// The other.
+        b: String,
+        /// The cables of the first.
+        cables: Vec<String>,
+    },
+    /// No such host.
+    #[error("there is no host {0}; they are h01 to h{count:02}", count = .1)]
+    Host(String, usize),
 }
 
 /// One thing that fails.
@@ -206,11 +216,14 @@ pub fn parse_cable(text: &str, topology: &Topology) -> Result<usize, FaultError>
     let index_a = parse_server(a, topology.server_count())?;
     let index_b = parse_server(b, topology.server_count())?;
     let ends = (index_a.min(index_b), index_a.max(index_b));
-    topology
-        .cables()
-        .iter()
-        .position(|cable| *cable == ends)
-        .ok_or_else(|| FaultError::Cable(a.to_owned(), b.to_owned()))
+    topology.cables().iter().position(|cable| *cable == ends).ok_or_else(|| {
+        let neighbors = topology.neighbors(index_a);
+        let cables = neighbors.map(|other| {
+            let (first, second) = (index_a.min(other), index_a.max(other));
+            format!("{}-{}", server_name(first), server_name(second))
+        });
+        FaultError::Cable { a: a.to_owned(), b: b.to_owned(), cables: cables.collect() }
+    })
 }
 
 #[cfg(test)]
@@ -234,7 +247,7 @@ mod tests {
     fn what_is_not_there_cannot_fail() {
         let ring = topology("ring", 4);
         let refuse = |text| Fault::parse(text, &ring).unwrap_err().to_string();
-        assert_eq!(refuse("cut:s01-s03"), "s01 and s03 have no cable");
+        assert_eq!(refuse("cut:s01-s03"), "s01 and s03 have no cable; s01 has s01-s02, s01-s04");
         assert_eq!(refuse("kill:s05"), "there is no server s05; they are s01 to s04");
         assert!(refuse("burn:s01").starts_with("`burn:s01` is no fault"));
     }

@@ -63,7 +63,18 @@ impl Narrow {
                 _ => format!("there is no port `{port}` here"),
             });
         }
+        let without_repair = matches!(reply, ShowReply::OspfRepair(_));
         self.destination.map(|destination| match destination {
+            _ if without_repair => {
+                let what = match destination {
+                    Destination::Prefix(prefix) => prefix.to_string(),
+                    Destination::Address(address) => address.to_string(),
+                };
+                format!(
+                    "no route of OSPF over a neighbour leads to {what}; what is this router's own \
+                     needs no repair"
+                )
+            }
             Destination::Prefix(prefix) => format!("there is no route for {prefix}"),
             Destination::Address(address) => format!("no route leads to {address}"),
         })
@@ -98,6 +109,15 @@ mod tests {
         narrow.pick(&mut reply);
         assert_eq!(narrow.missing(&reply).unwrap(), "no route leads to fd00::1");
         assert_eq!(Narrow::default().missing(&reply), None, "nothing was named");
+    }
+
+    #[test]
+    fn an_own_address_without_a_repair_is_explained() {
+        let address = "fd00::1".parse().unwrap();
+        let narrow = Narrow { destination: Some(Destination::Address(address)), port: None };
+        let reply = ShowReply::OspfRepair(crate::api::show::OspfRepairs::default());
+        let text = narrow.missing(&reply).unwrap();
+        assert!(text.contains("leads to fd00::1; what is this router's own"), "{text}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod ring;
 pub mod torus;
 
 use crate::base::ids::PORT_MAX;
+use crate::config::did_you_mean;
 use core::fmt;
 use core::str::FromStr;
 use std::collections::BTreeSet;
@@ -46,10 +47,10 @@ pub const FAMILIES: [Family; 5] =
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopologyError {
     /// The first word names no family.
-    #[error("`{0}` is no topology; known are {known}", known = family_names())]
+    #[error("`{0}` is no topology{meant}; known are {known}", meant = meant(.0), known = family_names())]
     Unknown(String),
     /// The arguments after the colon do not fit the family.
-    #[error("`{family}:{arguments}` is not understood; write it like `{syntax}`")]
+    #[error("`{family}:{arguments}` is not understood; write it like `{syntax}`: {meaning}")]
     Arguments {
         /// The family.
         family: &'static str,
@@ -57,6 +58,8 @@ pub enum TopologyError {
         arguments: String,
         /// What is right.
         syntax: &'static str,
+        /// What the family does with it.
+        meaning: &'static str,
     },
     /// Too few or too many servers for the family.
     #[error("a {family} needs {needed} servers, not {given}")]
@@ -248,6 +251,10 @@ pub fn server_index(name: &str) -> Option<usize> {
     digits.parse::<usize>().ok()?.checked_sub(1).filter(|index| *index < SERVER_COUNT_MAX)
 }
 
+fn meant(word: &str) -> String {
+    did_you_mean(word, &FAMILIES.map(|family| family.name))
+}
+
 fn family_names() -> String {
     let mut names: Vec<&str> = FAMILIES.iter().map(|family| family.syntax).collect();
     names.push("the path of a file with a cable a line, `s01 s02`");
@@ -264,6 +271,7 @@ fn bad_arguments(family: &Family, arguments: &str) -> TopologyError {
         family: family.name,
         arguments: arguments.to_owned(),
         syntax: family.syntax,
+        meaning: family.help,
     }
 }
 

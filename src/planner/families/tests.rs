@@ -81,6 +81,10 @@ fn what_cannot_be_is_refused_with_the_reason() {
         let built = spec.parse::<TopologySpec>().and_then(|spec| spec.build(count));
         built.unwrap_err().to_string()
     };
+    let wrong = refuse("circulent:1,3", Some(8));
+    assert!(wrong.starts_with("`circulent` is no topology (did you mean `circulant`?); known"));
+    let bare = refuse("circulant", Some(8));
+    assert!(bare.contains("write it like `circulant:1,3`: server i to i±a"), "{bare}");
     assert!(refuse("star", Some(4)).starts_with("`star` is no topology; known are ring, line"));
     assert_eq!(refuse("ring", Some(2)), "a ring needs at least 3 servers, not 2");
     assert_eq!(refuse("ring", None), "a ring can have any number of servers: say how many");
