@@ -37,13 +37,25 @@ pub struct DrainArguments {
     pub socket: PathBuf,
 }
 
+/// What was asked of the router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Asked {
+    Drain,
+    Undrain,
+}
+
 /// What came of a drain or its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Outcome {
     schema: &'static str,
+    asked: Asked,
+    /// What the router said before.
+    was_drained: bool,
+    /// What it says now.
     is_drained: bool,
-    /// Whether the router is as it was asked to be, and nothing passes through a drained one.
-    is_quiet: bool,
+    /// Whether it is as it was asked to be, and nothing passes through a drained one.
+    is_done: bool,
     /// Packets that passed since it was asked.
     transit_packet_count: u64,
     waited_ms: u64,
@@ -52,35 +64,45 @@ struct Outcome {
 impl Outcome {
     fn sentence(&self) -> String {
         let Self { transit_packet_count: packets, waited_ms: waited, .. } = *self;
-        match (self.is_drained, self.is_quiet) {
-            (false, true) => "undrained: other servers may send through this one\n".to_owned(),
-            (false, false) => format!(
-                "the router does not say after {waited} ms that it is undrained; its log \
-                 says what it does\n"
-            ),
-            (true, true) => {
-                format!("drained: nothing passes any more ({packets} packets in {waited} ms)\n")
+        let silent = |word: &str| {
+            format!(
+                "the router does not say after {waited} ms that it is {word}; its log and \
+                 `kumiki show ospf` say what it does\n"
+            )
+        };
+        match (self.asked, self.is_drained) {
+            (Asked::Undrain, true) => silent("undrained"),
+            (Asked::Drain, false) => silent("drained"),
+            (Asked::Undrain, false) if !self.was_drained => {
+                "it was not drained: other servers may send through this one\n".to_owned()
             }
-            (true, false) => format!(
+            (Asked::Undrain, false) => {
+                "undrained: other servers may send through this one\n".to_owned()
+            }
+            (Asked::Drain, true) if !self.is_done => format!(
                 "draining: {packets} packets passed in {waited} ms and more may follow; this \
                  server may be the only way between others, see `kumiki show ospf`\n"
             ),
+            (Asked::Drain, true) => {
+                let word = if self.was_drained { "it was drained already" } else { "drained" };
+                format!("{word}: nothing passes any more ({packets} packets in {waited} ms)\n")
+            }
         }
     }
 }
 
 /// Runs `kumiki drain`.
 pub fn drain(arguments: &DrainArguments) -> Exit {
-    finish(arguments, true)
+    finish(arguments, Asked::Drain)
 }
 
 /// Runs `kumiki undrain`.
 pub fn undrain(arguments: &DrainArguments) -> Exit {
-    finish(arguments, false)
+    finish(arguments, Asked::Undrain)
 }
 
-fn finish(arguments: &DrainArguments, is_drained: bool) -> Exit {
-    let outcome = match carry_out(arguments, is_drained) {
+fn finish(arguments: &DrainArguments, asked: Asked) -> Exit {
+    let outcome = match carry_out(arguments, asked) {
         Ok(outcome) => outcome,
         Err(error) => return error.report(),
     };
@@ -94,28 +116,32 @@ fn finish(arguments: &DrainArguments, is_drained: bool) -> Exit {
     };
     match emit(&text) {
         Err(exit) => exit,
-        Ok(()) if !outcome.is_quiet => Exit::Failed,
+        Ok(()) if !outcome.is_done => Exit::Failed,
         Ok(()) => Exit::Ok,
     }
 }
 
-fn carry_out(arguments: &DrainArguments, is_drained: bool) -> Result<Outcome, ClientError> {
+fn carry_out(arguments: &DrainArguments, asked: Asked) -> Result<Outcome, ClientError> {
     let socket = &arguments.socket;
-    let first = look(socket)?.transit_packet_count;
-    match Client::connect(socket)?.ask(RequestBody::Drain { is_drained })? {
+    let is_drain = asked == Asked::Drain;
+    let before = look(socket)?;
+    let first = before.transit_packet_count;
+    match Client::connect(socket)?.ask(RequestBody::Drain { is_drained: is_drain })? {
         ReplyBody::Done => {}
         _ => return Err(ClientError::Unexpected),
     }
     let began = Instant::now();
     let mut outcome = Outcome {
         schema: "kumiki.drain/1",
-        is_drained,
-        is_quiet: false,
+        asked,
+        was_drained: before.is_drained,
+        is_drained: before.is_drained,
+        is_done: false,
         transit_packet_count: 0,
         waited_ms: 0,
     };
     let limit = Duration::from_secs(arguments.wait.into());
-    let has_progress = is_drained && !arguments.json && std::io::stderr().is_terminal();
+    let has_progress = is_drain && !arguments.json && std::io::stderr().is_terminal();
     let mut quiet_since = began;
     loop {
         std::thread::sleep(LOOK_INTERVAL);
@@ -124,14 +150,15 @@ fn carry_out(arguments: &DrainArguments, is_drained: bool) -> Result<Outcome, Cl
         if core::mem::replace(&mut outcome.transit_packet_count, passed) != passed {
             quiet_since = Instant::now();
         }
-        let has_quieted = !is_drained || quiet_since.elapsed() >= QUIET_TIME;
-        outcome.is_quiet = row.is_drained == is_drained && has_quieted;
+        let has_quieted = !is_drain || quiet_since.elapsed() >= QUIET_TIME;
+        outcome.is_drained = row.is_drained;
+        outcome.is_done = row.is_drained == is_drain && has_quieted;
         outcome.waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if has_progress {
             let Outcome { waited_ms, .. } = outcome;
             eprint!("\rdraining: {passed} packets passed in {waited_ms} ms");
         }
-        if outcome.is_quiet || began.elapsed() >= limit {
+        if outcome.is_done || began.elapsed() >= limit {
             break;
         }
     }
@@ -152,19 +179,40 @@ fn look(socket: &Path) -> Result<OspfRow, ClientError> {
 mod tests {
     use super::*;
 
+    const PASSING: Outcome = Outcome {
+        schema: "kumiki.drain/1",
+        asked: Asked::Drain,
+        was_drained: false,
+        is_drained: true,
+        is_done: false,
+        transit_packet_count: 7,
+        waited_ms: 10_000,
+    };
+
     #[test]
     fn a_drain_that_does_not_become_quiet_says_why_that_may_be() {
-        let outcome = Outcome {
-            schema: "kumiki.drain/1",
-            is_drained: true,
-            is_quiet: false,
-            transit_packet_count: 7,
-            waited_ms: 10_000,
-        };
-        assert!(outcome.sentence().contains("the only way between others"));
-        let undrained = Outcome { is_drained: false, ..outcome };
-        assert!(undrained.sentence().starts_with("the router does not say"));
-        let quiet = Outcome { is_quiet: true, ..outcome };
-        assert!(quiet.sentence().starts_with("drained: nothing passes any more (7 packets"));
+        assert!(PASSING.sentence().contains("the only way between others"));
+        let done = Outcome { is_done: true, ..PASSING };
+        assert!(done.sentence().starts_with("drained: nothing passes any more (7 packets"));
+    }
+
+    #[test]
+    fn a_router_that_never_says_so_is_not_told_as_packets_that_pass() {
+        let never = Outcome { is_drained: false, ..PASSING };
+        let text = never.sentence();
+        assert!(text.starts_with("the router does not say after 10000 ms that it is drained"));
+        let undrain = Outcome { asked: Asked::Undrain, was_drained: true, ..PASSING };
+        assert!(undrain.sentence().contains("that it is undrained"), "{}", undrain.sentence());
+    }
+
+    #[test]
+    fn what_was_so_before_is_said() {
+        let again = Outcome { was_drained: true, is_done: true, ..PASSING };
+        assert!(again.sentence().starts_with("it was drained already: nothing passes"));
+        let undrain =
+            Outcome { asked: Asked::Undrain, is_drained: false, is_done: true, ..PASSING };
+        assert!(undrain.sentence().starts_with("it was not drained"));
+        let json = serde_json::to_value(undrain).unwrap();
+        assert_eq!((&json["asked"], &json["is_drained"]), (&"undrain".into(), &false.into()));
     }
 }
