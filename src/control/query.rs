@@ -28,6 +28,7 @@ use crate::base::time::{Duration, Instant};
 use crate::config::render;
 use crate::fib::NextHopGroup;
 use crate::proto::nd::NdCounters;
+use crate::proto::ospf::repair::NO_WAY;
 use crate::proto::ospf::{
     CoverView, Loneliness, NeighborState, NeighborView, OspfCounters, RouteView,
 };
@@ -355,13 +356,17 @@ impl ControlPlane {
             u32::try_from(rows.iter().filter(protects).count()).unwrap_or(u32::MAX)
         };
         let (link_count, node_count) = (count(&["link", "node"]), count(&["node"]));
-        let route_count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let count_of = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let route_count = count_of(rows.len());
+        let has_way = |row: &&OspfRepairRow| row.reason.as_deref() != Some(NO_WAY);
+        let protectable_count = count_of(rows.iter().filter(has_way).count());
         let percent = |count: u32| {
-            let hundredths = (u64::from(count) * 100).checked_div(route_count.into());
+            let hundredths = (u64::from(count) * 100).checked_div(protectable_count.into());
             hundredths.and_then(|hundredths| u32::try_from(hundredths).ok()).unwrap_or(0)
         };
         OspfRepairs {
             route_count,
+            protectable_count,
             link_count,
             node_count,
             link_coverage_percent: percent(link_count),

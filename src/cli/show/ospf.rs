@@ -171,19 +171,23 @@ pub fn repair_table(repairs: &OspfRepairs, look: Look) -> String {
         ]);
     }
     let mut text = table.finish("No OSPF routes over neighbours.");
-    if repairs.route_count > 0 {
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "\nOf {} routes {} survive a dead link ({} %), {} a dead neighbour ({} %).\n",
-            repairs.route_count,
-            repairs.link_count,
-            repairs.link_coverage_percent,
-            repairs.node_count,
-            repairs.node_coverage_percent,
-        );
-    }
+    text.push_str(&repair_sentence(repairs));
     text
+}
+
+/// How many routes are protected, of those that can be.
+fn repair_sentence(repairs: &OspfRepairs) -> String {
+    let OspfRepairs { route_count, protectable_count, link_count, node_count, .. } = repairs;
+    match (route_count, protectable_count) {
+        (0, _) => String::new(),
+        (_, 0) => "\nNothing can be protected: no route has another way.\n".to_owned(),
+        _ => format!(
+            "\nOf {route_count} routes {protectable_count} have another way. {link_count} of these \
+             survive a dead link ({} %).\n{node_count} surely survive a dead neighbour; routes to \
+             the neighbour itself cannot, and equal-cost\nways are not counted.\n",
+            repairs.link_coverage_percent,
+        ),
+    }
 }
 
 /// `show ospf spf`.

@@ -52,7 +52,8 @@ crate::counters! {
         inconsistent: "fields", "Fields in which other routers disagree.";
 
         resolve_refused: "packets", "Packet for a neighbour that cannot be one.";
-        queue_replaced: "packets", "Oldest waiting packet that made room for a newer one.";
+        @normal queue_replaced: "packets",
+            "Oldest packet that waited for a MAC and made room for a newer one (RFC 4861 §7.2.2).";
         queue_refused: "packets", "Packet that found the global queue full.";
         queue_evicted: "packets", "Waiting packet whose entry was evicted.";
         entries_evicted: "entries", "Entries that made room for newer ones.";

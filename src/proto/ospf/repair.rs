@@ -39,6 +39,9 @@ mod tests;
 /// Repairs of earlier trees that keep their numbers beside those of the present one.
 const LIST_KEPT_MAX: usize = 64;
 
+/// The reason of a route that nothing can protect.
+pub const NO_WAY: &str = "no other way";
+
 /// Why there is no repair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bare {
@@ -56,7 +59,7 @@ impl Bare {
     /// In words, for `show`.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::NoWay => "no other way",
+            Self::NoWay => NO_WAY,
             Self::NoTurn => "no router to turn at",
             Self::TooDeep => "too many headers",
             Self::TooMany => "too many repairs",
