@@ -269,7 +269,7 @@ impl ControlPlane {
             return BfdRow { port, state, reason, down_count, last_down, ..BfdRow::default() };
         };
         BfdRow {
-            port: port,
+            port,
             address: Some(client.neighbor),
             reason: None,
             state: view.state.to_string(),

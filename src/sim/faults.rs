@@ -392,7 +392,8 @@ mod tests {
         };
         let schedule = season(&plan, &mut Prng::new(5));
         assert!(schedule.is_sorted_by_key(|planned| planned.after));
-        let is_inside = |after: Duration| after <= plan.span && after.subsec_nanos() % 1000 == 0;
+        let is_inside =
+            |after: Duration| after <= plan.span && after.subsec_nanos().is_multiple_of(1000);
         assert!(schedule.iter().all(|planned| is_inside(planned.after)));
         let end = schedule.iter().filter(|planned| planned.after == plan.span);
         let end: Vec<Fault> = end.map(|planned| planned.fault).collect();
