@@ -47,7 +47,10 @@ pub const FAMILIES: [Family; 5] =
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopologyError {
     /// The first word names no family.
-    #[error("`{0}` is no topology{meant}; known are {known}", meant = meant(.0), known = family_names())]
+    #[error(
+        "`{0}` is no topology{meant}; known are {known}",
+        meant = meant(.0), known = family_names()
+    )]
     Unknown(String),
     /// The arguments after the colon do not fit the family.
     #[error("`{family}:{arguments}` is not understood; write it like `{syntax}`: {meaning}")]
