@@ -123,6 +123,11 @@ impl Writer {
         Self { bytes: Vec::with_capacity(capacity) }
     }
 
+    /// Forgets everything written; the memory stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
     /// Octets written.
     pub fn len(&self) -> usize {
         self.bytes.len()

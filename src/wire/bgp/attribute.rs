@@ -14,7 +14,7 @@ use super::Agreement;
 use super::as_path::AsPath;
 use super::community::{Community, ExtendedCommunity, LargeCommunity};
 use super::open::AS_TRANS;
-use super::update::{AttributeFault, FaultReason, Reaction};
+use super::update::{AttributeFault, FaultReason, Reaction, take_attribute};
 use crate::base::cursor::{Reader, Writer};
 use crate::base::ids::RouterId;
 use core::fmt;
@@ -366,6 +366,17 @@ fn aggregator(
 }
 
 impl PathAttributes {
+    /// Reads what [`Self::encode`] wrote for the same agreement. What is wrong is left out: octets
+    /// of a peer are read by [`super::Update`], which says what follows.
+    pub fn decode(octets: &[u8], agreement: Agreement) -> Self {
+        let mut reader = Reader::new(octets);
+        let mut builder = Builder::default();
+        while let Ok((_, kind, value)) = take_attribute(&mut reader) {
+            let _ = builder.read(kind, value, agreement);
+        }
+        builder.finish()
+    }
+
     /// Appends all attributes in the order of their types; MP_REACH_NLRI is not one of them.
     pub fn encode(&self, agreement: Agreement, writer: &mut Writer) {
         let four = agreement.has_four_octet_asn;

@@ -173,6 +173,17 @@ pub fn put_announcement(
     finish(start, writer);
 }
 
+/// Appends a whole UPDATE with prefixes that are gone.
+pub fn put_withdrawal(writer: &mut Writer, withdrawn: &[Nlri], agreement: Agreement) {
+    let start = begin(MessageType::Update, writer);
+    writer.u16(0);
+    let total_at = writer.len();
+    writer.u16(0);
+    put_unreach(writer, withdrawn, agreement);
+    finish_attributes(total_at, writer);
+    finish(start, writer);
+}
+
 fn finish_attributes(total_at: usize, writer: &mut Writer) {
     let octets = u16::try_from(writer.len() - total_at - 2);
     let octets = octets.unwrap_or_else(|_| unreachable!("messages are packed to their limit"));
@@ -386,7 +397,7 @@ fn take_family(reader: &mut Reader<'_>) -> Result<AddressFamily, Truncated> {
 }
 
 /// Flags, type and value of the next attribute.
-fn take_attribute<'a>(reader: &mut Reader<'a>) -> Result<(u8, u8, &'a [u8]), Truncated> {
+pub(super) fn take_attribute<'a>(reader: &mut Reader<'a>) -> Result<(u8, u8, &'a [u8]), Truncated> {
     let (flags, kind) = (reader.u8()?, reader.u8()?);
     let octets = match flags & FLAG_EXTENDED_LENGTH {
         0 => reader.u8()?.into(),

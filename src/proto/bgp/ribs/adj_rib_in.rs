@@ -1,0 +1,252 @@
+//! Adj-RIB-In of all peers: what each of them has announced, and what became of it.
+//!
+//! Owns [`Path`] and [`AdjRibIn`], one for each speaker: all paths in one table, those of a prefix
+//! in a list. Policies and loops are judged in `import.rs`.
+//!
+//! *Invariants*: a peer has one path for a prefix and Path Identifier. Paths of an earlier session
+//! are told by their epoch: whether they still count is said by the peer, in one place, so that the
+//! end of a session touches no path. Counts are exact.
+//! *Standards*: RFC 4271 §3.2, RFC 4724 §4.2 (stale paths), RFC 7911 §3.
+
+use super::attributes::AttributesId;
+use super::peer::{PeerId, RibPeer};
+use super::prefix_table::{NONE, PrefixId};
+use crate::proto::bgp::limits::PATHS_MAX;
+
+/// Why a path is used or not.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Validity {
+    /// It may be used.
+    Accepted,
+    /// RFC 4271 §9.1.2: this router's AS is in its AS_PATH.
+    AsLoop,
+    /// RFC 4456 §8: this router has originated it.
+    OriginatorLoop,
+    /// RFC 4456 §8: this router has reflected it.
+    ClusterLoop,
+    /// RFC 4271 §6.3: it does not begin with the AS of the peer.
+    FirstAs,
+    /// RFC 7607 §2: an AS of its attributes is zero.
+    AsZero,
+    /// RFC 9234 §5: it has come over a customer or a peer that must not pass it on.
+    RouteLeak,
+    /// RFC 8212: there is no policy that would let it in.
+    NoPolicy,
+    /// The policy says no.
+    Policy,
+    /// There was no room for what the policy made of it.
+    Exhausted,
+}
+
+/// A path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Path {
+    /// Its prefix.
+    pub prefix: PrefixId,
+    /// The next path of the prefix; of free ones the next free one.
+    pub next: u32,
+    /// What the peer sent.
+    pub received: u32,
+    /// What the policy has made of it; none where it is not used.
+    pub imported: u32,
+    /// RFC 7911: Path Identifier.
+    pub path_id: u32,
+    /// When it came: seconds since the driver's origin.
+    pub since_secs: u32,
+    /// From whom.
+    pub peer: PeerId,
+    /// The session in which it came.
+    pub epoch: u8,
+    /// Why it is used or not.
+    pub validity: Validity,
+}
+
+/// Counts of a peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PeerCounts {
+    /// Paths that it has announced and not withdrawn, stale ones included.
+    pub received: u32,
+    /// Those that may be used, stale ones included.
+    pub accepted: u32,
+    /// Those of an earlier session, kept or on their way out.
+    pub stale: u32,
+}
+
+/// Whether paths of earlier sessions count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StalePaths {
+    /// RFC 4724 §4.2: until the peer has said everything again.
+    Kept,
+    /// They are as good as withdrawn, and removed in slices.
+    Gone,
+}
+
+/// A peer with what its paths need.
+#[derive(Clone, Debug)]
+pub(super) struct PeerState {
+    pub peer: RibPeer,
+    pub counts: PeerCounts,
+    /// Told apart: paths of this session from those of earlier ones.
+    pub epoch: u8,
+    pub stale: StalePaths,
+    /// Told apart: exits that died with an earlier session from those of today.
+    pub generation: u8,
+    pub is_up: bool,
+    /// Whether its paths have to be imported anew.
+    pub is_policy_changed: bool,
+}
+
+impl PeerState {
+    pub(super) const fn new(peer: RibPeer) -> Self {
+        Self {
+            peer,
+            counts: PeerCounts { received: 0, accepted: 0, stale: 0 },
+            epoch: 0,
+            stale: StalePaths::Gone,
+            generation: 0,
+            is_up: true,
+            is_policy_changed: false,
+        }
+    }
+
+    /// Whether a path counts.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        path.epoch == self.epoch || self.stale == StalePaths::Kept
+    }
+
+    /// Whether paths of earlier sessions count.
+    pub(super) fn is_kept(&self) -> bool {
+        self.stale == StalePaths::Kept
+    }
+
+    /// Whether so many sessions have ended that epochs would meet paths of long ago.
+    pub(super) const fn is_epoch_worn(&self) -> bool {
+        self.epoch == u8::MAX && self.counts.stale > 0
+    }
+
+    /// All its paths are of an earlier session.
+    pub(super) fn end_session(&mut self, stale: StalePaths) {
+        self.is_up = false;
+        self.epoch = self.epoch.wrapping_add(1);
+        self.stale = stale;
+        self.counts.stale = self.counts.received;
+        if stale == StalePaths::Gone {
+            self.generation = self.generation.wrapping_add(1);
+        }
+    }
+
+    /// The generation of the exit of one of its paths: those that do not count had the one before.
+    pub(super) fn generation_of(&self, path: &Path) -> u8 {
+        let is_dead = !self.has(path);
+        self.generation.wrapping_sub(u8::from(is_dead))
+    }
+}
+
+/// All paths.
+#[derive(Clone, Debug)]
+pub(super) struct AdjRibIn {
+    paths: Vec<Path>,
+    first_free: u32,
+    count: usize,
+    limit: usize,
+}
+
+impl AdjRibIn {
+    pub(super) const fn new() -> Self {
+        Self { paths: Vec::new(), first_free: NONE, count: 0, limit: PATHS_MAX }
+    }
+
+    /// The path of a peer in a list that begins with `first`.
+    pub(super) fn find(&self, first: u32, peer: PeerId, path_id: u32) -> Option<u32> {
+        let mut at = first;
+        while at != NONE {
+            let path = self.path(at);
+            if path.peer == peer && path.path_id == path_id {
+                return Some(at);
+            }
+            at = path.next;
+        }
+        None
+    }
+
+    /// The paths of a list that begins with `first`.
+    pub(super) fn list(&self, first: u32) -> impl Iterator<Item = (u32, &Path)> + '_ {
+        let at = (first != NONE).then_some(first);
+        core::iter::successors(at.map(|at| (at, self.path(at))), |(_, path)| {
+            (path.next != NONE).then(|| (path.next, self.path(path.next)))
+        })
+    }
+
+    /// Puts a path in front of the list that begins with its `next`; `None` where the table is
+    /// full.
+    pub(super) fn insert(&mut self, path: Path) -> Option<u32> {
+        if self.count >= self.limit {
+            return None;
+        }
+        self.count += 1;
+        if self.first_free == NONE {
+            self.paths.push(path);
+            return u32::try_from(self.paths.len() - 1).ok();
+        }
+        let at = self.first_free;
+        self.first_free = self.path(at).next;
+        *self.path_mut(at) = path;
+        Some(at)
+    }
+
+    /// Takes a path out of the list that begins with `first`; what it begins with then.
+    pub(super) fn remove(&mut self, first: u32, at: u32) -> u32 {
+        let next = self.path(at).next;
+        let begins = if first == at { next } else { first };
+        let before = self.list(first).find(|(_, path)| path.next == at).map(|(before, _)| before);
+        if let Some(before) = before {
+            self.path_mut(before).next = next;
+        }
+        let first_free = self.first_free;
+        let path = self.path_mut(at);
+        path.peer = FREE;
+        path.next = first_free;
+        path.received = AttributesId::NONE;
+        path.imported = AttributesId::NONE;
+        self.first_free = at;
+        self.count -= 1;
+        if self.count == 0 {
+            self.paths = Vec::new();
+            self.first_free = NONE;
+        }
+        begins
+    }
+
+    pub(super) fn path(&self, at: u32) -> &Path {
+        &self.paths[at as usize]
+    }
+
+    pub(super) fn path_mut(&mut self, at: u32) -> &mut Path {
+        &mut self.paths[at as usize]
+    }
+
+    /// A path by its number, where there is one.
+    pub(super) fn get(&self, at: u32) -> Option<&Path> {
+        self.paths.get(at as usize).filter(|path| path.peer != FREE)
+    }
+
+    /// Paths.
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Numbers, free ones included.
+    pub(super) const fn bound(&self) -> usize {
+        self.paths.len()
+    }
+
+    /// Octets of memory.
+    pub(super) const fn bytes(&self) -> usize {
+        self.paths.capacity() * size_of::<Path>()
+    }
+}
+
+/// Whose a free number is.
+const FREE: PeerId = PeerId(u16::MAX - 1);
+
+const _: () = assert!(size_of::<Path>() == 28);

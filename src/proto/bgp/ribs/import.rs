@@ -1,0 +1,66 @@
+//! The way in: what is judged before a peer's path may be used.
+//!
+//! Owns [`judge`] (loops, leaks, the first AS) and [`finish`] (what every route gets after its
+//! policy). Both know nothing of tables.
+//!
+//! *Standards*: RFC 4271 §9.1.2 (AS loops) and §6.3 (first AS), RFC 4456 §8, RFC 7607 §2, RFC 8326
+//! §4 (GRACEFUL_SHUTDOWN), RFC 9234 §5 (ingress).
+
+use super::RibSettings;
+use super::adj_rib_in::Validity;
+use super::peer::{FirstAs, PeerKind, RibPeer};
+use super::policy::Route;
+use crate::wire::bgp::{Community, Role};
+
+/// Whether a route may go on to the policy.
+pub(super) fn judge(settings: &RibSettings, peer: &RibPeer, route: &Route) -> Result<(), Validity> {
+    let attributes = &route.attributes;
+    let path = &attributes.as_path;
+    if path.count(settings.asn) > usize::from(peer.own_as_max) {
+        return Err(Validity::AsLoop);
+    }
+    if path.count(0) > 0 {
+        return Err(Validity::AsZero);
+    }
+    let is_external = peer.kind == PeerKind::External;
+    if is_external && peer.first_as == FirstAs::Enforced && path.first() != Some(peer.asn) {
+        return Err(Validity::FirstAs);
+    }
+    if is_external && is_leak(peer, attributes.only_to_customer) {
+        return Err(Validity::RouteLeak);
+    }
+    if peer.kind.is_internal() && attributes.originator_id == Some(settings.router_id) {
+        return Err(Validity::OriginatorLoop);
+    }
+    if peer.kind.is_internal() && attributes.cluster_list.contains(&settings.cluster_id) {
+        return Err(Validity::ClusterLoop);
+    }
+    Ok(())
+}
+
+/// RFC 9234 §5, ingress 1 and 2.
+fn is_leak(peer: &RibPeer, only_to_customer: Option<u32>) -> bool {
+    match (peer.role, only_to_customer) {
+        (Some(Role::Provider | Role::RouteServer), Some(_)) => true,
+        (Some(Role::Peer), Some(asn)) => asn != peer.asn,
+        _ => false,
+    }
+}
+
+/// RFC 9234 §5, ingress 3: marks a route that only customers may have. Before the policy.
+pub(super) fn mark(peer: &RibPeer, route: &mut Route) {
+    let is_marked =
+        matches!(peer.role, Some(Role::Customer | Role::Peer | Role::RouteServerClient));
+    if is_marked && peer.kind == PeerKind::External {
+        route.attributes.only_to_customer.get_or_insert(peer.asn);
+    }
+}
+
+/// RFC 8326 §4: a way that is about to end is the last one to be used. After the policy.
+pub(super) fn finish(peer: &RibPeer, route: &mut Route) {
+    let communities = &route.attributes.communities;
+    let is_ending = communities.binary_search(&Community::GRACEFUL_SHUTDOWN).is_ok();
+    if is_ending && peer.kind == PeerKind::External {
+        route.attributes.local_pref = Some(0);
+    }
+}
