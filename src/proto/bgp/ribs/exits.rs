@@ -117,11 +117,6 @@ impl ExitGroups {
         self.group(id).map_or(&[], |group| group.content.as_slice())
     }
 
-    /// Prefixes of a group.
-    pub fn references(&self, id: ExitGroupId) -> u32 {
-        self.group(id).map_or(0, |group| group.references)
-    }
-
     /// Finds out anew what lives of all groups that have such an exit; those that changed.
     pub fn refresh(
         &mut self,

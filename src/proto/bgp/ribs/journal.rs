@@ -72,11 +72,6 @@ impl Journal {
         }
     }
 
-    /// Whether there is neither entry nor hole.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Octets of memory.
     pub(super) fn bytes(&self) -> usize {
         self.entries.capacity() * size_of::<u32>()

@@ -50,6 +50,8 @@ impl Ribs {
             self.decide(prefix, policies);
             left -= 1;
         }
+        // Also for peers that do not read: what was superseded goes.
+        self.groups.iter_mut().flatten().for_each(ExportGroup::tidy);
         self.free_empties(prefixes_max);
         self.sweep();
         let is_filling = self.groups.iter().flatten().any(|group| group.filling.is_some());

@@ -24,8 +24,6 @@ pub struct PathsExceeded(pub u32);
 
 /// A route on its way in.
 struct Arrival {
-    /// As it was sent.
-    received: AttributesId,
     /// As the policy sees it.
     marked: Route,
     /// What it is where the policy lets it in as it is; with a reference.
@@ -95,7 +93,7 @@ impl Ribs {
             self.counters.paths_refused += nlri.len() as u64;
             return Ok(());
         };
-        let arrival = self.arrive(&peer, received, route, policies);
+        let arrival = self.arrive(&peer, route, policies);
         let mut common = None;
         if arrival.dependence == Dependence::Attributes {
             common = Some(self.admit((from, &peer), &arrival, None, policies));
@@ -138,13 +136,7 @@ impl Ribs {
     }
 
     /// What can be said of a route without its prefix.
-    fn arrive(
-        &mut self,
-        peer: &RibPeer,
-        received: AttributesId,
-        route: Route,
-        policies: &dyn Policies,
-    ) -> Arrival {
+    fn arrive(&mut self, peer: &RibPeer, route: Route, policies: &dyn Policies) -> Arrival {
         let judged = import::judge(&self.settings, peer, &route);
         let is_denied = peer.kind == PeerKind::External && peer.import.is_none();
         let judged = judged.and(if is_denied { Err(Validity::NoPolicy) } else { Ok(()) });
@@ -160,7 +152,7 @@ impl Ribs {
             (Ok(()), Some(policy)) => policies.dependence(policy),
             _ => Dependence::Attributes,
         };
-        Arrival { received, marked, accepted, dependence, judged }
+        Arrival { marked, accepted, dependence, judged }
     }
 
     /// What becomes of a route; with a reference.
@@ -198,7 +190,7 @@ impl Ribs {
         let Some(peer) = self.peer(path.peer).map(|state| state.peer.clone()) else { return };
         let prefix = self.prefixes.prefix(path.prefix);
         let route = self.route(received);
-        let arrival = self.arrive(&peer, received, route, policies);
+        let arrival = self.arrive(&peer, route, policies);
         let prefix = (arrival.dependence == Dependence::Prefix).then_some(prefix);
         let (imported, validity) = self.admit((path.peer, &peer), &arrival, prefix, policies);
         if let Some(accepted) = arrival.accepted {

@@ -1,1 +1,6 @@
-//! Tests.
+//! Tests of the tables as a whole: `world` has peers that send, peers that listen and a model;
+//! `model` runs all at random against it; `cases` has single claims.
+
+mod cases;
+mod model;
+mod world;

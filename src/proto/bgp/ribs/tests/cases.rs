@@ -1,0 +1,325 @@
+//! Single claims.
+
+use super::world::*;
+use crate::base::cursor::Writer;
+use crate::base::time::Instant;
+use crate::proto::bgp::ribs::decision::MultipathNeighbor;
+use crate::proto::bgp::ribs::*;
+use crate::wire::bgp::update::Announcement;
+use crate::wire::bgp::*;
+
+fn all(count: u32) -> Vec<u32> {
+    (0..count).collect()
+}
+
+/// The first sender's paths are shorter; the client has the same prefixes.
+fn two_exits(count: u32) -> World {
+    let mut world = World::new(DecisionSettings::default());
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &all(count));
+    world.announce(CLIENT, (1, &path(&[64501, 7])), &all(count));
+    world.resolve(0, Some(0));
+    world.resolve(1, Some(5));
+    world.settle();
+    world.changes.clear();
+    world
+}
+
+#[test]
+fn a_lost_next_hop_is_one_change_of_a_group_and_none_of_a_prefix() {
+    let mut world = two_exits(500);
+    world.resolve(0, None);
+    let [Change::Group { id, next_hops }] = world.changes.as_slice() else {
+        panic!("{:?}", world.changes)
+    };
+    assert_eq!(next_hops.as_slice(), [Gateway::new(next_hop(1), None)]);
+    assert_eq!(world.routes[&prefix(7)], RouteExits::Group(*id));
+    world.changes.clear();
+    world.settle();
+    assert_eq!(world.changes, [], "deciding anew changes nothing that is forwarded");
+    assert_eq!(world.ribs.best(prefix(7)).map(|(from, _)| from), Some(CLIENT));
+    world.resolve(0, Some(0));
+    world.settle();
+    assert_eq!(world.changes.len(), 1, "and back again");
+    assert_eq!(world.ribs.best(prefix(7)).map(|(from, _)| from), Some(EXTERNAL[0]));
+}
+
+#[test]
+fn a_lost_session_moves_its_traffic_before_any_prefix_is_decided() {
+    let mut world = two_exits(500);
+    world.ribs.peer_down(EXTERNAL[0], StalePaths::Gone);
+    world.drain();
+    assert_eq!(world.changes.len(), 1);
+    assert_eq!(world.exits(7), [Gateway::new(next_hop(1), None)]);
+    world.settle();
+    assert_eq!(world.exits(7), [Gateway::new(next_hop(1), None)]);
+    assert_eq!((world.ribs.path_count(), world.groups.len()), (500, 1));
+}
+
+#[test]
+fn stale_paths_forward_until_their_time_is_over() {
+    let mut world = two_exits(3);
+    world.ribs.peer_down(EXTERNAL[0], StalePaths::Kept);
+    world.settle();
+    assert_eq!(world.changes, []);
+    world.ribs.peer_up(EXTERNAL[0], peer(EXTERNAL[0])).unwrap();
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[1]);
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).stale, 2);
+    world.ribs.end_of_stale(EXTERNAL[0]);
+    world.settle();
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).received, 1);
+    assert_eq!(world.exits(1), [Gateway::new(next_hop(0), None)]);
+    assert_eq!(world.exits(2), [Gateway::new(next_hop(1), None)]);
+}
+
+#[test]
+fn a_peer_that_does_not_read_makes_nothing_grow() {
+    let mut world = World::new(DecisionSettings::default());
+    world.join(PeerId(4));
+    world.announce(CLIENT, (0, &path(&[7])), &all(50));
+    world.resolve(0, Some(1));
+    world.settle();
+    let before = world.ribs.memory();
+    for round in 0..200 {
+        world.announce(CLIENT, (0, &path(&[7, 7 + round % 2])), &all(50));
+        world.settle();
+    }
+    let after = world.ribs.memory();
+    // A journal of fifty entries, and as many holes as it may have.
+    assert!(after.total_bytes() < before.total_bytes() + 16_384, "{before:?} {after:?}");
+    world.read_all(PeerId(4));
+    let known = &world.known[&PeerId(4)];
+    assert!(known.values().all(|(_, told)| told.as_path == AsPath::sequence(&[ASN, 7, 8])));
+    assert_eq!(known.len(), 33, "what the policy lets out");
+}
+
+#[test]
+fn all_prefixes_of_a_set_are_in_as_few_messages_as_possible() {
+    let mut world = World::new(DecisionSettings::default());
+    // Two sets by turns.
+    for number in 0..1200 {
+        let asns = if number % 2 == 0 { [64501, 7] } else { [64501, 8] };
+        world.announce(EXTERNAL[1], (0, &path(&asns)), &[number]);
+    }
+    world.resolve(0, Some(1));
+    world.settle();
+    world.join(PeerId(3));
+    world.settle();
+    world.read_all(PeerId(3));
+    // 800 prefixes are let in, 400 of each set: 2800 octets. And End-of-RIB.
+    assert_eq!((world.known[&PeerId(3)].len(), world.messages[&PeerId(3)]), (800, 3));
+}
+
+#[test]
+fn end_of_rib_comes_once_and_after_everything() {
+    let mut world = World::new(DecisionSettings::default());
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &all(400));
+    world.resolve(0, Some(1));
+    world.settle();
+    world.join(PeerId(3));
+    assert!(!world.read(PeerId(3), 1 << 20).is_end_of_rib, "the group is not filled");
+    world.process(100);
+    assert!(!world.read(PeerId(3), 1 << 20).is_end_of_rib, "nor now");
+    world.settle();
+    while !world.read(PeerId(3), 1).is_drained {
+        let is_all = world.known[&PeerId(3)].len() == 400;
+        assert!(is_all || !world.ends_of_rib.values().any(|count| *count > 0));
+    }
+    world.ribs.refresh(PeerId(3));
+    let written = world.read(PeerId(3), 1 << 20);
+    assert!(written.is_refreshed && !written.is_end_of_rib);
+    assert_eq!(world.ends_of_rib[&PeerId(3)], 1);
+}
+
+#[test]
+fn equal_paths_share_traffic_and_the_best_says_why() {
+    let decision = DecisionSettings {
+        external_paths_max: 4,
+        multipath_neighbor: MultipathNeighbor::Any,
+        ..DecisionSettings::default()
+    };
+    let mut world = World::new(decision);
+    world.announce(EXTERNAL[0], (0, &path(&[64501, 9])), &[1]);
+    world.announce(EXTERNAL[1], (1, &path(&[64502, 9])), &[1]);
+    world.announce(CLIENT, (2, &path(&[64501, 9, 9])), &[1]);
+    (0..3).for_each(|hop| world.resolve(hop, Some(3)));
+    world.settle();
+    let hops = [Gateway::new(next_hop(1), None), Gateway::new(next_hop(0), None)];
+    assert_eq!(world.exits(1), hops);
+    let view = world.ribs.show(prefix(1)).unwrap();
+    assert_eq!(view.decided_by, Some(Step::RouterId));
+    let standings: Vec<_> = view.paths.iter().map(|path| (path.peer, path.standing)).collect();
+    let wanted = [
+        (EXTERNAL[1], Standing::Best),
+        (EXTERNAL[0], Standing::Multipath(Step::RouterId)),
+        (CLIENT, Standing::Lost(Step::AsPathLength)),
+    ];
+    assert_eq!(standings, wanted);
+    world.resolve(1, None);
+    assert_eq!(world.exits(1), [Gateway::new(next_hop(0), None)]);
+}
+
+/// RFC 8212 §2: "Routes contained in an Adj-RIB-In associated with an EBGP peer SHALL NOT be
+/// considered eligible in the Decision Process if no explicit Import Policy has been applied", and
+/// the same on the way out.
+#[test]
+fn without_policies_external_peers_neither_give_nor_get() {
+    let mut world = two_exits(1);
+    let (id, external) = (EXTERNAL[0], peer(EXTERNAL[0]));
+    world.ribs.reimport(id, None);
+    world.settle();
+    let view = world.ribs.show(prefix(0)).unwrap();
+    let standing =
+        |view: &PrefixView| view.paths.iter().find(|path| path.peer == id).unwrap().standing;
+    assert_eq!(standing(&view), Standing::Refused(Validity::NoPolicy));
+    world.ribs.reimport(id, external.import);
+    world.settle();
+    assert_eq!(standing(&world.ribs.show(prefix(0)).unwrap()), Standing::Best);
+    let settings = MemberSettings { agreement: agreement(PeerId(4)), own_next_hop: OWN };
+    let silent = ExportSettings { policy: None, ..export(PeerId(4)) };
+    world.ribs.join(PeerId(4), silent, settings).unwrap();
+    world.settle();
+    world.read_all(PeerId(4));
+    assert!(world.known[&PeerId(4)].is_empty());
+}
+
+#[test]
+fn paths_beyond_those_allowed_are_refused_and_said() {
+    let mut world = World::new(DecisionSettings::default());
+    let limited = RibPeer { paths_max: Some(2), ..peer(EXTERNAL[0]) };
+    world.ribs.peer_up(EXTERNAL[0], limited).unwrap();
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0, 1]);
+    world.announce(EXTERNAL[0], (0, &path(&[64501, 7])), &[0, 1]);
+    let nlri = vec![Nlri::of(prefix(2))];
+    let announced = Announcement { nlri, next_hop: next_hop(0), attributes: path(&[64501]) };
+    let update = Update { announced: Some(announced), ..Update::default() };
+    let result = world.ribs.receive(Instant::ZERO, EXTERNAL[0], update, &TestPolicies);
+    assert_eq!(result, Err(PathsExceeded(2)));
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).received, 2);
+}
+
+/// RFC 9234 §5, ingress and egress.
+#[test]
+fn what_is_only_for_customers_goes_to_customers_only() {
+    let role = |role| RibPeer { role: Some(role), ..peer(EXTERNAL[0]) };
+    let mut world = World::new(DecisionSettings::default());
+    world.ribs.peer_up(EXTERNAL[0], role(Role::Customer)).unwrap();
+    for (id, role) in [(PeerId(3), Role::Peer), (PeerId(4), Role::Provider)] {
+        let to = ExportSettings { role: Some(role), ..export(PeerId(3)) };
+        let settings = MemberSettings { agreement: agreement(id), own_next_hop: OWN };
+        world.ribs.join(id, to, settings).unwrap();
+    }
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0]);
+    world.resolve(0, Some(0));
+    world.settle();
+    world.read_all(PeerId(3));
+    world.read_all(PeerId(4));
+    assert!(world.known[&PeerId(3)].is_empty());
+    let told = &world.known[&PeerId(4)][&Nlri::of(prefix(0))].1;
+    assert_eq!(told.only_to_customer, Some(64501));
+    // The same from a customer is a leak.
+    world.ribs.peer_up(EXTERNAL[0], role(Role::Provider)).unwrap();
+    let leaked = PathAttributes { only_to_customer: Some(9), ..path(&[64501]) };
+    world.announce(EXTERNAL[0], (0, &leaked), &[0]);
+    world.settle();
+    let view = world.ribs.show(prefix(0)).unwrap();
+    assert_eq!(view.paths[0].standing, Standing::Refused(Validity::RouteLeak));
+}
+
+#[test]
+fn several_paths_go_to_those_who_take_them_each_by_its_own_number() {
+    let mut world = two_exits(1);
+    let agreement = Agreement { has_path_ids: true, ..agreement(PeerId(5)) };
+    let settings = MemberSettings { agreement, own_next_hop: OWN };
+    let to = ExportSettings { paths_max: 2, ..export(PeerId(5)) };
+    world.ribs.join(PeerId(5), to, settings).unwrap();
+    world.settle();
+    let read = |world: &mut World| -> Vec<Update> {
+        let mut writer = Writer::default();
+        world.ribs.write(PeerId(5), 1 << 16, &mut writer);
+        let (mut stream, mut updates) = (writer.as_slice(), Vec::new());
+        while !stream.is_empty() {
+            let (message, octets) = frame(stream, false).unwrap().unwrap();
+            match Message::decode(message, agreement).unwrap() {
+                Message::Update(update) => updates.push(*update),
+                other => panic!("{other:?}"),
+            }
+            stream = &stream[octets..];
+        }
+        updates
+    };
+    let first = read(&mut world);
+    let mut ids: Vec<u32> = Vec::new();
+    for announced in first.iter().filter_map(|update| update.announced.as_ref()) {
+        ids.extend(announced.nlri.iter().map(|nlri| nlri.path_id));
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, [1, 2]);
+    assert!(first.last().unwrap().is_end_of_rib);
+    world.withdraw(EXTERNAL[0], &[0]);
+    world.settle();
+    let second = read(&mut world);
+    let [update] = second.as_slice() else { panic!("{second:?}") };
+    assert_eq!((update.withdrawn.len(), &update.announced), (1, &None));
+}
+
+#[test]
+fn what_this_router_originates_wins_and_is_told_as_its_own() {
+    let mut world = two_exits(1);
+    world.join(PeerId(4));
+    world.join(PeerId(3));
+    let route = Route { next_hop: None, attributes: PathAttributes::default() };
+    world.ribs.originate(Instant::ZERO, prefix(0), &route).unwrap();
+    world.settle();
+    world.read_all(PeerId(3));
+    let (hop, told) = &world.known[&PeerId(3)][&Nlri::of(prefix(0))];
+    assert_eq!((*hop, &told.as_path), (OWN, &AsPath::sequence(&[ASN])));
+    assert_eq!(world.routes[&prefix(0)], RouteExits::None);
+    world.ribs.withdraw_origin(prefix(0));
+    world.settle();
+    assert_eq!(world.exits(0), [Gateway::new(next_hop(0), None)]);
+}
+
+/// RFC 8654 §4: what fits into no message is not sent, and what was sent before is withdrawn.
+#[test]
+fn attributes_that_fit_into_no_message_withdraw_the_route() {
+    let mut world = two_exits(1);
+    world.join(PeerId(3));
+    world.settle();
+    world.read_all(PeerId(3));
+    assert_eq!(world.known[&PeerId(3)].len(), 1);
+    let value = vec![7; 4040];
+    let huge =
+        PathAttributes { unknown: vec![UnknownAttribute { kind: 200, value }], ..path(&[64501]) };
+    world.announce(EXTERNAL[0], (0, &huge), &[0]);
+    world.settle();
+    world.read_all(PeerId(3));
+    assert!(world.known[&PeerId(3)].is_empty());
+    assert_eq!(world.ribs.member_counts(PeerId(3)).oversized, 1);
+}
+
+#[test]
+fn a_full_table_takes_few_octets_a_route() {
+    const ROUTES: u32 = 250_000;
+    let mut world = World::new(DecisionSettings::default());
+    world.join(PeerId(3));
+    for first in (0..ROUTES).step_by(5) {
+        let list: Vec<u32> = (first..first + 5).collect();
+        world.announce(EXTERNAL[0], (0, &path(&[64501, 7, 100_000 + first, 9])), &list);
+        if first == 0 {
+            world.resolve(0, Some(1));
+        }
+        if first % 1000 == 0 {
+            world.settle();
+            world.read_all(PeerId(3));
+            world.changes.clear();
+        }
+    }
+    world.settle();
+    world.read_all(PeerId(3));
+    assert_eq!(world.known[&PeerId(3)].len(), ROUTES as usize);
+    let memory = world.ribs.memory();
+    let sets_bytes = memory.attributes_bytes / ROUTES as usize;
+    let others_bytes = memory.total_bytes() / ROUTES as usize - sets_bytes;
+    // Prefix 40, path 28, export 12 and a bit; 100 000 sets of both ways, five routes each.
+    assert!(others_bytes < 90 && sets_bytes < 60, "{others_bytes} and {sets_bytes}: {memory:?}");
+}
