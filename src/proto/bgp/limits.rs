@@ -24,7 +24,7 @@ pub const BACKUPS_MAX: usize = 2;
 /// Equal paths that may share the traffic of a prefix: what a group of the FIB takes.
 pub const MULTIPATH_MAX: usize = crate::base::route::ECMP_WIDTH_MAX;
 /// RFC 7911: paths of one prefix that a peer may be sent.
-pub const ADD_PATHS_MAX: usize = 8;
+pub const ADD_PATHS_MAX: u8 = 8;
 /// Changes that wait to be taken: deciding pauses then, so that nothing is lost.
 pub const CHANGES_MAX: usize = 1 << 16;
 /// Prefixes whose announcements are sorted by attributes at a time: the full table of 2026.
@@ -34,6 +34,7 @@ pub const SCANNED_PER_DECISION_MAX: usize = 16;
 /// Holes in a journal before it is made anew, besides as many as it has entries.
 pub const JOURNAL_HOLES_MAX: usize = 1 << 10;
 
-const _: () = assert!(PREFIXES_MAX * ADD_PATHS_MAX < u32::MAX as usize / 2);
-const _: () = assert!(PATHS_MAX < u32::MAX as usize && ATTRIBUTE_SETS_MAX < u32::MAX as usize);
+const _: () = assert!(PREFIXES_MAX * (ADD_PATHS_MAX as usize) < u32::MAX as usize / 2);
+const _: () = assert!(PATHS_MAX < u32::MAX as usize / 2);
+const _: () = assert!(ATTRIBUTE_SETS_MAX < u32::MAX as usize / 2);
 const _: () = assert!(PEERS_MAX < u16::MAX as usize);

@@ -157,17 +157,17 @@ impl ExportGroup {
 
     /// Slots of a prefix.
     pub(super) fn width(&self) -> usize {
-        usize::from(self.settings.paths_max).clamp(1, ADD_PATHS_MAX)
+        usize::from(self.settings.paths_max.clamp(1, ADD_PATHS_MAX))
     }
 
     /// The first slot of a prefix.
     pub(super) fn first_slot(&self, prefix: PrefixId) -> u32 {
-        prefix.0 * u32::from(self.settings.paths_max.max(1)).min(ADD_PATHS_MAX as u32)
+        prefix.0 * u32::from(self.settings.paths_max.clamp(1, ADD_PATHS_MAX))
     }
 
     /// The prefix and the Path Identifier of a slot.
     pub(super) fn name(&self, slot: u32) -> (PrefixId, u32) {
-        let width = u32::from(self.settings.paths_max.max(1)).min(ADD_PATHS_MAX as u32);
+        let width = u32::from(self.settings.paths_max.clamp(1, ADD_PATHS_MAX));
         (PrefixId(slot / width), slot % width + 1)
     }
 

@@ -55,11 +55,7 @@ pub struct ExportSettings {
 
 /// RFC 4456 §6: whether paths of peers that stand there go to those that stand here.
 pub(super) const fn may_pass(from: PeerKind, to: PeerKind) -> bool {
-    match (from, to) {
-        (PeerKind::Internal, PeerKind::Internal) => false,
-        (_, PeerKind::Local) => false,
-        _ => true,
-    }
+    !matches!((from, to), (PeerKind::Internal, PeerKind::Internal) | (_, PeerKind::Local))
 }
 
 /// A route as the policy sees it; `None` where these peers must not have it.

@@ -235,6 +235,19 @@ impl Ribs {
         self.sweep();
     }
 
+    /// RFC 7313 §4: the peer begins to say everything again: what it has not said by
+    /// [`Self::end_of_stale`] is gone then.
+    pub fn begin_stale(&mut self, id: PeerId) {
+        if self.peer(id).is_some_and(|state| state.counts.stale > 0) {
+            self.purge(id);
+        }
+        if let Some(state) = self.peer_mut(id) {
+            state.end_session(StalePaths::Kept);
+            state.is_up = true;
+        }
+        self.sweep();
+    }
+
     /// RFC 4724 §4.2: the peer has said everything again, or its time is over: paths of earlier
     /// sessions are gone.
     pub fn end_of_stale(&mut self, id: PeerId) {

@@ -1,4 +1,4 @@
-//! Single claims.
+//! Claims about the tables, one a test: deaths and what they move, packing, limits, policies.
 
 use super::world::*;
 use crate::base::cursor::Writer;
@@ -69,6 +69,19 @@ fn stale_paths_forward_until_their_time_is_over() {
     assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).received, 1);
     assert_eq!(world.exits(1), [Gateway::new(next_hop(0), None)]);
     assert_eq!(world.exits(2), [Gateway::new(next_hop(1), None)]);
+}
+
+#[test]
+fn what_is_not_said_again_in_a_refresh_is_gone_at_its_end() {
+    let mut world = two_exits(3);
+    world.ribs.begin_stale(EXTERNAL[0]);
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0, 2]);
+    world.settle();
+    assert_eq!(world.changes, []);
+    world.ribs.end_of_stale(EXTERNAL[0]);
+    world.settle();
+    let hops = [0, 1, 2].map(|number| world.exits(number));
+    assert_eq!(hops, [0, 1, 0].map(|hop| vec![Gateway::new(next_hop(hop), None)]));
 }
 
 #[test]

@@ -95,8 +95,8 @@ impl Model {
             let mut attributes = attributes.clone();
             if *from == EXTERNAL[1] {
                 match number {
-                    _ if number % 3 == 0 => continue,
-                    _ if number % 2 == 0 => attributes.med = Some(number),
+                    _ if number.is_multiple_of(3) => continue,
+                    _ if number.is_multiple_of(2) => attributes.med = Some(number),
                     _ => {}
                 }
             }
@@ -148,8 +148,8 @@ impl Model {
         attributes.med = None;
         if listener == PeerId(4) {
             match number {
-                _ if number % 3 == 0 => return None,
-                _ if number % 2 == 0 => attributes.med = Some(number),
+                _ if number.is_multiple_of(3) => return None,
+                _ if number.is_multiple_of(2) => attributes.med = Some(number),
                 _ => {}
             }
         }
@@ -252,7 +252,8 @@ proptest! {
         // A slice that is long enough to free all.
         world.process(100);
         let ribs = &world.ribs;
-        prop_assert_eq!((ribs.path_count(), ribs.prefix_count(), ribs.exit_group_count()), (0, 0, 0));
+        let counts = (ribs.path_count(), ribs.prefix_count(), ribs.exit_group_count());
+        prop_assert_eq!(counts, (0, 0, 0));
         prop_assert_eq!((ribs.attribute_set_count(), world.tracked.len()), (0, 0));
         prop_assert!(world.groups.is_empty());
         prop_assert!(world.known.values().all(BTreeMap::is_empty));

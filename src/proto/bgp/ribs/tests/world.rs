@@ -36,8 +36,8 @@ impl Policies for TestPolicies {
         let Some(prefix) = question.prefix else { return Verdict::Accept };
         assert_eq!(policy, BY_PREFIX);
         match number_of(prefix) {
-            number if number % 3 == 0 => Verdict::Reject,
-            number if number % 2 == 0 => {
+            number if number.is_multiple_of(3) => Verdict::Reject,
+            number if number.is_multiple_of(2) => {
                 let mut route = question.route.clone();
                 route.attributes.med = Some(number);
                 Verdict::Change(Box::new(route))
