@@ -1,6 +1,6 @@
 //! Adj-RIB-In of all peers: what each of them has announced, and what became of it.
 //!
-//! Owns [`Path`] and [`AdjRibIn`], one for each speaker: all paths in one table, those of a prefix
+//! Owns `Path` and `AdjRibIn`, one for each speaker: all paths in one table, those of a prefix
 //! in a list. Policies and loops are judged in `import.rs`.
 //!
 //! *Invariants*: a peer has one path for a prefix and Path Identifier. Paths of an earlier session

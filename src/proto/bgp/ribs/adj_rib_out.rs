@@ -1,6 +1,6 @@
 //! Adj-RIB-Out: what groups of peers are told, and how far each peer has heard it.
 //!
-//! Owns [`ExportGroup`] (peers with the same [`ExportSettings`]) and [`Member`] (one of them). What
+//! Owns `ExportGroup` (peers with the same [`ExportSettings`]) and `Member` (one of them). What
 //! a path becomes on its way out is found in `export.rs`, messages are written in `packing.rs`.
 //!
 //! A group has a slot for each path of each prefix that it may announce; the slot says what peers

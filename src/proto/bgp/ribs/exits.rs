@@ -1,6 +1,6 @@
 //! Groups of exits: what a prefix points to, so that a lost exit is one change.
 //!
-//! Owns [`ExitGroups`], one for each speaker. An exit is a next hop as learned from a peer. A group
+//! Owns `ExitGroups`, one for each speaker. An exit is a next hop as learned from a peer. A group
 //! names those that share a prefix's traffic and those that wait behind them; what is alive of it
 //! is its content, and that is what the forwarding table is told. Many prefixes have the same
 //! exits, hence the same group: when one dies, the contents of its groups change and no prefix does

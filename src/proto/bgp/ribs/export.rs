@@ -1,6 +1,6 @@
 //! The way out: who may be told of a path, and what it carries then.
 //!
-//! Owns [`ExportSettings`], [`may_pass`], [`prepare`] (before the policy) and [`finish`] (after
+//! Owns [`ExportSettings`], `may_pass`, `prepare` (before the policy) and `finish` (after
 //! it). All know nothing of tables.
 //!
 //! *Invariants*: a path from an internal peer goes to another one by reflection only. What is meant

@@ -1,6 +1,6 @@
 //! Next hops of paths, and whether and how far this router reaches them.
 //!
-//! Owns [`NextHops`], one for each speaker. How a next hop is reached is found elsewhere and told
+//! Owns `NextHops`, one for each speaker. How a next hop is reached is found elsewhere and told
 //! by value; here it is numbered, counted by reference, and remembered.
 //!
 //! *Invariants*: a next hop is known while an attribute set has it. Whoever resolves next hops is
