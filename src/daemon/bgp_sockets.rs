@@ -3,7 +3,7 @@
 //! Owns every socket and what waits to be written. What is said on a connection, and when one is
 //! wanted, is the speaker's; it asks by [`Order`] and hears by [`Report`].
 //!
-//! *Invariants*: nothing blocks. At most [`CHUNKS_MAX`] chunks of a connection are on their way to
+//! *Invariants*: nothing blocks. At most `CHUNKS_MAX` chunks of a connection are on their way to
 //! the speaker; until it takes one, nothing more is read and TCP stops the peer. A report that
 //! finds no room waits and keeps its place.
 //! *Standards*: tcp(7).

@@ -1,6 +1,6 @@
 //! In which order routers take a change over, so that packets meet no loop on the way.
 //!
-//! Owns [`order`]: from the graph that the routes stand on and the one that the database tells now,
+//! Owns `order`: from the graph that the routes stand on and the one that the database tells now,
 //! how many steps this router waits before it calculates. Each router finds its own place without
 //! asking anybody, because all of them see the same two graphs. The length of a step and the timer
 //! are `routes`' business.
@@ -14,7 +14,7 @@
 //! turn comes after its own give it time. Where that is no remedy nobody waits for it:
 //!
 //! - After something died at such a router, or where a router at the failure has no repair for all
-//!   that went over it ([`super::coverage`]): waiting would lose what is not repaired.
+//!   that went over it (`coverage`): waiting would lose what is not repaired.
 //! - Where there is something new to reach, which no old route leads to.
 
 //!

@@ -10,6 +10,7 @@
 
 use crate::base::cursor::{Reader, Truncated, Writer};
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 const MULTIPROTOCOL: u8 = 1;
 const ROUTE_REFRESH: u8 = 2;
@@ -30,7 +31,7 @@ const RESTART_TIME_MASK: u16 = 0x0fff;
 const FLAG_FORWARDING: u8 = 0x80;
 
 /// RFC 4760: an address family and what of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AddressFamily {
     /// Address Family Identifier.
     pub afi: u16,
@@ -56,7 +57,8 @@ impl fmt::Display for AddressFamily {
 }
 
 /// RFC 9234 §3.1: what a speaker is to its peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Sells transit to it.
     Provider,
@@ -101,7 +103,7 @@ pub struct GracefulRestart {
 }
 
 /// RFC 7911 §4: who sends several paths of one prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddPathMode {
     /// The speaker takes them.
     pub receives: bool,
@@ -162,7 +164,8 @@ impl Capability {
         })
     }
 
-    pub(super) fn encode(&self, writer: &mut Writer) {
+    /// Appends it.
+    pub fn encode(&self, writer: &mut Writer) {
         let mut value = Writer::default();
         let code = self.encode_value(&mut value);
         let octets = value.as_slice();
@@ -170,6 +173,11 @@ impl Capability {
         writer.u8(code);
         writer.u8(u8::try_from(octets.len()).unwrap_or(u8::MAX));
         writer.put(octets);
+    }
+
+    /// Its code.
+    pub fn code(&self) -> u8 {
+        self.encode_value(&mut Writer::default())
     }
 
     fn encode_value(&self, value: &mut Writer) -> u8 {

@@ -33,7 +33,7 @@ pub use route_refresh::{RefreshKind, RouteRefresh};
 pub use update::{AttributeFault, Reaction, Update};
 
 /// What both ends of a session have said, as far as octets depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Agreement {
     /// RFC 6793: AS numbers have four octets.
     pub has_four_octet_asn: bool,

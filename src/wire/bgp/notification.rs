@@ -8,12 +8,13 @@
 
 use crate::base::cursor::{Reader, Truncated, Writer};
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// RFC 9003 §2: octets of the text of a shutdown.
 pub const SHUTDOWN_TEXT_OCTETS_MAX: usize = 255;
 
 /// An error code and subcode, by the number of both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NotificationCode {
     /// RFC 4271 §4.5: error code.
     pub code: u8,
@@ -116,7 +117,7 @@ impl fmt::Display for NotificationCode {
 }
 
 /// Why a session ends.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{code}")]
 pub struct Notification {
     /// Error code and subcode.
