@@ -361,19 +361,22 @@ pub struct OspfRouteRow {
 pub struct OspfRepairs {
     /// Routes over neighbours.
     pub route_count: u32,
-    /// Those that have another way around a link of this router, whether or not it is used.
+    /// Those with another way around a dead link of this router, whether or not it can be taken.
     #[serde(default)]
-    pub protectable_count: u32,
+    pub link_protectable_count: u32,
     /// Those that survive the death of a link of this router.
     pub link_count: u32,
-    /// Those with a repair that survives the death of the neighbour. Routes to a neighbour itself
-    /// have none, and equal-cost ways are not counted, which may share a router.
-    pub node_count: u32,
-    /// Hundredths of the routes with another way that survive a link; 100 for all of them only, 0
+    /// Hundredths of those with another way that survive a link; 100 for all of them only, `None`
     /// where no route has another way.
-    pub link_coverage_percent: u32,
-    /// Hundredths of the routes with another way that survive a neighbour for certain.
-    pub node_coverage_percent: u32,
+    pub link_coverage_percent: Option<u32>,
+    /// Those over one neighbour with another way around it when it is dead. None leads to the
+    /// neighbour itself, and equal-cost ways are not counted, which may share a router.
+    #[serde(default)]
+    pub node_protectable_count: u32,
+    /// Those with a repair that survives the death of the neighbour.
+    pub node_count: u32,
+    /// Hundredths of those with another way that survive the neighbour, as for links.
+    pub node_coverage_percent: Option<u32>,
     /// Each of them.
     pub rows: Vec<OspfRepairRow>,
 }

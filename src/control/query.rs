@@ -47,6 +47,16 @@ fn microseconds(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
+fn count<T>(counted: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(counted.count()).unwrap_or(u32::MAX)
+}
+
+/// Rounded down, so that 100 means all; `None` of nothing.
+fn percent(part: u32, whole: u32) -> Option<u32> {
+    let hundredths = (u64::from(part) * 100).checked_div(whole.into())?;
+    u32::try_from(hundredths).ok()
+}
+
 fn neighbor_row(now: Instant, control: &ControlPlane, neighbor: NeighborView) -> OspfNeighborRow {
     OspfNeighborRow {
         router_id: Some(neighbor.router_id),
@@ -348,29 +358,23 @@ impl ControlPlane {
     /// neighbour of another.
     fn ospf_repairs(&self) -> OspfRepairs {
         let routes = self.ospf.routes().into_iter().filter(|route| route.cover != CoverView::Own);
-        let rows: Vec<OspfRepairRow> = routes.map(|route| self.ospf_repair_row(route)).collect();
-        let count = |protections: &[&str]| {
-            let protects = |row: &&OspfRepairRow| {
-                row.protects.as_deref().is_some_and(|word| protections.contains(&word))
-            };
-            u32::try_from(rows.iter().filter(protects).count()).unwrap_or(u32::MAX)
-        };
-        let (link_count, node_count) = (count(&["link", "node"]), count(&["node"]));
-        let count_of = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let route_count = count_of(rows.len());
+        let routes: Vec<RouteView> = routes.collect();
+        let node_protectable_count = count(routes.iter().filter(|r| r.has_way_past_neighbor));
+        let rows: Vec<OspfRepairRow> =
+            routes.into_iter().map(|route| self.ospf_repair_row(route)).collect();
         let has_way = |row: &&OspfRepairRow| row.reason.as_deref() != Some(NO_WAY);
-        let protectable_count = count_of(rows.iter().filter(has_way).count());
-        let percent = |count: u32| {
-            let hundredths = (u64::from(count) * 100).checked_div(protectable_count.into());
-            hundredths.and_then(|hundredths| u32::try_from(hundredths).ok()).unwrap_or(0)
-        };
+        let is_node = |row: &&OspfRepairRow| row.protects.as_deref() == Some("node");
+        let link_protectable_count = count(rows.iter().filter(has_way));
+        let link_count = count(rows.iter().filter(|row| row.protects.is_some()));
+        let node_count = count(rows.iter().filter(is_node));
         OspfRepairs {
-            route_count,
-            protectable_count,
+            route_count: count(rows.iter()),
+            link_protectable_count,
             link_count,
+            link_coverage_percent: percent(link_count, link_protectable_count),
+            node_protectable_count,
             node_count,
-            link_coverage_percent: percent(link_count),
-            node_coverage_percent: percent(node_count),
+            node_coverage_percent: percent(node_count, node_protectable_count),
             rows,
         }
     }
@@ -607,5 +611,19 @@ impl ControlPlane {
             }
         }
         inactive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_nothing_there_is_no_percentage_and_100_means_all() {
+        assert_eq!(percent(0, 0), None);
+        assert_eq!(
+            (percent(0, 4), percent(199, 200), percent(3, 3)),
+            (Some(0), Some(99), Some(100))
+        );
     }
 }

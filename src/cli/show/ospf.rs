@@ -177,17 +177,23 @@ pub fn repair_table(repairs: &OspfRepairs, look: Look) -> String {
 
 /// How many routes are protected, of those that can be.
 fn repair_sentence(repairs: &OspfRepairs) -> String {
-    let OspfRepairs { route_count, protectable_count, link_count, node_count, .. } = repairs;
-    match (route_count, protectable_count) {
-        (0, _) => String::new(),
-        (_, 0) => "\nNothing can be protected: no route has another way.\n".to_owned(),
-        _ => format!(
-            "\nOf {route_count} routes {protectable_count} have another way. {link_count} of these \
-             survive a dead link ({} %).\n{node_count} surely survive a dead neighbour; routes to \
-             the neighbour itself cannot, and equal-cost\nways are not counted.\n",
-            repairs.link_coverage_percent,
-        ),
+    let routes = repairs.route_count;
+    if routes == 0 {
+        return String::new();
     }
+    let around = |what, possible, protected, percent: Option<u32>| match percent {
+        None => format!("Around a dead {what}: no route has another way, nothing to protect.\n"),
+        Some(percent) => format!(
+            "Around a dead {what}: {possible} of {routes} routes have another way, {protected} of \
+             these are protected ({percent} %).\n"
+        ),
+    };
+    let (links, nodes) = (repairs.link_protectable_count, repairs.node_protectable_count);
+    format!(
+        "\n{}{}",
+        around("link", links, repairs.link_count, repairs.link_coverage_percent),
+        around("neighbour", nodes, repairs.node_count, repairs.node_coverage_percent),
+    )
 }
 
 /// `show ospf spf`.

@@ -260,17 +260,19 @@ fn repairs_show_who_takes_packets_and_why_nobody_does() {
     let bare = OspfRepairRow { reason: Some("no other way".into()), ..row(6, "none", None) };
     let repairs = OspfRepairs {
         route_count: 4,
-        protectable_count: 3,
+        link_protectable_count: 3,
         link_count: 3,
+        link_coverage_percent: Some(100),
+        node_protectable_count: 2,
         node_count: 1,
-        link_coverage_percent: 100,
-        node_coverage_percent: 33,
+        node_coverage_percent: Some(50),
         rows: vec![equal_cost, alternate, tunnel, bare],
     };
     insta::assert_snapshot!(both(&ShowReply::OspfRepair(repairs)));
     let bare = OspfRepairs { route_count: 2, ..OspfRepairs::default() };
     let text = table(&ShowReply::OspfRepair(bare), Look::PLAIN);
-    assert!(text.ends_with("Nothing can be protected: no route has another way.\n"), "{text}");
+    let end = "Around a dead neighbour: no route has another way, nothing to protect.\n";
+    assert!(text.ends_with(end) && !text.contains('%'), "{text}");
 }
 
 #[test]

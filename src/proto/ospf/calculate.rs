@@ -240,6 +240,7 @@ impl RoutingTable {
                 kind: "intra-area",
                 next_hops: resolve(route.next_hops, &self.choices.ways),
                 cover: self.choices.cover(route),
+                has_way_past_neighbor: self.topology.has_way_past_neighbor(&destination.offers),
             })
         };
         self.destinations.iter().filter_map(view).collect()
@@ -440,8 +441,31 @@ impl Topology {
         Choices { ways: self.ways.clone(), repairs: self.repairs.list.clone() }
     }
 
-    /// The least cost wins; equal costs share (anycast), unless one of them is this router's own.
     fn best(&self, offers: &[Offer]) -> Option<Route> {
+        let (mut best, vertex) = self.nearest(offers)?;
+        if best.is_own {
+            best.next_hops = NextHopSet::EMPTY;
+            return Some(best);
+        }
+        best.cover = match self.repairs.of(vertex, best.next_hops) {
+            None => Cover::EqualCost,
+            Some(Ok(repair)) => Cover::Repair(repair),
+            Some(Err(bare)) => Cover::Bare(bare),
+        };
+        best.next_hops = best.next_hops.truncated();
+        Some(best)
+    }
+
+    /// Asked when somebody looks: routes do not depend on it, so none is calculated anew for it.
+    fn has_way_past_neighbor(&self, offers: &[Offer]) -> bool {
+        self.nearest(offers).is_some_and(|(route, vertex)| {
+            !route.is_own && self.repairs.has_way_past_neighbor(vertex, route.next_hops)
+        })
+    }
+
+    /// The least cost wins; equal costs share (anycast), unless one of them is this router's own.
+    /// With the vertex that stands for all that share.
+    fn nearest(&self, offers: &[Offer]) -> Option<(Route, VertexId)> {
         let mut best: Option<(Route, VertexId)> = None;
         for offer in offers {
             let Some(reach) = self.tree.reach(offer.vertex) else { continue };
@@ -461,18 +485,7 @@ impl Topology {
                 _ => best = Some((route, offer.vertex)),
             }
         }
-        let (mut best, vertex) = best.filter(|(route, _)| route.cost < LS_INFINITY)?;
-        if best.is_own {
-            best.next_hops = NextHopSet::EMPTY;
-            return Some(best);
-        }
-        best.cover = match self.repairs.of(vertex, best.next_hops) {
-            None => Cover::EqualCost,
-            Some(Ok(repair)) => Cover::Repair(repair),
-            Some(Err(bare)) => Cover::Bare(bare),
-        };
-        best.next_hops = best.next_hops.truncated();
-        Some(best)
+        best.filter(|(route, _)| route.cost < LS_INFINITY)
     }
 }
 

@@ -199,6 +199,16 @@ impl Repairs {
         node.or_else(|| next_hops.only().map(|_| link()))
     }
 
+    /// Whether a way leads to `vertex` that avoids the neighbour which all of `next_hops` lead to.
+    /// None does to that neighbour, and of several neighbours each stands for the others.
+    pub fn has_way_past_neighbor(&self, vertex: VertexId, next_hops: NextHopSet) -> bool {
+        let Some(position) = common(&self.neighbors, next_hops) else { return false };
+        let behind = self.behind.get(vertex.index()).copied().unwrap_or(vertex);
+        let answer = self.nodes.get(&(position, behind));
+        self.neighbors.get(position) != Some(&vertex)
+            && answer.is_some_and(|answer| *answer != Err(Bare::NoWay))
+    }
+
     fn answer(&mut self, search: &mut Search<'_>, position: usize, question: &Question) {
         let Some(link) = search.own_link(position) else { return };
         if question.is_of_link {

@@ -151,6 +151,8 @@ pub struct RouteView {
     pub next_hops: Vec<RouteNextHop>,
     /// What happens when one of them dies.
     pub cover: CoverView,
+    /// Whether they all lead to one neighbour, and a way leads to the destination without it.
+    pub has_way_past_neighbor: bool,
 }
 
 /// What protects a route against the death of a next hop.

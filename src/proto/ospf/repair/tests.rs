@@ -4,10 +4,11 @@ use super::*;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::prng::Prng;
-use crate::base::route::RouteTarget;
+use crate::base::route::{RouteTarget, RouteUpdate};
 use crate::proto::ospf::calculate::{Adjacency, RoutingTable};
 use crate::proto::ospf::coverage::is_covered;
 use crate::proto::ospf::order::Site;
+use crate::proto::ospf::view::RouteView;
 use crate::wire::ospf::{
     IntraAreaPrefix, IntraAreaPrefixLsa, LsType, Lsa, LsaBody, LsaKey, Options, PrefixOptions,
     RepairFlags, RepairLsa, RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
@@ -154,7 +155,7 @@ impl Cluster {
     }
 
     /// What everybody knows of the cluster.
-    fn table(&self) -> RoutingTable {
+    fn known(&self) -> RoutingTable {
         let mut table = RoutingTable::default();
         for router in 0..self.count {
             self.lsas(router).iter().for_each(|lsa| table.learn(lsa));
@@ -162,9 +163,9 @@ impl Cluster {
         table
     }
 
-    /// The routes of a router, those to loopbacks.
-    fn routes(&self, own: usize) -> BTreeMap<usize, Found> {
-        let mut table = self.table();
+    /// The table of a router, and what it tells.
+    fn table(&self, own: usize) -> (RoutingTable, Vec<RouteUpdate>) {
+        let mut table = self.known();
         let adjacency = |(cable, other, _)| Adjacency {
             port: PortId(u16::try_from(cable).unwrap()),
             interface_id: interface(cable),
@@ -174,6 +175,12 @@ impl Cluster {
         };
         let adjacencies: Vec<Adjacency> = self.ports(own).map(adjacency).collect();
         let updates = table.calculate(id(own), &adjacencies);
+        (table, updates)
+    }
+
+    /// The routes of a router, those to loopbacks.
+    fn routes(&self, own: usize) -> BTreeMap<usize, Found> {
+        let (table, updates) = self.table(own);
         let deep = |router: usize| {
             let vertex = table.area().router(id(router))?;
             let repairs = table.repairs();
@@ -339,6 +346,29 @@ fn two_cables_to_a_neighbor_do_not_stand_in_for_it() {
 }
 
 #[test]
+fn a_way_past_the_neighbor_is_known_whether_or_not_it_is_taken() {
+    let ring = |count: usize| {
+        let cables: Vec<_> = (0..count).map(|a| ([a, (a + 1) % count], [1, 1])).collect();
+        Cluster::new(count, &cables)
+    };
+    let past = |cluster: &Cluster| -> Vec<usize> {
+        let table = cluster.table(0).0;
+        let routers = (0..cluster.count).filter(|router| {
+            let is_it = |view: &&RouteView| view.prefix == Ipv6Prefix::host(loopback(*router));
+            table.routes().iter().find(is_it).is_some_and(|view| view.has_way_past_neighbor)
+        });
+        routers.collect()
+    };
+    assert_eq!(past(&ring(4)), [0_usize; 0], "2 has equal-cost ways, 1 and 3 are neighbours");
+    assert_eq!(past(&ring(5)), [2, 3]);
+    let mut foreign = ring(5);
+    foreign.foreign.extend([1, 2, 3, 4]);
+    assert_eq!(past(&foreign), [2, 3], "nobody ends tunnels, yet the ways are there");
+    let line = Cluster::new(3, &[([0, 1], [1, 1]), ([1, 2], [1, 1])]);
+    assert_eq!(past(&line), [0_usize; 0]);
+}
+
+#[test]
 fn a_router_that_asks_to_be_avoided_is_no_alternate() {
     // Of the two ways around the cable from 0 to 1 that by 2, a starting router, has fewer hops.
     let mut cables = [([0, 1], [1, 1]), ([0, 2], [1, METRIC_MAX]), ([2, 1], [METRIC_MAX, 1])];
@@ -500,14 +530,14 @@ proptest! {
     ) {
         cluster.foreign = foreign;
         let [a, b] = cluster.cables[cable.index(cluster.cables.len())].ends;
-        let table = cluster.table();
+        let table = cluster.known();
         let vertex = |router: usize| table.area().router(id(router)).unwrap();
         let between = |cable: &Cable| cable.ends == [a, b] || cable.ends == [b, a];
         let at_a = |cable: &Cable| cable.ends.contains(&a);
         let judged = |is_dead: &dyn Fn(&Cable) -> bool, site| {
             let mut rest = cluster.clone();
             rest.cables.iter_mut().filter(|cable| is_dead(cable)).for_each(|c| c.ends = NOWHERE);
-            let new = rest.table().area().graph();
+            let new = rest.known().area().graph();
             (is_covered(table.area(), (&table.area().graph(), &new), site), rest)
         };
         let repairs_all = |rest: &Cluster, is_dead: &dyn Fn(&Cable) -> bool, here, is_node| {
