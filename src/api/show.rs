@@ -377,6 +377,9 @@ pub struct OspfRepairs {
     pub node_count: u32,
     /// Hundredths of those with another way that survive the neighbour, as for links.
     pub node_coverage_percent: Option<u32>,
+    /// Destinations on this router itself or on a network of its ports, which need no repair.
+    #[serde(default)]
+    pub own_prefixes: Vec<Ipv6Prefix>,
     /// Each of them.
     pub rows: Vec<OspfRepairRow>,
 }

@@ -108,7 +108,8 @@ fn remedy(place: Option<String>, lab: Option<String>) -> String {
             format!("Start it with `kumiki lab start {place} --lab {lab}`, from outside.")
         }
         Some(place) => {
-            format!("On {place} no router runs; ask a server of the lab, such as s01.")
+            let server = place.strip_prefix('h').map_or("s01".to_owned(), |n| format!("s{n}"));
+            format!("On {place} no router runs; ask a server of the lab, such as {server}.")
         }
         None => "Start it with `kumiki run -c FILE`, or name its socket with --socket PATH or \
                  KUMIKI_SOCKET."
@@ -253,7 +254,10 @@ mod tests {
     fn inside_of_a_lab_the_remedy_is_one_of_the_lab() {
         let at = |place: &str| remedy(Some(place.to_owned()), Some("trial".to_owned()));
         assert!(at("s03").contains("`kumiki lab start s03 --lab trial`"));
-        assert!(at("h01").starts_with("On h01 no router runs"));
+        assert!(
+            at("h02").starts_with("On h02 no router runs; ask a server of the lab, such as s02")
+        );
+        assert!(at("fabric").ends_with("such as s01."));
     }
 
     #[test]

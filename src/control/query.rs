@@ -357,8 +357,8 @@ impl ControlPlane {
     /// Equal-cost ways are counted as protecting the link only: one of them may lead through the
     /// neighbour of another.
     fn ospf_repairs(&self) -> OspfRepairs {
-        let routes = self.ospf.routes().into_iter().filter(|route| route.cover != CoverView::Own);
-        let routes: Vec<RouteView> = routes.collect();
+        let all = self.ospf.routes().into_iter();
+        let (own, routes): (Vec<_>, Vec<_>) = all.partition(|route| route.cover == CoverView::Own);
         let node_protectable_count = count(routes.iter().filter(|r| r.has_way_past_neighbor));
         let rows: Vec<OspfRepairRow> =
             routes.into_iter().map(|route| self.ospf_repair_row(route)).collect();
@@ -375,6 +375,7 @@ impl ControlPlane {
             node_protectable_count,
             node_count,
             node_coverage_percent: percent(node_count, node_protectable_count),
+            own_prefixes: own.into_iter().map(|route| route.prefix).collect(),
             rows,
         }
     }

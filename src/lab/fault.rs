@@ -6,6 +6,7 @@
 //!
 //! *Invariants*: the text given is the text reported.
 
+use crate::config::did_you_mean;
 use crate::lab::ping::{HostPair, pairs_of};
 use crate::lab::state::CableStatus;
 use crate::planner::{Topology, server_index, server_name};
@@ -16,15 +17,22 @@ const STREAM_MAX: usize = 6;
 /// Flows between two neighbours of a killed router: equal-cost ways take their share.
 const FLOWS_PER_KILL_MAX: usize = 4;
 
+/// The words of faults.
+const VERBS: [&str; 5] = ["cut", "silent", "kill", "stop", "panic"];
+
 /// Why a fault cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// Not one of the forms.
     #[error(
-        "`{0}` is no fault; write cut:s01-s02, silent:s01-s02, kill:s03, stop:s03 or panic:s03, \
-             several with `+`"
+        "`{0}` is no fault{meant}; write cut:s01-s02, silent:s01-s02, kill:s03, stop:s03 or \
+         panic:s03, several with `+`",
+        meant = did_you_mean(.0.split(':').next().unwrap_or_default(), &VERBS)
     )]
     Syntax(String),
+    /// Not two servers with a dash.
+    #[error("`{0}` is no cable; write it by its ends, like s01-s02")]
+    CableSyntax(String),
     /// No such server.
     #[error("there is no server {0}; they are s01 to {last}", last = server_name(*.1 - 1))]
     Server(String, usize),
@@ -212,7 +220,7 @@ pub fn parse_server(text: &str, count: usize) -> Result<usize, FaultError> {
 
 /// `s01-s02` in either order; the number of the cable.
 pub fn parse_cable(text: &str, topology: &Topology) -> Result<usize, FaultError> {
-    let (a, b) = text.split_once('-').ok_or_else(|| FaultError::Syntax(text.to_owned()))?;
+    let (a, b) = text.split_once('-').ok_or_else(|| FaultError::CableSyntax(text.to_owned()))?;
     let index_a = parse_server(a, topology.server_count())?;
     let index_b = parse_server(b, topology.server_count())?;
     let ends = (index_a.min(index_b), index_a.max(index_b));
@@ -249,7 +257,9 @@ mod tests {
         let refuse = |text| Fault::parse(text, &ring).unwrap_err().to_string();
         assert_eq!(refuse("cut:s01-s03"), "s01 and s03 have no cable; s01 has s01-s02, s01-s04");
         assert_eq!(refuse("kill:s05"), "there is no server s05; they are s01 to s04");
-        assert!(refuse("burn:s01").starts_with("`burn:s01` is no fault"));
+        assert!(refuse("burn:s01").starts_with("`burn:s01` is no fault; write"));
+        assert!(refuse("pnic:s01").contains("is no fault (did you mean `panic`?); write"));
+        assert_eq!(refuse("cut:s01"), "`s01` is no cable; write it by its ends, like s01-s02");
     }
 
     #[test]

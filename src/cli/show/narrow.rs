@@ -63,17 +63,20 @@ impl Narrow {
                 _ => format!("there is no port `{port}` here"),
             });
         }
-        let without_repair = matches!(reply, ShowReply::OspfRepair(_));
+        let own = match reply {
+            ShowReply::OspfRepair(repairs) => repairs.own_prefixes.as_slice(),
+            _ => &[],
+        };
         self.destination.map(|destination| match destination {
-            _ if without_repair => {
-                let what = match destination {
-                    Destination::Prefix(prefix) => prefix.to_string(),
-                    Destination::Address(address) => address.to_string(),
-                };
-                format!(
-                    "no route of OSPF over a neighbour leads to {what}; what is this router's own \
-                     needs no repair"
-                )
+            Destination::Address(address) if own.iter().any(|own| own.contains(address)) => {
+                if own.contains(&Ipv6Prefix::host(address)) {
+                    format!("{address} is this router's own address, and needs no repair")
+                } else {
+                    format!("{address} is on a network of this router's ports, and needs no repair")
+                }
+            }
+            Destination::Prefix(prefix) if own.contains(&prefix) => {
+                format!("{prefix} is this router's own, and needs no repair")
             }
             Destination::Prefix(prefix) => format!("there is no route for {prefix}"),
             Destination::Address(address) => format!("no route leads to {address}"),
@@ -113,11 +116,16 @@ mod tests {
 
     #[test]
     fn an_own_address_without_a_repair_is_explained() {
-        let address = "fd00::1".parse().unwrap();
-        let narrow = Narrow { destination: Some(Destination::Address(address)), port: None };
-        let reply = ShowReply::OspfRepair(crate::api::show::OspfRepairs::default());
-        let text = narrow.missing(&reply).unwrap();
-        assert!(text.contains("leads to fd00::1; what is this router's own"), "{text}");
+        let own_prefixes = vec!["fd00::1/128".parse().unwrap(), "fd00:1::/64".parse().unwrap()];
+        let repairs = crate::api::show::OspfRepairs { own_prefixes, ..Default::default() };
+        let reply = ShowReply::OspfRepair(repairs);
+        let missing = |address: &str| {
+            let destination = Some(Destination::Address(address.parse().unwrap()));
+            Narrow { destination, port: None }.missing(&reply).unwrap()
+        };
+        assert_eq!(missing("fd00::1"), "fd00::1 is this router's own address, and needs no repair");
+        assert!(missing("fd00:1::7").contains("is on a network of this router's ports"));
+        assert_eq!(missing("fd00:2::1"), "no route leads to fd00:2::1");
     }
 
     #[test]

@@ -266,6 +266,7 @@ fn repairs_show_who_takes_packets_and_why_nobody_does() {
         node_protectable_count: 2,
         node_count: 1,
         node_coverage_percent: Some(50),
+        own_prefixes: Vec::new(),
         rows: vec![equal_cost, alternate, tunnel, bare],
     };
     insta::assert_snapshot!(both(&ShowReply::OspfRepair(repairs)));
