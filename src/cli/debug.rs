@@ -35,16 +35,20 @@ pub enum DebugCommand {
 /// Runs the command.
 pub fn debug(command: &DebugCommand) -> Exit {
     let DebugCommand::Panic { part: Part::Control, socket } = command;
-    let failed = fail(&socket.socket).and_then(|began| {
-        // Questions are answered in order: this one by the next control plane.
-        ask(&socket.socket, ShowQuery::Ospf).map(|_| began.elapsed())
-    });
-    match failed {
-        Ok(took) => match emit(&sentence(took)) {
+    let began = match fail(&socket.socket) {
+        Ok(began) => began,
+        Err(error) => return error.report(),
+    };
+    // Questions are answered in order: this one by the next control plane.
+    match ask(&socket.socket, ShowQuery::Ospf) {
+        Ok(_) => match emit(&sentence(began.elapsed())) {
             Ok(()) => Exit::Ok,
             Err(exit) => exit,
         },
-        Err(error) => error.report(),
+        Err(error) => {
+            eprintln!("kumiki: the control plane panicked, and no next one answers");
+            error.report()
+        }
     }
 }
 
