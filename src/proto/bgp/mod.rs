@@ -7,7 +7,7 @@
 //! what comes in). [`settings`] is what an administrator decides, [`view`] what is shown.
 //!
 //! The tables: read [`ribs`]; its own text says in which order to read on. [`transport`] is the
-//! border to TCP: what is asked of it and what is heard. [`limits`] has every bound.
+//! border to TCP: what is asked of it and what is heard. [`limits`] has every bound of sessions.
 //!
 //! Gap: no speaker yet, which makes sessions, tables and transport one.
 

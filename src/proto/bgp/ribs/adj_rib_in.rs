@@ -9,9 +9,9 @@
 //! *Standards*: RFC 4271 §3.2, RFC 4724 §4.2 (stale paths), RFC 7911 §3.
 
 use super::attributes::AttributesId;
+use super::limits::PATHS_MAX;
 use super::peer::{PeerId, RibPeer};
 use super::prefix_table::{NONE, PrefixId};
-use crate::proto::bgp::limits::PATHS_MAX;
 
 /// Why a path is used or not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -90,7 +90,7 @@ pub(super) struct PeerState {
     pub epoch: u8,
     pub stale: StalePaths,
     /// Told apart: exits that died with an earlier session from those of today.
-    pub generation: u8,
+    pub generation: u16,
     pub is_up: bool,
     /// Whether its paths have to be imported anew.
     pub is_policy_changed: bool,
@@ -136,9 +136,9 @@ impl PeerState {
     }
 
     /// The generation of the exit of one of its paths: those that do not count had the one before.
-    pub(super) fn generation_of(&self, path: &Path) -> u8 {
+    pub(super) fn generation_of(&self, path: &Path) -> u16 {
         let is_dead = !self.has(path);
-        self.generation.wrapping_sub(u8::from(is_dead))
+        self.generation.wrapping_sub(u16::from(is_dead))
     }
 }
 

@@ -15,10 +15,10 @@
 use super::attributes::AttributesId;
 use super::export::ExportSettings;
 use super::journal::Journal;
+use super::limits::BATCH_MAX;
 use super::peer::PeerId;
 use super::policy::Route;
 use super::prefix_table::{NONE, PrefixId};
-use crate::proto::bgp::limits::{ADD_PATHS_MAX, BATCH_MAX};
 use crate::wire::bgp::{Agreement, NextHop};
 use std::collections::BTreeMap;
 
@@ -157,17 +157,17 @@ impl ExportGroup {
 
     /// Slots of a prefix.
     pub(super) fn width(&self) -> usize {
-        usize::from(self.settings.paths_max.clamp(1, ADD_PATHS_MAX))
+        usize::from(self.settings.paths_max)
     }
 
     /// The first slot of a prefix.
     pub(super) fn first_slot(&self, prefix: PrefixId) -> u32 {
-        prefix.0 * u32::from(self.settings.paths_max.clamp(1, ADD_PATHS_MAX))
+        prefix.0 * u32::from(self.settings.paths_max)
     }
 
     /// The prefix and the Path Identifier of a slot.
     pub(super) fn name(&self, slot: u32) -> (PrefixId, u32) {
-        let width = u32::from(self.settings.paths_max.clamp(1, ADD_PATHS_MAX));
+        let width = u32::from(self.settings.paths_max);
         (PrefixId(slot / width), slot % width + 1)
     }
 
@@ -281,6 +281,17 @@ impl ExportGroup {
         let place = self.exported.get_mut(set.index())?;
         let before = core::mem::replace(place, Exported::UNKNOWN);
         if before == Exported::UNKNOWN { None } else { AttributesId::load(before.set) }
+    }
+
+    /// What was remembered of the paths of a peer.
+    pub(super) fn forget_source(&mut self, source: PeerId) -> Vec<AttributesId> {
+        self.last = None;
+        let of_source = self
+            .exported
+            .iter_mut()
+            .filter(|exported| **exported != Exported::UNKNOWN && exported.source == source);
+        let all = of_source.map(|exported| core::mem::replace(exported, Exported::UNKNOWN));
+        all.filter_map(|exported| AttributesId::load(exported.set)).collect()
     }
 
     /// Everything that was remembered, for the policy has changed.

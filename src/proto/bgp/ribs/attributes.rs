@@ -11,9 +11,9 @@
 //! *Standards*: RFC 4271 §9.1.2.2, RFC 4456 §9.
 
 use super::index::{Hash, Index};
+use super::limits::ATTRIBUTE_SETS_MAX;
 use super::next_hops::NextHopId;
 use crate::base::cursor::Writer;
-use crate::proto::bgp::limits::ATTRIBUTE_SETS_MAX;
 use crate::wire::bgp::{Agreement, AsPathSegment, Community, Origin, PathAttributes};
 
 /// A set, by number.

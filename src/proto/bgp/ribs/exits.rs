@@ -6,11 +6,12 @@
 //! exits, hence the same group: when one dies, the contents of its groups change and no prefix does
 //! (prefix-independent convergence).
 //!
-//! *Invariants*: equal groups have one number; a group without prefixes is gone.
+//! *Invariants*: equal groups have one number; a group without prefixes is gone. Whoever makes a
+//! group keeps the next hops of its exits as long as it lives, so that their numbers stay theirs.
 
+use super::limits::EXIT_GROUPS_MAX;
 use super::next_hops::NextHopId;
 use super::peer::PeerId;
-use crate::proto::bgp::limits::EXIT_GROUPS_MAX;
 use std::collections::BTreeMap;
 
 /// A next hop as learned from a peer.
@@ -19,7 +20,7 @@ pub(super) struct Exit {
     pub next_hop: NextHopId,
     pub peer: PeerId,
     /// How often all paths of the peer had gone before.
-    pub generation: u8,
+    pub generation: u16,
 }
 
 /// A group of exits, by number.
@@ -45,8 +46,9 @@ impl Exits {
         self.backups.iter().copied().find(|exit| is_alive(*exit)).into_iter().collect()
     }
 
-    fn has(&self, is_meant: impl Fn(Exit) -> bool) -> bool {
-        self.primaries.iter().chain(&self.backups).any(|exit| is_meant(*exit))
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Exit> + '_ {
+        self.primaries.iter().chain(&self.backups).copied()
     }
 }
 
@@ -98,18 +100,17 @@ impl ExitGroups {
         }
     }
 
-    /// A prefix less; whether it was the last one.
-    pub fn release(&mut self, id: ExitGroupId) -> bool {
-        let Some(group) = self.groups[id.0 as usize].as_mut() else { return false };
+    /// A prefix less; the exits of the group if it was the last one.
+    pub fn release(&mut self, id: ExitGroupId) -> Option<Exits> {
+        let group = self.groups[id.0 as usize].as_mut()?;
         group.references -= 1;
         if group.references > 0 {
-            return false;
+            return None;
         }
-        if let Some(group) = self.groups[id.0 as usize].take() {
-            self.numbers.remove(&group.exits);
-            self.free.push(id.0);
-        }
-        true
+        let group = self.groups[id.0 as usize].take()?;
+        self.numbers.remove(&group.exits);
+        self.free.push(id.0);
+        Some(group.exits)
     }
 
     /// What traffic takes.
@@ -125,7 +126,8 @@ impl ExitGroups {
     ) -> Vec<ExitGroupId> {
         let mut changed = Vec::new();
         for (number, group) in (0_u32..).zip(&mut self.groups) {
-            let Some(group) = group.as_mut().filter(|group| group.exits.has(&is_meant)) else {
+            let Some(group) = group.as_mut().filter(|group| group.exits.iter().any(&is_meant))
+            else {
                 continue;
             };
             let content = group.exits.content(&is_alive);

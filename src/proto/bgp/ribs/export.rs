@@ -49,7 +49,7 @@ pub struct ExportSettings {
     /// Which path.
     pub as_path: AsPathMode,
     /// RFC 7911: paths of each prefix, one where no Path Identifiers were agreed on; at most
-    /// [`ADD_PATHS_MAX`](crate::proto::bgp::limits::ADD_PATHS_MAX).
+    /// [`ADD_PATHS_MAX`](super::limits::ADD_PATHS_MAX).
     pub paths_max: u8,
 }
 

@@ -8,8 +8,8 @@
 //! more, so that it never has more than twice as many places as there are slots.
 
 use super::adj_rib_out::Slot;
+use super::limits::JOURNAL_HOLES_MAX;
 use super::prefix_table::NONE;
-use crate::proto::bgp::limits::JOURNAL_HOLES_MAX;
 use std::collections::VecDeque;
 
 /// Instead of a slot: it has changed again since.

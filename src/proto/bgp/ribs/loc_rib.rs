@@ -17,11 +17,12 @@ use super::adj_rib_out::ExportGroup;
 use super::attributes::AttributesId;
 use super::decision::{Candidate, compare, equals, select};
 use super::exits::{Exit, ExitGroupId, Exits};
+use super::limits::{BACKUPS_MAX, CHANGES_MAX, SCANNED_PER_DECISION_MAX};
+use super::next_hops::NextHopId;
 use super::peer::{Blackhole, PeerId, PeerKind};
 use super::policy::{Dependence, Policies, Question, Route, Verdict};
 use super::prefix_table::{DISCARD, NONE, PrefixId};
 use super::{Change, Ribs, RouteExits, export, is_alive};
-use crate::proto::bgp::limits::{BACKUPS_MAX, CHANGES_MAX, SCANNED_PER_DECISION_MAX};
 
 /// Whether anything is left to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,11 +37,18 @@ pub enum Work {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scan {
     at: u32,
-    left: usize,
+    /// Where it began, and ends the second time.
+    start: u32,
+    is_second_part: bool,
 }
+
+/// Looking at a path that nothing is to be done with costs one; for the others:
+const REMOVAL_COST: usize = SCANNED_PER_DECISION_MAX / 4;
 
 impl Ribs {
     /// Decides up to `prefixes_max` prefixes, and looks at a number of paths in proportion.
+    /// Prefixes that are gone are freed here too, once all peers have heard: a call after the
+    /// last [`Ribs::write`] finds them.
     pub fn process(&mut self, prefixes_max: usize, policies: &dyn Policies) -> Work {
         self.scan(prefixes_max.saturating_mul(SCANNED_PER_DECISION_MAX), policies);
         let mut left = self.fill(prefixes_max, policies);
@@ -82,46 +90,58 @@ impl Ribs {
 
     /// All paths have to be looked at: something that they depend on has changed.
     pub(super) fn start_scan(&mut self) {
-        let left = self.paths.bound();
         let at = self.scan.map_or(0, |scan| scan.at);
-        self.scan = Some(Scan { at, left });
+        self.scan = Some(Scan { at, start: at, is_second_part: false });
     }
 
-    fn scan(&mut self, paths_max: usize, policies: &dyn Policies) {
-        let Some(mut scan) = self.scan else { return };
-        for _ in 0..paths_max.min(scan.left) {
-            if scan.at as usize >= self.paths.bound() {
-                scan.at = 0;
+    fn scan(&mut self, cost_max: usize, policies: &dyn Policies) {
+        let mut left = cost_max;
+        while let Some(scan) = &mut self.scan
+            && left > 0
+        {
+            if !scan.is_second_part && scan.at as usize >= self.paths.bound() {
+                (scan.at, scan.is_second_part) = (0, true);
             }
-            self.look_at(scan.at, policies);
+            let is_beyond = scan.at >= scan.start || scan.at as usize >= self.paths.bound();
+            if scan.is_second_part && is_beyond {
+                self.scan = None;
+                self.next_hops.settle();
+                let peers = self.peers.iter_mut().flatten();
+                peers.for_each(|state| state.is_policy_changed = false);
+                break;
+            }
+            let at = scan.at;
             scan.at += 1;
-            scan.left -= 1;
-        }
-        self.scan = Some(scan);
-        if scan.left == 0 || self.paths.bound() == 0 {
-            self.scan = None;
-            self.next_hops.settle();
-            let peers = self.peers.iter_mut().flatten();
-            peers.for_each(|state| state.is_policy_changed = false);
+            left = left.saturating_sub(self.look_at(at, policies));
         }
     }
 
-    fn look_at(&mut self, at: u32, policies: &dyn Policies) {
-        let Some(path) = self.paths.get(at).copied() else { return };
-        let Some(state) = self.peer(path.peer) else { return };
+    /// Looks at a path; what it has cost.
+    fn look_at(&mut self, at: u32, policies: &dyn Policies) -> usize {
+        let Some(path) = self.paths.get(at).copied() else { return 1 };
+        let Some(state) = self.peer(path.peer) else { return 1 };
         if !state.has(&path) {
             self.remove_path(at);
-        } else if state.is_policy_changed {
+            return REMOVAL_COST;
+        }
+        if state.is_policy_changed {
             self.readmit(at, policies);
-        } else if AttributesId::load(path.imported)
-            .is_some_and(|set| self.next_hops.is_changed(self.attributes.next_hop(set)))
-        {
+            // Also where it is what it was: the peer may be another one to those who are told.
+            self.mark(path.prefix);
+            return SCANNED_PER_DECISION_MAX;
+        }
+        let set = AttributesId::load(path.imported);
+        if set.is_some_and(|set| self.next_hops.is_changed(self.attributes.next_hop(set))) {
             self.mark(path.prefix);
         }
+        1
     }
 
     /// Removes at once what a peer said in earlier sessions.
     pub(super) fn purge(&mut self, peer: PeerId) {
+        if self.peer(peer).is_none_or(|state| state.counts.stale == 0) {
+            return;
+        }
         let epoch = self.peer(peer).map(|state| state.epoch);
         for at in 0..u32::try_from(self.paths.bound()).unwrap_or(u32::MAX) {
             let path = self.paths.get(at);
@@ -138,7 +158,11 @@ impl Ribs {
         let Some(start) = starts.min() else { return left };
         let bound = u32::try_from(self.prefixes.bound()).unwrap_or(u32::MAX);
         let mut at = start;
-        while at < bound && left > 0 && self.changes.len() < CHANGES_MAX {
+        // Numbers that are free cost something as well.
+        let looked_at_max = prefixes_max.saturating_mul(SCANNED_PER_DECISION_MAX);
+        let looked_at_max = u32::try_from(looked_at_max).unwrap_or(u32::MAX);
+        let end = bound.min(start.saturating_add(looked_at_max));
+        while at < end && left > 0 && self.changes.len() < CHANGES_MAX {
             let prefix = PrefixId(at);
             at += 1;
             if self.prefixes.is_used(prefix) && self.prefixes.entry(prefix).first_path != NONE {
@@ -276,7 +300,9 @@ impl Ribs {
         }
         let least = exits.content(|exit| self.lives(exit)).first().copied();
         let content = exits.content(|exit| self.lives(exit));
+        let kept: Vec<NextHopId> = exits.iter().map(|exit| exit.next_hop).collect();
         if let Some(id) = self.exits.create(exits, content) {
+            kept.into_iter().for_each(|next_hop| self.next_hops.retain(next_hop));
             self.announce_group(id);
             return id.0;
         }
@@ -303,8 +329,11 @@ impl Ribs {
         };
         let prefix = self.prefixes.prefix(prefix);
         self.changes.push_back(Change::Route { prefix, exits: route });
-        if before < DISCARD && self.exits.release(ExitGroupId(before)) {
+        if before < DISCARD
+            && let Some(gone) = self.exits.release(ExitGroupId(before))
+        {
             self.changes.push_back(Change::GroupGone(ExitGroupId(before)));
+            gone.iter().for_each(|exit| self.drop_next_hop(exit.next_hop));
         }
     }
 

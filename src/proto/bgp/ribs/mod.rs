@@ -19,7 +19,7 @@
 //! and each reader how far it has come.
 //!
 //! *Invariants*: every number that is stored has its reference; sets without one are freed at the
-//! end of the call that took the last. All limits are in [`crate::proto::bgp::limits`]; what is
+//! end of the call that took the last. All limits are in [`limits`]; what is
 //! refused is counted. No order of a hash shows.
 //! *Standards*: RFC 4271 §3.2 and §9, RFC 4456, RFC 4724 §4, RFC 7911, RFC 8212, RFC 9234 §5.
 //! Gap: RFC 4271 §9.1.4: overlapping routes are neither aggregated nor suppressed; what is
@@ -36,6 +36,7 @@ pub mod export;
 mod import;
 mod index;
 mod journal;
+pub mod limits;
 mod loc_rib;
 pub mod next_hops;
 mod packing;
@@ -63,12 +64,12 @@ pub use view::{Memory, PathView, PrefixView, Standing};
 
 use crate::base::ids::RouterId;
 use crate::base::prefix::Ipv6Prefix;
-use crate::proto::bgp::limits::{EXPORT_GROUPS_MAX, PEERS_MAX};
 use adj_rib_in::{AdjRibIn, PeerState};
 use adj_rib_out::ExportGroup;
 use attributes::AttributeTable;
 use decision::Candidate;
 use exits::{Exit, ExitGroups};
+use limits::{ADD_PATHS_MAX, EXPORT_GROUPS_MAX, PEERS_MAX};
 use next_hops::{Edge, NextHopId, NextHops};
 use prefix_table::{PrefixId, PrefixTable};
 use std::collections::VecDeque;
@@ -207,8 +208,15 @@ impl Ribs {
         }
         match &mut self.peers[id.index()] {
             Some(state) => {
+                let is_other = state.peer != peer;
                 state.peer = peer;
                 state.is_up = true;
+                if is_other {
+                    // What was made of its paths was made for the one that it was.
+                    state.is_policy_changed = true;
+                    self.forget_source(id);
+                    self.start_scan();
+                }
             }
             place => *place = Some(PeerState::new(peer)),
         }
@@ -216,13 +224,20 @@ impl Ribs {
         Ok(())
     }
 
+    fn forget_source(&mut self, id: PeerId) {
+        for group in self.groups.iter_mut().flatten() {
+            let forgotten = group.forget_source(id);
+            forgotten.into_iter().for_each(|set| self.attributes.release(set));
+        }
+        self.sweep();
+    }
+
     /// A session has ended; the peer is told nothing any more. Exits by a peer whose paths are gone
     /// are dead at once; the paths themselves go in slices.
     pub fn peer_down(&mut self, id: PeerId, stale: StalePaths) {
         self.leave(id);
         let Some(state) = self.peer_mut(id) else { return };
-        let is_twice = state.stale == StalePaths::Kept && state.counts.stale > 0;
-        if is_twice || state.is_epoch_worn() {
+        if stale == StalePaths::Kept || state.is_epoch_worn() {
             // RFC 4724 §4.2: what was stale before is not kept a second time.
             self.purge(id);
         }
@@ -296,6 +311,10 @@ impl Ribs {
         settings: MemberSettings,
     ) -> Result<(), RibError> {
         self.leave(id);
+        // RFC 7911 §5: without Path Identifiers, a second path would take the place of the first.
+        let paths_max = if settings.agreement.has_path_ids { export.paths_max } else { 1 };
+        let paths_max = paths_max.clamp(1, ADD_PATHS_MAX);
+        let export = ExportSettings { paths_max, ..export };
         let mut groups = self.groups.iter_mut().flatten();
         if let Some(group) = groups.find(|group| group.settings == export) {
             group.join(id, settings);

@@ -8,8 +8,8 @@
 //! *Standards*: RFC 4271 §9.1.2.1 (a path whose next hop is not reachable is no candidate), RFC
 //! 2545 §3 (a link-local next hop means something on its link only).
 
+use super::limits::NEXT_HOPS_MAX;
 use crate::base::ids::PortId;
-use crate::proto::bgp::limits::NEXT_HOPS_MAX;
 use crate::wire::bgp::NextHop;
 use std::collections::BTreeMap;
 

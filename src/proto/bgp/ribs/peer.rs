@@ -2,7 +2,7 @@
 //!
 //! Owns [`PeerId`], [`RibPeer`] and the words for kinds of peers. Sessions, timers and what was
 //! negotiated belong to the speaker. Peers are numbered by the speaker, at most
-//! [`PEERS_MAX`](crate::proto::bgp::limits::PEERS_MAX).
+//! [`PEERS_MAX`](super::limits::PEERS_MAX).
 //!
 //! *Standards*: RFC 4271 §9, RFC 4456 §6 (clients), RFC 9234 §4 (roles).
 

@@ -7,8 +7,8 @@
 //! demand, by sorting.
 
 use super::index::{Hash, Index};
+use super::limits::PREFIXES_MAX;
 use crate::base::prefix::Ipv6Prefix;
-use crate::proto::bgp::limits::PREFIXES_MAX;
 use core::net::Ipv6Addr;
 
 /// A prefix, by number.

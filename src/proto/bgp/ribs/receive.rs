@@ -6,7 +6,7 @@
 //! *Standards*: RFC 4271 §9 and §3.2, RFC 4724 §4.2 (what is announced again is not stale), RFC
 //! 8212 §2 (import).
 
-use super::adj_rib_in::{Path, Validity};
+use super::adj_rib_in::{Path, PeerCounts, Validity};
 use super::attributes::AttributesId;
 use super::peer::{PeerId, PeerKind, RibPeer};
 use super::policy::{Dependence, Policies, Question, Route, Verdict};
@@ -127,8 +127,9 @@ impl Ribs {
 
     /// Whether a path would be one more than its peer may have.
     fn is_beyond(&self, from: PeerId, nlri: Nlri, limit: u32) -> bool {
-        let received = self.peer(from).map_or(0, |state| state.counts.received);
-        if received < limit {
+        // What an earlier session has left is not held against the peer.
+        let counts = self.peer(from).map_or_else(PeerCounts::default, |state| state.counts);
+        if counts.received - counts.stale < limit {
             return false;
         }
         let first = self.prefixes.find(nlri.prefix).map(|id| self.prefixes.entry(id).first_path);
@@ -200,12 +201,8 @@ impl Ribs {
         let path = self.paths.path_mut(at);
         path.validity = validity;
         let before = core::mem::replace(&mut path.imported, AttributesId::stored(imported));
-        let (id, is_new) = (path.prefix, before != path.imported);
         if let Some(before) = AttributesId::load(before) {
             self.attributes.release(before);
-        }
-        if is_new {
-            self.mark(id);
         }
     }
 

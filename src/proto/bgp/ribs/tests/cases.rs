@@ -336,3 +336,88 @@ fn a_full_table_takes_few_octets_a_route() {
     // Prefix 40, path 28, export 12 and a bit; 100 000 sets of both ways, five routes each.
     assert!(others_bytes < 90 && sets_bytes < 60, "{others_bytes} and {sets_bytes}: {memory:?}");
 }
+
+#[test]
+fn a_number_of_a_next_hop_is_its_own_as_long_as_a_group_has_it() {
+    let mut world = World::new(DecisionSettings::default());
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0]);
+    world.resolve(0, Some(0));
+    world.settle();
+    // Prefix 1 is decided first, while prefix 0 still has the group of the next hop that is gone.
+    world.announce(EXTERNAL[0], (2, &path(&[64501])), &[1]);
+    world.withdraw(EXTERNAL[0], &[0]);
+    world.announce(EXTERNAL[0], (1, &path(&[64501])), &[1]);
+    world.resolve(1, Some(0));
+    world.settle();
+    assert_eq!(world.exits(1), [Gateway::new(next_hop(1), None)]);
+}
+
+#[test]
+fn a_change_amid_a_pass_reaches_every_path_though_the_table_grows() {
+    let mut world = World::new(DecisionSettings::default());
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &all(16));
+    world.announce(EXTERNAL[0], (1, &path(&[64501])), &(16..1000).collect::<Vec<_>>());
+    world.resolve(0, Some(1));
+    world.resolve(1, Some(1));
+    world.settle();
+    world.resolve(0, Some(5));
+    world.process(16);
+    world.resolve(0, None);
+    world.announce(EXTERNAL[0], (1, &path(&[64501])), &(1000..3000).collect::<Vec<_>>());
+    world.settle();
+    assert_eq!(world.ribs.best(prefix(0)), None);
+    assert!(world.ribs.best(prefix(16)).is_some());
+}
+
+#[test]
+fn what_went_with_a_session_is_not_kept_with_the_next() {
+    let mut world = two_exits(50);
+    world.ribs.peer_down(EXTERNAL[0], StalePaths::Gone);
+    world.ribs.peer_up(EXTERNAL[0], peer(EXTERNAL[0])).unwrap();
+    world.ribs.peer_down(EXTERNAL[0], StalePaths::Kept);
+    world.settle();
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]), PeerCounts::default());
+}
+
+#[test]
+fn what_an_earlier_session_has_left_is_not_counted_against_a_limit() {
+    let mut world = World::new(DecisionSettings::default());
+    let limited = RibPeer { paths_max: Some(2), ..peer(EXTERNAL[0]) };
+    world.ribs.peer_up(EXTERNAL[0], limited.clone()).unwrap();
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0, 1]);
+    world.ribs.peer_down(EXTERNAL[0], StalePaths::Kept);
+    world.ribs.peer_up(EXTERNAL[0], limited).unwrap();
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[1, 2]);
+    assert_eq!(world.ribs.counters().paths_exceeded, 0);
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).received, 3);
+}
+
+#[test]
+fn a_peer_that_comes_back_as_another_is_told_of_as_that_one() {
+    let mut world = two_exits(1);
+    world.withdraw(EXTERNAL[0], &[0]);
+    world.join(PeerId(5));
+    world.settle();
+    world.read_all(PeerId(5));
+    let originator = |world: &World| world.known[&PeerId(5)][&Nlri::of(prefix(0))].1.originator_id;
+    assert_eq!(originator(&world), Some(peer(CLIENT).router_id));
+    world.ribs.peer_down(CLIENT, StalePaths::Kept);
+    let router_id = crate::base::ids::RouterId(77);
+    world.ribs.peer_up(CLIENT, RibPeer { router_id, ..peer(CLIENT) }).unwrap();
+    world.settle();
+    world.read_all(PeerId(5));
+    assert_eq!(originator(&world), Some(router_id));
+}
+
+/// RFC 7911 §5: a second path would take the place of the first.
+#[test]
+fn without_path_identifiers_a_peer_is_sent_one_path() {
+    let mut world = two_exits(1);
+    let settings = MemberSettings { agreement: agreement(PeerId(5)), own_next_hop: OWN };
+    let to = ExportSettings { paths_max: 2, ..export(PeerId(5)) };
+    world.ribs.join(PeerId(5), to, settings).unwrap();
+    world.settle();
+    world.read_all(PeerId(5));
+    // The path, and End-of-RIB.
+    assert_eq!(world.messages[&PeerId(5)], 2);
+}
