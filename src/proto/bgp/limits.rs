@@ -51,6 +51,12 @@ pub const RESTART_TIME_S_MAX: u16 = 4095;
 /// RFC 4724 §3: "a value less than or equal to the HOLDTIME carried in the OPEN" as the default.
 pub const RESTART_TIME_S: u16 = 90;
 
+/// RFC 4724 §4.2: stale paths of a peer that is back, and those of one that says everything again,
+/// go after this time at the latest; the default of FRR.
+pub const STALE_TIME_MAX: Duration = Duration::from_secs(360);
+/// Prefixes that are decided in a slice of work: some milliseconds, so that no hello waits longer.
+pub const DECISIONS_PER_SLICE: usize = 1000;
+
 /// Octets that wait for a peer to read, what the driver was given included. The RIB half asks for
 /// room first and goes on when the peer has read: a peer that does not costs this and no more.
 pub const SEND_QUEUE_OCTETS_MAX: usize = 1024 * 1024;

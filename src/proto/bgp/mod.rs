@@ -9,7 +9,7 @@
 //! The tables: read [`ribs`]; its own text says in which order to read on. [`transport`] is the
 //! border to TCP: what is asked of it and what is heard. [`limits`] has every bound of sessions.
 //!
-//! Gap: no speaker yet, which makes sessions, tables and transport one.
+//! [`speaker`] makes sessions, tables and transport one.
 
 pub mod action;
 pub mod connection;
@@ -22,6 +22,7 @@ mod receive;
 pub mod ribs;
 pub mod session;
 pub mod settings;
+pub mod speaker;
 pub mod transport;
 pub mod view;
 
@@ -35,4 +36,5 @@ pub use input::{Cease, ConnectionId, Initiator, Input, Start};
 pub use negotiation::{Negotiated, RefreshSupport};
 pub use session::Session;
 pub use settings::Settings;
+pub use speaker::Speaker;
 pub use view::View;

@@ -1,0 +1,579 @@
+//! The speaker: sessions, tables and TCP made one.
+//!
+//! Owns [`Speaker`], one for each router: its peers with their sessions, the tables, and which
+//! socket is whose. What a session says of routes goes into the tables; what the tables have for a
+//! peer goes out as fast as it reads. Policies are handed in with each call, next hops are resolved
+//! and packets forwarded elsewhere.
+//!
+//! Work comes in slices: what arrived marks prefixes, and each call of [`Speaker::work`] decides
+//! [`DECISIONS_PER_SLICE`] of them and writes for every peer at most what it has room for. Until
+//! the tables have caught up no socket gets credit, so that peers wait and not hellos.
+//!
+//! *Invariants*: a socket belongs to one connection of one session; one that belongs to none is
+//! closed. A peer without policies gives and gets nothing over eBGP (RFC 8212).
+//! *Standards*: RFC 4271 §3.1 and §9, RFC 4724 §4.2 (stale routes), RFC 7313 §4 (bounds of a
+//! refresh), RFC 4486 §4 (too many prefixes).
+
+use super::action::{Action as SessionAction, Down, Retention, StateChange};
+use super::connection::encoded;
+use super::input::{Cease, ConnectionId, Initiator, Input as SessionInput, Start};
+use super::limits::{DECISIONS_PER_SLICE, STALE_TIME_MAX};
+use super::negotiation::{Negotiated, RefreshSupport};
+use super::ribs::{
+    AsPathMode, Blackhole, Change, ExportSettings, FirstAs, Gateway, MemberSettings, NextHopMode,
+    PathsExceeded, PeerId, PeerKind, Policies, PolicyId, Resolution, RibError, RibPeer,
+    RibSettings, Ribs, StalePaths, Work,
+};
+use super::session::Session;
+use super::settings::Settings;
+use super::transport::{Order, Report, Security, SocketId};
+use crate::base::cursor::Writer;
+use crate::base::ids::PortId;
+use crate::base::machine::Machine;
+use crate::base::time::{Duration, Instant};
+use crate::base::timers::TimerTable;
+use crate::wire::bgp::message::{EXTENDED_OCTETS_MAX, MESSAGE_OCTETS_MAX};
+use crate::wire::bgp::{
+    AddressFamily, Agreement, Message, NextHop, RefreshKind, RouteRefresh, Update,
+};
+use core::net::{Ipv6Addr, SocketAddrV6};
+use std::collections::{BTreeMap, VecDeque};
+
+#[cfg(test)]
+mod tests;
+
+/// A peer as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerSettings {
+    /// Its address and port.
+    pub remote: SocketAddrV6,
+    /// Own address on the session.
+    pub local: Ipv6Addr,
+    /// How packets must look.
+    pub security: Security,
+    /// How the session runs.
+    pub session: Settings,
+    /// Where it stands.
+    pub kind: PeerKind,
+    /// The port of a link that is shared with it.
+    pub port: Option<PortId>,
+    /// What it is told as next hop.
+    pub own_next_hop: NextHop,
+    /// What is done with its paths.
+    pub import: Option<PolicyId>,
+    /// What is done with paths to it.
+    pub export: Option<PolicyId>,
+    /// Which next hop it is told.
+    pub next_hop: NextHopMode,
+    /// Whether this router shows in its paths.
+    pub as_path: AsPathMode,
+    /// Whether its paths must begin with its AS.
+    pub first_as: FirstAs,
+    /// What BLACKHOLE on its paths does.
+    pub blackhole: Blackhole,
+    /// How often this router's AS may be in its paths.
+    pub own_as_max: u8,
+    /// How many paths it may have.
+    pub paths_max: Option<u32>,
+    /// When a session that ended for too many paths starts again; `None` when it is told to.
+    pub paths_restart: Option<Duration>,
+    /// RFC 7911: paths of each prefix that it is told.
+    pub add_paths_max: u8,
+}
+
+/// What the speaker wants done, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Of TCP.
+    Transport(Order),
+    /// Of those who resolve and forward.
+    Forward(Change),
+    /// A session is in another state.
+    Session {
+        /// Whose.
+        peer: PeerId,
+        /// Which and why.
+        change: Box<StateChange>,
+    },
+    /// Routes of a peer were left out, or none taken from it.
+    Refused {
+        /// Whose.
+        peer: PeerId,
+        /// Why.
+        reason: Refusal,
+    },
+}
+
+/// Why routes of a peer are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It has more than it may; its session ends.
+    #[error(transparent)]
+    Paths(#[from] PathsExceeded),
+    /// The tables are full.
+    #[error(transparent)]
+    Tables(#[from] RibError),
+}
+
+/// What a speaker waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// RFC 4724 §4.2: stale paths of a peer are gone.
+    Stale(PeerId),
+    /// A session that had too many paths starts again.
+    Restart(PeerId),
+}
+
+/// RFC 7313: how far the answer to a refresh is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Answer {
+    /// Nobody asked.
+    #[default]
+    None,
+    /// Its begin is to be written.
+    Asked,
+    /// It is on its way.
+    Running,
+    /// Its end is to be written.
+    Told,
+}
+
+#[derive(Debug)]
+struct Peer {
+    settings: PeerSettings,
+    session: Session,
+    sockets: BTreeMap<ConnectionId, SocketId>,
+    incoming_count: u32,
+    answer: Answer,
+}
+
+/// A BGP speaker; one per router, owned by the control plane.
+#[derive(Debug)]
+pub struct Speaker {
+    ribs: Ribs,
+    settings: RibSettings,
+    peers: BTreeMap<PeerId, Peer>,
+    owners: BTreeMap<SocketId, (PeerId, ConnectionId)>,
+    outgoing_count: u64,
+    /// Sockets whose octets were taken in, to be told when the tables have caught up.
+    taken: Vec<SocketId>,
+    timers: TimerTable<Timer>,
+    /// Since when there is work that no deadline tells of.
+    busy_since: Option<Instant>,
+    actions: VecDeque<Action>,
+}
+
+impl Speaker {
+    /// A speaker without peers.
+    pub fn new(settings: RibSettings) -> Self {
+        Self {
+            ribs: Ribs::new(settings),
+            settings,
+            peers: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            outgoing_count: 0,
+            taken: Vec::new(),
+            timers: TimerTable::default(),
+            busy_since: None,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// The tables, for `show` and for what this router originates.
+    pub const fn ribs(&self) -> &Ribs {
+        &self.ribs
+    }
+
+    /// The same, to be changed; [`Self::touch`] afterwards.
+    pub const fn ribs_mut(&mut self) -> &mut Ribs {
+        &mut self.ribs
+    }
+
+    /// Something was changed in the tables from outside.
+    pub fn touch(&mut self, now: Instant) {
+        self.busy_since.get_or_insert(now);
+    }
+
+    /// How a next hop is reached has changed; what it means for groups of exits is said at once.
+    pub fn resolve(&mut self, now: Instant, gateway: Gateway, resolution: Resolution) {
+        self.ribs.resolve(gateway, resolution);
+        self.forward();
+        self.touch(now);
+    }
+
+    /// The session of a peer, for `show`.
+    pub fn session(&self, peer: PeerId) -> Option<&Session> {
+        self.peers.get(&peer).map(|peer| &peer.session)
+    }
+
+    /// A new peer, whose session starts.
+    pub fn add_peer(&mut self, now: Instant, id: PeerId, settings: PeerSettings, start: Start) {
+        let seed = self.settings.seed ^ u64::from(id.0).rotate_left(32);
+        let session = Session::new(now, settings.session.clone(), seed);
+        let (sockets, answer) = (BTreeMap::new(), Answer::None);
+        let peer = Peer { settings, session, sockets, incoming_count: 0, answer };
+        self.peers.insert(id, peer);
+        self.happen(now, id, SessionInput::Start(start));
+    }
+
+    /// A peer that is configured no more: its session ends, its routes go.
+    pub fn remove_peer(&mut self, now: Instant, id: PeerId) {
+        self.happen(now, id, SessionInput::Stop(Cease::PeerDeConfigured));
+        let Some(peer) = self.peers.remove(&id) else { return };
+        peer.sockets.values().for_each(|socket| self.close(*socket));
+        self.ribs.peer_down(id, StalePaths::Gone);
+        self.timers.clear(Timer::Stale(id));
+        self.timers.clear(Timer::Restart(id));
+        self.touch(now);
+    }
+
+    /// Something that an administrator or BFD wants of a session.
+    pub fn command(&mut self, now: Instant, id: PeerId, input: SessionInput) {
+        if matches!(input, SessionInput::Start(_) | SessionInput::Stop(_)) {
+            self.timers.clear(Timer::Restart(id));
+        }
+        self.happen(now, id, input);
+    }
+
+    /// What TCP says.
+    pub fn report(&mut self, now: Instant, report: Report, policies: &dyn Policies) {
+        match report {
+            Report::Accepted { socket, remote, .. } => self.accept(now, socket, remote),
+            Report::Connected { socket, .. } => {
+                self.pass_on(now, socket, |connection| SessionInput::Connected { connection });
+            }
+            Report::Failed { socket, .. } => {
+                self.pass_on(now, socket, |connection| SessionInput::ConnectFailed { connection });
+                self.forget(socket);
+            }
+            Report::Received { socket, octets } => {
+                self.taken.push(socket);
+                self.touch(now);
+                self.pass_on(now, socket, |connection| SessionInput::Received {
+                    connection,
+                    octets,
+                });
+            }
+            Report::Sent { socket, count } => {
+                let octet_count = usize::try_from(count).unwrap_or(usize::MAX);
+                self.pass_on(now, socket, |connection| SessionInput::Sent {
+                    connection,
+                    octet_count,
+                });
+            }
+            Report::Closed { socket, .. } => {
+                self.pass_on(now, socket, |connection| SessionInput::Closed { connection });
+                self.forget(socket);
+            }
+            Report::Deaf { .. } => {}
+        }
+        self.settle(now, policies);
+    }
+
+    /// A slice of work, when [`Self::next_deadline`] says so or at any other time.
+    pub fn work(&mut self, now: Instant, policies: &dyn Policies) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Stale(id) => {
+                    self.ribs.end_of_stale(id);
+                    self.touch(now);
+                }
+                Timer::Restart(id) => self.happen(now, id, SessionInput::Start(Start::Fresh)),
+            }
+        }
+        for peer in self.peers.values_mut() {
+            if peer.session.next_deadline().is_some_and(|at| at <= now) {
+                peer.session.handle_timeout(now);
+            }
+        }
+        self.settle(now, policies);
+        let work = self.ribs.process(DECISIONS_PER_SLICE, policies);
+        self.forward();
+        let is_read = self.write_all(now);
+        self.settle(now, policies);
+        if work == Work::Done {
+            for socket in core::mem::take(&mut self.taken) {
+                if self.owners.contains_key(&socket) {
+                    self.actions.push_back(Action::Transport(Order::Taken { socket }));
+                }
+            }
+        }
+        self.busy_since = (work == Work::More || !is_read).then_some(now);
+    }
+
+    /// When [`Self::work`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let sessions = self.peers.values().filter_map(|peer| peer.session.next_deadline());
+        sessions.chain(self.timers.next_deadline()).chain(self.busy_since).min()
+    }
+
+    /// The oldest action not yet taken.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    fn accept(&mut self, now: Instant, socket: SocketId, remote: SocketAddrV6) {
+        let found = self.peers.iter_mut().find(|(_, peer)| {
+            let expected = peer.settings.remote;
+            expected.ip() == remote.ip() && expected.scope_id() == remote.scope_id()
+        });
+        let Some((id, peer)) = found else {
+            return self.actions.push_back(Action::Transport(Order::Close { socket }));
+        };
+        let id = *id;
+        let connection = ConnectionId { initiator: Initiator::Remote, number: peer.incoming_count };
+        peer.incoming_count = peer.incoming_count.wrapping_add(1);
+        peer.sockets.insert(connection, socket);
+        self.owners.insert(socket, (id, connection));
+        self.happen(now, id, SessionInput::Connected { connection });
+    }
+
+    fn pass_on(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        input: impl FnOnce(ConnectionId) -> SessionInput,
+    ) {
+        if let Some((id, connection)) = self.owners.get(&socket).copied() {
+            self.happen(now, id, input(connection));
+        }
+    }
+
+    fn happen(&mut self, now: Instant, id: PeerId, input: SessionInput) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.session.handle(now, input);
+            self.touch(now);
+        }
+    }
+
+    fn forget(&mut self, socket: SocketId) {
+        if let Some((id, connection)) = self.owners.remove(&socket)
+            && let Some(peer) = self.peers.get_mut(&id)
+        {
+            peer.sockets.remove(&connection);
+        }
+    }
+
+    fn close(&mut self, socket: SocketId) {
+        self.forget(socket);
+        self.actions.push_back(Action::Transport(Order::Close { socket }));
+    }
+
+    /// Carries out what sessions want, until none wants anything.
+    fn settle(&mut self, now: Instant, policies: &dyn Policies) {
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        for id in ids {
+            while let Some(action) = self.peers.get_mut(&id).and_then(|p| p.session.poll_action()) {
+                self.perform(now, id, action, policies);
+            }
+        }
+        self.forward();
+    }
+
+    /// Says what the tables want said.
+    fn forward(&mut self) {
+        while let Some(change) = self.ribs.poll_change() {
+            self.actions.push_back(Action::Forward(change));
+        }
+    }
+
+    fn perform(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        action: SessionAction,
+        policies: &dyn Policies,
+    ) {
+        match action {
+            SessionAction::Connect { connection } => self.connect(id, connection),
+            SessionAction::Close { connection } => {
+                if let Some(socket) = self.socket(id, connection) {
+                    self.close(socket);
+                }
+            }
+            SessionAction::Send { connection, octets } => {
+                if let Some(socket) = self.socket(id, connection) {
+                    let order = Order::Send { socket, octets };
+                    self.actions.push_back(Action::Transport(order));
+                }
+            }
+            SessionAction::Established(negotiated) => self.establish(now, id, &negotiated),
+            SessionAction::Update(update) => self.take_routes(now, id, *update, policies),
+            SessionAction::EndOfRib => {
+                self.timers.clear(Timer::Stale(id));
+                self.ribs.end_of_stale(id);
+            }
+            SessionAction::Refresh(kind) => self.refresh(now, id, kind),
+            SessionAction::Room => {}
+            SessionAction::Down(Down { retention, .. }) => self.go_down(now, id, retention),
+            SessionAction::Changed(change) => {
+                let change = Box::new(change);
+                self.actions.push_back(Action::Session { peer: id, change });
+            }
+        }
+        self.touch(now);
+    }
+
+    fn socket(&self, id: PeerId, connection: ConnectionId) -> Option<SocketId> {
+        self.peers.get(&id)?.sockets.get(&connection).copied()
+    }
+
+    fn connect(&mut self, id: PeerId, connection: ConnectionId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let socket = SocketId::outgoing(self.outgoing_count);
+        self.outgoing_count += 1;
+        peer.sockets.insert(connection, socket);
+        self.owners.insert(socket, (id, connection));
+        let PeerSettings { local, remote, security, .. } = &peer.settings;
+        let (local, remote, security) = (*local, *remote, security.clone());
+        let order = Order::Connect { socket, local, remote, security };
+        self.actions.push_back(Action::Transport(order));
+    }
+
+    fn establish(&mut self, now: Instant, id: PeerId, negotiated: &Negotiated) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.answer = Answer::None;
+        let settings = &peer.settings;
+        let in_tables = rib_peer(settings, negotiated);
+        let export = ExportSettings {
+            kind: settings.kind,
+            role: negotiated.role,
+            policy: settings.export,
+            next_hop: settings.next_hop,
+            as_path: settings.as_path,
+            paths_max: if negotiated.send.has_path_ids { settings.add_paths_max } else { 1 },
+        };
+        let member =
+            MemberSettings { agreement: negotiated.send, own_next_hop: settings.own_next_hop };
+        let taken =
+            self.ribs.peer_up(id, in_tables).and_then(|()| self.ribs.join(id, export, member));
+        if let Err(error) = taken {
+            self.actions.push_back(Action::Refused { peer: id, reason: error.into() });
+            return self.happen(now, id, SessionInput::Stop(Cease::OutOfResources));
+        }
+        // RFC 4724 §4.2: what the peer forgot while it restarted is gone at once.
+        let restart = negotiated.restart;
+        if !restart.is_some_and(|restart| restart.keeps_routes && restart.has_kept_forwarding) {
+            self.timers.clear(Timer::Stale(id));
+            self.ribs.end_of_stale(id);
+        } else if self.timers.is_set(Timer::Stale(id)) {
+            self.timers.set(Timer::Stale(id), now + STALE_TIME_MAX);
+        }
+    }
+
+    fn take_routes(&mut self, now: Instant, id: PeerId, update: Update, policies: &dyn Policies) {
+        let Err(exceeded) = self.ribs.receive(now, id, update, policies) else { return };
+        self.actions.push_back(Action::Refused { peer: id, reason: exceeded.into() });
+        let cease = Cease::MaximumPrefixes { prefix_count_max: exceeded.0 };
+        self.happen(now, id, SessionInput::Stop(cease));
+        let restart = self.peers.get(&id).and_then(|peer| peer.settings.paths_restart);
+        if let Some(after) = restart {
+            self.timers.set(Timer::Restart(id), now + after);
+        }
+    }
+
+    fn refresh(&mut self, now: Instant, id: PeerId, kind: RefreshKind) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        match kind {
+            RefreshKind::Request => {
+                let support = peer.session.negotiated().map(|negotiated| negotiated.refresh);
+                match support {
+                    Some(RefreshSupport::Enhanced) => peer.answer = Answer::Asked,
+                    _ => self.ribs.refresh(id),
+                }
+            }
+            RefreshKind::Begin => {
+                self.ribs.begin_stale(id);
+                self.timers.set(Timer::Stale(id), now + STALE_TIME_MAX);
+            }
+            RefreshKind::End => {
+                self.timers.clear(Timer::Stale(id));
+                self.ribs.end_of_stale(id);
+            }
+            RefreshKind::Other(_) => {}
+        }
+    }
+
+    fn go_down(&mut self, now: Instant, id: PeerId, retention: Retention) {
+        match retention {
+            Retention::Drop => {
+                self.timers.clear(Timer::Stale(id));
+                self.ribs.peer_down(id, StalePaths::Gone);
+            }
+            Retention::Keep { restart_time } => {
+                self.timers.set(Timer::Stale(id), now + restart_time);
+                self.ribs.peer_down(id, StalePaths::Kept);
+            }
+        }
+    }
+
+    /// Writes for every peer what it has room for; says whether all were told everything that they
+    /// have room for.
+    fn write_all(&mut self, now: Instant) -> bool {
+        let mut is_done = true;
+        for (id, peer) in &mut self.peers {
+            is_done &= write(&mut self.ribs, *id, peer, now);
+        }
+        is_done
+    }
+}
+
+/// Writes for one peer; whether nothing more can be done for it now.
+fn write(ribs: &mut Ribs, id: PeerId, peer: &mut Peer, now: Instant) -> bool {
+    let Some(agreement) = peer.session.negotiated().map(|negotiated| negotiated.send) else {
+        return true;
+    };
+    if !ribs.has_news(id) && peer.answer == Answer::None {
+        return true;
+    }
+    // A message more than asked for may come, and a bound of a refresh before and behind.
+    let message_max =
+        if agreement.has_extended_messages { EXTENDED_OCTETS_MAX } else { MESSAGE_OCTETS_MAX };
+    let room = peer.session.room();
+    let Some(octets_max) = room.checked_sub(message_max + 2 * MESSAGE_OCTETS_MAX) else {
+        return true;
+    };
+    let mut writer = Writer::default();
+    if peer.answer == Answer::Asked {
+        writer.put(&bound(RefreshKind::Begin, agreement));
+        ribs.refresh(id);
+        peer.answer = Answer::Running;
+    }
+    let written = ribs.write(id, octets_max, &mut writer);
+    if peer.answer == Answer::Running && written.is_refreshed {
+        peer.answer = Answer::Told;
+    }
+    if peer.answer == Answer::Told {
+        writer.put(&bound(RefreshKind::End, agreement));
+        peer.answer = Answer::None;
+    }
+    let octets = writer.into_vec();
+    let is_idle = octets.is_empty();
+    if !is_idle {
+        peer.session.handle(now, SessionInput::Updates { octets });
+    }
+    is_idle || written.is_drained
+}
+
+/// RFC 7313 §3.2: where the answer to a refresh begins or ends.
+fn bound(kind: RefreshKind, agreement: Agreement) -> Vec<u8> {
+    let family = AddressFamily::IPV6_UNICAST;
+    encoded(&Message::RouteRefresh(RouteRefresh { family, kind }), agreement)
+}
+
+/// A peer as the tables see it.
+fn rib_peer(settings: &PeerSettings, negotiated: &Negotiated) -> RibPeer {
+    RibPeer {
+        kind: settings.kind,
+        asn: negotiated.peer_asn,
+        router_id: negotiated.peer_identifier,
+        address: *settings.remote.ip(),
+        port: settings.port,
+        role: negotiated.role,
+        import: settings.import,
+        own_as_max: settings.own_as_max,
+        first_as: settings.first_as,
+        blackhole: settings.blackhole,
+        paths_max: settings.paths_max,
+    }
+}

@@ -1,0 +1,442 @@
+//! Speakers in virtual time, with TCP between them.
+
+use super::*;
+use crate::base::ids::RouterId;
+use crate::base::prefix::Ipv6Prefix;
+use crate::proto::bgp::State;
+use crate::proto::bgp::ribs::RouteExits;
+use crate::proto::bgp::ribs::{
+    DecisionSettings, Dependence, ExitGroupId, Gateway, Question, Resolution, Route, Verdict,
+};
+use crate::proto::bgp::settings::RemoteAs;
+use crate::proto::bgp::transport::{BGP_PORT, Failure};
+use crate::wire::bgp::{AsPath, Origin, PathAttributes};
+use std::collections::BTreeSet;
+
+const DELAY: Duration = Duration::from_millis(1);
+/// More than a slice of work decides.
+const PREFIXES: u16 = 2500;
+
+/// Everything is welcome.
+struct Open;
+
+impl Policies for Open {
+    fn dependence(&self, _: PolicyId) -> Dependence {
+        Dependence::Attributes
+    }
+
+    fn judge(&self, _: PolicyId, _: &Question<'_>) -> Verdict {
+        Verdict::Accept
+    }
+}
+
+/// A speaker and what it told.
+struct Node {
+    speaker: Speaker,
+    /// The other end of each of its sockets: which node, which socket.
+    ends: BTreeMap<SocketId, (usize, SocketId)>,
+    incoming_count: u64,
+    told: Vec<Action>,
+}
+
+/// Speakers on one link, the time, and what is on its way.
+struct Net {
+    nodes: Vec<Node>,
+    now: Instant,
+    arrivals: VecDeque<(Instant, usize, Report)>,
+    /// Nodes that do not answer.
+    away: BTreeSet<usize>,
+}
+
+fn asn(node: usize) -> u32 {
+    64500 + u32::try_from(node).unwrap()
+}
+
+fn address(node: usize) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::try_from(node + 1).unwrap())
+}
+
+fn end(node: usize) -> SocketAddrV6 {
+    SocketAddrV6::new(address(node), BGP_PORT, 0, 0)
+}
+
+fn peer(node: usize) -> PeerId {
+    PeerId(u16::try_from(node).unwrap())
+}
+
+fn prefix(number: u16) -> Ipv6Prefix {
+    Ipv6Prefix::containing(Ipv6Addr::new(0x2001, 0xdb9, number, 0, 0, 0, 0, 0), 48)
+}
+
+/// Node `there` as a peer of node `here`, in another AS.
+fn peer_settings(here: usize, there: usize) -> PeerSettings {
+    let identifier = RouterId(asn(here));
+    PeerSettings {
+        remote: end(there),
+        local: address(here),
+        security: Security::default(),
+        session: Settings::new(asn(here), identifier, RemoteAs::Exactly(asn(there))),
+        kind: PeerKind::External,
+        port: None,
+        own_next_hop: NextHop { global: Some(address(here)), link_local: None },
+        import: Some(PolicyId(0)),
+        export: Some(PolicyId(0)),
+        next_hop: NextHopMode::Own,
+        as_path: AsPathMode::Prepend,
+        first_as: FirstAs::Enforced,
+        blackhole: Blackhole::Ignored,
+        own_as_max: 0,
+        paths_max: None,
+        paths_restart: None,
+        add_paths_max: 1,
+    }
+}
+
+impl Net {
+    fn new(count: usize) -> Self {
+        let node = |node| Node {
+            speaker: Speaker::new(RibSettings {
+                asn: asn(node),
+                router_id: RouterId(asn(node)),
+                cluster_id: RouterId(asn(node)),
+                decision: DecisionSettings::default(),
+                seed: node as u64,
+            }),
+            ends: BTreeMap::new(),
+            incoming_count: 0,
+            told: Vec::new(),
+        };
+        let nodes = (0..count).map(node).collect();
+        let (arrivals, away) = (VecDeque::new(), BTreeSet::new());
+        Self { nodes, now: Instant::from_millis(1000), arrivals, away }
+    }
+
+    fn pair(&mut self, one: usize, other: usize) {
+        for (here, there) in [(one, other), (other, one)] {
+            self.add(here, there, peer_settings(here, there));
+        }
+    }
+
+    fn add(&mut self, here: usize, there: usize, settings: PeerSettings) {
+        let (now, speaker) = (self.now, &mut self.nodes[here].speaker);
+        speaker.add_peer(now, peer(there), settings, Start::Fresh);
+    }
+
+    fn originate(&mut self, node: usize, prefixes: impl Iterator<Item = u16>) {
+        let attributes = PathAttributes {
+            origin: Origin::Igp,
+            as_path: AsPath::default(),
+            ..PathAttributes::default()
+        };
+        let route = Route { next_hop: None, attributes };
+        let (now, speaker) = (self.now, &mut self.nodes[node].speaker);
+        for number in prefixes {
+            speaker.ribs_mut().originate(now, prefix(number), &route).unwrap();
+        }
+        speaker.touch(now);
+    }
+
+    /// Until `time` from now.
+    fn run(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self.step(until) {}
+        self.now = until;
+    }
+
+    /// What is due next; whether there was something until then.
+    fn step(&mut self, until: Instant) -> bool {
+        let arrival = self.arrivals.front().map(|(at, ..)| *at);
+        let work = self.nodes.iter().filter_map(|node| node.speaker.next_deadline()).min();
+        let Some(at) = arrival.into_iter().chain(work).min().filter(|at| *at <= until) else {
+            return false;
+        };
+        self.now = self.now.max(at);
+        if arrival.is_some_and(|arrival| arrival <= self.now) {
+            let Some((_, node, report)) = self.arrivals.pop_front() else { return false };
+            self.nodes[node].speaker.report(self.now, report, &Open);
+            self.carry(node);
+        }
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].speaker.next_deadline().is_some_and(|at| at <= self.now) {
+                self.nodes[node].speaker.work(self.now, &Open);
+                self.carry(node);
+            }
+        }
+        true
+    }
+
+    fn send(&mut self, node: usize, report: Report) {
+        self.arrivals.push_back((self.now + DELAY, node, report));
+    }
+
+    /// Does what a node wants done.
+    fn carry(&mut self, node: usize) {
+        while let Some(action) = self.nodes[node].speaker.poll_action() {
+            match &action {
+                Action::Transport(order) => self.transport(node, order.clone()),
+                Action::Forward(Change::Track(gateway)) => {
+                    let resolution = Resolution::Reachable { cost: 0 };
+                    self.resolve(node, *gateway, resolution);
+                }
+                _ => {}
+            }
+            self.nodes[node].told.push(action);
+        }
+    }
+
+    fn resolve(&mut self, node: usize, gateway: Gateway, resolution: Resolution) {
+        self.nodes[node].speaker.resolve(self.now, gateway, resolution);
+    }
+
+    fn transport(&mut self, node: usize, order: Order) {
+        match order {
+            Order::Connect { socket, local, remote, .. } => {
+                let there = (0..self.nodes.len()).find(|there| end(*there) == remote).unwrap();
+                if self.away.contains(&there) || self.away.contains(&node) {
+                    let failure = Failure::TimedOut;
+                    return self.send(node, Report::Failed { socket, failure });
+                }
+                let incoming = SocketId::incoming(self.nodes[there].incoming_count);
+                self.nodes[there].incoming_count += 1;
+                self.nodes[node].ends.insert(socket, (there, incoming));
+                self.nodes[there].ends.insert(incoming, (node, socket));
+                let local = SocketAddrV6::new(local, 40000, 0, 0);
+                self.send(node, Report::Connected { socket, local });
+                self.send(
+                    there,
+                    Report::Accepted { socket: incoming, local: end(there), remote: local },
+                );
+            }
+            Order::Send { socket, octets } => {
+                let Some((there, other)) = self.nodes[node].ends.get(&socket).copied() else {
+                    return;
+                };
+                let count = u32::try_from(octets.len()).unwrap();
+                self.send(there, Report::Received { socket: other, octets });
+                self.send(node, Report::Sent { socket, count });
+            }
+            Order::Close { socket } => {
+                if let Some((there, other)) = self.nodes[node].ends.remove(&socket) {
+                    self.nodes[there].ends.remove(&other);
+                    self.send(there, Report::Closed { socket: other, failure: None });
+                }
+            }
+            Order::Listen(_) | Order::Taken { .. } => {}
+        }
+    }
+
+    /// Every connection of a node is lost, at both ends.
+    fn lose(&mut self, node: usize) {
+        for (socket, (there, other)) in core::mem::take(&mut self.nodes[node].ends) {
+            self.nodes[there].ends.remove(&other);
+            self.send(node, Report::Closed { socket, failure: None });
+            self.send(there, Report::Closed { socket: other, failure: None });
+        }
+    }
+
+    fn state(&self, here: usize, there: usize) -> State {
+        self.nodes[here].speaker.session(peer(there)).unwrap().state()
+    }
+
+    /// What a node reaches: each prefix with the ASes on the way.
+    fn best(&self, node: usize) -> BTreeMap<Ipv6Prefix, AsPath> {
+        let ribs = self.nodes[node].speaker.ribs();
+        let best = |number| Some((prefix(number), ribs.best(prefix(number))?.1));
+        let found = (0..PREFIXES).filter_map(best);
+        found.map(|(prefix, route)| (prefix, route.attributes.as_path)).collect()
+    }
+
+    /// What packets of a node to a prefix take, by what it was told.
+    fn exits(&self, node: usize, to: Ipv6Prefix) -> Vec<Gateway> {
+        let (mut group, mut groups) = (None, BTreeMap::<ExitGroupId, Vec<Gateway>>::new());
+        for action in &self.nodes[node].told {
+            match action {
+                Action::Forward(Change::Route { prefix, exits }) if *prefix == to => {
+                    group = Some(*exits);
+                }
+                Action::Forward(Change::Group { id, next_hops }) => {
+                    groups.insert(*id, next_hops.clone());
+                }
+                _ => {}
+            }
+        }
+        match group {
+            Some(RouteExits::Group(id)) => groups[&id].clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+#[test]
+fn routes_go_through_a_speaker_to_the_next() {
+    let mut net = Net::new(3);
+    net.pair(0, 1);
+    net.pair(1, 2);
+    net.originate(0, 0..PREFIXES);
+    net.run(Duration::from_secs(5));
+    assert_eq!((net.state(1, 0), net.state(2, 1)), (State::Established, State::Established));
+    let best = net.best(2);
+    assert_eq!(best.len(), usize::from(PREFIXES));
+    let path = AsPath::sequence(&[asn(1), asn(0)]);
+    assert!(best.values().all(|other| *other == path));
+    let exits = net.exits(2, prefix(7));
+    assert_eq!(exits.len(), 1);
+    assert_eq!(exits[0].next_hop.global, Some(address(1)));
+    for number in 0..10 {
+        net.nodes[0].speaker.ribs_mut().withdraw_origin(prefix(number));
+    }
+    let now = net.now;
+    net.nodes[0].speaker.touch(now);
+    net.run(Duration::from_secs(1));
+    assert_eq!(net.best(2).len(), usize::from(PREFIXES) - 10);
+}
+
+#[test]
+fn a_lost_exit_moves_every_prefix_by_its_group() {
+    let mut net = Net::new(3);
+    net.pair(0, 2);
+    net.pair(1, 2);
+    net.originate(0, 0..PREFIXES);
+    net.run(Duration::from_secs(5));
+    net.originate(1, 0..PREFIXES);
+    net.run(Duration::from_secs(5));
+    let other = |net: &Net| net.exits(2, prefix(9))[0].next_hop.global;
+    let before = other(&net).unwrap();
+    let lost = (0..2).find(|node| address(*node) == before).unwrap();
+    let told = net.nodes[2].told.len();
+    let gateway = net.exits(2, prefix(9))[0];
+    net.resolve(2, gateway, Resolution::Unreachable);
+    net.carry(2);
+    let told: Vec<Action> = net.nodes[2].told[told..].to_vec();
+    assert!(matches!(told[..], [Action::Forward(Change::Group { .. })]), "{told:?}");
+    assert_eq!(other(&net), Some(address(1 - lost)));
+}
+
+#[test]
+fn too_many_paths_end_a_session_until_its_time_is_over() {
+    let mut net = Net::new(2);
+    let restart = Some(Duration::from_secs(60));
+    net.add(0, 1, peer_settings(0, 1));
+    net.add(
+        1,
+        0,
+        PeerSettings { paths_max: Some(100), paths_restart: restart, ..peer_settings(1, 0) },
+    );
+    net.originate(0, 0..101);
+    net.run(Duration::from_secs(5));
+    assert_ne!(net.state(1, 0), State::Established);
+    assert_eq!(net.best(1).len(), 0);
+    let refusals = |net: &Net| {
+        net.nodes[1].told.iter().filter(|action| matches!(action, Action::Refused { .. })).count()
+    };
+    assert_eq!(refusals(&net), 1);
+    net.nodes[0].speaker.ribs_mut().withdraw_origin(prefix(3));
+    let now = net.now;
+    net.nodes[0].speaker.touch(now);
+    net.run(Duration::from_secs(180));
+    assert_eq!((net.state(1, 0), refusals(&net)), (State::Established, 1));
+    assert_eq!(net.best(1).len(), 100);
+}
+
+#[test]
+fn routes_are_kept_while_a_peer_is_away_and_what_it_forgot_goes_when_it_is_back() {
+    let mut net = Net::new(2);
+    net.pair(0, 1);
+    net.originate(0, 0..100);
+    net.run(Duration::from_secs(5));
+    net.away.insert(0);
+    net.lose(0);
+    net.nodes[0].speaker.ribs_mut().withdraw_origin(prefix(3));
+    net.run(Duration::from_secs(20));
+    assert_ne!(net.state(1, 0), State::Established);
+    assert_eq!(net.best(1).len(), 100, "RFC 4724: stale and in use");
+    net.away.clear();
+    net.run(Duration::from_secs(60));
+    assert_eq!(net.state(1, 0), State::Established);
+    assert_eq!(net.best(1).len(), 99);
+    assert_eq!(net.nodes[1].speaker.ribs().peer_counts(peer(0)).stale, 0);
+}
+
+#[test]
+fn a_peer_that_stays_away_loses_its_routes_in_the_end() {
+    let mut net = Net::new(2);
+    net.pair(0, 1);
+    net.originate(0, 0..100);
+    net.run(Duration::from_secs(5));
+    net.away.insert(0);
+    net.lose(0);
+    net.run(Duration::from_secs(600));
+    assert_eq!(net.best(1).len(), 0);
+}
+
+#[test]
+fn a_refresh_brings_everything_again_and_removes_nothing() {
+    let mut net = Net::new(2);
+    net.pair(0, 1);
+    net.originate(0, 0..PREFIXES);
+    net.run(Duration::from_secs(5));
+    let now = net.now;
+    net.nodes[1].speaker.command(now, peer(0), SessionInput::Refresh);
+    let messages = |net: &Net| net.nodes[0].speaker.ribs().member_counts(peer(1)).messages;
+    let before = messages(&net);
+    net.run(Duration::from_secs(5));
+    assert!(messages(&net) > before);
+    assert_eq!(net.best(1).len(), usize::from(PREFIXES));
+    assert_eq!(net.nodes[1].speaker.ribs().peer_counts(peer(0)).stale, 0);
+}
+
+#[test]
+fn a_removed_peer_takes_its_routes_and_sockets_with_it() {
+    let mut net = Net::new(2);
+    net.pair(0, 1);
+    net.originate(0, 0..100);
+    net.run(Duration::from_secs(5));
+    assert!(!net.nodes[1].ends.is_empty());
+    let now = net.now;
+    net.nodes[1].speaker.remove_peer(now, peer(0));
+    net.carry(1);
+    net.run(Duration::from_secs(5));
+    assert!(net.nodes[1].ends.is_empty());
+    assert_eq!((net.best(1).len(), net.nodes[1].speaker.session(peer(0)).is_none()), (0, true));
+}
+
+#[test]
+fn a_stranger_is_turned_away() {
+    let mut net = Net::new(2);
+    net.add(0, 1, peer_settings(0, 1));
+    net.run(Duration::from_secs(60));
+    assert_ne!(net.state(0, 1), State::Established);
+    assert!(net.nodes[1].ends.is_empty());
+    let closes = |action: &&Action| matches!(action, Action::Transport(Order::Close { .. }));
+    assert!(net.nodes[1].told.iter().any(|action| closes(&action)));
+}
+
+#[test]
+fn without_policies_nothing_goes_either_way() {
+    let mut net = Net::new(2);
+    net.add(0, 1, peer_settings(0, 1));
+    net.add(1, 0, PeerSettings { import: None, ..peer_settings(1, 0) });
+    net.originate(0, 0..10);
+    net.run(Duration::from_secs(5));
+    assert_eq!((net.state(1, 0), net.best(1).len()), (State::Established, 0));
+    let mut net = Net::new(2);
+    net.add(0, 1, PeerSettings { export: None, ..peer_settings(0, 1) });
+    net.add(1, 0, peer_settings(1, 0));
+    net.originate(0, 0..10);
+    net.run(Duration::from_secs(5));
+    assert_eq!((net.state(1, 0), net.best(1).len()), (State::Established, 0));
+}
+
+#[test]
+fn credit_is_given_when_the_tables_have_caught_up() {
+    let mut net = Net::new(2);
+    net.pair(0, 1);
+    net.originate(0, 0..PREFIXES);
+    net.run(Duration::from_secs(5));
+    let received = net.nodes[1]
+        .told
+        .iter()
+        .filter(|action| matches!(action, Action::Transport(Order::Taken { .. })));
+    assert!(received.count() > 2);
+    assert!(net.nodes[1].speaker.taken.is_empty());
+}
