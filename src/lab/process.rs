@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a process may take to end after SIGTERM: a router drains for up to two seconds.
-const END_WAIT: Duration = Duration::from_secs(5);
+/// How long a process may take to end after SIGTERM: a router drains for up to four seconds.
+const END_WAIT: Duration = Duration::from_secs(7);
 
 /// One process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,7 +48,9 @@ fn covers(
         neighbor_interface_id: link.neighbor_interface_id,
     };
     let hops: Vec<FirstHop> = old.links_of(here).iter().map(first_hop).collect();
-    if hops.len() > FIRST_HOP_MAX || here.index() >= new.vertex_count() {
+    let ranks = area.ranks();
+    let is_known = here.index() < new.vertex_count() && old.vertex_count() <= ranks.len();
+    if hops.len() > FIRST_HOP_MAX || !is_known {
         return false;
     }
     // What protects one of several cables may go over another, and that is dead, too.
@@ -60,7 +62,6 @@ fn covers(
         .zip(&hops)
         .map(|(port, _)| RouteNextHop { port: PortId(port), address: Ipv6Addr::UNSPECIFIED })
         .collect();
-    let ranks = area.ranks();
     let ground = Ground {
         area,
         graph: old,

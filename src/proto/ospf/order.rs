@@ -18,6 +18,8 @@
 //! - Where there is something new to reach, which no old route leads to.
 
 //!
+//! Where a router loses some of its links it may be dead, and nobody knows yet: a short wait.
+//!
 //! Between two of them there is no long wait: the one whose turn is later would send back what it
 //! gets from here, for longer than the other one may need.
 //!
@@ -45,7 +47,7 @@ pub enum Order {
 }
 
 /// The routers whose turn comes before that of this one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rank {
     /// For those among them that keep no order.
     pub patience: Patience,
@@ -72,6 +74,11 @@ impl Rank {
             true => Self { patience: Patience::Long, ..self },
             false => Self { steps: self.steps.saturating_add(1), ..self },
         }
+    }
+
+    /// The rank behind all that come before either.
+    fn later(self, other: Self) -> Self {
+        Self { patience: self.patience.max(other.patience), steps: self.steps.max(other.steps) }
     }
 
     /// The rank of a router that another one waits for in vain which keeps no order.
@@ -119,14 +126,24 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
     /// The furthest first.
     fn worse(&self, site: Site, is_covered: impl FnOnce(Site) -> bool) -> Option<Rank> {
         let Self { old, new, own, .. } = *self;
-        let strangers = self.strangers(&Walk::from(old, own));
-        let is_safe = || is_alive(old, new, site) || self.is_among_us(site) && is_covered(site);
-        if !strangers.is_empty() && !is_safe() {
+        let mut ways = walks_over(old, site);
+        ways.retain(|(_, members)| members[own.index()]);
+        if ways.is_empty() {
             return None;
         }
-        let ways = walks_over(old, site).into_iter();
-        let members = ways.filter(|(_, members)| members[own.index()]);
-        let ranks = members.map(|(walk, members)| {
+        let strangers = self.strangers(&Walk::from(old, own));
+        if !strangers.is_empty() && !is_alive(old, new, site) {
+            if !self.is_among_us(site) {
+                return None;
+            }
+            if is_told_in_part(new, site) {
+                return Some(Rank { patience: Patience::Short, steps: 0 });
+            }
+            if !is_covered(site) {
+                return None;
+            }
+        }
+        let ranks = ways.into_iter().map(|(walk, members)| {
             let rank = walk.rank_behind(&members, own, &self.is_stranger);
             let is_between = strangers.iter().any(|stranger| {
                 *stranger != own
@@ -135,7 +152,7 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
             });
             rank.hurried_if(is_between)
         });
-        ranks.max()
+        ranks.reduce(Rank::later)
     }
 
     /// The nearest first.
@@ -146,7 +163,7 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
             Site::Link(one, other) => {
                 let ways = [(one, other), (other, one)];
                 let before = |(from, to)| walk.rank_before(from, to, &self.is_stranger);
-                ways.into_iter().filter_map(before).max()
+                ways.into_iter().filter_map(before).reduce(Rank::later)
             }
             Site::Router(router) if is_new_end(old, new, router) => None,
             Site::Router(router) => walk.rank(router, &self.is_stranger),
@@ -177,7 +194,6 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
             Site::Link(one, other) => !(self.is_stranger)(one) && !(self.is_stranger)(other),
             Site::Router(router) => {
                 links(self.old, router).iter().all(|link| !(self.is_stranger)(link.to))
-                    && links(self.new, router).is_empty()
             }
         }
     }
@@ -190,6 +206,12 @@ fn is_alive(old: &Graph, new: &Graph, site: Site) -> bool {
         Site::Link(one, other) => has(one, other),
         Site::Router(router) => links(old, router).iter().all(|link| has(router, link.to)),
     }
+}
+
+/// Whether a router that may be dead has still links: its neighbours notice one after the other, and
+/// who has heard of all must not wait while others no longer do.
+fn is_told_in_part(new: &Graph, site: Site) -> bool {
+    matches!(site, Site::Router(router) if !links(new, router).is_empty())
 }
 
 /// RFC 6976 §4.3: for each way over `site` the walk towards what lies behind it, and the routers
@@ -374,7 +396,7 @@ impl<'a> Walk<'a> {
             for link in self.graph.links_of(*vertex) {
                 if self.is_used(*vertex, link) {
                     let rank = ranks[vertex.index()].behind(is_stranger(link.to));
-                    ranks[link.to.index()] = ranks[link.to.index()].max(rank);
+                    ranks[link.to.index()] = ranks[link.to.index()].later(rank);
                 }
             }
         }
@@ -430,7 +452,7 @@ impl<'a> Walk<'a> {
                 let further = link.to.index();
                 if members[further] && self.is_used(*vertex, link) {
                     let rank = ranks[further].behind(is_stranger(link.to));
-                    ranks[vertex.index()] = ranks[vertex.index()].max(rank);
+                    ranks[vertex.index()] = ranks[vertex.index()].later(rank);
                 }
             }
         }

@@ -254,6 +254,36 @@ fn who_keeps_no_order_is_given_time_where_all_is_repaired() {
 }
 
 #[test]
+fn who_is_hurried_still_comes_after_every_branch_behind_it() {
+    // 3 is between the strangers 2 and 4; another branch behind it is 5, 6, 7.
+    let ends = [(0, 1), (0, 2), (2, 3), (3, 4), (3, 5), (5, 6), (6, 7)];
+    let links: Links = ends.into_iter().map(|ends| (ends, (10, 10))).collect();
+    let mut rest = links.clone();
+    rest.remove(&(0, 1));
+    let (whole, cut) = (graph(8, &links), graph(8, &rest));
+    let ranks = ranks_beside((&whole, &cut), &[2, 4], |_| true);
+    assert_eq!((ranks[3], ranks[5], ranks[6]), ((1, 3), (0, 2), (0, 1)));
+}
+
+#[test]
+fn a_death_that_is_told_link_by_link_is_not_taken_over_before_all_is_told() {
+    let links = Links::from(
+        [(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 5), (4, 5), (5, 6)].map(|e| (e, (10, 10))),
+    );
+    let mut rest = links.clone();
+    let whole = graph(7, &links);
+    rest.remove(&(0, 1));
+    rest.remove(&(0, 2));
+    let part = ranks_beside((&whole, &graph(7, &rest)), &[6], |_| true);
+    assert!(part[1..6].iter().all(|(patience, _)| *patience == 1), "{part:?}");
+    rest.remove(&(0, 3));
+    let all = ranks_beside((&whole, &graph(7, &rest)), &[6], |_| true);
+    assert_eq!(all[5].0, 2, "6 sent by 5: {all:?}");
+    let bare = ranks_beside((&whole, &graph(7, &rest)), &[6], |_| false);
+    assert_eq!(bare, [(0, 0); 7], "nothing is repaired");
+}
+
+#[test]
 fn what_is_avoided_but_alive_needs_no_repair() {
     let links = ring(8);
     let mut dear = links.clone();
