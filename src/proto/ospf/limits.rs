@@ -78,6 +78,10 @@ pub const STRANGER_STEP: Duration = Duration::from_millis(2500);
 /// The same where another such router may do so earlier and then sends packets back: enough for the
 /// hold time of FRR.
 pub const STRANGER_STEP_SHORT: Duration = Duration::from_millis(150);
+/// A step of the order before the turn of a router that keeps none, and that may take a change over
+/// at once: the time in which an LSA gets from a neighbour to the next, so that who shall come
+/// first does.
+pub const BRISK_STEP: Duration = Duration::from_millis(2);
 /// Own LSAs whose foreign instances are counted.
 pub const RIVALRIES_MAX: usize = 1024;
 /// See [`DUPLICATE_INSTANCES_MAX`].

@@ -16,12 +16,12 @@
 //! - After something died at such a router, or where a router at the failure has no repair for all
 //!   that went over it (`coverage`): waiting would lose what is not repaired.
 //! - Where there is something new to reach, which no old route leads to.
-
 //!
 //! Where a router loses some of its links it may be dead, and nobody knows yet: a short wait.
 //!
 //! Between two of them there is no long wait: the one whose turn is later would send back what it
-//! gets from here, for longer than the other one may need.
+//! gets from here, for longer than the other one may need. For the same reason those whose turn
+//! comes before that of one take short steps.
 //!
 //! *Invariants*: only the change of one link or of links that share one router is ordered; what is
 //! left of all others is [`Order::Now`], as without this file. The graphs number routers alike.
@@ -53,6 +53,18 @@ pub struct Rank {
     pub patience: Patience,
     /// The others.
     pub steps: u32,
+    /// How long a step of theirs is.
+    pub pace: Pace,
+}
+
+/// How long routers that keep the order give each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pace {
+    /// No longer than needed: a router that keeps no order should come later and may be fast.
+    Brisk,
+    /// As configured.
+    #[default]
+    Usual,
 }
 
 /// How long a router that keeps no order is waited for.
@@ -78,19 +90,30 @@ impl Rank {
 
     /// The rank behind all that come before either.
     fn later(self, other: Self) -> Self {
-        Self { patience: self.patience.max(other.patience), steps: self.steps.max(other.steps) }
+        let patience = self.patience.max(other.patience);
+        let pace = match (patience, self.steps, other.steps) {
+            (Patience::None, 0, _) => other.pace,
+            (Patience::None, _, 0) => self.pace,
+            (Patience::None, ..) => self.pace.max(other.pace),
+            _ => Pace::Usual,
+        };
+        Self { patience, steps: self.steps.max(other.steps), pace }
     }
 
-    /// The rank of a router that another one waits for in vain which keeps no order.
-    fn hurried_if(self, is_between: bool) -> Self {
-        let longest = if is_between { Patience::Short } else { Patience::Long };
-        Self { patience: self.patience.min(longest), ..self }
+    /// The rank of a router before one that keeps no order, and that may be early.
+    fn hurried_if(self, is_before_stranger: bool) -> Self {
+        match (is_before_stranger, self.patience) {
+            (false, _) => self,
+            (true, Patience::None) => Self { pace: Pace::Brisk, ..self },
+            (true, _) => Self { patience: Patience::Short, ..self },
+        }
     }
 }
 
 impl From<Option<Rank>> for Order {
     fn from(rank: Option<Rank>) -> Self {
-        rank.filter(|rank| *rank != Rank::default()).map_or(Self::Now, Self::After)
+        let is_late = |rank: &Rank| rank.patience != Patience::None || rank.steps > 0;
+        rank.filter(is_late).map_or(Self::Now, Self::After)
     }
 }
 
@@ -132,12 +155,15 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
             return None;
         }
         let strangers = self.strangers(&Walk::from(old, own));
+        if !strangers.is_empty() && self.goes_first(site) {
+            return None;
+        }
         if !strangers.is_empty() && !is_alive(old, new, site) {
             if !self.is_among_us(site) {
                 return None;
             }
             if is_told_in_part(new, site) {
-                return Some(Rank { patience: Patience::Short, steps: 0 });
+                return Some(Rank { patience: Patience::Short, ..Rank::default() });
             }
             if !is_covered(site) {
                 return None;
@@ -145,12 +171,12 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
         }
         let ranks = ways.into_iter().map(|(walk, members)| {
             let rank = walk.rank_behind(&members, own, &self.is_stranger);
-            let is_between = strangers.iter().any(|stranger| {
+            let is_hurried = strangers.iter().any(|stranger| {
                 *stranger != own
                     && members[stranger.index()]
                     && walk.members_behind(*stranger)[own.index()]
             });
-            rank.hurried_if(is_between)
+            rank.hurried_if(is_hurried)
         });
         ranks.reduce(Rank::later)
     }
@@ -174,18 +200,28 @@ impl<F: Fn(VertexId) -> bool> Place<'_, F> {
         if !strangers.is_empty() && is_new_reached() {
             return None;
         }
-        let is_between = walks_over(new, site).into_iter().any(|(walk, members)| {
+        let is_hurried = walks_over(new, site).into_iter().any(|(walk, members)| {
             let behind = walk.members_behind(own);
             let is_behind = |s: &VertexId| *s != own && members[s.index()] && behind[s.index()];
             members[own.index()] && strangers.iter().any(is_behind)
         });
-        Some(rank.hurried_if(is_between))
+        Some(rank.hurried_if(is_hurried))
     }
 
     /// Those of the walk that keep no order.
     fn strangers(&self, walk: &Walk<'_>) -> Vec<VertexId> {
         let settled = walk.distances.settled().iter().copied();
         settled.filter(|vertex| (self.is_stranger)(*vertex)).collect()
+    }
+
+    /// Whether a router that keeps no order tells of the change itself, and so knows of it before
+    /// everybody whose turn comes before its own.
+    fn goes_first(&self, site: Site) -> bool {
+        let Site::Link(one, other) = site else { return false };
+        [(one, other), (other, one)].into_iter().any(|(from, to)| {
+            let changed = || changed_neighbors(self.old, self.new, from);
+            (self.is_stranger)(from) && changed().iter().any(|(neighbor, _)| *neighbor == to)
+        })
     }
 
     /// Whether all routers at `site` that live on keep the order.

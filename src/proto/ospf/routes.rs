@@ -11,9 +11,9 @@
 
 use super::action::Action;
 use super::calculate::Adjacency;
-use super::limits::{ORDER_WAIT_MAX, STRANGER_STEP, STRANGER_STEP_SHORT};
+use super::limits::{BRISK_STEP, ORDER_WAIT_MAX, STRANGER_STEP, STRANGER_STEP_SHORT};
 use super::machine::{Ospf, Staleness, Timer};
-use super::order::{Order, Patience};
+use super::order::{Order, Pace, Patience};
 use crate::base::time::{Duration, Instant};
 
 /// This router's place in the order of updates.
@@ -78,7 +78,11 @@ impl Ospf {
             Patience::Short => STRANGER_STEP_SHORT,
             Patience::Long => STRANGER_STEP,
         };
-        let turn = since + stranger + self.turn.step.saturating_mul(rank.steps).min(ORDER_WAIT_MAX);
+        let step = match rank.pace {
+            Pace::Brisk => self.turn.step.min(BRISK_STEP),
+            Pace::Usual => self.turn.step,
+        };
+        let turn = since + stranger + step.saturating_mul(rank.steps).min(ORDER_WAIT_MAX);
         (turn > now).then_some(turn)
     }
 

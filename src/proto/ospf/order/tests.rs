@@ -297,6 +297,34 @@ fn what_is_avoided_but_alive_needs_no_repair() {
 }
 
 #[test]
+fn who_comes_before_one_that_keeps_no_order_takes_short_steps() {
+    let links = ring(8);
+    let mut rest = links.clone();
+    rest.remove(&(0, 1));
+    let (whole, cut) = (graph(8, &links), graph(8, &rest));
+    let pace = |graphs, own| match order(graphs, VertexId(own), |v| v == VertexId(3), |_| true) {
+        Order::Now => None,
+        Order::After(rank) => Some((rank.patience, rank.pace)),
+    };
+    assert_eq!(pace((&cut, &whole), 2), Some((Patience::None, Pace::Brisk)), "3 comes after it");
+    assert_eq!(pace((&cut, &whole), 4), Some((Patience::Long, Pace::Usual)), "3 comes before it");
+    assert_eq!(pace((&cut, &whole), 6), Some((Patience::None, Pace::Usual)), "3 is elsewhere");
+    assert_eq!(pace((&whole, &cut), 2), Some((Patience::Long, Pace::Usual)));
+    // From 4 to 1 the packets of 4 go through 3.
+    assert_eq!(pace((&whole, &cut), 4), None, "the furthest");
+}
+
+#[test]
+fn who_keeps_no_order_and_raises_a_cost_goes_first() {
+    let links = ring(8);
+    let mut dear = links.clone();
+    dear.insert((0, 1), (METRIC_MAX, 10));
+    let graphs = (&graph(8, &links), &graph(8, &dear));
+    assert_eq!(ranks_beside(graphs, &[0], |_| true), [(0, 0); 8]);
+    assert_eq!(ranks_beside(graphs, &[1], |_| true)[0], (0, 3), "the other end keeps its routes");
+}
+
+#[test]
 fn one_that_keeps_no_order_makes_no_loop_when_those_behind_it_were_faster() {
     let mut prng = Prng::new(4);
     let mut waits = 0;
