@@ -244,8 +244,8 @@ fn is_alive(old: &Graph, new: &Graph, site: Site) -> bool {
     }
 }
 
-/// Whether a router that may be dead has still links: its neighbours notice one after the other, and
-/// who has heard of all must not wait while others no longer do.
+/// Whether a router that may be dead has still links: its neighbours notice one after the other,
+/// and who has heard of all must not wait while others no longer do.
 fn is_told_in_part(new: &Graph, site: Site) -> bool {
     matches!(site, Site::Router(router) if !links(new, router).is_empty())
 }
