@@ -241,6 +241,14 @@ fn lsa_notice(now: Instant, notice: &Notice, ports: &Ports) -> Draft {
                 .with("lsas", lsas)
                 .with("octets", octets)
         }
+        Notice::TooManyExternals { prefix, max } => {
+            let text = format!(
+                "{max} routes are announced from outside the AS, and no more: {prefix} is left out"
+            );
+            Draft::new(now, Severity::Error, "ospf.too_many_externals", text)
+                .with("prefix", prefix)
+                .with("max", max)
+        }
         Notice::UnreadableLsa { port, router_id, kind, id } => {
             let name = port_name(*port, ports);
             let text = format!(

@@ -4,6 +4,7 @@ use super::helper::{HelpEnd, HelpRefusal};
 use super::restart::RestartEnd;
 use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::RouteUpdate;
 use core::net::Ipv6Addr;
 use serde::Serialize;
@@ -175,6 +176,13 @@ pub enum Notice {
         /// How many octets these have.
         octets: u64,
     },
+    /// This router is to announce more routes out of the AS than it ever will.
+    TooManyExternals {
+        /// The first that is not announced.
+        prefix: Ipv6Prefix,
+        /// How many are.
+        max: u32,
+    },
     /// An LSA has a right checksum and says nothing that can be read: it is not kept.
     UnreadableLsa {
         /// Where it came in.
@@ -203,7 +211,9 @@ impl Notice {
             | Self::HelpEnded { port, .. }
             | Self::LsaTooLarge { port, .. }
             | Self::UnreadableLsa { port, .. } => Some(*port),
-            Self::DatabaseFull { .. } | Self::RestartEnded { .. } => None,
+            Self::DatabaseFull { .. }
+            | Self::TooManyExternals { .. }
+            | Self::RestartEnded { .. } => None,
         }
     }
 }

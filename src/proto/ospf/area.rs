@@ -18,8 +18,8 @@
 use super::spf::{Graph, Link, VertexId, VertexKind};
 use crate::base::ids::RouterId;
 use crate::wire::ospf::{
-    LsType, Lsa, LsaBody, LsaKey, NetworkLsa, Options, RepairLsa, RouterLink, RouterLinkType,
-    RouterLsa,
+    LsType, Lsa, LsaBody, LsaKey, NetworkLsa, Options, RepairLsa, RouterFlags, RouterLink,
+    RouterLinkType, RouterLsa,
 };
 use std::collections::BTreeMap;
 
@@ -40,6 +40,8 @@ pub enum VertexName {
 pub struct Area {
     names: BTreeMap<VertexName, VertexId>,
     vertices: Vec<Vertex>,
+    /// The AS boundary routers.
+    boundary: BTreeMap<VertexId, RouterId>,
     /// Numbers that nobody has.
     free: Vec<VertexId>,
 }
@@ -49,8 +51,8 @@ struct Vertex {
     name: VertexName,
     /// `None` while no LSA tells of it, or while its V6-bit is clear.
     kind: Option<VertexKind>,
-    /// The router-LSAs, by Link State ID, with their options.
-    parts: Vec<(u32, Options)>,
+    /// The router-LSAs, by Link State ID.
+    parts: Vec<Part>,
     /// What it says of its links, sorted.
     told: Vec<Told>,
     /// Those of `told` that the other end tells too.
@@ -59,6 +61,14 @@ struct Vertex {
     repair: Option<RepairLsa>,
     /// How many others keep the number.
     holders: u32,
+}
+
+/// What a router-LSA says of the router itself.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    link_state_id: u32,
+    options: Options,
+    flags: RouterFlags,
 }
 
 /// One link in an LSA. The order is that of the search for the link back.
@@ -149,6 +159,12 @@ impl Area {
         self.free_if_idle(vertex);
     }
 
+    /// The AS boundary routers: those that say so (E-bit) where their router-LSAs differ in that,
+    /// in the one of the lowest Link State ID (RFC 5340 §A.4.3).
+    pub const fn boundary_routers(&self) -> &BTreeMap<VertexId, RouterId> {
+        &self.boundary
+    }
+
     /// Copies the area for a calculation into `graph`, vertex by number.
     pub fn write_graph(&self, graph: &mut Graph) {
         graph.clear();
@@ -168,7 +184,7 @@ impl Area {
     /// Octets on the heap, about.
     pub fn heap_bytes(&self) -> usize {
         let vertex = |vertex: &Vertex| {
-            size_of::<(u32, Options)>() * vertex.parts.capacity()
+            size_of::<Part>() * vertex.parts.capacity()
                 + size_of::<Told>() * vertex.told.capacity()
                 + size_of::<Link>() * vertex.links.capacity()
         };
@@ -180,21 +196,28 @@ impl Area {
     fn set_part(&mut self, key: LsaKey, body: Option<&RouterLsa>) {
         let name = VertexName::Router(key.advertising_router);
         let part = key.link_state_id;
-        self.change(name, |vertex| {
-            vertex.parts.retain(|(id, _)| *id != part);
+        let id = self.change(name, |vertex| {
+            vertex.parts.retain(|other| other.link_state_id != part);
             vertex.told.retain(|told| told.part != part);
             if let Some(body) = body {
-                vertex.parts.push((part, body.options));
-                vertex.parts.sort_unstable_by_key(|(id, _)| *id);
+                let (options, flags) = (body.options, body.flags);
+                vertex.parts.push(Part { link_state_id: part, options, flags });
+                vertex.parts.sort_unstable_by_key(|part| part.link_state_id);
                 vertex.told.extend(body.links.iter().filter_map(|link| Told::read(link, part)));
             }
             // Where options differ, those of the lowest Link State ID hold. With the V6-bit clear
             // the router is left out of IPv6 routing, with the R-bit clear it is an end.
-            let options = vertex.parts.first().map(|(_, options)| *options);
+            let options = vertex.parts.first().map(|part| part.options);
             vertex.kind = options.filter(|said| said.contains(Options::V6)).map(|said| {
                 if said.contains(Options::R) { VertexKind::Router } else { VertexKind::EndRouter }
             });
         });
+        let first = self.vertices[id.index()].parts.first();
+        if first.is_some_and(|part| part.flags.contains(RouterFlags::EXTERNAL)) {
+            self.boundary.insert(id, key.advertising_router);
+        } else {
+            self.boundary.remove(&id);
+        }
     }
 
     fn set_network(&mut self, key: LsaKey, body: Option<&NetworkLsa>) {
@@ -222,8 +245,8 @@ impl Area {
         self.free_if_idle(vertex);
     }
 
-    /// Changes what a vertex tells, and the links of everybody concerned.
-    fn change(&mut self, name: VertexName, edit: impl FnOnce(&mut Vertex)) {
+    /// Changes what a vertex tells, and the links of everybody concerned; returns its number.
+    fn change(&mut self, name: VertexName, edit: impl FnOnce(&mut Vertex)) -> VertexId {
         let id = self.number(name);
         let mut concerned: Vec<VertexId> = self.neighbors(id).collect();
         let vertex = &mut self.vertices[id.index()];
@@ -242,6 +265,7 @@ impl Area {
             links.extend(back);
         }
         self.free_if_idle(id);
+        id
     }
 
     fn neighbors(&self, vertex: VertexId) -> impl Iterator<Item = VertexId> {
@@ -354,7 +378,8 @@ impl Area {
         self.vertices.iter().flat_map(|vertex| {
             let (ls_type, advertising_router, ids) = match vertex.name {
                 VertexName::Router(id) => {
-                    (LsType::ROUTER, id, vertex.parts.iter().map(|(part, _)| *part).collect())
+                    let ids = vertex.parts.iter().map(|part| part.link_state_id);
+                    (LsType::ROUTER, id, ids.collect())
                 }
                 VertexName::Network(id, number) => {
                     let ids = vertex.kind.map(|_| number);
@@ -366,6 +391,17 @@ impl Area {
                 advertising_router,
                 link_state_id,
             })
+        })
+    }
+
+    /// The repair-LSAs that are told.
+    pub(super) fn known_repairs(&self) -> impl Iterator<Item = LsaKey> {
+        let tell = self.vertices.iter().filter(|vertex| vertex.repair.is_some());
+        tell.filter_map(|vertex| match vertex.name {
+            VertexName::Router(advertising_router) => {
+                Some(LsaKey { ls_type: LsType::REPAIR, advertising_router, link_state_id: 0 })
+            }
+            VertexName::Network(..) => None,
         })
     }
 }

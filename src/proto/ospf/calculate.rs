@@ -3,7 +3,7 @@
 //! Owns [`RoutingTable`]: the area as LSAs tell it, the tree of the last calculation and the routes
 //! that came out of it. LSAs are read once, when they come ([`RoutingTable::learn`]); a calculation
 //! walks numbers. The area is [`super::area`], the walk itself [`super::spf`], the moment of it
-//! [`super::backoff`].
+//! [`super::backoff`]; what leads out of the AS is in `external`.
 //!
 //! *Invariants*: every update replaces the whole next-hop set of its prefix; an update is returned
 //! only where cost or next hops changed; next hops are sorted and at most
@@ -14,8 +14,8 @@
 //! *Standards*: RFC 5340 §4.8.1 (both stages), §4.8.3 (new intra-area-prefix-LSAs need no new
 //! tree), §A.4.1.1 (NU-bit).
 //!
-//! Gap: virtual links (RFC 5340 §4.7) are never used; inter-area and AS-external routes (RFC 5340
-//! §4.8.2, §4.8.4) are not computed: a cluster is one area.
+//! Gap: virtual links (RFC 5340 §4.7) are never used; inter-area routes (RFC 5340 §4.8.2) are not
+//! computed: a cluster is one area.
 
 use super::area::{Area, VertexName};
 use super::coverage::is_covered;
@@ -29,8 +29,10 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{Repair, RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
 use crate::wire::ospf::{IntraAreaPrefixLsa, LsType, Lsa, LsaBody, PrefixOptions, RepairFlags};
 use core::net::Ipv6Addr;
+use external::{Exit, Externals};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod external;
 #[cfg(test)]
 mod tests;
 
@@ -70,11 +72,18 @@ pub struct RoutingTable {
     footing: Vec<Footing>,
     /// Prefixes whose offers changed since the last calculation.
     touched: BTreeSet<Ipv6Prefix>,
+    /// The AS-external-LSAs.
+    externals: Externals,
+    /// Prefixes whose exits changed since the last calculation.
+    touched_exits: BTreeSet<Ipv6Prefix>,
+    /// The detours that routes out of the AS stand on: see [`Repairs::detours`].
+    detours: BTreeMap<(VertexId, usize, VertexId), Answer>,
     prefix_count: u32,
 }
 
-/// What routes to a vertex depend on; `None` where it is not reached.
-type Footing = Option<(Reach, Option<Answer>)>;
+/// What routes to a vertex depend on; `None` where it is not reached. Of an AS boundary router also
+/// that it is one.
+type Footing = Option<(Reach, Option<Answer>, Option<(RouterId, VertexKind)>)>;
 
 /// The area as the last calculation saw it.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +99,8 @@ struct Topology {
     repairs: Repairs,
     /// Place of every vertex in the order of names.
     ranks: Vec<u32>,
+    /// The AS boundary routers.
+    boundary: BTreeMap<VertexId, RouterId>,
     router_count: u32,
 }
 
@@ -104,7 +115,15 @@ struct Choices {
 #[derive(Clone, Debug, Default)]
 struct Destination {
     offers: Vec<Offer>,
+    /// Where it is left for, outside of the AS.
+    exits: Vec<Exit>,
     route: Option<Route>,
+}
+
+impl Destination {
+    fn is_known(&self) -> bool {
+        !self.offers.is_empty() || !self.exits.is_empty()
+    }
 }
 
 /// A vertex that has a prefix.
@@ -116,11 +135,27 @@ struct Offer {
     lsa: (RouterId, u32),
 }
 
+/// RFC 2328 §11: what kind of path it is, the preferred first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PathType {
+    IntraArea,
+    /// Its cost is that of the way to the exit, and the metric.
+    Type1,
+    /// Its cost is the metric alone.
+    Type2 {
+        /// Cost of the way to the exit.
+        distance: u32,
+    },
+}
+
 /// The best way to a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Route {
+    path_type: PathType,
     cost: u32,
     next_hops: NextHopSet,
+    /// The forwarding address, where it is on a link of this router.
+    gateway: Option<Ipv6Addr>,
     /// The best is this router itself or a network on one of its links.
     is_own: bool,
     cover: Cover,
@@ -145,6 +180,7 @@ impl RoutingTable {
         match lsa.header.ls_type {
             LsType::ROUTER | LsType::NETWORK | LsType::REPAIR => self.area.learn(lsa),
             LsType::INTRA_AREA_PREFIX => self.learn_prefixes(lsa),
+            LsType::AS_EXTERNAL => self.learn_external(lsa),
             _ => {}
         }
     }
@@ -155,8 +191,10 @@ impl RoutingTable {
         self.prefix_lsas.clear();
         self.offered.clear();
         self.footing.clear();
+        self.externals = Externals::default();
         for (prefix, destination) in &mut self.destinations {
             destination.offers.clear();
+            destination.exits.clear();
             self.touched.insert(*prefix);
         }
     }
@@ -185,28 +223,34 @@ impl RoutingTable {
         let choices = self.topology.choices();
         let footing = self.topology.footing();
         let before = core::mem::replace(&mut self.footing, footing);
+        let detours = self.topology.repairs.detours();
+        let detours_before = core::mem::replace(&mut self.detours, detours);
         let is_same = choices.extends(&self.choices);
         let moved = moved(&before, &self.footing);
         if !is_same || moved.len() > self.footing.len() / MOVED_PART_MAX {
             return self.calculate_all(choices, is_same);
         }
         self.choices = choices;
-        let offered = moved.into_iter().filter_map(|vertex| self.offered.get(vertex)).flatten();
+        let offered = moved.iter().filter_map(|vertex| self.offered.get(*vertex)).flatten();
         self.touched.extend(offered);
+        let moved = moved.into_iter().chain(turned(&detours_before, &self.detours));
+        self.touched_exits.extend(moved.flat_map(|at| self.externals.behind(at)));
         self.calculate_prefixes()
     }
 
     /// Every route anew.
     fn calculate_all(&mut self, choices: Choices, is_same: bool) -> Vec<RouteUpdate> {
         self.touched.clear();
+        self.touched_exits.clear();
+        self.find_gateways();
         let mut updates = Vec::new();
-        let (topology, old) = (&self.topology, &self.choices);
-        let step = Step { topology, old, new: &choices, is_same };
+        let (topology, externals, old) = (&self.topology, &self.externals, &self.choices);
+        let step = Step { topology, externals, old, new: &choices, is_same };
         self.prefix_count = 0;
         self.destinations.retain(|prefix, destination| {
             updates.extend(step.update(*prefix, destination));
             self.prefix_count += u32::from(destination.route.is_some());
-            !destination.offers.is_empty()
+            destination.is_known()
         });
         self.choices = choices;
         updates
@@ -215,15 +259,30 @@ impl RoutingTable {
     /// RFC 5340 §4.8.3: only intra-area-prefix-LSAs changed, so that the tree still holds; returns
     /// what changed.
     pub fn calculate_prefixes(&mut self) -> Vec<RouteUpdate> {
+        self.follow_gateways();
+        let mut prefixes = core::mem::take(&mut self.touched);
+        prefixes.append(&mut self.touched_exits);
+        self.update(prefixes)
+    }
+
+    /// RFC 2328 §16.6: only AS-external-LSAs are looked at, whatever else changed; returns what
+    /// changed.
+    pub fn calculate_externals(&mut self) -> Vec<RouteUpdate> {
+        let prefixes = core::mem::take(&mut self.touched_exits);
+        self.update(prefixes)
+    }
+
+    /// The routes to some prefixes anew, on the tree that there is.
+    fn update(&mut self, prefixes: BTreeSet<Ipv6Prefix>) -> Vec<RouteUpdate> {
         let mut updates = Vec::new();
-        let (topology, old) = (&self.topology, &self.choices);
-        let step = Step { topology, old, new: old, is_same: true };
-        for prefix in core::mem::take(&mut self.touched) {
+        let (topology, externals, old) = (&self.topology, &self.externals, &self.choices);
+        let step = Step { topology, externals, old, new: old, is_same: true };
+        for prefix in prefixes {
             let Some(destination) = self.destinations.get_mut(&prefix) else { continue };
             self.prefix_count -= u32::from(destination.route.is_some());
             updates.extend(step.update(prefix, destination));
             self.prefix_count += u32::from(destination.route.is_some());
-            if destination.offers.is_empty() {
+            if !destination.is_known() {
                 self.destinations.remove(&prefix);
             }
         }
@@ -237,10 +296,13 @@ impl RoutingTable {
             Some(RouteView {
                 prefix: *prefix,
                 cost: route.cost,
-                kind: "intra-area",
+                kind: route.path_type.name(),
                 next_hops: resolve(route.next_hops, &self.choices.ways),
+                gateway: route.gateway,
                 cover: self.choices.cover(route),
-                has_way_past_neighbor: self.topology.has_way_past_neighbor(&destination.offers),
+                has_way_past_neighbor: self
+                    .topology
+                    .has_way_past_neighbor(destination, &self.externals),
             })
         };
         self.destinations.iter().filter_map(view).collect()
@@ -311,7 +373,8 @@ impl RoutingTable {
         let distance = |tree: &Tree, vertex| tree.reach(vertex).map(Reach::distance);
         let (old, new) = (&self.topology.tree, &next.tree);
         // Between two that have the same prefix distances decide.
-        let is_shared = || self.destinations.values().any(|one| one.offers.len() > 1);
+        let is_shared =
+            || self.destinations.values().any(|one| one.offers.len() + one.exits.len() > 1);
         vertices().all(|vertex| way(old, vertex) == way(new, vertex))
             && (vertices().all(|vertex| distance(old, vertex) == distance(new, vertex))
                 || !is_shared())
@@ -319,7 +382,10 @@ impl RoutingTable {
 
     /// Octets on the heap, about; those of LSAs belong to the database.
     pub fn heap_bytes(&self) -> usize {
-        let offers = |destination: &Destination| destination.offers.capacity() * size_of::<Offer>();
+        let offers = |destination: &Destination| {
+            destination.offers.capacity() * size_of::<Offer>()
+                + destination.exits.capacity() * size_of::<Exit>()
+        };
         let prefixes = |list: &Vec<Ipv6Prefix>| list.capacity() * size_of::<Ipv6Prefix>();
         let destinations = self.destinations.len() * size_of::<(Ipv6Prefix, Destination)>();
         let lsas = self.prefix_lsas.len() * size_of::<((RouterId, u32), (VertexId, Lsa))>();
@@ -330,6 +396,7 @@ impl RoutingTable {
             + self.offered.iter().map(prefixes).sum::<usize>()
             + self.offered.capacity() * size_of::<Vec<Ipv6Prefix>>()
             + self.footing.capacity() * size_of::<Footing>()
+            + self.externals.heap_bytes()
             // The nodes of a map are two thirds full.
             + (destinations + lsas) * 3 / 2
     }
@@ -409,6 +476,7 @@ impl Topology {
             self.ways.push(RouteNextHop { port: adjacency.port, address: adjacency.address });
         }
         self.ranks = area.ranks();
+        self.boundary.clone_from(area.boundary_routers());
         // Without a router-LSA of its own this router is not part of the area yet.
         self.root = area.router(own);
         self.tree = match self.root {
@@ -422,7 +490,9 @@ impl Topology {
     fn repair(&mut self, area: &Area) {
         let Self { graph, tree, first_hops, ways, ranks, .. } = &*self;
         self.repairs = self.root.map_or_else(Repairs::default, |root| {
-            let ground = Ground { area, graph, tree, root, first_hops, ways, ranks };
+            let exits: Vec<VertexId> = self.boundary.keys().copied().collect();
+            let exits = &exits;
+            let ground = Ground { area, graph, tree, root, first_hops, ways, ranks, exits };
             Repairs::calculate(ground).numbered_as(&self.repairs)
         });
     }
@@ -432,7 +502,8 @@ impl Topology {
         let vertices = (0..).map(VertexId).take(self.graph.vertex_count());
         let footing = |vertex| {
             let reach = self.tree.reach(vertex)?;
-            Some((reach, self.repairs.of(vertex, reach.next_hops)))
+            let exit = self.boundary.get(&vertex).copied().zip(self.graph.kind(vertex));
+            Some((reach, self.repairs.of(vertex, reach.next_hops), exit))
         };
         vertices.map(footing).collect()
     }
@@ -441,11 +512,32 @@ impl Topology {
         Choices { ways: self.ways.clone(), repairs: self.repairs.list.clone() }
     }
 
-    fn best(&self, offers: &[Offer]) -> Option<Route> {
-        let (mut best, vertex) = self.nearest(offers)?;
-        if best.is_own {
+    fn best(&self, destination: &Destination, externals: &Externals) -> Option<Route> {
+        let (best, vertex) = self.choose(destination, externals)?;
+        let mut best = self.covered(best, vertex);
+        if best.path_type != PathType::IntraArea
+            && let Some(Ok(detour)) = self.detour(best, vertex, destination, externals)
+        {
+            best.cover = Cover::Repair(detour);
+        }
+        Some(best)
+    }
+
+    /// RFC 2328 §11: a path within the area before all that lead out of the AS.
+    fn choose(
+        &self,
+        destination: &Destination,
+        externals: &Externals,
+    ) -> Option<(Route, VertexId)> {
+        let within = self.nearest(&destination.offers);
+        within.or_else(|| self.nearest_exit(&destination.exits, externals))
+    }
+
+    /// A route to what is at `vertex`, with what happens when its next hop dies.
+    fn covered(&self, mut best: Route, vertex: VertexId) -> Route {
+        if best.is_own || best.gateway.is_some() {
             best.next_hops = NextHopSet::EMPTY;
-            return Some(best);
+            return best;
         }
         best.cover = match self.repairs.of(vertex, best.next_hops) {
             None => Cover::EqualCost,
@@ -453,13 +545,17 @@ impl Topology {
             Some(Err(bare)) => Cover::Bare(bare),
         };
         best.next_hops = best.next_hops.truncated();
-        Some(best)
+        best
     }
 
     /// Asked when somebody looks: routes do not depend on it, so none is calculated anew for it.
-    fn has_way_past_neighbor(&self, offers: &[Offer]) -> bool {
-        self.nearest(offers).is_some_and(|(route, vertex)| {
-            !route.is_own && self.repairs.has_way_past_neighbor(vertex, route.next_hops)
+    fn has_way_past_neighbor(&self, destination: &Destination, externals: &Externals) -> bool {
+        self.choose(destination, externals).is_some_and(|(route, vertex)| {
+            let is_bare = |answer| answer == Err(Bare::NoWay);
+            let detour = self.detour(route, vertex, destination, externals);
+            !route.is_own
+                && (self.repairs.has_way_past_neighbor(vertex, route.next_hops)
+                    || detour.is_some_and(|answer| !is_bare(answer)))
         })
     }
 
@@ -471,7 +567,8 @@ impl Topology {
             let Some(reach) = self.tree.reach(offer.vertex) else { continue };
             let cost = reach.distance().saturating_add(offer.metric.into());
             let (next_hops, is_own) = (reach.next_hops, reach.is_attached);
-            let route = Route { cost, next_hops, is_own, cover: Cover::Own };
+            let (path_type, cover, gateway) = (PathType::IntraArea, Cover::Own, None);
+            let route = Route { path_type, cost, next_hops, gateway, is_own, cover };
             match &mut best {
                 Some((best, _)) if best.cost < cost => {}
                 Some((best, vertex)) if best.cost == cost => {
@@ -489,11 +586,32 @@ impl Topology {
     }
 }
 
+impl PathType {
+    /// In words, for `show`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::IntraArea => "intra-area",
+            Self::Type1 => "external type 1",
+            Self::Type2 { .. } => "external type 2",
+        }
+    }
+}
+
 /// Numbers of the vertices to which routes may have changed.
 fn moved(before: &[Footing], after: &[Footing]) -> Vec<usize> {
     let count = before.len().max(after.len());
     let at = |list: &[Footing], vertex: usize| list.get(vertex).copied().flatten();
     (0..count).filter(|vertex| at(before, *vertex) != at(after, *vertex)).collect()
+}
+
+/// Numbers of the exits whose detours changed.
+fn turned<'a>(
+    before: &'a BTreeMap<(VertexId, usize, VertexId), Answer>,
+    after: &'a BTreeMap<(VertexId, usize, VertexId), Answer>,
+) -> impl Iterator<Item = usize> + 'a {
+    let gone = before.iter().filter(|(key, _)| !after.contains_key(key));
+    let news = after.iter().filter(|(key, answer)| before.get(key) != Some(answer));
+    gone.chain(news).map(|((exit, ..), _)| exit.index())
 }
 
 impl Choices {
@@ -520,7 +638,10 @@ impl Choices {
             Cover::Repair(number) => self.repairs.get(usize::from(number)).cloned(),
             Cover::Own | Cover::EqualCost | Cover::Bare(_) => None,
         };
-        let target = RouteTarget::Via(resolve(route.next_hops, &self.ways));
+        let target = match route.gateway {
+            Some(address) => RouteTarget::Recursive(Vec::from([address])),
+            None => RouteTarget::Via(resolve(route.next_hops, &self.ways)),
+        };
         RouteBody { metric: route.cost, target, repair }
     }
 }
@@ -529,6 +650,7 @@ impl Choices {
 #[derive(Clone, Copy)]
 struct Step<'a> {
     topology: &'a Topology,
+    externals: &'a Externals,
     /// What the routes so far number.
     old: &'a Choices,
     /// What those of the topology do.
@@ -540,7 +662,7 @@ struct Step<'a> {
 impl Step<'_> {
     /// Calculates the best way to a prefix anew; returns what has to be said about it, if anything.
     fn update(&self, prefix: Ipv6Prefix, destination: &mut Destination) -> Option<RouteUpdate> {
-        let after = self.topology.best(&destination.offers);
+        let after = self.topology.best(destination, self.externals);
         let before = core::mem::replace(&mut destination.route, after);
         let before = before.filter(|route| !route.is_own);
         let after = after.filter(|route| !route.is_own);

@@ -70,6 +70,7 @@ fn covers(
         first_hops: &hops,
         ways: &ways,
         ranks: &ranks,
+        exits: &[],
     };
     let repairs = Repairs::calculate(ground);
     let left = Distances::all(new, here, Direction::From);

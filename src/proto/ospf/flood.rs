@@ -228,7 +228,7 @@ impl Ospf {
         self.answered(now, port, lsa);
     }
 
-    fn refuse_lsa(&mut self, now: Instant) {
+    pub(super) fn refuse_lsa(&mut self, now: Instant) {
         self.counters.lsa_refused += 1;
         if self.full.is_news(now) {
             let lsas = u32::try_from(self.lsdb.len()).unwrap_or(u32::MAX);
@@ -256,9 +256,13 @@ impl Ospf {
         }
         let jitter = self.prng.between(Duration::ZERO, REFRESH_JITTER);
         self.counters.lsa_installed += 1;
-        if place.0 == Scope::Area && is_changed {
+        if matches!(place.0, Scope::Area | Scope::As) && is_changed {
             self.table.learn(&lsa);
             self.counters.repairs_ignored += u64::from(is_ignored(place.1));
+        }
+        let is_from_me = Some(place.1.advertising_router) == self.router_id;
+        if place.1.ls_type == LsType::AS_EXTERNAL && is_changed && !is_from_me {
+            self.needs_externals(now);
         }
         if is_changed {
             self.check_strictly(now, &lsa);

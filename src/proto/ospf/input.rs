@@ -7,6 +7,7 @@
 use crate::base::ids::{AreaId, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
+use crate::wire::ospf::ExternalMetric;
 use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,11 @@ pub enum Input {
     },
     /// The whole list of what this router advertises in its intra-area-prefix-LSA; sorted.
     Prefixes(Vec<AdvertisedPrefix>),
+    /// What this router announces from outside the AS has changed.
+    Externals(ExternalChanges),
+    /// All of that was said by now: what the life before a graceful restart announced beyond it is
+    /// withdrawn.
+    ExternalsComplete,
     /// Ask to be left out of the paths of others, or no more: a stub router (RFC 6987 §2).
     StubRouter {
         /// Whether every link is advertised at MaxLinkMetric.
@@ -170,6 +176,29 @@ pub struct InterfaceConfig {
     pub mtu_ignore: bool,
     /// Carrier.
     pub is_up: bool,
+}
+
+/// How the routes that an AS boundary router announces differ from those it announced before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalChanges {
+    /// Prefixes that it leads to no more; withdrawn before anything is announced.
+    pub withdrawn: Vec<Ipv6Prefix>,
+    /// New routes, and those that take the place of others to the same prefix.
+    pub announced: Vec<ExternalRoute>,
+}
+
+/// A route out of the AS (RFC 5340 §4.4.3.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalRoute {
+    /// The destinations.
+    pub prefix: Ipv6Prefix,
+    /// Type and cost; of LSInfinity and more it is one less.
+    pub metric: ExternalMetric,
+    /// Where packets should go instead of to this router: an address on a link that OSPF announces
+    /// as a prefix. Left out where it is unspecified, link-local or multicast.
+    pub forwarding_address: Option<Ipv6Addr>,
+    /// External Route Tag.
+    pub tag: Option<u32>,
 }
 
 /// One prefix of the router's intra-area-prefix-LSA (RFC 5340 §4.4.3.9).

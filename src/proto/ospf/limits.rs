@@ -54,6 +54,31 @@ pub const HELP_TAIL_ROUNDS: u32 = 2;
 /// Where more than this part of the vertices moved, every route is looked at, which is less work
 /// then: a third.
 pub const MOVED_PART_MAX: usize = 3;
+/// AS-external-LSAs in the database, those of this router not counted: whoever floods a full table
+/// of the Internet must not crowd out the routers (RFC 1765 §2 has such a limit).
+pub const EXTERNAL_LSAS_MAX: usize = DATABASE_LSAS_MAX / 2;
+/// Routes out of the AS that this router announces. What an operator permits is far less, and is
+/// counted where routes are chosen; this holds whatever happens there.
+pub const EXTERNALS_MAX: usize = DATABASE_LSAS_MAX / 4;
+/// AS-external-LSAs made or withdrawn at once; a neighbour's socket buffer takes as many with ease.
+pub const EXTERNALS_BURST: usize = 1024;
+/// How long the next ones wait.
+pub const EXTERNALS_PAUSE: Duration = Duration::from_millis(10);
+/// When an AS-external-LSA that found no room is tried again.
+pub const EXTERNALS_ROOM_PAUSE: Duration = Duration::from_secs(1);
+/// Own LSAs whose budgets are remembered, before those that are whole are forgotten.
+pub const PACES_MAX: usize = 2 * EXTERNALS_MAX;
+/// Link State IDs that are tried for a prefix. One in 2^18 is taken at [`EXTERNALS_MAX`].
+pub const EXTERNAL_ID_TRIES_MAX: u32 = 16;
+/// How long what the life before a graceful restart announced stays without being said again: BGP
+/// restarts as well, and has as much time by default (RFC 4724 leaves it open; FRR and BIRD wait
+/// 120 s).
+pub const EXTERNALS_KEPT: Duration = Duration::from_secs(120);
+/// The least metric, of type 2, of a router that asks to be avoided; FRR and others take the same.
+pub const EXTERNAL_METRIC_STUB: u32 = 0x00ff_0000;
+/// The least time between two looks at changed AS-external-LSAs: a table that comes in hundreds of
+/// updates is looked at tens of times.
+pub const EXTERNALS_SPACING: Duration = Duration::from_millis(20);
 /// LSAs sent again at once to a neighbour; further ones follow its acknowledgments.
 pub const RETRANSMIT_BURST_MAX: usize = 256;
 /// How often the time between rounds doubles while a neighbour acknowledges nothing.
@@ -90,6 +115,8 @@ pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(60);
 const _: () = assert!(GRACE_PAUSE.as_millis() * (GRACE_SENDS as u128) < 500);
 const _: () = assert!(LINKS_MAX >= crate::base::ids::PORT_MAX, "the router-LSA needs no fragments");
 const _: () = assert!(DATABASE_LSAS_MAX * OWN_LSA_OCTETS_MAX >= DATABASE_OCTETS_MAX);
+const _: () = assert!(EXTERNALS_MAX + EXTERNAL_LSAS_MAX < DATABASE_LSAS_MAX);
+const _: () = assert!(EXTERNALS_BURST <= EXTERNALS_MAX);
 const _: () = assert!(ANSWER_OCTETS_MAX > u16::MAX as usize, "one LSA is always answered");
 const _: () = assert!(OWN_LSA_OCTETS_MAX + 4 + 16 + 40 <= 1280, "own LSAs fit every IPv6 link");
 const _: () = assert!(MIN_LS_ARRIVAL.as_millis() < ORIGINATION_SPACING.as_millis());

@@ -8,7 +8,8 @@
 //! *Standards*: RFC 5340 §4.4, RFC 2328 §12.1.1 (age), §14.
 
 use super::limits::{
-    DATABASE_LSAS_MAX, DATABASE_OCTETS_MAX, REFRESH_JITTER, REFRESH_TIME, SEND_BACK_INTERVAL,
+    DATABASE_LSAS_MAX, DATABASE_OCTETS_MAX, EXTERNAL_LSAS_MAX, REFRESH_JITTER, REFRESH_TIME,
+    SEND_BACK_INTERVAL,
 };
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
@@ -106,6 +107,8 @@ pub struct Lsdb {
     dying: BTreeSet<Place>,
     /// Of all instances.
     octets: usize,
+    /// AS-external-LSAs that other routers made.
+    external_count: usize,
 }
 
 impl Lsdb {
@@ -136,7 +139,10 @@ impl Lsdb {
         let octets = self.octets + lsa.octets() - before.unwrap_or(0);
         // Own LSAs are made whether there is room or not.
         let octets_max = DATABASE_OCTETS_MAX.max(self.octets);
-        (before.is_some() || self.len() < DATABASE_LSAS_MAX) && octets <= octets_max
+        let is_external = place.1.ls_type == LsType::AS_EXTERNAL;
+        let has_place = self.len() < DATABASE_LSAS_MAX
+            && !(is_external && self.external_count >= EXTERNAL_LSAS_MAX);
+        (before.is_some() || has_place) && octets <= octets_max
     }
 
     /// Whether there is none.
@@ -154,17 +160,15 @@ impl Lsdb {
         self.entries.iter()
     }
 
-    /// The instances of the area behind `after`, or from the first.
-    pub fn of_area(&self, after: Option<LsaKey>) -> impl Iterator<Item = (LsaKey, &Entry)> {
+    /// The instances of the area and of the AS behind `after`, or from the first.
+    pub fn shared(&self, after: Option<Place>) -> impl Iterator<Item = (&Place, &Entry)> {
         let (ls_type, advertising_router, link_state_id) = (LsType(0), RouterId(0), 0);
         let first = LsaKey { ls_type, advertising_router, link_state_id };
         let start = match after {
-            Some(after) => Bound::Excluded((Scope::Area, after)),
+            Some(after) => Bound::Excluded(after),
             None => Bound::Included((Scope::Area, first)),
         };
-        let entries = self.entries.range((start, Bound::Unbounded));
-        let of_area = entries.take_while(|((scope, _), _)| *scope == Scope::Area);
-        of_area.map(|((_, key), entry)| (*key, entry))
+        self.entries.range((start, Bound::Unbounded))
     }
 
     /// The instances of one type that a router made in one database.
@@ -200,6 +204,7 @@ impl Lsdb {
             self.deadlines.insert((deadline, place));
         }
         self.octets += lsa.octets();
+        self.external_count += usize::from(is_foreign_external(&place, is_own));
         let entry =
             Entry { lsa, installed_at: now, is_own, is_refresh, sent_back_at: None, deadline };
         self.entries.insert(place, entry);
@@ -222,6 +227,7 @@ impl Lsdb {
         self.deadlines.remove(&(entry.deadline, *place));
         self.dying.remove(place);
         self.octets -= entry.lsa.octets();
+        self.external_count -= usize::from(is_foreign_external(place, entry.is_own));
         Some(entry)
     }
 
@@ -257,6 +263,10 @@ impl Lsdb {
             self.remove(&place);
         }
     }
+}
+
+fn is_foreign_external((_, key): &Place, is_own: bool) -> bool {
+    key.ls_type == LsType::AS_EXTERNAL && !is_own
 }
 
 #[cfg(test)]

@@ -2,16 +2,17 @@
 //!
 //! Owns [`Ospf`] and the way of an input through it. The parts are methods of the same value in
 //! files of their own: `receive` (packets in), `hello`, `bfd` (who is held back), `helper` and
-//! `restart` (graceful restarts, of neighbours and of this router), `exchange` (databases
-//! described and fetched), `flood` (LSAs on their way), `retransmission` (those not acknowledged),
-//! `originate` (own LSAs), `routes` (when is calculated, by `calculate` and `spf`), `show` and
-//! `verify`.
+//! `restart` (graceful restarts, of neighbours and of this router), `exchange` (databases described
+//! and fetched), `flood` (LSAs on their way), `retransmission` (those not acknowledged),
+//! `originate` (own LSAs), `boundary` (those for routes out of the AS), `routes` (when is
+//! calculated, by `calculate` and `spf`), `show` and `verify`.
 //!
 //! *Invariants*: what an input entails is queued while it is handled and sent at its end, so that
 //! LSAs and acknowledgments share packets; `settle` runs last in `handle` and `handle_timeout`.
 
 use super::action::{Action, NeighborChange, Notice};
 use super::backoff::SpfBackoff;
+use super::boundary::Boundary;
 use super::calculate::RoutingTable;
 use super::complaint::Complaint;
 use super::helper::HelpEnd;
@@ -73,6 +74,7 @@ crate::counters! {
         @normal lsa_originated: "LSAs", "Own instances made.";
         lsa_retransmitted: "LSAs", "LSAs sent again for want of an acknowledgment.";
         lsa_too_large: "LSAs", "LSAs left out on a port whose MTU they exceed.";
+        externals_refused: "routes", "Routes out of the AS beyond what this router announces.";
         lsa_expired: "LSAs", "LSAs that nobody refreshed.";
         own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";
         own_described: "LSAs", "Own LSAs of an earlier life that a neighbour described as newer.";
@@ -119,6 +121,12 @@ pub(super) enum Timer {
     Arrive,
     /// This router's turn in the order of updates.
     Order,
+    /// Look at changed AS-external-LSAs.
+    Externals,
+    /// Make more of the own ones.
+    Boundary,
+    /// Those of the life before a graceful restart have stayed long enough.
+    Kept,
 }
 
 /// Statistics of SPF.
@@ -127,6 +135,9 @@ pub(super) struct SpfRuns {
     pub count: u64,
     pub last: Option<Instant>,
     pub trigger: &'static str,
+    /// Looks at changed AS-external-LSAs alone.
+    pub external_count: u64,
+    pub last_external: Option<Instant>,
 }
 
 /// What a calculation must redo.
@@ -155,6 +166,7 @@ pub struct Ospf {
     /// An LSA cannot be read.
     pub(super) unreadable: Complaint,
     pub(super) origination: Origination,
+    pub(super) boundary: Boundary,
     pub(super) prefixes: Vec<AdvertisedPrefix>,
     pub(super) endpoint: Option<RepairEndpoint>,
     pub(super) turn: Turn,
@@ -196,6 +208,7 @@ impl Ospf {
             full: Complaint::default(),
             unreadable: Complaint::default(),
             origination: Origination::default(),
+            boundary: Boundary::default(),
             prefixes: Vec::new(),
             endpoint: None,
             turn: Turn::default(),
@@ -379,8 +392,11 @@ impl Ospf {
                 self.prefixes = prefixes;
                 self.origination.is_due = true;
             }
+            Input::Externals(changes) => self.change_externals(now, changes),
+            Input::ExternalsComplete => self.drop_kept_externals(),
             Input::StubRouter { is_stub } => {
                 self.is_stub = is_stub;
+                self.boundary.say_all_again();
                 self.origination.is_due = true;
             }
             Input::Shutdown => self.leave(now),
@@ -411,6 +427,7 @@ impl Ospf {
             self.table.forget_all();
             self.early.clear();
             self.origination = Origination::default();
+            self.boundary.rename();
             self.needs_calculation(now, Staleness::Topology, "router-id");
         }
         self.router_id = Some(settings.router_id);
@@ -521,6 +538,10 @@ impl Ospf {
             Timer::Originate => self.origination.is_due = true,
             Timer::Arrive => self.take_early(now),
             Timer::Order => self.calculate(now),
+            Timer::Externals => self.calculate_externals(now),
+            // The end of every input goes on with them.
+            Timer::Boundary => {}
+            Timer::Kept => self.drop_kept_externals(),
         }
     }
 
@@ -532,6 +553,7 @@ impl Ospf {
             self.originate(now);
         }
         self.bury(now);
+        self.originate_externals(now);
         self.send_queued();
     }
 }

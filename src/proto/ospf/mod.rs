@@ -4,18 +4,19 @@
 //! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
 //! `hello`, `bfd`, [`helper`], [`restart`], `exchange`, `flood`, `retransmission`, `originate`,
-//! `routes`. [`area`] keeps what LSAs tell, [`calculate`] turns it into routes over [`spf`] and
-//! into detours over [`repair`], [`backoff`] says when and [`order`] in whose turn (`coverage`
-//! whether there is time for that), the detours and the turns by `distances` from other routers.
-//! [`limits`] has every bound.
+//! `boundary`, `routes`. [`area`] keeps what LSAs tell, [`calculate`] turns it into routes over
+//! [`spf`] and into detours over [`repair`], [`backoff`] says when and [`order`] in whose turn
+//! (`coverage` whether there is time for that), the detours and the turns by `distances` from other
+//! routers. [`limits`] has every bound.
 //!
-//! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas,
-//! AS-external LSAs of its own, and authentication.
+//! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas
+//! and with them stub areas and NSSAs, and authentication.
 
 pub mod action;
 pub mod area;
 pub mod backoff;
 mod bfd;
+mod boundary;
 pub mod calculate;
 mod complaint;
 mod coverage;
@@ -48,8 +49,8 @@ mod tests;
 pub use action::{Action, NeighborChange, Notice};
 pub use helper::{HelpEnd, HelpRefusal};
 pub use input::{
-    AdvertisedPrefix, BACKBONE, BfdVerdict, Input, InterfaceConfig, InterfaceKind, RepairEndpoint,
-    Settings, SpfDelays,
+    AdvertisedPrefix, BACKBONE, BfdVerdict, ExternalChanges, ExternalRoute, Input, InterfaceConfig,
+    InterfaceKind, RepairEndpoint, Settings, SpfDelays,
 };
 pub use machine::{Ospf, OspfCounters};
 pub use restart::RestartEnd;

@@ -14,7 +14,7 @@ use super::hello::OPTIONS;
 use super::input::{AdvertisedPrefix, RepairEndpoint};
 use super::limits::{
     DUPLICATE_INSTANCES_MAX, DUPLICATE_WINDOW, ORIGINATION_BURST, ORIGINATION_EARNED,
-    ORIGINATION_SPACING, PREFIXES_PER_LSA, RIVALRIES_MAX,
+    ORIGINATION_SPACING, PACES_MAX, PREFIXES_PER_LSA, RIVALRIES_MAX,
 };
 use super::lsdb::{Entry, Place, Scope};
 use super::machine::{Ospf, Timer};
@@ -82,6 +82,7 @@ impl Ospf {
             // Also what came from elsewhere under this name and was wanted then (`reclaim`).
             place.1.advertising_router == router_id
                 && !wanted.contains_key(*place)
+                && !self.boundary.holds(&place.1)
                 && !entry.header(now).is_max_age()
         };
         let stale: Vec<Place> =
@@ -98,16 +99,24 @@ impl Ospf {
 
     /// The name in which this router says something new; `None` while it leaves, or restarts
     /// gracefully.
-    fn speaker(&self) -> Option<RouterId> {
+    pub(super) fn speaker(&self) -> Option<RouterId> {
         self.router_id.filter(|_| !self.is_leaving && !self.is_restarting())
     }
 
     /// Whether this router wants to say something at `place`.
     pub(super) fn is_wanted(&self, place: &Place) -> bool {
-        self.router_id.is_some_and(|router_id| self.wanted(router_id).contains_key(place))
+        self.router_id.is_some_and(|router_id| self.wanted_at(router_id, place).is_some())
     }
 
-    /// Everything this router wants to say.
+    /// What this router wants to say at one place.
+    fn wanted_at(&self, router_id: RouterId, place: &Place) -> Option<LsaBody> {
+        match place.1.ls_type {
+            LsType::AS_EXTERNAL => self.wanted_external(router_id, &place.1),
+            _ => self.wanted(router_id).remove(place),
+        }
+    }
+
+    /// Everything this router wants to say, but for AS-external-LSAs: there may be thousands.
     fn wanted(&self, router_id: RouterId) -> BTreeMap<Place, LsaBody> {
         let key = |ls_type, link_state_id| LsaKey {
             ls_type,
@@ -158,13 +167,16 @@ impl Ospf {
             })
         });
         LsaBody::Router(RouterLsa {
-            flags: RouterFlags::default(),
+            flags: match self.boundary.is_active() {
+                true => RouterFlags::EXTERNAL,
+                false => RouterFlags::default(),
+            },
             options: OPTIONS,
             links: links.collect(),
         })
     }
 
-    fn is_said(&self, now: Instant, place: &Place, body: &LsaBody) -> bool {
+    pub(super) fn is_said(&self, now: Instant, place: &Place, body: &LsaBody) -> bool {
         self.lsdb.get(place).is_some_and(|entry| {
             entry.is_own
                 && !entry.header(now).is_max_age()
@@ -174,20 +186,23 @@ impl Ospf {
 
     /// Makes an instance now, or when its pace allows.
     fn say(&mut self, now: Instant, place: Place, body: &LsaBody) {
-        if let Some(pace) = self.origination.paces.get(&place).copied() {
-            let ready = pace.ready(now);
-            if now < ready {
-                let earlier = self.timers.deadline(Timer::Originate);
-                let deadline = earlier.map_or(ready, |earlier| earlier.min(ready));
-                self.timers.set(Timer::Originate, deadline);
-                return;
-            }
+        let ready = self.ready_at(now, &place);
+        if now < ready {
+            let earlier = self.timers.deadline(Timer::Originate);
+            let deadline = earlier.map_or(ready, |earlier| earlier.min(ready));
+            self.timers.set(Timer::Originate, deadline);
+            return;
         }
         self.make(now, place, body);
     }
 
+    /// When the next instance may be made.
+    pub(super) fn ready_at(&self, now: Instant, place: &Place) -> Instant {
+        self.origination.paces.get(place).map_or(now, |pace| pace.ready(now))
+    }
+
     /// Makes the next instance.
-    fn make(&mut self, now: Instant, place: Place, body: &LsaBody) {
+    pub(super) fn make(&mut self, now: Instant, place: Place, body: &LsaBody) {
         let last = self.lsdb.get(&place).map(|entry| entry.header(now));
         self.make_above(now, place, body, last);
     }
@@ -207,6 +222,10 @@ impl Ospf {
         let Ok(lsa) = Lsa::build(place.1, sequence, 0, body) else {
             unreachable!("own LSAs are cut to fit: see `limits`")
         };
+        let paces = &mut self.origination.paces;
+        if paces.len() >= PACES_MAX {
+            paces.retain(|_, pace| pace.whole > now);
+        }
         let pace = Pace::spend(self.origination.paces.get(&place).copied(), now);
         self.origination.paces.insert(place, pace);
         self.counters.lsa_originated += 1;
@@ -218,14 +237,14 @@ impl Ospf {
     /// for its pace: an instance in half an hour is within every budget.
     pub(super) fn refresh(&mut self, now: Instant, place: Place) {
         let Some(router_id) = self.router_id else { return };
-        match self.wanted(router_id).get(&place).filter(|_| !self.is_leaving) {
-            Some(body) => self.make(now, place, body),
+        match self.wanted_at(router_id, &place).filter(|_| !self.is_leaving) {
+            Some(body) => self.make(now, place, &body),
             None => self.withdraw(now, place),
         }
     }
 
     /// RFC 2328 §14.1: premature ageing.
-    fn withdraw(&mut self, now: Instant, place: Place) {
+    pub(super) fn withdraw(&mut self, now: Instant, place: Place) {
         let Some(entry) = self.lsdb.get(&place) else { return };
         let lsa = entry.lsa(now).at_age(MAX_AGE_S);
         self.install(now, place, lsa.clone(), true);
@@ -266,12 +285,18 @@ impl Ospf {
             return;
         }
         self.counters.own_foreign += 1;
-        let is_rival = self.note_rival(now, port, place);
+        // A rival is found by its router-LSA; of these there may be thousands after a restart.
+        let is_external = place.1.ls_type == LsType::AS_EXTERNAL;
+        let is_rival = !is_external && self.note_rival(now, port, place);
         let Some(router_id) = self.router_id else { return };
-        let wanted = self.wanted(router_id).remove(&place).filter(|_| !self.is_leaving);
+        self.give_way(place, lsa);
+        let wanted = self.wanted_at(router_id, &place).filter(|_| !self.is_leaving);
         match wanted {
+            Some(_) if is_external => self.boundary.say_again(&place.1),
             Some(body) if is_rival => self.say(now, place, &body),
             Some(body) => self.make(now, place, &body),
+            // It is said again, or goes when all is said that shall be.
+            None if self.boundary.keeps(&place.1) => {}
             None if !lsa.header.is_max_age() => self.withdraw(now, place),
             None => {}
         }
@@ -293,6 +318,7 @@ impl Ospf {
         if theirs.advertising_router != router_id || !is_usable {
             return false;
         }
+        // Of an AS-external-LSA the prefix must be known first.
         let Some(body) = self.wanted(router_id).remove(&place) else { return false };
         self.counters.own_described += 1;
         if self.note_rival(now, port, place) {
@@ -329,7 +355,10 @@ impl Ospf {
     /// An own instance at MaxAge is gone everywhere: what is still wanted may begin anew.
     pub(super) fn buried_own(&mut self, now: Instant, place: Place) {
         let Some(router_id) = self.speaker() else { return };
-        if let Some(body) = self.wanted(router_id).remove(&place) {
+        if place.1.ls_type == LsType::AS_EXTERNAL {
+            // The budget of one that comes and goes outlives it: see `make_above`.
+            self.boundary.say_again(&place.1);
+        } else if let Some(body) = self.wanted(router_id).remove(&place) {
             self.say(now, place, &body);
         } else {
             self.origination.paces.remove(&place);

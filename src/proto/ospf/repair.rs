@@ -15,6 +15,11 @@
 //! releases, and where none is reached by plain forwarding, across the link where plain forwarding
 //! would turn back.
 //!
+//! A neighbour that is an AS boundary router is an end as well: no way leads around it to itself.
+//! What leaves the AS there may leave by another one that announces the same prefix. Such a
+//! *detour* goes in a header to the other one, all the way: routers between would send plain
+//! packets to the exit that died.
+//!
 //! *Invariants*: every leg between two turns avoids the failure on all equal-cost paths of the
 //! graph before it; a segment belongs to a router that says it ends tunnels; the same graph gives
 //! the same answers, whatever the numbers of its vertices.
@@ -38,6 +43,13 @@ mod tests;
 
 /// Repairs of earlier trees that keep their numbers beside those of the present one.
 const LIST_KEPT_MAX: usize = 64;
+
+/// Other exits to which detours are looked for where one may die: the nearest. Each costs a walk
+/// through the area.
+const EXITS_MAX: usize = 8;
+
+/// Detours of one router: eight neighbours that are exits. A fabric has few edges.
+const DETOURS_MAX: usize = 64;
 
 /// The reason of a route that nothing can protect.
 pub const NO_WAY: &str = "no other way";
@@ -82,6 +94,8 @@ pub struct Repairs {
     nodes: BTreeMap<(usize, VertexId), Answer>,
     /// For every vertex, the one right behind the neighbour on the way there.
     behind: Vec<VertexId>,
+    /// For an adjacency with an exit, the ways to other exits without it.
+    detours: BTreeMap<(usize, VertexId), Answer>,
 }
 
 /// What is asked of an adjacency.
@@ -118,6 +132,8 @@ pub struct Ground<'a> {
     pub ways: &'a [RouteNextHop],
     /// Place of every vertex in the order of names.
     pub ranks: &'a [u32],
+    /// The AS boundary routers, in any order.
+    pub exits: &'a [VertexId],
 }
 
 /// What dies.
@@ -152,14 +168,50 @@ impl Repairs {
             links: vec![Err(Bare::NoWay); ground.first_hops.len()],
             nodes: BTreeMap::new(),
             behind,
+            detours: BTreeMap::new(),
         };
         if !asked.is_empty() {
             let mut search = Search::new(ground);
             for (position, question) in asked {
                 repairs.answer(&mut search, position, &question);
+                repairs.find_detours(&mut search, position);
             }
         }
         repairs
+    }
+
+    /// The ways to other exits, where the neighbour is one.
+    fn find_detours(&mut self, search: &mut Search<'_>, position: usize) {
+        let Ground { exits, root, tree, ranks, .. } = search.ground;
+        let Some(dead) = self.neighbors.get(position).copied() else { return };
+        if !exits.contains(&dead) {
+            return;
+        }
+        let others = exits.iter().copied().filter(|exit| *exit != dead && *exit != root);
+        let reached = others.filter_map(|exit| Some((tree.reach(exit)?.distance(), exit)));
+        let mut nearest: Vec<(u32, VertexId)> = reached.collect();
+        nearest.sort_unstable_by_key(|(distance, exit)| (*distance, ranks[exit.index()]));
+        let room = DETOURS_MAX.saturating_sub(self.detours.len()).min(EXITS_MAX);
+        for (_, exit) in nearest.into_iter().take(room) {
+            let found = search.detour(position, dead, exit);
+            let answer = self.keep(found, Protection::Node);
+            self.detours.insert((position, exit), answer);
+        }
+    }
+
+    /// What is done when the exit dies that all of `next_hops` lead to: packets go to `other`
+    /// instead. `None` where no detour is needed, since others are on the way, or was looked for.
+    pub fn detour(&self, exit: VertexId, next_hops: NextHopSet, other: VertexId) -> Option<Answer> {
+        let position = common(&self.neighbors, next_hops)?;
+        let is_exit = self.neighbors.get(position) == Some(&exit);
+        self.detours.get(&(position, other)).copied().filter(|_| is_exit)
+    }
+
+    /// Every detour: the exit that dies, the adjacency, the other exit, and how.
+    pub fn detours(&self) -> BTreeMap<(VertexId, usize, VertexId), Answer> {
+        let dead = |position: usize| self.neighbors.get(position).copied();
+        let all = self.detours.iter();
+        all.filter_map(|((at, other), answer)| Some(((dead(*at)?, *at, *other), *answer))).collect()
     }
 
     /// The same answers, in numbers that mean what they meant before: repairs that were there keep
@@ -179,7 +231,8 @@ impl Repairs {
             u16::try_from(place).map_err(|_| Bare::TooMany)
         };
         let numbers: Vec<Answer> = self.list.drain(..).map(number).collect();
-        for answer in self.links.iter_mut().chain(self.nodes.values_mut()) {
+        let nodes = self.nodes.values_mut().chain(self.detours.values_mut());
+        for answer in self.links.iter_mut().chain(nodes) {
             *answer =
                 answer.and_then(|old| numbers.get(usize::from(old)).copied().unwrap_or(Ok(old)));
         }
@@ -307,15 +360,55 @@ impl<'a> Search<'a> {
         if let Some((neighbor, via)) = self.alternate(position, failure, target) {
             return Ok((via, self.mark(neighbor, target).into_iter().collect()));
         }
+        let (first, via, mut segments) = self.around(position, failure, target)?;
+        if segments.is_empty() {
+            segments.extend(self.mark(first, target));
+        }
+        Ok((via, segments))
+    }
+
+    /// The shortest path that is left: its first vertex, the way there, and the headers that keep
+    /// packets on it.
+    fn around(
+        &mut self,
+        position: usize,
+        failure: Failure,
+        target: VertexId,
+    ) -> Result<(VertexId, RouteNextHop, Vec<Ipv6Addr>), Bare> {
         let path = self.path_around(position, failure, target).ok_or(Bare::NoWay)?;
         let (first, _) = path.first().ok_or(Bare::NoWay)?;
         let mut hops = self.ground.first_hops.iter().zip(self.ground.ways);
         let (_, via) = hops.find(|(hop, _)| is_over(first, hop)).ok_or(Bare::NoWay)?;
-        let mut segments = self.segments(&path, failure, target)?;
-        if segments.is_empty() {
-            segments.extend(self.mark(first.to, target));
+        let segments = self.segments(&path, failure, target)?;
+        Ok((first.to, *via, segments))
+    }
+
+    /// Where packets over the adjacency `position` go when the exit at its end is dead: to another
+    /// one, in a header to that.
+    fn detour(
+        &mut self,
+        position: usize,
+        dead: VertexId,
+        exit: VertexId,
+    ) -> Result<(RouteNextHop, Vec<Ipv6Addr>), Bare> {
+        let Ground { area, root, graph, .. } = self.ground;
+        let failure = Failure::Node(dead);
+        let (via, mut segments) = match self.alternate(position, failure, exit) {
+            Some((_, via)) => (via, Vec::new()),
+            None => {
+                let (_, via, segments) = self.around(position, failure, exit)?;
+                (via, segments)
+            }
+        };
+        let has_end = graph.kind(exit) == Some(VertexKind::Router) && area.repair(root).is_some();
+        let end = area.repair(exit).filter(|_| has_end).ok_or(Bare::NoTurn)?.endpoint;
+        if segments.last() != Some(&end) {
+            if segments.len() == REPAIR_SEGMENTS_MAX {
+                return Err(Bare::TooDeep);
+            }
+            segments.push(end);
         }
-        Ok((*via, segments))
+        Ok((via, segments))
     }
 
     /// RFC 5286: of the neighbours that release packets one that is nearer to the target than this

@@ -227,6 +227,7 @@ impl Ospf {
         self.origination.is_due = true;
         self.needs_calculation(now, Staleness::Topology, "graceful restart");
         if end == RestartEnd::Completed {
+            self.keep_externals(now);
             // What was learned was there before; the others are quiet, and RFC 8405 §7 wants all
             // alike: who calculates the next failure later than they do makes a loop with them.
             self.backoff.calm_down();

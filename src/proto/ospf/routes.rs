@@ -7,11 +7,13 @@
 //!
 //! *Invariants*: nobody waits for his turn longer than `ORDER_WAIT_MAX` and `STRANGER_STEP`,
 //! whatever comes meanwhile.
-//! *Standards*: RFC 5340 §4.8, RFC 8405, RFC 6976.
+//! *Standards*: RFC 5340 §4.8, RFC 2328 §16.6, RFC 8405, RFC 6976.
 
 use super::action::Action;
 use super::calculate::Adjacency;
-use super::limits::{BRISK_STEP, ORDER_WAIT_MAX, STRANGER_STEP, STRANGER_STEP_SHORT};
+use super::limits::{
+    BRISK_STEP, EXTERNALS_SPACING, ORDER_WAIT_MAX, STRANGER_STEP, STRANGER_STEP_SHORT,
+};
 use super::machine::{Ospf, Staleness, Timer};
 use super::order::{Order, Pace, Patience};
 use crate::base::time::{Duration, Instant};
@@ -43,7 +45,34 @@ impl Ospf {
         self.backoff.igp_event(now);
     }
 
-    /// Whether routes are those of the database and the neighbours.
+    /// Notes that an AS-external-LSA changed. Nothing waits for that but routes out of the AS, and
+    /// the back-off is not told: it would delay the answer to a failure (RFC 8405 §2 leaves open
+    /// which changes count as IGP events).
+    pub(super) fn needs_externals(&mut self, now: Instant) {
+        if !self.is_leaving {
+            let last = self.runs.last_external;
+            let ready = last.map_or(now, |last| (last + EXTERNALS_SPACING).max(now));
+            self.timers.set_if_idle(Timer::Externals, ready);
+        }
+    }
+
+    /// RFC 2328 §16.6: the routes that changed AS-external-LSAs are about.
+    pub(super) fn calculate_externals(&mut self, now: Instant) {
+        if self.is_leaving {
+            return;
+        }
+        self.runs.external_count += 1;
+        self.runs.last_external = Some(now);
+        let updates = self.table.calculate_externals();
+        self.actions.extend(updates.into_iter().map(Action::Route));
+    }
+
+    /// Whether a changed AS-external-LSA was not looked at yet.
+    pub(super) fn awaits_externals(&self) -> bool {
+        self.timers.is_set(Timer::Externals)
+    }
+
+    /// Whether routes are those of the database and the neighbours, but for those out of the AS.
     pub fn is_calculated(&self) -> bool {
         self.staleness == Staleness::Fresh
     }
@@ -92,6 +121,7 @@ impl Ospf {
             return;
         }
         self.timers.clear(Timer::Order);
+        self.timers.clear(Timer::Externals);
         self.turn.since = None;
         let stale = core::mem::take(&mut self.staleness);
         self.runs.count += 1;

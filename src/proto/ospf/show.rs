@@ -12,7 +12,7 @@ use super::view::{
 };
 use crate::base::ids::PortId;
 use crate::base::time::Instant;
-use crate::wire::ospf::{Lsa, LsaBody};
+use crate::wire::ospf::{AsExternalLsa, ExternalMetric, Lsa, LsaBody, PrefixOptions, RouterFlags};
 
 impl Ospf {
     /// Every neighbour, by port; also whoever is on a cable and not accepted, with the reason.
@@ -192,6 +192,20 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// An AS-external-LSA, a line a part.
+fn external_in_words(body: &AsExternalLsa) -> Vec<String> {
+    let (kind, metric) = match body.metric {
+        ExternalMetric::Type1(metric) => (1, metric),
+        ExternalMetric::Type2(metric) => (2, metric),
+    };
+    let mut lines = vec![format!("{}, type {kind}, metric {metric}", body.prefix)];
+    lines.extend(body.forwarding_address.map(|address| format!("forwarding address {address}")));
+    lines.extend(body.tag.map(|tag| format!("tag {tag}")));
+    let is_unused = body.options.contains(PrefixOptions::NU);
+    lines.extend(is_unused.then(|| "not for unicast".to_owned()));
+    lines
+}
+
 /// A body, a line a part.
 fn in_words(lsa: &Lsa) -> Vec<String> {
     match lsa.body() {
@@ -205,7 +219,9 @@ fn in_words(lsa: &Lsa) -> Vec<String> {
                     link.metric
                 )
             });
-            links.collect()
+            let is_boundary = body.flags.contains(RouterFlags::EXTERNAL);
+            let role = is_boundary.then(|| "AS boundary router".to_owned());
+            role.into_iter().chain(links).collect()
         }
         Ok(LsaBody::Network(body)) => {
             body.attached_routers.iter().map(|router| format!("attached {router}")).collect()
@@ -228,7 +244,7 @@ fn in_words(lsa: &Lsa) -> Vec<String> {
         Ok(LsaBody::Grace(body)) => {
             vec![format!("grace period {} s, {}", body.period_s, body.reason)]
         }
-        Ok(LsaBody::AsExternal(body)) => vec![format!("{}", body.prefix)],
+        Ok(LsaBody::AsExternal(body)) => external_in_words(&body),
         Ok(_) => vec![format!("{} octets", lsa.body_bytes().len())],
         Err(error) => vec![format!("unreadable: {error}")],
     }

@@ -3,6 +3,7 @@
 mod adjacency;
 mod arbitrary;
 mod bfd;
+mod boundary;
 mod database;
 mod harness;
 mod refusal;

@@ -9,11 +9,10 @@
 
 use super::action::Action;
 use super::calculate::RoutingTable;
-use super::lsdb::Lsdb;
+use super::lsdb::{Lsdb, Place};
 use super::machine::Ospf;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{RouteBody, RouteSource, RouteUpdate};
-use crate::wire::ospf::LsaKey;
 use std::collections::BTreeMap;
 
 /// What one call of [`Ospf::verify`] came to.
@@ -31,16 +30,16 @@ pub enum Verified {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Verification {
     table: RoutingTable,
-    /// The calculation that made the table in use, by its number.
-    run: u64,
+    /// The calculations that made the table in use, by their numbers.
+    runs: (u64, u64),
     next: Part,
 }
 
 /// What is done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// The LSAs of the area behind this one, or from the first, are learned.
-    Learn(Option<LsaKey>),
+    /// The LSAs of area and AS behind this one, or from the first, are learned.
+    Learn(Option<Place>),
     /// First part of the calculation.
     Tree,
     /// Second part.
@@ -66,11 +65,13 @@ impl Ospf {
     /// Goes on with calculating from the database alone: about so many octets of LSAs, or one of
     /// the parts after them.
     pub fn verify(&mut self, octets: usize) -> Verified {
-        let begun = self.verification.take().filter(|begun| begun.run == self.runs.count);
-        let Some(own) = self.router_id.filter(|_| self.is_calculated() && !self.is_leaving) else {
+        let runs = (self.runs.count, self.runs.external_count);
+        let begun = self.verification.take().filter(|begun| begun.runs == runs);
+        let is_settled = self.is_calculated() && !self.awaits_externals() && !self.is_leaving;
+        let Some(own) = self.router_id.filter(|_| is_settled) else {
             return Verified::Nothing;
         };
-        let fresh = || Verification { run: self.runs.count, ..Verification::default() };
+        let fresh = || Verification { runs, ..Verification::default() };
         let mut begun = begun.unwrap_or_else(fresh);
         begun.next = match begun.next {
             Part::Learn(after) => begun.learn(&self.lsdb, after, octets),
@@ -111,12 +112,12 @@ impl Ospf {
 
 impl Verification {
     /// Learns LSAs until there are so many octets of them; at least one.
-    fn learn(&mut self, lsdb: &Lsdb, mut after: Option<LsaKey>, octets: usize) -> Part {
+    fn learn(&mut self, lsdb: &Lsdb, mut after: Option<Place>, octets: usize) -> Part {
         let mut left = octets;
-        for (key, entry) in lsdb.of_area(after) {
+        for (place, entry) in lsdb.shared(after) {
             let lsa = entry.as_installed();
             self.table.learn(lsa);
-            after = Some(key);
+            after = Some(*place);
             left = left.saturating_sub(lsa.octets());
             if left == 0 {
                 return Part::Learn(after);

@@ -145,10 +145,12 @@ pub struct RouteView {
     pub prefix: Ipv6Prefix,
     /// Cost.
     pub cost: u32,
-    /// `intra-area`.
+    /// `intra-area`, `external type 1` or `external type 2`.
     pub kind: &'static str,
     /// Ways; empty where the prefix is this router's own.
     pub next_hops: Vec<RouteNextHop>,
+    /// The forwarding address that packets go to, on a link of this router; there are no ways then.
+    pub gateway: Option<Ipv6Addr>,
     /// What happens when one of them dies.
     pub cover: CoverView,
     /// Whether they all lead to one neighbour, and a way leads to the destination without it.

@@ -7,13 +7,15 @@ use super::prefix::{decode_prefix, encode_prefix};
 use crate::base::cursor::{Reader, Writer};
 use crate::base::prefix::Ipv6Prefix;
 use core::net::Ipv6Addr;
+use serde::{Deserialize, Serialize};
 
 const TAG: u8 = 0x01;
 const FORWARDING: u8 = 0x02;
 const TYPE_2: u8 = 0x04;
 
 /// What the metric is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExternalMetric {
     /// Type 1: added to the cost of the way to the boundary router.
     Type1(u32),

@@ -8,17 +8,17 @@ use crate::wire::ospf::{
 };
 use proptest::prelude::*;
 
-const ME: RouterId = RouterId(1);
-const ACTIVE: Options = Options::V6.with(Options::R);
+pub(super) const ME: RouterId = RouterId(1);
+pub(super) const ACTIVE: Options = Options::V6.with(Options::R);
 
-fn lsa(ls_type: LsType, router: u32, id: u32, body: &LsaBody) -> Lsa {
+pub(super) fn lsa(ls_type: LsType, router: u32, id: u32, body: &LsaBody) -> Lsa {
     let advertising_router = RouterId(router);
     let key = LsaKey { ls_type, advertising_router, link_state_id: id };
     Lsa::build(key, SequenceNumber::INITIAL, 1, body).unwrap()
 }
 
 /// Interface `i` of router `a` towards router `b` has the id `100 a + b` (parallel cables: + 50).
-fn to(from: u32, neighbor: u32, metric: u16) -> RouterLink {
+pub(super) fn to(from: u32, neighbor: u32, metric: u16) -> RouterLink {
     RouterLink {
         link_type: RouterLinkType::PointToPoint,
         metric,
@@ -28,12 +28,12 @@ fn to(from: u32, neighbor: u32, metric: u16) -> RouterLink {
     }
 }
 
-fn part(router: u32, id: u32, options: Options, links: Vec<RouterLink>) -> Lsa {
+pub(super) fn part(router: u32, id: u32, options: Options, links: Vec<RouterLink>) -> Lsa {
     let body = RouterLsa { flags: RouterFlags::default(), options, links };
     lsa(LsType::ROUTER, router, id, &LsaBody::Router(body))
 }
 
-fn router(router: u32, neighbors: &[(u32, u16)]) -> Lsa {
+pub(super) fn router(router: u32, neighbors: &[(u32, u16)]) -> Lsa {
     part(router, 0, ACTIVE, neighbors.iter().map(|(n, cost)| to(router, *n, *cost)).collect())
 }
 
@@ -52,12 +52,12 @@ fn at(router: u32, prefixes: &[(&str, PrefixOptions, u16)]) -> Lsa {
     lsa(LsType::INTRA_AREA_PREFIX, router, 0, &LsaBody::IntraAreaPrefix(body))
 }
 
-fn plain(router: u32, prefixes: &[(&str, u16)]) -> Lsa {
+pub(super) fn plain(router: u32, prefixes: &[(&str, u16)]) -> Lsa {
     let none = PrefixOptions::default();
     at(router, &prefixes.iter().map(|(text, metric)| (*text, none, *metric)).collect::<Vec<_>>())
 }
 
-fn way(neighbor: u32) -> RouteNextHop {
+pub(super) fn way(neighbor: u32) -> RouteNextHop {
     let port = PortId(u16::try_from(neighbor).unwrap());
     RouteNextHop { port, address: format!("fe80::{neighbor}").parse().unwrap() }
 }
@@ -74,15 +74,15 @@ fn adjacency(neighbor: u32) -> Adjacency {
 }
 
 /// What a calculation shall see.
-struct AreaView<'a> {
+pub(super) struct AreaView<'a> {
     router_id: RouterId,
     lsas: Vec<&'a Lsa>,
-    adjacencies: Vec<Adjacency>,
+    pub(super) adjacencies: Vec<Adjacency>,
 }
 
 impl RoutingTable {
     /// Learns what differs between the LSAs so far and those of the view.
-    fn turn_to(&mut self, view: &AreaView<'_>) {
+    pub(super) fn turn_to(&mut self, view: &AreaView<'_>) {
         let instances = |lsas: &[&Lsa]| -> BTreeMap<LsaKey, Lsa> {
             lsas.iter().map(|lsa| (lsa.key(), (*lsa).clone())).collect()
         };
@@ -102,10 +102,12 @@ impl RoutingTable {
             link_state_id,
         };
         let prefixes = self.prefix_lsas.keys().map(|k| key(LsType::INTRA_AREA_PREFIX, k.0, k.1));
-        prefixes.chain(self.area.known()).collect()
+        let externals = self.externals.known().map(|k| key(LsType::AS_EXTERNAL, k.0, k.1));
+        let area = self.area.known().chain(self.area.known_repairs());
+        prefixes.chain(externals).chain(area).collect()
     }
 
-    fn recalculate(&mut self, view: &AreaView<'_>) -> Vec<RouteUpdate> {
+    pub(super) fn recalculate(&mut self, view: &AreaView<'_>) -> Vec<RouteUpdate> {
         self.turn_to(view);
         self.calculate(view.router_id, &view.adjacencies)
     }
@@ -116,15 +118,15 @@ impl RoutingTable {
     }
 }
 
-fn view<'a>(lsas: &'a [Lsa], neighbors: &[u32]) -> AreaView<'a> {
+pub(super) fn view<'a>(lsas: &'a [Lsa], neighbors: &[u32]) -> AreaView<'a> {
     let adjacencies = neighbors.iter().rev().map(|n| adjacency(*n)).collect();
     AreaView { router_id: ME, lsas: lsas.iter().rev().collect(), adjacencies }
 }
 
 /// A table as the RIB sees it, kept by updates alone.
-type Heard = BTreeMap<Ipv6Prefix, RouteBody>;
+pub(super) type Heard = BTreeMap<Ipv6Prefix, RouteBody>;
 
-fn hear(heard: &mut Heard, updates: &[RouteUpdate]) {
+pub(super) fn hear(heard: &mut Heard, updates: &[RouteUpdate]) {
     for update in updates {
         assert_eq!(update.source, RouteSource::Ospf);
         let said_before = match &update.route {
@@ -367,9 +369,9 @@ fn forty_equal_ways_are_all_kept() {
 }
 
 /// A state of the world: cables with cost (one-way where only one end tells), prefixes, neighbours.
-type World = (Vec<(u32, u32, u16, bool)>, Vec<(u32, u8, u16)>, Vec<u32>);
+pub(super) type World = (Vec<(u32, u32, u16, bool)>, Vec<(u32, u8, u16)>, Vec<u32>);
 
-fn worlds() -> impl Strategy<Value = World> {
+pub(super) fn worlds() -> impl Strategy<Value = World> {
     let cables = prop::collection::btree_map(
         (1_u32..8, 1_u32..8).prop_filter("two ends", |(a, b)| a < b),
         (1_u16..4, prop::bool::weighted(0.9)),
@@ -382,7 +384,7 @@ fn worlds() -> impl Strategy<Value = World> {
     (cables, prefixes, prop::sample::subsequence((2..8).collect::<Vec<u32>>(), 0..=6))
 }
 
-fn lsas_of((cables, prefixes, _): &World) -> Vec<Lsa> {
+pub(super) fn lsas_of((cables, prefixes, _): &World) -> Vec<Lsa> {
     let mut lsas = Vec::new();
     for id in 1..8 {
         let links = cables.iter().filter_map(|(a, b, cost, is_told)| match id {

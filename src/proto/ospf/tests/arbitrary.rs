@@ -5,14 +5,16 @@
 use super::harness::{Network, address, id};
 use crate::base::ids::{PortId, RouterId};
 use crate::base::machine::Machine;
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Duration;
-use crate::proto::ospf::Input;
 use crate::proto::ospf::limits::{ACKS_LATER_MAX, REQUESTS_MAX};
+use crate::proto::ospf::{ExternalChanges, ExternalRoute, Input};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{
-    DatabaseDescription, GraceLsa, GraceReason, Hello, LinkStateAcknowledgment, LinkStateRequest,
-    LinkStateUpdate, LsType, Lsa, LsaBody, LsaHeader, LsaKey, Options, Packet, PacketBody,
-    RouterFlags, RouterLink, RouterLinkType, RouterLsa, SequenceNumber,
+    AsExternalLsa, DatabaseDescription, ExternalMetric, GraceLsa, GraceReason, Hello,
+    LinkStateAcknowledgment, LinkStateRequest, LinkStateUpdate, LsType, Lsa, LsaBody, LsaHeader,
+    LsaKey, Options, Packet, PacketBody, PrefixOptions, RouterFlags, RouterLink, RouterLinkType,
+    RouterLsa, SequenceNumber,
 };
 use core::net::Ipv6Addr;
 use proptest::prelude::*;
@@ -55,10 +57,11 @@ fn any_body() -> impl Strategy<Value = LsaBody> {
     });
     prop_oneof![
         2 => prop::collection::vec(link, 0..4).prop_map(|links| LsaBody::Router(RouterLsa {
-            flags: RouterFlags::default(),
+            flags: RouterFlags::EXTERNAL,
             options: Options::V6.with(Options::R),
             links,
         })),
+        2 => any_external().prop_map(LsaBody::AsExternal),
         1 => (0..40_u32).prop_map(|period_s| {
             LsaBody::Grace(GraceLsa { period_s, reason: GraceReason::UNKNOWN })
         }),
@@ -99,6 +102,53 @@ enum Draft {
     Echo,
     /// None: the receiver fails instead, and restarts gracefully.
     Crash,
+    /// None: the receiver announces something else from outside the AS.
+    Outside(ExternalChanges),
+    /// None: the receiver announced everything.
+    Complete,
+}
+
+fn any_prefix() -> impl Strategy<Value = Ipv6Prefix> {
+    (0..6_u8).prop_map(|n| format!("2001:db8:{n}::/48").parse().expect("a prefix"))
+}
+
+fn any_gateway() -> impl Strategy<Value = Option<Ipv6Addr>> {
+    let texts = ["fd00::1", "fd00::2", "fe80::1", "::", "2001:db8:1::1"];
+    let address = prop::sample::select(texts.to_vec());
+    prop::option::weighted(0.3, address.prop_map(|text| text.parse().expect("an address")))
+}
+
+fn any_metric() -> impl Strategy<Value = ExternalMetric> {
+    let value = prop_oneof![4 => 0..3_u32, 1 => 0x00ff_fff0..0x0100_0000_u32];
+    (any::<bool>(), value).prop_map(|(is_first, metric)| match is_first {
+        true => ExternalMetric::Type1(metric),
+        false => ExternalMetric::Type2(metric),
+    })
+}
+
+fn any_external() -> impl Strategy<Value = AsExternalLsa> {
+    (any_prefix(), any_metric(), any_gateway(), any::<bool>()).prop_map(
+        |(prefix, metric, forwarding_address, is_unused)| AsExternalLsa {
+            metric,
+            prefix,
+            options: if is_unused { PrefixOptions::NU } else { PrefixOptions::default() },
+            forwarding_address,
+            tag: None,
+            referenced: None,
+        },
+    )
+}
+
+fn any_changes() -> impl Strategy<Value = ExternalChanges> {
+    let route = any_external().prop_map(|body| ExternalRoute {
+        prefix: body.prefix,
+        metric: body.metric,
+        forwarding_address: body.forwarding_address,
+        tag: body.tag,
+    });
+    let withdrawn = prop::collection::vec(any_prefix(), 0..3);
+    (withdrawn, prop::collection::vec(route, 0..4))
+        .prop_map(|(withdrawn, announced)| ExternalChanges { withdrawn, announced })
 }
 
 fn any_draft() -> impl Strategy<Value = Draft> {
@@ -133,6 +183,8 @@ fn any_draft() -> impl Strategy<Value = Draft> {
         1 => Just(Draft::AcknowledgeAll),
         1 => Just(Draft::Echo),
         1 => Just(Draft::Crash),
+        2 => any_changes().prop_map(Draft::Outside),
+        1 => Just(Draft::Complete),
     ]
 }
 
@@ -142,9 +194,20 @@ fn database(network: &Network) -> Vec<Lsa> {
     entries.map(|(_, entry)| entry.lsa(network.now)).collect()
 }
 
-fn finish(network: &Network, draft: Draft) -> Option<PacketBody> {
+fn finish(network: &mut Network, draft: Draft) -> Option<PacketBody> {
     Some(match draft {
-        Draft::Crash => return None,
+        Draft::Crash => {
+            network.crash(0, Duration::from_secs(13));
+            return None;
+        }
+        Draft::Outside(changes) => {
+            network.input(0, Input::Externals(changes));
+            return None;
+        }
+        Draft::Complete => {
+            network.input(0, Input::ExternalsComplete);
+            return None;
+        }
         Draft::Whole(body) => body,
         Draft::Description { ahead, flags: [is_init, has_more, is_master], mtu, headers } => {
             let neighbor = network.routers[0].interfaces[&PortId(0)].neighbor.as_ref();
@@ -192,10 +255,7 @@ proptest! {
         network.seconds(5);
         for (wait, (router_id, source), draft) in steps {
             network.run(Duration::from_millis(wait));
-            let Some(body) = finish(&network, draft) else {
-                network.crash(0, Duration::from_secs(13));
-                continue;
-            };
+            let Some(body) = finish(&mut network, draft) else { continue };
             let packet = Packet { router_id, area: RouterId(0), instance_id: 0, body };
             let bytes = packet.encode(source, ALL_SPF_ROUTERS);
             let (port, destination) = (PortId(0), ALL_SPF_ROUTERS);
@@ -207,6 +267,7 @@ proptest! {
                 prop_assert!(requests <= REQUESTS_MAX);
             }
         }
+        network.input(0, Input::ExternalsComplete);
         // The longest wait between two instances of an own LSA is 5 s, between rounds 16 s.
         network.seconds(90);
         prop_assert!(network.are_all_full(), "{:?}", network.routers[0].neighbors());

@@ -21,7 +21,7 @@ fn a_look_is_taken_lsa_by_lsa_and_begins_anew_after_a_calculation() {
     let mut network = Network::ring(5, 1);
     network.seconds(10);
     let router = &mut network.routers[0];
-    let count = router.lsdb.of_area(None).count();
+    let count = router.lsdb.shared(None).count();
     assert!(count >= 10);
     let parts = count + 4;
     for part in 0..parts {
