@@ -69,13 +69,13 @@ fn wait_settled(kept: &Kept) -> Instant {
     }
 }
 
-/// A command to FRR's ospf6d: it goes out ending with a zero octet, the answer ends with three zero
-/// octets and the status.
-fn tell_ospf6d(kept: &Kept, command: &str) {
+/// Commands to FRR's ospf6d: each goes out ending with a zero octet, its answer ends with three
+/// zero octets and the status.
+pub fn tell_ospf6d(kept: &Kept, commands: &[&str]) {
     let socket = kept.directory.path().join("lab/s02.frr/ospf6d.vty");
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    for line in ["enable", command] {
+    for line in commands {
         stream.write_all(line.as_bytes()).unwrap();
         stream.write_all(&[0]).unwrap();
         let mut answer = Vec::new();
@@ -96,7 +96,7 @@ fn frr_that_restarts_gracefully_stays_full() {
     }
     let kept = Kept::up("up --servers 3 --topology ring --peer s02=frr --bfd 0");
     let began = wait_settled(&kept);
-    tell_ospf6d(&kept, "graceful-restart prepare ipv6 ospf");
+    tell_ospf6d(&kept, &["enable", "graceful-restart prepare ipv6 ospf"]);
     wait_full(&kept, "its Grace-LSA", |row| row["helped_for_ms"].as_u64().is_some());
     assert!(kept.run("kill s02").status().unwrap().success());
     // Longer than a dead interval.

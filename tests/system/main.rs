@@ -4,9 +4,10 @@
 //! a program it needs is not installed.
 //!
 //! Here are the ways to a lab and the tests of the lab itself; [`routers`] has those of Kumiki in
-//! it, [`graceful`] those of graceful restarts.
+//! it, [`graceful`] those of graceful restarts, [`outside`] those of routes from outside the AS.
 
 mod graceful;
+mod outside;
 mod routers;
 
 use serde_json::Value;
