@@ -1,6 +1,7 @@
 //! The words of the house: types that every other folder uses and that use nothing but `std`.
 //!
-//! Read in this order: [`time`], [`ids`], [`prefix`], [`route`], [`machine`], [`timers`], [`prng`],
+//! Read in this order: [`time`], [`ids`], [`prefix`], [`route`], [`prefix_range`], [`community`]
+//! and [`as_path_pattern`] (what policies are written in), [`machine`], [`timers`], [`prng`],
 //! [`cursor`], [`checksum`], [`digest`], [`hex`], [`bounded`], [`counters`], [`exit`],
 //! [`prefetch`], and last [`rcu`], which has the memory-order argument. These last two are the only
 //! files here with `unsafe`.
@@ -10,8 +11,10 @@
 
 #![deny(unsafe_code)]
 
+pub mod as_path_pattern;
 pub mod bounded;
 pub mod checksum;
+pub mod community;
 pub mod counters;
 pub mod cursor;
 pub mod digest;
@@ -22,6 +25,7 @@ pub mod machine;
 #[allow(unsafe_code)]
 pub mod prefetch;
 pub mod prefix;
+pub mod prefix_range;
 pub mod prng;
 #[allow(unsafe_code)]
 pub mod rcu;
