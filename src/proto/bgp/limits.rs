@@ -14,6 +14,8 @@ pub const HOLD_TIME_S_MIN: u16 = 3;
 pub const HOLD_TIME_S: u16 = 90;
 /// §10: "The suggested default value for the KeepaliveTime is 1/3 of the HoldTime."
 pub const KEEPALIVES_PER_HOLD_TIME: u32 = 3;
+/// §4.4: KEEPALIVEs "MUST NOT be sent more frequently than one per second".
+pub const KEEPALIVE_TIME_MIN: Duration = Duration::from_secs(1);
 /// §8.2.2: the hold time until an OPEN has come: "A HoldTimer value of 4 minutes is suggested".
 pub const LARGE_HOLD_TIME: Duration = Duration::from_secs(240);
 /// How long a connection without OPEN takes part in a collision: an OPEN follows its connection at

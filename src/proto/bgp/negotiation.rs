@@ -12,7 +12,6 @@
 //! AS.
 
 use super::input::Start;
-use super::limits::KEEPALIVES_PER_HOLD_TIME;
 use super::settings::{RestartMode, RoleMode, Settings};
 use crate::base::cursor::Writer;
 use crate::base::ids::RouterId;
@@ -196,7 +195,7 @@ pub fn negotiate(
         peer_asn: received.asn,
         peer_identifier: received.identifier,
         hold_time,
-        keepalive_time: hold_time / KEEPALIVES_PER_HOLD_TIME,
+        keepalive_time: settings.keepalive_time(hold_time),
         receive: agreement(ours.add_path.receives && theirs.add_path.sends),
         send: agreement(ours.add_path.sends && theirs.add_path.receives),
         refresh: match theirs.refresh {

@@ -8,7 +8,8 @@
 
 use super::limits::{
     CONNECT_RETRY_TIME, CONNECT_RETRY_TIME_MAX, CONNECT_RETRY_TIME_MIN, HOLD_TIME_S,
-    HOLD_TIME_S_MIN, RESTART_TIME_S, RESTART_TIME_S_MAX, SEND_HOLD_TIME_MIN, SEND_HOLD_TIMES,
+    HOLD_TIME_S_MIN, KEEPALIVE_TIME_MIN, KEEPALIVES_PER_HOLD_TIME, RESTART_TIME_S,
+    RESTART_TIME_S_MAX, SEND_HOLD_TIME_MIN, SEND_HOLD_TIMES,
 };
 use crate::base::ids::RouterId;
 use crate::base::time::Duration;
@@ -109,6 +110,9 @@ pub struct Settings {
     pub hold_time_s: u16,
     /// The least hold time that the peer may propose; zero allows any.
     pub hold_time_s_min: u16,
+    /// RFC 4271 §10: time between keepalives, before jitter; `None`, or where this is longer, for a
+    /// third of the hold time that was agreed on.
+    pub keepalive_time: Option<Duration>,
     /// RFC 4271 §8: ConnectRetryTime, before jitter.
     pub connect_retry_time: Duration,
     /// RFC 9687: how long a peer may not read; `None` for what the RFC recommends.
@@ -137,6 +141,7 @@ impl Settings {
             opening: Opening::Active,
             hold_time_s: HOLD_TIME_S,
             hold_time_s_min: 0,
+            keepalive_time: None,
             connect_retry_time: CONNECT_RETRY_TIME,
             send_hold_time: None,
             role: None,
@@ -161,6 +166,14 @@ impl Settings {
             self.connect_retry_time.clamp(CONNECT_RETRY_TIME_MIN, CONNECT_RETRY_TIME_MAX);
         self.restart.restart_time_s = self.restart.restart_time_s.min(RESTART_TIME_S_MAX);
         self
+    }
+
+    /// RFC 4271 §4.4: the time between keepalives where this hold time was agreed on; zero for
+    /// none.
+    pub fn keepalive_time(&self, hold_time: Duration) -> Duration {
+        let usual = hold_time / KEEPALIVES_PER_HOLD_TIME;
+        // §4.4: "MUST NOT be sent more frequently than one per second".
+        self.keepalive_time.map_or(usual, |time| time.max(KEEPALIVE_TIME_MIN).min(usual))
     }
 
     /// RFC 9687: the send hold time where this hold time was agreed on; `None` for none, as there

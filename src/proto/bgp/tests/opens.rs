@@ -137,6 +137,19 @@ fn the_smaller_hold_time_holds_and_zero_means_none() {
 }
 
 #[test]
+fn keepalives_come_sooner_where_that_is_wanted_and_never_later() {
+    let keepalive_time = |wanted, hold_time_s| {
+        let keepalive_time = Some(crate::base::time::Duration::from_secs(wanted));
+        let settings = Settings { keepalive_time, ..settings(OURS, THEIRS) };
+        agreed(&settings, &Open { hold_time_s, ..peer_open() }).keepalive_time.as_secs()
+    };
+    assert_eq!(keepalive_time(10, 90), 10);
+    assert_eq!(keepalive_time(10, 9), 3);
+    assert_eq!(keepalive_time(10, 0), 0);
+    assert_eq!(keepalive_time(0, 90), 1);
+}
+
+#[test]
 fn only_what_both_ends_can_is_agreed_on() {
     let settings = settings(OURS, THEIRS);
     let plain = Open {
