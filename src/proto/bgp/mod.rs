@@ -9,6 +9,8 @@
 //! The tables: read [`ribs`]; its own text says in which order to read on. [`transport`] is the
 //! border to TCP: what is asked of it and what is heard. [`limits`] has every bound of sessions.
 //!
+//! [`policy`] says which routes pass between peers and tables, and how they change.
+//!
 //! [`speaker`] makes sessions, tables and transport one.
 
 pub mod action;
@@ -18,6 +20,7 @@ pub mod input;
 pub mod limits;
 pub mod negotiation;
 mod perform;
+pub mod policy;
 mod receive;
 pub mod ribs;
 pub mod session;

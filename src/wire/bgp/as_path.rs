@@ -102,6 +102,11 @@ impl AsPath {
         Self { segments: parts.map(|part| AsPathSegment::Sequence(part.to_vec())).collect() }
     }
 
+    /// A path of these segments, the nearest first.
+    pub const fn from_segments(segments: Vec<AsPathSegment>) -> Self {
+        Self { segments }
+    }
+
     /// Its segments, the nearest first.
     pub fn segments(&self) -> &[AsPathSegment] {
         &self.segments
