@@ -5,12 +5,14 @@
 //! blocks that `render` prints. Acting on it is the business of `daemon` and `control`.
 //!
 //! *Invariants*: two equal configurations give an empty delta; a port is the same port when its
-//! name is the same, a `match` block when its pattern is.
+//! name is the same, a `match` block when its pattern is; a BGP neighbour when its address is, a
+//! group, a prefix list and a policy when its name is.
 
 use crate::base::prefix::Ipv6Prefix;
+use crate::base::prefix_range::PrefixRange;
 use crate::config::render::{RenderedBlock, blocks};
 use crate::config::schema::{
-    Config, PortDevice, PortSettings, StaticRoute, StaticRouteTarget, role_word,
+    Config, PortDevice, PortSettings, PrefixList, Secret, StaticRoute, StaticRouteTarget, role_word,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +60,9 @@ impl Delta {
             return delta;
         }
         let (old_blocks, new_blocks) = (blocks(old), blocks(new));
-        for name in ["router", "cluster", "dpdk", "host", "ospf", "bfd"] {
+        let singles =
+            ["router", "cluster", "dpdk", "host", "ospf", "ospf.redistribute", "bfd", "bgp"];
+        for name in singles {
             let find = |blocks: &[RenderedBlock]| {
                 blocks.iter().find(|block| block.doc.name == name).cloned()
             };
@@ -67,6 +71,11 @@ impl Delta {
         if old.bfd.secret != new.bfd.secret && old.bfd.key == new.bfd.key {
             delta.change("bfd", "[bfd] key: another key in the same file".to_owned());
         }
+        for name in ["bgp.group", "bgp.neighbor", "prefix_list", "policy"] {
+            delta.compare_named(named(&old_blocks, name), named(&new_blocks, name));
+        }
+        delta.compare_prefix_files(old, new);
+        delta.compare_passwords(old, new);
         delta.compare_ports(old, new, (&ports_of(&old_blocks), &ports_of(&new_blocks)));
         delta.compare_routes(old, new);
         delta.compare_neighbors(old, new);
@@ -112,6 +121,72 @@ impl Delta {
                         self.change(new.doc.name, sentence);
                     }
                 }
+            }
+        }
+    }
+
+    /// Blocks that are the same when their name is.
+    fn compare_named(&mut self, old: Named<'_>, new: Named<'_>) {
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            let (before, after) = match (old.get(name), new.get(name)) {
+                (Some(before), Some(after)) => (before, after),
+                (None, Some(after)) => {
+                    self.change(after.block.doc.name, format!("{name} added"));
+                    continue;
+                }
+                (Some(before), None) => {
+                    self.change(before.block.doc.name, format!("{name} removed"));
+                    continue;
+                }
+                (None, None) => continue,
+            };
+            let block = after.block.doc.name;
+            let entries = before.block.entries.iter().zip(&after.block.entries);
+            for ((key, before), (_, after)) in entries {
+                if before != after {
+                    self.change(block, format!("{name} {key}: {}", from_to(before, after)));
+                }
+            }
+            if before.within != after.within {
+                self.change(block, format!("{name}: its clauses changed"));
+            }
+        }
+    }
+
+    /// Prefix lists whose file has the same name and other lines.
+    fn compare_prefix_files(&mut self, old: &Config, new: &Config) {
+        for list in new.prefix_lists.iter().filter(|list| list.file.is_some()) {
+            let is_it = |other: &&PrefixList| other.name == list.name && other.file == list.file;
+            let Some(before) = old.prefix_lists.iter().find(is_it) else { continue };
+            let entries = |list: &PrefixList| -> BTreeSet<PrefixRange> {
+                list.entries.iter().copied().collect()
+            };
+            let (before, after) = (entries(before), entries(list));
+            let (added, removed) = (&after - &before, &before - &after);
+            if !added.is_empty() || !removed.is_empty() {
+                let (added, removed) = (added.len(), removed.len());
+                let name = &list.name;
+                let sentence = format!("prefix list {name}: {added} added, {removed} removed");
+                self.change("prefix_list", sentence);
+            }
+        }
+    }
+
+    /// Passwords that changed in files of the same name.
+    fn compare_passwords(&mut self, old: &Config, new: &Config) {
+        let passwords = |config: &Config| -> BTreeMap<String, Secret> {
+            let bgp = config.bgp.iter();
+            let keys = bgp.flat_map(|bgp| {
+                let groups = bgp.groups.iter().map(|group| &group.keys);
+                groups.chain(bgp.neighbors.iter().map(|neighbor| &neighbor.keys))
+            });
+            keys.filter_map(|keys| Some((keys.password.clone()?, keys.secret.clone()))).collect()
+        };
+        let before = passwords(old);
+        for (file, secret) in passwords(new) {
+            if before.get(&file).is_some_and(|before| *before != secret) {
+                self.change("bgp", format!("[bgp] password: another one in {file}"));
             }
         }
     }
@@ -219,6 +294,40 @@ impl Delta {
             }
         }
     }
+}
+
+/// A block that has a name, with those within it.
+struct NamedBlock<'a> {
+    block: &'a RenderedBlock,
+    within: Vec<&'a RenderedBlock>,
+}
+
+type Named<'a> = BTreeMap<String, NamedBlock<'a>>;
+
+/// All blocks of a kind, by what they are called in a sentence.
+fn named<'a>(blocks: &'a [RenderedBlock], kind: &str) -> Named<'a> {
+    let value = |block: &RenderedBlock, wanted: &str| {
+        let found = block.entries.iter().find(|(key, _)| *key == wanted);
+        found.and_then(|(_, value)| value.clone()).unwrap_or_default().replace('"', "")
+    };
+    let name = |block: &RenderedBlock| match kind {
+        "bgp.group" => format!("BGP group {}", value(block, "name")),
+        "bgp.neighbor" => {
+            let (address, port) = (value(block, "address"), value(block, "port"));
+            let on = if port.is_empty() { String::new() } else { format!(" on {port}") };
+            format!("BGP neighbour {address}{on}")
+        }
+        "prefix_list" => format!("prefix list {}", value(block, "name")),
+        _ => format!("policy {}", value(block, "name")),
+    };
+    let inside = format!("{kind}.");
+    let mut found = Named::new();
+    for (at, block) in blocks.iter().enumerate().filter(|(_, block)| block.doc.name == kind) {
+        let behind = blocks.iter().skip(at + 1);
+        let within = behind.take_while(|block| block.doc.name.starts_with(&inside)).collect();
+        found.insert(name(block), NamedBlock { block, within });
+    }
+    found
 }
 
 fn ports_of(blocks: &[RenderedBlock]) -> Vec<&RenderedBlock> {
@@ -359,5 +468,48 @@ mod tests {
                 "neighbor fd00:2::2 on p2 added: 02:00:00:00:00:02",
             ],
         );
+    }
+
+    #[test]
+    fn neighbors_lists_and_policies_of_bgp_are_compared_by_name() {
+        let bgp = "[bgp]\nasn = 1\n[[bgp.neighbor]]\naddress = \"fd00:2::9\"\nasn = 2\n\
+                   [[prefix_list]]\nname = \"l\"\nentries = \"::/0\"\n\
+                   [[policy]]\nname = \"p\"\n[[policy.clause]]\naction = \"accept\"\n";
+        let added = delta(&[("[ospf]", &format!("{bgp}[ospf]"))]);
+        let all = ["[bgp] added", "BGP neighbour fd00:2::9 added", "prefix list l added"];
+        assert_eq!(added.changes(), [&all[..], &["policy p added"]].concat());
+        let replacements = [
+            ("asn = 1\n", "asn = 1\nmultipath = 2\n"),
+            ("asn = 2", "asn = 3"),
+            ("::/0", "2000::/3"),
+            ("action = \"accept\"", "action = \"reject\""),
+        ];
+        let changed = replacements.iter().fold(bgp.to_owned(), |text, (a, b)| text.replace(a, b));
+        let before = config(&format!("{BASE}{bgp}"));
+        let changed = Delta::between(&before, &config(&format!("{BASE}{changed}")));
+        assert_eq!(
+            changed.changes(),
+            [
+                "[bgp] multipath: 8 → 2",
+                "BGP neighbour fd00:2::9 asn: 2 → 3",
+                "prefix list l entries: [\"::/0\"] → [\"2000::/3\"]",
+                "policy p: its clauses changed",
+            ],
+        );
+        assert!(changed.needs_restart().is_empty());
+    }
+
+    #[test]
+    fn lines_of_a_prefix_list_that_changed_are_counted() {
+        let with = |entries: &[&str]| {
+            let entries = entries.iter().map(|entry| entry.parse().unwrap()).collect();
+            let file = Some("irr.txt".to_owned());
+            let list = PrefixList { name: "irr".to_owned(), entries, file };
+            Config { prefix_lists: vec![list], ..config(BASE) }
+        };
+        let delta =
+            Delta::between(&with(&["2001:db8::/32", "2000::/3"]), &with(&["2000::/3 le 48"]));
+        assert_eq!(delta.changes(), ["prefix list irr: 1 added, 2 removed"]);
+        assert_eq!(delta.blocks, BTreeSet::from(["prefix_list"]));
     }
 }

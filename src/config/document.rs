@@ -79,6 +79,13 @@ fn kind_name(kind: KeyKind) -> &'static str {
         KeyKind::Gateway => "gateway",
         KeyKind::File => "file",
         KeyKind::FileReference => "file_reference",
+        KeyKind::RemoteAs => "remote_as",
+        KeyKind::Prefixes => "prefixes",
+        KeyKind::PrefixRanges => "prefix_ranges",
+        KeyKind::AsPathPatterns => "as_path_patterns",
+        KeyKind::Communities => "communities",
+        KeyKind::CommunityPatterns => "community_patterns",
+        KeyKind::NextHop => "next_hop",
     }
 }
 

@@ -1,6 +1,7 @@
 //! From text to a configuration, with the place of every error.
 //!
 //! Owns the reading of each block and the order of the steps: TOML, blocks, keys, then `validate`.
+//! What belongs to BGP stands in `load/bgp.rs`, policies in `load/policy.rs`.
 //! Files that a key names are read through a [`FileSource`] that the caller brings; name and number
 //! may come from the caller too ([`Overrides`]).
 //!
@@ -10,20 +11,24 @@
 use crate::base::ids::RouterId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Duration;
-use crate::config::problem::{ConfigErrors, Excerpt, KeyPath, PROBLEM_MAX, Problem, ProblemKind};
-use crate::config::read::{BlockReader, Findings, nearest};
-use crate::config::schema::keys::{BLOCKS, BlockDoc, LATER_BLOCKS};
+use crate::config::problem::{ConfigErrors, Excerpt, PROBLEM_MAX, Problem, ProblemKind};
+use crate::config::read::{BlockReader, Findings, has_shape, nearest, wrong_shape};
+use crate::config::schema::keys::{BLOCKS, BlockDoc, LATER_BLOCKS, absence};
 use crate::config::schema::{
     BfdAuth, BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy,
     OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RouterSettings, Secret,
-    StaticNeighbor, StaticRoute, StaticRouteTarget, bfd, cluster, default_mtu, dpdk, host, ospf,
-    port, role_word, route, router,
+    StaticNeighbor, StaticRoute, StaticRouteTarget, bfd, bgp_keys, cluster, default_mtu, dpdk,
+    host, ospf, policy as schema_policy, port, redistribute, role_word, route, router,
 };
 use crate::config::validate::validate;
+use core::fmt::Display;
 use core::net::Ipv6Addr;
 use core::ops::Range;
-use toml::Spanned;
+use core::str::FromStr;
 use toml::de::{DeTable, DeValue};
+
+mod bgp;
+mod policy;
 
 /// Prefixes one `prefixes` file may hold: four times the global table of 2026.
 pub const FILE_PREFIXES_MAX: usize = 1_000_000;
@@ -117,17 +122,12 @@ fn syntax_problem(error: &toml::de::Error) -> Problem {
 fn check_block_names(document: &DeTable<'_>, findings: &mut Findings) {
     for (name, value) in document {
         let doc = BLOCKS.iter().find(|block| block.name == name.get_ref());
-        let (is_table, is_list) = (value.get_ref().is_table(), is_list_of_tables(value));
         let (kind, message, expected) = match doc {
-            Some(doc) if doc.is_list && is_list || !doc.is_list && is_table => continue,
-            Some(doc) => (
-                ProblemKind::Value,
-                match doc.is_list {
-                    true => format!("`{}` may be there several times", name.get_ref()),
-                    false => format!("`{}` is there only once", name.get_ref()),
-                },
-                format!("write {}", doc.header()),
-            ),
+            Some(doc) if has_shape(doc, value.get_ref()) => continue,
+            Some(doc) => {
+                let (message, expected) = wrong_shape(doc);
+                (ProblemKind::Value, message, expected)
+            }
             None => unknown_block(name.get_ref(), value.get_ref()),
         };
         findings.add(Problem {
@@ -142,14 +142,13 @@ fn check_block_names(document: &DeTable<'_>, findings: &mut Findings) {
     }
 }
 
-fn is_list_of_tables(value: &Spanned<DeValue<'_>>) -> bool {
-    value.get_ref().as_array().is_some_and(|list| list.iter().all(|item| item.get_ref().is_table()))
-}
-
 fn unknown_block(name: &str, value: &DeValue<'_>) -> (ProblemKind, String, String) {
     if let Some((_, what)) = LATER_BLOCKS.iter().find(|(later, _)| *later == name) {
         let message = format!("`{name}`: {what} is not part of this version");
         return (ProblemKind::Later, message, "remove the block".to_owned());
+    }
+    if let Some(absence) = absence("", name) {
+        return (ProblemKind::Unknown, absence.reason.to_owned(), absence.instead.to_owned());
     }
     let known = BLOCKS.iter().map(|block| block.name);
     let is_block = value.is_table() || value.is_array();
@@ -167,15 +166,23 @@ fn unknown_block(name: &str, value: &DeValue<'_>) -> (ProblemKind, String, Strin
 
 type Block<'a> = (&'a DeTable<'a>, Range<usize>);
 
+/// What stands under a name, in other blocks where there are dots in it.
+fn under<'a>(document: &'a DeTable<'a>, name: &str) -> Option<(Range<usize>, &'a DeValue<'a>)> {
+    match name.split_once('.') {
+        None => document.get_key_value(name).map(|(name, value)| (name.span(), value.get_ref())),
+        Some((outer, inner)) => under(document.get(outer)?.get_ref().as_table()?, inner),
+    }
+}
+
 /// The block of this name, if written.
 fn single<'a>(document: &'a DeTable<'a>, doc: &BlockDoc) -> Option<Block<'a>> {
-    let (name, value) = document.get_key_value(doc.name)?;
-    value.get_ref().as_table().map(|table| (table, name.span()))
+    let (span, value) = under(document, doc.name)?;
+    value.as_table().map(|table| (table, span))
 }
 
 /// All blocks of this name, in order.
 fn listed<'a>(document: &'a DeTable<'a>, doc: &BlockDoc) -> Vec<Block<'a>> {
-    let list = document.get(doc.name).and_then(|value| value.get_ref().as_array());
+    let list = under(document, doc.name).and_then(|(_, value)| value.as_array());
     list.into_iter()
         .flat_map(|list| list.iter())
         .filter_map(|item| item.get_ref().as_table().map(|table| (table, item.span())))
@@ -199,8 +206,20 @@ fn read_config(document: &DeTable<'_>, source: &Source<'_>, findings: &mut Findi
     if let Some(block) = single(document, &ospf::OSPF) {
         config.ospf = read_ospf(block, findings);
     }
+    if let Some(block) = single(document, &redistribute::REDISTRIBUTE) {
+        config.redistribute = Some(policy::read_redistribute(block, findings));
+    }
     if let Some(block) = single(document, &bfd::BFD) {
         config.bfd = read_bfd(block, source, findings);
+    }
+    if let Some(block) = single(document, &bgp_keys::BGP) {
+        config.bgp = Some(bgp::read_bgp(block, document, source, findings));
+    }
+    for (index, block) in listed(document, &schema_policy::PREFIX_LIST).into_iter().enumerate() {
+        config.prefix_lists.push(policy::read_prefix_list(index, block, source, findings));
+    }
+    for (index, block) in listed(document, &schema_policy::POLICY).into_iter().enumerate() {
+        config.policies.push(policy::read_policy(index, block, findings));
     }
     for (index, block) in listed(document, &port::PORT).into_iter().enumerate() {
         config.ports.push(read_port(index, block, findings));
@@ -251,16 +270,21 @@ fn read_cluster(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) 
     if let Some(key) = &settings.key {
         // It is read again by the features that use it; a configuration that names none they could
         // read must not pass.
-        read_key(key, source, &mut reader);
+        read_key("key", key, source, &mut reader);
     }
     reader.finish();
     ClusterSettings { number: number.unwrap_or_default(), ..settings }
 }
 
-/// The key in a file, without the white space around it.
-fn read_key(key: &str, source: &Source<'_>, reader: &mut BlockReader<'_>) -> Option<String> {
+/// The secret in a file that a key names, without the white space around it.
+fn read_key(
+    name: &'static str,
+    key: &str,
+    source: &Source<'_>,
+    reader: &mut BlockReader<'_>,
+) -> Option<String> {
     let Some(path) = key.strip_prefix("file:").filter(|path| !path.is_empty()) else {
-        reader.wrong("key", "the secret itself does not belong into this file");
+        reader.wrong(name, "the secret itself does not belong into this file");
         return None;
     };
     let (message, expected) = match source.files.read(path) {
@@ -268,7 +292,7 @@ fn read_key(key: &str, source: &Source<'_>, reader: &mut BlockReader<'_>) -> Opt
         Ok(text) => return Some(text.trim().to_owned()),
         Err(error) => (format!("cannot read `{path}`: {error}"), "must be a readable file"),
     };
-    let at = reader.path("key");
+    let at = reader.path(name);
     reader.add(Problem::new(ProblemKind::File, at, message, expected));
     None
 }
@@ -334,7 +358,7 @@ fn read_bfd(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) -> B
     let mut reader = BlockReader::new(&bfd::BFD, None, block, findings);
     let default = BfdSettings::default();
     let key = reader.text("key");
-    let secret = key.as_ref().and_then(|key| read_key(key, source, &mut reader));
+    let secret = key.as_ref().and_then(|key| read_key("key", key, source, &mut reader));
     let settings = BfdSettings {
         enabled: reader.boolean("enabled").unwrap_or(default.enabled),
         interval: reader.integer("interval_ms").map_or(default.interval, Duration::from_millis),
@@ -412,6 +436,16 @@ fn read_device(reader: &mut BlockReader<'_>) -> Option<PortDevice> {
     }
 }
 
+/// An address without a length.
+fn read_ipv6(reader: &mut BlockReader<'_>, key: &'static str) -> Option<Ipv6Addr> {
+    let text = reader.text(key)?;
+    let parsed = text.parse().ok();
+    if parsed.is_none() {
+        reader.wrong(key, format!("`{text}` is not an address"));
+    }
+    parsed
+}
+
 fn read_address(reader: &mut BlockReader<'_>) -> Option<(Ipv6Addr, u8)> {
     let text = reader.text("address")?;
     let parsed = text.split_once('/').and_then(|(address, length)| {
@@ -451,7 +485,7 @@ fn read_route(
         }
         (true, false) => prefix.into_iter().collect(),
         (false, true) => match &file {
-            Some(file) => read_prefixes(file, source, &mut reader),
+            Some(file) => read_lines("prefixes", file, source, &mut reader),
             None => Vec::new(),
         },
     };
@@ -482,48 +516,52 @@ fn read_target(reader: &mut BlockReader<'_>) -> StaticRouteTarget {
     target
 }
 
-fn read_prefixes(file: &str, source: &Source<'_>, reader: &mut BlockReader<'_>) -> Vec<Ipv6Prefix> {
-    let at = reader.path("prefixes");
+/// Prefixes or ranges of them, one a line of the file that a key names.
+fn read_lines<T: FromStr<Err: Display>>(
+    key: &'static str,
+    file: &str,
+    source: &Source<'_>,
+    reader: &mut BlockReader<'_>,
+) -> Vec<T> {
+    let at = reader.path(key);
+    let problem = |message: String, expected: &str| {
+        Problem::new(ProblemKind::File, at.clone(), message, expected)
+    };
     let text = match source.files.read(file) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("cannot read `{file}`: {error}");
-            reader.add(Problem::new(ProblemKind::File, at, message, "must be a readable file"));
+            reader.add(problem(message, "must be a readable file"));
             return Vec::new();
         }
     };
-    let (mut prefixes, mut wrong_count) = (Vec::new(), 0);
+    let (mut values, mut wrong_count) = (Vec::new(), 0);
     for (number, line) in text.lines().enumerate() {
         let content = line.split('#').next().unwrap_or("").trim();
         if content.is_empty() {
             continue;
         }
-        match content.parse() {
-            Ok(prefix) => prefixes.push(prefix),
+        match content.parse::<T>() {
+            Ok(value) => values.push(value),
             Err(error) => {
-                let mut problem = file_problem(&at, &error);
+                let mut problem = problem(error.to_string(), "must be one IPv6 prefix a line");
                 let text = content.to_owned();
                 problem.excerpt = Some(Excerpt { origin: file.to_owned(), line: number + 1, text });
                 reader.add(problem);
                 wrong_count += 1;
             }
         }
-        if wrong_count >= PROBLEM_MAX || prefixes.len() > FILE_PREFIXES_MAX {
+        if wrong_count >= PROBLEM_MAX || values.len() > FILE_PREFIXES_MAX {
             break;
         }
     }
-    if prefixes.is_empty() && wrong_count == 0 {
-        let message = format!("`{file}` holds no prefix");
-        reader.add(Problem::new(ProblemKind::File, at, message, "must hold one prefix a line"));
-    } else if prefixes.len() > FILE_PREFIXES_MAX {
+    if values.is_empty() && wrong_count == 0 {
+        reader.add(problem(format!("`{file}` holds no prefix"), "must hold one prefix a line"));
+    } else if values.len() > FILE_PREFIXES_MAX {
         let message = format!("`{file}` holds more than {FILE_PREFIXES_MAX} prefixes");
-        reader.add(Problem::new(ProblemKind::File, at, message, "must be shorter"));
+        reader.add(problem(message, "must be shorter"));
     }
-    prefixes
-}
-
-fn file_problem(at: &KeyPath, error: &crate::base::prefix::ParsePrefixError) -> Problem {
-    Problem::new(ProblemKind::File, at.clone(), error.to_string(), "must be one IPv6 prefix a line")
+    values
 }
 
 fn read_neighbor(index: usize, block: Block<'_>, findings: &mut Findings) -> StaticNeighbor {
@@ -531,13 +569,8 @@ fn read_neighbor(index: usize, block: Block<'_>, findings: &mut Findings) -> Sta
     for key in ["address", "mac", "port"] {
         reader.missing(key);
     }
-    let address = reader.text("address");
-    let parsed = address.as_ref().and_then(|text| text.parse().ok());
-    if let (Some(text), None) = (&address, parsed) {
-        reader.wrong("address", format!("`{text}` is not an address"));
-    }
     let neighbor = StaticNeighbor {
-        address: parsed.unwrap_or(Ipv6Addr::UNSPECIFIED),
+        address: read_ipv6(&mut reader, "address").unwrap_or(Ipv6Addr::UNSPECIFIED),
         mac: reader.parsed("mac").unwrap_or_default(),
         port: reader.text("port").unwrap_or_default(),
     };

@@ -4,13 +4,15 @@
 //! (text to value, with the place of every error), [`validate`] (what can never run is refused
 //! here), [`delta`] (what changed between two configurations), [`addressing`] (router number to
 //! addresses), [`device`] (which device a port takes), [`mod@render`] (value to text),
-//! [`document`] (the manual of all keys). [`problem`] is what is said when something is wrong,
+//! [`document`] (the manual of all keys), [`mod@advice`] (what can run and is probably not meant).
+//! [`problem`] is what is said when something is wrong,
 //! [`read`] how one block is read.
 //!
 //! Absent on purpose: files and the environment. Text comes in as an argument.
 #![forbid(unsafe_code)]
 
 pub mod addressing;
+pub mod advice;
 pub mod delta;
 pub mod device;
 pub mod document;
@@ -21,13 +23,14 @@ pub mod render;
 pub mod schema;
 pub mod validate;
 
+pub use advice::{Advice, advice};
 pub use delta::{Delta, PortChange, PortReference};
 pub use load::{FileError, FileSource, NoFiles, Overrides, Source, load};
 pub use problem::{ConfigErrors, KeyPath, Problem, ProblemKind};
 pub use read::did_you_mean;
 pub use render::{RenderedBlock, blocks, render};
 pub use schema::{
-    BfdAuth, BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy,
-    OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RouterSettings, StaticNeighbor,
-    StaticRoute, StaticRouteTarget,
+    BfdAuth, BfdSettings, BgpSettings, ClusterSettings, Config, DpdkSettings, HostSettings,
+    IdlePolicy, OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RedistributeSettings,
+    RouterSettings, StaticNeighbor, StaticRoute, StaticRouteTarget,
 };

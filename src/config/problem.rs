@@ -18,6 +18,8 @@ pub const PROBLEM_MAX: usize = 50;
 pub struct KeyPath {
     /// Name of the block.
     pub block: &'static str,
+    /// For a block within one of several: in which of those, from zero.
+    pub outer: Option<usize>,
     /// Which block of that name, from zero; `None` where there can be only one.
     pub index: Option<usize>,
     /// Name of the key; empty for the block itself.
@@ -27,22 +29,34 @@ pub struct KeyPath {
 impl KeyPath {
     /// A key of a block that exists once.
     pub const fn single(block: &'static str, key: &'static str) -> Self {
-        Self { block, index: None, key }
+        Self { block, outer: None, index: None, key }
     }
 
     /// A key of one of several blocks.
     pub const fn listed(block: &'static str, index: usize, key: &'static str) -> Self {
-        Self { block, index: Some(index), key }
+        Self { block, outer: None, index: Some(index), key }
+    }
+
+    /// A key of one of several blocks within one of several.
+    pub const fn nested(
+        block: &'static str,
+        (outer, index): (usize, usize),
+        key: &'static str,
+    ) -> Self {
+        Self { block, outer: Some(outer), index: Some(index), key }
     }
 
     /// The block this key is in.
-    pub const fn whole_block(&self) -> Self {
-        Self { block: self.block, index: self.index, key: "" }
+    pub fn whole_block(&self) -> Self {
+        Self { key: "", ..self.clone() }
     }
 }
 
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(outer), Some((block, _))) = (self.outer, self.block.rsplit_once('.')) {
+            write!(f, "[[{block}]] {} ", outer + 1)?;
+        }
         match self.index {
             Some(index) => write!(f, "[[{}]] {}", self.block, index + 1)?,
             None => write!(f, "[{}]", self.block)?,
@@ -257,5 +271,7 @@ mod tests {
         assert_eq!(KeyPath::single("ospf", "cost").to_string(), "[ospf] cost");
         assert_eq!(KeyPath::listed("port", 1, "mtu").to_string(), "[[port]] 2 mtu");
         assert_eq!(KeyPath::listed("port", 1, "").to_string(), "[[port]] 2");
+        let path = KeyPath::nested("policy.clause", (0, 2), "action");
+        assert_eq!(path.to_string(), "[[policy]] 1 [[policy.clause]] 3 action");
     }
 }

@@ -8,7 +8,7 @@
 //! documented key was asked for. So documentation and loader cannot diverge.
 
 use crate::config::problem::{KeyPath, Problem, ProblemKind};
-use crate::config::schema::keys::{BlockDoc, KeyDoc, KeyKind};
+use crate::config::schema::keys::{self, BlockDoc, KeyDoc, KeyKind};
 use core::fmt::Display;
 use core::ops::Range;
 use core::str::FromStr;
@@ -44,9 +44,19 @@ impl Findings {
     }
 }
 
+/// A number or a string, where both are right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    /// A whole number.
+    Number(i64),
+    /// A string.
+    Text(String),
+}
+
 /// A block of the file while it is read.
 pub struct BlockReader<'a> {
     doc: &'static BlockDoc,
+    outer: Option<usize>,
     index: Option<usize>,
     table: &'a DeTable<'a>,
     asked: BTreeSet<&'static str>,
@@ -62,13 +72,27 @@ impl<'a> BlockReader<'a> {
         findings: &'a mut Findings,
     ) -> Self {
         let (table, span) = block;
-        findings.places.insert(KeyPath { block: doc.name, index, key: "" }, span);
-        Self { doc, index, table, asked: BTreeSet::new(), findings }
+        findings.places.insert(KeyPath { block: doc.name, outer: None, index, key: "" }, span);
+        Self { doc, outer: None, index, table, asked: BTreeSet::new(), findings }
+    }
+
+    /// Starts on a block within one of several.
+    pub fn nested(
+        doc: &'static BlockDoc,
+        (outer, index): (usize, usize),
+        block: (&'a DeTable<'a>, Range<usize>),
+        findings: &'a mut Findings,
+    ) -> Self {
+        let (table, span) = block;
+        let path = KeyPath::nested(doc.name, (outer, index), "");
+        findings.places.insert(path, span);
+        let asked = BTreeSet::new();
+        Self { doc, outer: Some(outer), index: Some(index), table, asked, findings }
     }
 
     /// The place of a key of this block.
     pub fn path(&self, key: &'static str) -> KeyPath {
-        KeyPath { block: self.doc.name, index: self.index, key }
+        KeyPath { block: self.doc.name, outer: self.outer, index: self.index, key }
     }
 
     /// Adds a problem.
@@ -78,7 +102,7 @@ impl<'a> BlockReader<'a> {
 
     /// Whether the key is written.
     pub fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        find(self.table, key).is_some()
     }
 
     /// Whether something of this block is wrong already.
@@ -131,7 +155,7 @@ impl<'a> BlockReader<'a> {
     fn value(&mut self, key: &'static str) -> Option<&'a DeValue<'a>> {
         let doc = self.key_doc(key);
         self.asked.insert(doc.name);
-        let value = self.table.get(key)?;
+        let value = find(self.table, key)?;
         let path = self.path(key);
         self.findings.places.insert(path, value.span());
         Some(value.get_ref())
@@ -190,7 +214,8 @@ impl<'a> BlockReader<'a> {
             return Some(*value);
         }
         self.wrong(key, format!("`{text}` is none of the words"));
-        if let Some(near) = nearest(&text, documented.iter().copied())
+        let near = keys::habit(&text, documented.iter().copied());
+        if let Some(near) = near.or_else(|| nearest(&text, documented.iter().copied()))
             && let Some(problem) = self.findings.problems.last_mut()
         {
             problem.help = Some(format!("did you mean \"{near}\"?"));
@@ -232,6 +257,55 @@ impl<'a> BlockReader<'a> {
         self.list(key, |value| value.as_str().map(str::to_owned))
     }
 
+    /// An array of strings that something is parsed from; one string is an array of one.
+    pub fn parsed_list<T: FromStr<Err: Display>>(&mut self, key: &'static str) -> Option<Vec<T>> {
+        let value = self.value(key)?;
+        let items: Vec<(&str, Option<Range<usize>>)> = match (value.as_str(), value.as_array()) {
+            (Some(text), _) => vec![(text, None)],
+            (None, Some(items)) => {
+                let text = |item: &'a Spanned<DeValue<'a>>| {
+                    item.get_ref().as_str().map(|text| (text, Some(item.span())))
+                };
+                let Some(texts) = items.iter().map(text).collect() else {
+                    self.wrong_type(key, value);
+                    return None;
+                };
+                texts
+            }
+            (None, None) => {
+                self.wrong_type(key, value);
+                return None;
+            }
+        };
+        let mut parsed = Vec::with_capacity(items.len());
+        for (text, span) in items {
+            match text.parse() {
+                Ok(value) => parsed.push(value),
+                Err(error) => {
+                    self.wrong(key, format!("{error}"));
+                    if let (Some(span), Some(problem)) = (span, self.findings.problems.last_mut()) {
+                        problem.span = Some(span);
+                    }
+                    return None;
+                }
+            }
+        }
+        Some(parsed)
+    }
+
+    /// A whole number or a string; which ones are right is for the caller to say.
+    pub fn scalar(&mut self, key: &'static str) -> Option<Scalar> {
+        let value = self.value(key)?;
+        if let Some(text) = value.as_str() {
+            return Some(Scalar::Text(text.to_owned()));
+        }
+        let number = value.as_integer().and_then(|number| in_range(number, 0, i64::MAX));
+        if number.is_none() {
+            self.wrong_type(key, value);
+        }
+        number.map(Scalar::Number)
+    }
+
     fn list<T>(
         &mut self,
         key: &'static str,
@@ -266,25 +340,94 @@ impl<'a> BlockReader<'a> {
         for key in self.doc.keys {
             debug_assert!(self.asked.contains(key.name), "[{}] {} unread", self.doc.name, key.name);
         }
-        let unknown: Vec<_> = self
-            .table
-            .keys()
-            .filter(|key| self.doc.key(key.get_ref()).is_none())
-            .map(|key| (key.get_ref().to_string(), Spanned::span(key)))
-            .collect();
-        for (name, span) in unknown {
-            let known = self.doc.keys.iter().map(|key| key.name);
-            let expected = match nearest(&name, known.clone()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known here: {}", known.collect::<Vec<_>>().join(", ")),
-            };
-            let message = format!("there is no key `{name}`");
-            let path = self.path("");
-            let mut problem = Problem::new(ProblemKind::Unknown, path, message, expected);
-            problem.span = Some(span);
-            self.add(problem);
+        self.check_names("", self.table);
+    }
+
+    /// Looks for names that nobody knows, in the block or a table of it; `within` is its name and
+    /// a dot.
+    fn check_names(&mut self, within: &str, table: &'a DeTable<'a>) {
+        for (name, value) in table {
+            let full = format!("{within}{}", name.get_ref());
+            if self.doc.key(&full).is_some() {
+                continue;
+            }
+            let inner = format!("{full}.");
+            if self.doc.keys.iter().any(|key| key.name.starts_with(&inner)) {
+                match value.get_ref().as_table() {
+                    Some(table) => self.check_names(&inner, table),
+                    None => {
+                        let message = format!("{} is not right here", describe(value.get_ref()));
+                        let expected = format!("must be a table: {full} = {{ … }}");
+                        self.wrong_name((ProblemKind::Value, value.span()), message, expected);
+                    }
+                }
+                continue;
+            }
+            let block = format!("{}.{full}", self.doc.name);
+            match keys::block(&block) {
+                Some(doc) if has_shape(doc, value.get_ref()) => {}
+                Some(doc) => {
+                    let (message, expected) = wrong_shape(doc);
+                    self.wrong_name((ProblemKind::Value, name.span()), message, expected);
+                }
+                None => self.unknown(&full, name.span()),
+            }
         }
     }
+
+    fn unknown(&mut self, name: &str, span: Range<usize>) {
+        let at = (ProblemKind::Unknown, span);
+        if let Some(absence) = keys::absence(self.doc.name, name) {
+            return self.wrong_name(at, absence.reason.to_owned(), absence.instead.to_owned());
+        }
+        let within = format!("{}.", self.doc.name);
+        let blocks = keys::BLOCKS.iter().filter_map(|block| block.name.strip_prefix(&within));
+        let known = self.doc.keys.iter().map(|key| key.name).chain(blocks);
+        let near = keys::habit(name, known.clone());
+        let expected = match near.or_else(|| nearest(name, known.clone())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", known.collect::<Vec<_>>().join(", ")),
+        };
+        self.wrong_name(at, format!("there is no key `{name}`"), expected);
+    }
+
+    fn wrong_name(
+        &mut self,
+        (kind, span): (ProblemKind, Range<usize>),
+        message: String,
+        expected: String,
+    ) {
+        let mut problem = Problem::new(kind, self.path(""), message, expected);
+        problem.span = Some(span);
+        self.add(problem);
+    }
+}
+
+/// The value of a key, in a table of the block where there is a dot in its name.
+fn find<'a>(table: &'a DeTable<'a>, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+    match key.split_once('.') {
+        None => table.get(key),
+        Some((outer, inner)) => find(table.get(outer)?.get_ref().as_table()?, inner),
+    }
+}
+
+/// Whether a block is written as it must be: once, or as a list.
+pub fn has_shape(doc: &BlockDoc, value: &DeValue<'_>) -> bool {
+    match doc.is_list {
+        true => {
+            value.as_array().is_some_and(|list| list.iter().all(|item| item.get_ref().is_table()))
+        }
+        false => value.is_table(),
+    }
+}
+
+/// What is said of a block that is not: what is wrong, and what would be right.
+pub fn wrong_shape(doc: &BlockDoc) -> (String, String) {
+    let message = match doc.is_list {
+        true => format!("`{}` may be there several times", doc.name),
+        false => format!("`{}` is there only once", doc.name),
+    };
+    (message, format!("write {}", doc.header()))
 }
 
 fn in_range(written: &DeInteger<'_>, minimum: i64, maximum: i64) -> Option<i64> {

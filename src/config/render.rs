@@ -1,7 +1,8 @@
 //! From a configuration to text: every key with the value that holds, defaults included.
 //!
 //! Owns [`blocks`], a configuration as blocks of keys and texts, and [`render`], which prints them.
-//! `delta` compares the same blocks, so what is shown is what is compared.
+//! `delta` compares the same blocks, so what is shown is what is compared. The blocks of BGP are
+//! made in `render/bgp.rs`.
 //!
 //! *Invariants*: loading the rendered text gives the same configuration (for routes from a file: as
 //! long as the file is the same). Keys stand in the order of the documentation; a key that holds no
@@ -14,6 +15,8 @@ use crate::config::schema::{
     PortDevice, PortSettings, StaticNeighbor, StaticRoute, StaticRouteTarget, role_word,
 };
 use core::fmt::Write;
+
+mod bgp;
 
 /// A block as text: each key with its value as TOML, or `None` where it holds none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +65,15 @@ pub fn blocks(config: &Config) -> Vec<RenderedBlock> {
     blocks.push(dpdk_block(&config.dpdk));
     blocks.push(host_block(&config.host));
     blocks.push(ospf_block(&config.ospf));
+    blocks.extend(config.redistribute.as_ref().map(bgp::redistribute_block));
     blocks.push(bfd_block(&config.bfd));
+    if let Some(settings) = &config.bgp {
+        blocks.push(bgp::bgp_block(settings));
+        blocks.extend(settings.groups.iter().map(bgp::group_block));
+        blocks.extend(settings.neighbors.iter().map(bgp::neighbor_block));
+    }
+    blocks.extend(config.prefix_lists.iter().map(bgp::prefix_list_block));
+    blocks.extend(config.policies.iter().flat_map(bgp::policy_blocks));
     blocks.extend(config.ports.iter().map(port_block));
     blocks.extend(config.routes.iter().flat_map(route_blocks));
     blocks.extend(config.neighbors.iter().map(neighbor_block));

@@ -9,6 +9,8 @@ use crate::config::{FileError, Overrides, Source, load};
 use core::net::Ipv6Addr;
 use proptest::prelude::*;
 
+mod bgp;
+
 const FILE_TEXT: &str = "2001:db8:f::/48\n2001:db8:e::/48\n";
 
 fn file_prefixes() -> Vec<Ipv6Prefix> {
@@ -186,8 +188,12 @@ fn config() -> impl Strategy<Value = Config> {
     let ports = (port(0), port(1), port(2)).prop_map(|(a, b, c)| vec![a, b, c]);
     let lists = (routes("p1".to_owned()), neighbors("p2".to_owned()));
     let router = ("[a-z0-9.-]{1,63}", cluster());
-    (router, dpdk(), host, ospf(), bfd(), ports, lists).prop_map(
-        |((name, cluster), dpdk, host, ospf, bfd, ports, (routes, neighbors))| Config {
+    (router, dpdk(), host, ospf(), bfd(), ports, lists, bgp::edge()).prop_map(
+        |((name, cluster), dpdk, host, ospf, bfd, ports, (routes, neighbors), edge)| Config {
+            redistribute: edge.redistribute,
+            bgp: edge.bgp,
+            prefix_lists: edge.prefix_lists,
+            policies: edge.policies,
             router: RouterSettings { name },
             cluster: Some(cluster),
             dpdk,
@@ -217,6 +223,14 @@ proptest! {
             Ok(loaded) => prop_assert_eq!(loaded, config),
             Err(errors) => prop_assert!(false, "{}\n{}", errors, text),
         }
+    }
+
+    #[test]
+    fn a_recorded_configuration_is_read_as_it_was_but_for_secrets(config in config()) {
+        let recorded = serde_json::to_string(&config).unwrap();
+        let read: Config = serde_json::from_str(&recorded).unwrap();
+        prop_assert_eq!(serde_json::to_string(&read).unwrap(), recorded);
+        prop_assert_eq!(render(&read), render(&config));
     }
 
     #[test]

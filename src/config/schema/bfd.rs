@@ -1,8 +1,8 @@
 //! `[bfd]`: BFD with the neighbours on fabric ports.
 
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
+use super::secret::Secret;
 use crate::base::time::Duration;
-use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// How packets are authenticated (RFC 5880 §6.7).
@@ -50,34 +50,6 @@ impl BfdAuth {
         }
     }
 }
-
-/// A key that was read from a file; never printed nor recorded. Serialised, it is its length, and
-/// what is read back is as long and worth nothing: a control plane that is run again behaves as it
-/// did and knows no key.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "usize", into = "usize")]
-pub struct Secret(pub Vec<u8>);
-
-impl From<Secret> for usize {
-    fn from(secret: Secret) -> Self {
-        secret.0.len()
-    }
-}
-
-impl From<usize> for Secret {
-    fn from(octets: usize) -> Self {
-        Self(vec![b'x'; octets.min(SECRET_OCTETS_MAX)])
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({} octets)", self.0.len())
-    }
-}
-
-/// The longest key of any kind.
-const SECRET_OCTETS_MAX: usize = 20;
 
 /// `[bfd]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

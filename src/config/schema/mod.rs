@@ -5,23 +5,37 @@
 //! [`Duration`](crate::base::time::Duration) here. Each file also holds the table of its keys.
 
 pub mod bfd;
+pub mod bgp;
+pub mod bgp_keys;
 pub mod cluster;
 pub mod dpdk;
 pub mod host;
 pub mod keys;
 pub mod ospf;
+pub mod policy;
 pub mod port;
+pub mod redistribute;
 pub mod route;
 pub mod router;
+pub mod secret;
 
-pub use bfd::{BfdAuth, BfdSettings, PortBfd, Secret};
+pub use bfd::{BfdAuth, BfdSettings, PortBfd};
+pub use bgp::{
+    BgpAddPath, BgpGroup, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings, NeighborKeys,
+};
 pub use cluster::ClusterSettings;
 pub use dpdk::{DpdkSettings, IdlePolicy};
 pub use host::HostSettings;
 pub use ospf::OspfSettings;
+pub use policy::{
+    BgpOrigin, Policy, PolicyAction, PolicyClause, PolicyDefault, PolicyMatch, PolicyNextHop,
+    PolicySet, PrefixList, RpkiWord,
+};
 pub use port::{PortDevice, PortRole, PortSettings, default_mtu, role_word};
+pub use redistribute::{MetricType, RedistributeSettings};
 pub use route::{StaticNeighbor, StaticRoute, StaticRouteTarget};
 pub use router::RouterSettings;
+pub use secret::Secret;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +52,20 @@ pub struct Config {
     pub host: HostSettings,
     /// `[ospf]`.
     pub ospf: OspfSettings,
+    /// `[ospf.redistribute]`; `None`: no route of BGP goes into OSPF.
+    #[serde(default)]
+    pub redistribute: Option<RedistributeSettings>,
     /// `[bfd]`.
     pub bfd: BfdSettings,
+    /// `[bgp]` with its groups and neighbours; `None`: there is no BGP.
+    #[serde(default)]
+    pub bgp: Option<BgpSettings>,
+    /// `[[prefix_list]]`.
+    #[serde(default)]
+    pub prefix_lists: Vec<PrefixList>,
+    /// `[[policy]]`.
+    #[serde(default)]
+    pub policies: Vec<Policy>,
     /// `[[port]]`, in order of the file: the first match wins.
     pub ports: Vec<PortSettings>,
     /// `[[route]]`.
