@@ -11,6 +11,7 @@ use kumiki::cli::config::{CheckArguments, ConfigCommand};
 use kumiki::cli::debug::DebugCommand;
 use kumiki::cli::drain::DrainArguments;
 use kumiki::cli::monitor::MonitorArguments;
+use kumiki::cli::policy::PolicyCommand;
 use kumiki::cli::run::RunArguments;
 use kumiki::cli::show::ShowArguments;
 use kumiki::cli::sim::SimArguments;
@@ -43,6 +44,9 @@ enum Command {
     /// Check, compare and apply configurations
     #[command(subcommand, infer_subcommands = true)]
     Config(ConfigCommand),
+    /// Try policies on routes that nobody has sent
+    #[command(subcommand, infer_subcommands = true)]
+    Policy(PolicyCommand),
     /// Ask other servers to send around this one, without loss, until undrained or restarted
     Drain(DrainArguments),
     /// Carry the traffic of other servers again
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         Command::Capture(arguments) => cli::capture::capture(&arguments).code(),
         Command::Trace(arguments) => cli::trace::trace(&arguments).code(),
         Command::Config(command) => cli::config::config(&command).code(),
+        Command::Policy(command) => cli::policy::policy(&command).code(),
         Command::Drain(arguments) => cli::drain::drain(&arguments).code(),
         Command::Undrain(arguments) => cli::drain::undrain(&arguments).code(),
         Command::Verify(command) => cli::verify::verify(&command).code(),

@@ -11,7 +11,7 @@ use crate::cli::files::load_text;
 use crate::cli::output::emit;
 use crate::cli::run::IdentityArguments;
 use crate::cli::show::{ask, look::Look};
-use crate::config::{Config, ConfigErrors, document};
+use crate::config::{Config, ConfigErrors, advice, document};
 use clap::{Args, Subcommand};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -171,14 +171,20 @@ fn summary(file: &Path, config: &Config) -> String {
         None => String::new(),
     };
     let prefixes = config.routes.iter().map(|route| route.prefixes.len()).sum();
-    format!(
-        "{}: right; router {}{number}, {}, {}, {}\n",
+    let bgp = match &config.bgp {
+        Some(bgp) => format!(", {}", count(bgp.neighbors.len(), "BGP neighbour")),
+        None => String::new(),
+    };
+    let right = format!(
+        "{}: right; router {}{number}, {}, {}, {}{bgp}\n",
         file.display(),
         config.router.name,
         count(config.ports.len(), "port block"),
         count(prefixes, "static route"),
         count(config.neighbors.len(), "static neighbour"),
-    )
+    );
+    let warnings = advice(config).into_iter().map(|advice| format!("warning: {advice}\n"));
+    core::iter::once(right).chain(warnings).collect()
 }
 
 /// The result of a check for programs.
@@ -197,6 +203,14 @@ pub fn report(file: &Path, errors: Option<&ConfigErrors>, config: Option<&Config
         };
         errors.problems().iter().map(problem).collect()
     });
+    let warning = |advice: &crate::config::Advice| {
+        serde_json::json!({
+            "key": advice.path.to_string(),
+            "message": advice.message,
+            "remedy": advice.remedy,
+        })
+    };
+    let warnings: Vec<_> = config.map(advice).iter().flatten().map(warning).collect();
     let report = serde_json::json!({
         "schema": "kumiki.config.check/1",
         "file": file.display().to_string(),
@@ -204,6 +218,7 @@ pub fn report(file: &Path, errors: Option<&ConfigErrors>, config: Option<&Config
         "name": config.map(|config| &config.router.name),
         "number": config.and_then(|config| config.cluster.as_ref()).map(|c| c.number),
         "problems": problems,
+        "warnings": warnings,
     });
     format!("{report:#}\n")
 }

@@ -2,10 +2,10 @@
 //!
 //! Read [`arguments`] (which words exist, and the spellings of other routers that are understood),
 //! then [`show`] (one file a table), [`config`] (check, diff, apply, schema), [`monitor`], [`run`]
-//! (the arguments of the router itself), [`drain`], [`debug`], [`sim`] (a cluster that does not
-//! exist) and [`replay`] (a recorded router again), [`capture`] and [`trace`] with what they share
-//! in [`watch`], [`client`] (the socket), [`output`]. What the shell gets back is a word of the
-//! house: [`crate::base::exit`].
+//! (the arguments of the router itself), [`drain`], [`debug`], [`policy`] (a policy tried), [`sim`]
+//! (a cluster that does not exist) and [`replay`] (a recorded router again), [`capture`] and
+//! [`trace`] with what they share in [`watch`], [`client`] (the socket), [`output`]. What the shell
+//! gets back is a word of the house: [`crate::base::exit`].
 //!
 //! Rendering is pure: rows in, text out. Absent on purpose: the router and the lab; `main` puts
 //! them beside the commands of this folder.
@@ -20,6 +20,7 @@ pub mod drain;
 pub mod files;
 pub mod monitor;
 pub mod output;
+pub mod policy;
 pub mod replay;
 pub mod run;
 pub mod show;

@@ -24,6 +24,7 @@ pub mod link;
 pub mod node;
 pub mod oracle;
 pub mod plan;
+pub mod policy;
 pub mod probes;
 pub mod queue;
 pub mod replay;

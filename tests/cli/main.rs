@@ -78,6 +78,10 @@ fn each_failure_has_its_exit_code() {
         (&["run", "--check", "-c", &design], 0),
         (&["--version"], 0),
         (&["config", "schema"], 0),
+        (&["policy", "test", "exits", "--route", "::/0", "--config", &data("bgp")], 0),
+        (&["policy", "test", "exit", "--route", "::/0", "--config", &data("bgp")], 3),
+        (&["policy", "test", "exits", "--route", "10.0.0.0/8"], 2),
+        (&["policy", "test", "exits", "--route", "::/0", "--config", &wrong], 78),
         (&["frobnicate"], 2),
         (&["show", "route", "10.0.0.0/8"], 2),
         (&["show", "bgp", "summary"], 3),
@@ -138,6 +142,60 @@ fn a_router_that_does_not_run_is_a_sentence_with_a_remedy() {
     let said = text(&output.stderr);
     assert!(said.contains("/nonexistent/s") && said.contains("kumiki run -c FILE"), "{said}");
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn policy_test_shows_which_clause_matched_and_what_became_of_the_route() {
+    let file = data("bgp");
+    let test = |policy: &str, more: &[&str]| {
+        let arguments = ["policy", "test", policy, "--config", &file];
+        kumiki(&[&arguments[..], more].concat())
+    };
+    let route = ["--route", "2001:db9::/32", "--as-path", "6939 3356 2914"];
+    let output = test("from-providers", &[&route[..], &["--community", "64500:7"]].concat());
+    assert_eq!(
+        text(&output.stdout),
+        "clause 1 (martians): no match: prefix_list\n\
+         clause 2: no match: as_path\n\
+         clause 3: matches: next\n\
+         clause 4: matches: accept\n\
+         2001:db9::/32 is accepted by clause 4 of from-providers\n  \
+         local_pref: none → 200\n  \
+         communities: 64500:7 → 64500:7 64512:1 64512:1:7\n",
+        "{}",
+        text(&output.stderr)
+    );
+    let output = test("exits", &["--route", "2000::/3"]);
+    assert_eq!(
+        text(&output.stdout),
+        "clause 1: no match: prefixes\ndefault: no clause has decided\n\
+         2000::/3 is rejected by the default of exits\n"
+    );
+    let output = test("exits", &["--route", "::/0", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["schema"], "kumiki.policy.test/1");
+    assert_eq!(report["is_accepted"], true);
+    assert_eq!(report["decided_by"], 1);
+    assert_eq!(report["redistribution"]["metric"], 10);
+    assert_eq!(report["redistribution"]["tag"], 7);
+}
+
+#[test]
+fn what_is_right_and_probably_not_meant_is_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kumiki.toml");
+    let bgp = "[router]\nname = \"a\"\n[bgp]\nasn = 1\nrouter_id = \"10.0.0.1\"\n\
+               [[bgp.neighbor]]\naddress = \"2001:db8::1\"\nasn = 2\n";
+    std::fs::write(&file, bgp).expect("a file");
+    let file = file.display().to_string();
+    let output = kumiki(&["config", "check", &file]);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("1 BGP neighbour\nwarning: [[bgp.neighbor]] 1: without"), "{said}");
+    let output = kumiki(&["config", "check", &file, "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["is_right"], true);
+    assert_eq!(report["warnings"][0]["key"], "[[bgp.neighbor]] 1");
 }
 
 #[test]
