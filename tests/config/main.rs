@@ -60,18 +60,30 @@ fn the_manual_is_that_of_the_program() {
     assert!(different.is_none(), "{}", different.unwrap_or_default());
 }
 
+/// The pieces of configuration in a text for people.
+fn examples(name: &str) -> Vec<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let text = fs::read_to_string(file).expect(name);
+    let pieces = text.split("```toml\n").skip(1);
+    let pieces: Vec<_> =
+        pieces.filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect();
+    assert!(!pieces.is_empty(), "the examples of {name} are gone");
+    pieces
+}
+
+fn assert_right(name: &str, text: &str) {
+    let files = |_: &str| Ok("secret\n".to_owned());
+    let overrides = Overrides { name: Some("s07".to_owned()), number: Some(7), host_name: None };
+    let source = Source { origin: name, text, overrides: &overrides, files: &files };
+    assert!(load(&source).is_ok(), "{}", load(&source).unwrap_err());
+}
+
 #[test]
 fn the_examples_of_the_readme_are_right() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let text = fs::read_to_string(file).expect("README.md");
-    let examples = text.split("```toml\n").skip(1);
-    let examples: Vec<&str> = examples.filter_map(|rest| rest.split("```").next()).collect();
-    assert!(!examples.is_empty(), "the examples are gone");
-    let files = |_: &str| Ok("secret\n".to_owned());
-    for text in examples {
-        let overrides =
-            Overrides { name: Some("s07".to_owned()), number: Some(7), host_name: None };
-        let source = Source { origin: "README.md", text, overrides: &overrides, files: &files };
-        assert!(load(&source).is_ok(), "{}", load(&source).unwrap_err());
-    }
+    examples("README.md").iter().for_each(|text| assert_right("README.md", text));
+}
+
+#[test]
+fn the_examples_of_the_chapter_on_bgp_are_one_configuration_that_is_right() {
+    assert_right("docs/bgp.md", &examples("docs/bgp.md").concat());
 }

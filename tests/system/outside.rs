@@ -219,6 +219,13 @@ fn kernel_routes(kept: &Kept, server: &str, prefix: &str) -> String {
     String::from_utf8(kept.run(&command).output().unwrap().stdout).unwrap()
 }
 
+/// What BIRD's table says of a prefix.
+fn bird_route(kept: &Kept, prefix: &str) -> String {
+    let socket = kept.directory.path().join("lab/s03.bird/bird.ctl");
+    let command = format!("exec s03 {BIRDC} -s {} show route {prefix}", socket.display());
+    String::from_utf8(kept.run(&command).output().unwrap().stdout).unwrap()
+}
+
 /// BIRD announces one prefix from outside, FRR what the kernel has.
 fn announce_there(kept: &Kept) {
     let folder = kept.directory.path().join("lab/s03.bird");
@@ -289,6 +296,13 @@ fn frr_and_bird_take_routes_from_outside_and_give_theirs() {
         }
     }
 
+    // Type, preference, way, metric and tag.
+    let is_said = |text: &'static str| {
+        let kept = &kept;
+        move |_: &Speaker| bird_route(kept, "2001:db8:a2::/48").contains(text)
+    };
+    speaker.wait("type 2 at BIRD", is_said("E2 (150/10/9) [5] [9.9.9.9]"));
+
     // A change of metric is an LSA of the same id; and one that goes is gone there.
     let announced = vec![outside("2001:db8:a2::/48", ExternalMetric::Type1(3))];
     let withdrawn = vec!["2001:db8:a1::/48".parse().unwrap()];
@@ -298,6 +312,7 @@ fn frr_and_bird_take_routes_from_outside_and_give_theirs() {
         speaker.wait(&format!("withdrawn at {server}"), is_gone);
         assert!(kernel_routes(&kept, server, "2001:db8:a2::/48").contains("f-s01"));
     }
+    speaker.wait("type 1 at BIRD", is_said("E1 (150/13) [5] [9.9.9.9]"));
 
     // Theirs go as well.
     let gone = format!("exec s02 {IP} -6 route del blackhole 2001:db8:f::/48");
