@@ -41,8 +41,14 @@ pub enum RouteSource {
     Neighbor,
     /// What a protocol had found before the control plane failed; kept until it speaks again.
     Inherited,
+    /// BGP-4, learned from another AS.
+    Ebgp,
     /// OSPFv3 intra-area.
     Ospf,
+    /// BGP-4, learned within this AS.
+    Ibgp,
+    /// What this router announces of a whole that it knows parts of: discards what no part covers.
+    Aggregate,
 }
 
 impl RouteSource {
@@ -54,7 +60,10 @@ impl RouteSource {
             Self::Connected | Self::Neighbor => 0,
             Self::Static => 1,
             Self::Inherited => 5,
+            Self::Ebgp => 20,
             Self::Ospf => 110,
+            Self::Ibgp => 200,
+            Self::Aggregate => 254,
         }
     }
 }
@@ -66,7 +75,10 @@ impl fmt::Display for RouteSource {
             Self::Static => "static",
             Self::Neighbor => "neighbor",
             Self::Inherited => "inherited",
+            Self::Ebgp => "ebgp",
             Self::Ospf => "ospf",
+            Self::Ibgp => "ibgp",
+            Self::Aggregate => "aggregate",
         })
     }
 }
@@ -80,6 +92,20 @@ pub struct RouteNextHop {
     pub address: Ipv6Addr,
 }
 
+/// A set of exits that many routes share, by the number that its owner gave it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ExitsId(pub u32);
+
+/// Where packets leave the routes of a protocol with next hops of its own: an address that other
+/// routes lead to, or a neighbour on the link of a port.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct ExitGateway {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// The port, for a link-local address.
+    pub port: Option<PortId>,
+}
+
 /// What happens to packets for a prefix.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,6 +115,8 @@ pub enum RouteTarget {
     Via(Vec<RouteNextHop>),
     /// Forward as packets for these addresses (gateways) are forwarded; `rib` resolves them.
     Recursive(Vec<Ipv6Addr>),
+    /// Forward by these exits, which are told apart: when one of them dies, no route changes.
+    Exits(ExitsId),
     /// Destinations are neighbours on the link of this port.
     OnLink(PortId),
     /// An adjacency address of this router: what is tunnelled to it goes to this neighbour,

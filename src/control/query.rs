@@ -470,7 +470,7 @@ impl ControlPlane {
 
     fn route_row(&self, route: &RibRoute<'_>) -> RouteRow {
         let target = match &route.body.target {
-            RouteTarget::Via(_) | RouteTarget::Recursive(_) => "via",
+            RouteTarget::Via(_) | RouteTarget::Recursive(_) | RouteTarget::Exits(_) => "via",
             RouteTarget::OnLink(_) => "on-link",
             RouteTarget::Cross(_) => "adjacency",
             RouteTarget::Local => "local",

@@ -33,8 +33,10 @@ impl Rib {
         if !self.is_dirty() {
             return None;
         }
+        self.exits.is_stale |= !self.dirty.is_empty() || !self.stale_ports.is_empty();
         self.look_at_users_of_stale_ports();
         self.resolve_gateways();
+        let is_any_led_elsewhere = self.lead_exits();
         let mut outcome = Outcome::default();
         for prefix in core::mem::take(&mut self.dirty) {
             self.decide(prefix, &mut outcome);
@@ -47,9 +49,10 @@ impl Rib {
             // Groups are free at once; whoever waits for one is served in the next compilation.
             self.dirty.append(&mut self.starved);
         }
+        self.forget_exits();
         let is_changed =
             !outcome.changes.is_empty() || self.next_hops.is_changed || self.are_interfaces_changed;
-        if !is_changed {
+        if !(is_changed || is_any_led_elsewhere) {
             return None;
         }
         self.next_hops.is_changed = false;
@@ -170,6 +173,7 @@ fn mentions(body: &RouteBody, ports: &BTreeSet<PortId>) -> bool {
         RouteTarget::Local
         | RouteTarget::Unreachable
         | RouteTarget::Blackhole
+        | RouteTarget::Exits(_)
         | RouteTarget::Recursive(_) => false,
     }
 }

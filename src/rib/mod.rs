@@ -1,7 +1,8 @@
 //! All routes that anybody announced, and what becomes of them.
 //!
 //! Read [`table`] (the [`Rib`]: routes, neighbours, ports in), `select` (which source wins),
-//! `resolve` (gateways to neighbours), `numbers` (next hops and groups get theirs), `compile` (the
+//! `resolve` (gateways to neighbours), `exits` (gateways that many
+//! routes share), `numbers` (next hops and groups get theirs), `compile` (the
 //! world for the data plane comes out) and `verify` (whether it did).
 //!
 //! Absent on purpose: why a route exists (the protocols know) and when to publish (the owner
@@ -10,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod compile;
+mod exits;
 mod numbers;
 mod resolve;
 mod select;

@@ -14,7 +14,7 @@
 //! are given, so that they cannot take those of the neighbours.
 
 use crate::base::ids::{GroupId, MacAddress, NextHopId, PortId};
-use crate::base::route::RouteNextHop;
+use crate::base::route::{ExitsId, RouteNextHop};
 use crate::fib::{
     Adjacency, Encapsulation, GROUP_NO_ROUTE, GroupTable, Liveness, NextHop, NextHopGroup, Witness,
 };
@@ -311,6 +311,8 @@ pub(super) struct Groups {
     numbers: BTreeMap<Way, GroupId>,
     /// The way of each number and the prefixes that take it.
     uses: Vec<(Way, u32)>,
+    /// Where the exits lead that routes share.
+    contents: BTreeMap<ExitsId, Way>,
     free: Vec<GroupId>,
     /// Groups with a repair.
     repaired_count: usize,
@@ -326,6 +328,7 @@ impl Groups {
             numbers: BTreeMap::from([(Way::Unreachable, GROUP_NO_ROUTE)]),
             // One use of its own, so that group 0 stays.
             uses: vec![(Way::Unreachable, 1)],
+            contents: BTreeMap::new(),
             free: Vec::new(),
             repaired_count: 0,
             limit,
@@ -338,9 +341,58 @@ impl Groups {
         self.uses.get(number.index()).map(|(way, _)| way)
     }
 
+    /// What a way is made of: itself, or what the exits are that it names.
+    pub(super) fn content<'a>(&'a self, way: &'a Way) -> &'a Way {
+        match way {
+            Way::Exits(id) => self.contents.get(id).unwrap_or(&Way::Unreachable),
+            way => way,
+        }
+    }
+
+    /// Exits lead elsewhere now; the group of all prefixes that take them is written anew, and
+    /// keeps its number and its flows. `None`, with the exits leading nowhere, where next hops ran
+    /// out; else whether anything changed. `epoch` is the first world with it.
+    pub(super) fn lead(
+        &mut self,
+        id: ExitsId,
+        content: Way,
+        next_hops: &mut NextHops,
+        epoch: u64,
+    ) -> Option<bool> {
+        let before = self.contents.insert(id, content);
+        let after = self.contents.get(&id).unwrap_or(&Way::Unreachable);
+        if before.as_ref() == Some(after) {
+            return Some(false);
+        }
+        let Some(number) = self.numbers.get(&Way::Exits(id)).copied() else { return Some(false) };
+        let old = self.table.get(number.index()).cloned().unwrap_or(NextHopGroup::Unreachable);
+        let made = make(after, &old, next_hops, epoch);
+        let is_made = made.is_some();
+        self.repaired_count -= usize::from(before.as_ref().is_some_and(has_repair));
+        match is_made {
+            true => self.repaired_count += usize::from(has_repair(after)),
+            false => {
+                self.contents.insert(id, Way::Unreachable);
+            }
+        }
+        let group = made.unwrap_or(NextHopGroup::Unreachable);
+        Arc::make_mut(&mut self.table).set(number, group);
+        give_back(&old, next_hops, epoch);
+        is_made.then_some(true)
+    }
+
+    /// Exits that are no more; says whether no group has them.
+    pub(super) fn forget(&mut self, id: ExitsId) -> bool {
+        let is_unused = !self.numbers.contains_key(&Way::Exits(id));
+        if is_unused {
+            self.contents.remove(&id);
+        }
+        is_unused
+    }
+
     /// How many next hops stand behind a group.
     pub(super) fn width(&self, number: GroupId) -> usize {
-        self.way(number).map_or(0, |way| paths_of(way).count())
+        self.way(number).map_or(0, |way| paths_of(self.content(way)).count())
     }
 
     /// Groups in use.
@@ -366,7 +418,9 @@ impl Groups {
             return None;
         }
         let old = old.and_then(|old| self.table.get(old.index()));
-        let group = make(way, old.unwrap_or(&NextHopGroup::Unreachable), next_hops, epoch)?;
+        let content = self.content(way);
+        let is_repaired = has_repair(content);
+        let group = make(content, old.unwrap_or(&NextHopGroup::Unreachable), next_hops, epoch)?;
         let table = Arc::make_mut(&mut self.table);
         let number = match self.free.pop() {
             Some(number) => {
@@ -382,7 +436,7 @@ impl Groups {
             }
         };
         self.numbers.insert(way.clone(), number);
-        self.repaired_count += usize::from(has_repair(way));
+        self.repaired_count += usize::from(is_repaired);
         Some(number)
     }
 
@@ -399,15 +453,12 @@ impl Groups {
         if *references > 0 {
             return false;
         }
-        self.repaired_count -= usize::from(has_repair(way));
-        self.numbers.remove(way);
+        let way = way.clone();
+        self.repaired_count -= usize::from(has_repair(self.content(&way)));
+        self.numbers.remove(&way);
         self.free.push(number);
-        match self.table.get(number.index()) {
-            Some(NextHopGroup::Forward { members, backup, .. }) => {
-                members.iter().chain(backup).for_each(|used| next_hops.release(*used, epoch));
-            }
-            Some(NextHopGroup::Cross(next_hop)) => next_hops.release(*next_hop, epoch),
-            _ => {}
+        if let Some(group) = self.table.get(number.index()) {
+            give_back(group, next_hops, epoch);
         }
         true
     }
@@ -418,7 +469,7 @@ impl Groups {
         let (Some(way), Some(group)) = (self.way(number), self.table.get(number.index())) else {
             return false;
         };
-        let is_right = match (way, group) {
+        let is_right = match (self.content(way), group) {
             (Way::Forward { members, repair }, NextHopGroup::Forward { .. }) => {
                 leads_to(group, members, repair.as_ref(), next_hops)
             }
@@ -437,12 +488,24 @@ impl Groups {
     /// Writes a group and its next hops anew, from its way and with the numbers that these have.
     pub(super) fn set_right(&mut self, number: GroupId, next_hops: &mut NextHops) {
         let Some((way, _)) = self.uses.get(number.index()) else { return };
+        let way = self.content(way);
         paths_of(way).for_each(|path| next_hops.write(&path));
         let group =
             assemble(way, &NextHopGroup::Unreachable, |path| next_hops.numbers.get(path).copied());
         if let Some(group) = group {
             Arc::make_mut(&mut self.table).set(number, group);
         }
+    }
+}
+
+/// The next hops of a group are used once less each.
+fn give_back(group: &NextHopGroup, next_hops: &mut NextHops, epoch: u64) {
+    match group {
+        NextHopGroup::Forward { members, backup, .. } => {
+            members.iter().chain(backup).for_each(|used| next_hops.release(*used, epoch));
+        }
+        NextHopGroup::Cross(next_hop) => next_hops.release(*next_hop, epoch),
+        _ => {}
     }
 }
 
@@ -476,7 +539,9 @@ fn paths_of(way: &Way) -> impl Iterator<Item = Path> {
     let (neighbors, repair) = match way {
         Way::Forward { members, repair } => (members.as_slice(), repair.clone()),
         Way::Cross(neighbor) => (core::slice::from_ref(neighbor), None),
-        Way::OnLink(_) | Way::Local | Way::Unreachable | Way::Blackhole => (&[][..], None),
+        Way::OnLink(_) | Way::Local | Way::Unreachable | Way::Blackhole | Way::Exits(_) => {
+            (&[][..], None)
+        }
     };
     neighbors.iter().copied().map(Path::from).chain(repair)
 }
@@ -523,5 +588,7 @@ fn assemble(
         Way::Local => Some(NextHopGroup::Local),
         Way::Unreachable => Some(NextHopGroup::Unreachable),
         Way::Blackhole => Some(NextHopGroup::Blackhole),
+        // Never asked: it is what the exits lead to that groups are made of.
+        Way::Exits(_) => Some(NextHopGroup::Unreachable),
     }
 }

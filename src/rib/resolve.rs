@@ -19,7 +19,9 @@
 
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::{ECMP_WIDTH_MAX, Repair, RouteBody, RouteNextHop, RouteTarget};
+use crate::base::route::{
+    ECMP_WIDTH_MAX, ExitsId, Repair, RouteBody, RouteNextHop, RouteSource, RouteTarget,
+};
 use crate::fib::InterfaceTable;
 use crate::rib::select::{Candidate, select};
 use core::net::Ipv6Addr;
@@ -60,6 +62,8 @@ pub enum Way {
     Unreachable,
     /// Nowhere.
     Blackhole,
+    /// As the owner of these exits says at the time.
+    Exits(ExitsId),
 }
 
 /// A gateway: what it resolved to at the last compilation, and who uses it.
@@ -73,8 +77,10 @@ pub(super) struct Gateway {
 /// that leads to them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resolved {
-    members: Vec<RouteNextHop>,
-    repair: Option<Path>,
+    pub(super) members: Vec<RouteNextHop>,
+    pub(super) repair: Option<Path>,
+    /// The metric of that route; zero on an own link.
+    pub(super) cost: u32,
 }
 
 /// The way of a route; `None` when it cannot be used now.
@@ -112,11 +118,11 @@ pub(super) fn direct(body: &RouteBody, interfaces: &InterfaceTable) -> Option<Wa
         RouteTarget::Local => Some(Way::Local),
         RouteTarget::Unreachable => Some(Way::Unreachable),
         RouteTarget::Blackhole => Some(Way::Blackhole),
-        RouteTarget::Recursive(_) => None,
+        RouteTarget::Recursive(_) | RouteTarget::Exits(_) => None,
     }
 }
 
-fn forward(mut members: Vec<RouteNextHop>, repair: Option<Path>) -> Option<Way> {
+pub(super) fn forward(mut members: Vec<RouteNextHop>, repair: Option<Path>) -> Option<Way> {
     members.sort_unstable();
     members.dedup();
     members.truncate(ECMP_WIDTH_MAX);
@@ -139,10 +145,16 @@ pub(super) fn resolve_gateway<'a>(
         select(candidates, |candidate| direct(&candidate.body, interfaces))
     });
     match found {
-        Some((_, Way::Forward { members, repair })) => Resolved { members, repair },
+        Some((candidate, Way::Forward { members, repair })) => {
+            let cost = match candidate.source {
+                RouteSource::Connected | RouteSource::Neighbor => 0,
+                _ => candidate.body.metric,
+            };
+            Resolved { members, repair, cost }
+        }
         Some((_, Way::OnLink(port))) => {
             let members = vec![RouteNextHop { port, address: gateway }];
-            Resolved { members, repair: None }
+            Resolved { members, repair: None, cost: 0 }
         }
         _ => Resolved::default(),
     }

@@ -14,6 +14,7 @@ use crate::base::route::{
 };
 use crate::fib::group_table::NEXT_HOP_ABSENT;
 use crate::fib::{Fib, Interface, InterfaceTable, Liveness, RepairAddresses};
+use crate::rib::exits::Exits;
 use crate::rib::numbers::{Groups, NextHops};
 use crate::rib::resolve::{Gateway, Way, covering, way};
 use crate::rib::select::{Candidate, select};
@@ -75,6 +76,8 @@ crate::counters! {
         neighbors_refused: "neighbors", "Words on neighbours refused because there are too many.";
         repairs_refused: "routes", "Repairs left out because they lead to no other place.";
         repairs_exhausted: "routes", "Routes installed without their repair for want of a number.";
+        exits_refused: "exits", "Next hops of a protocol refused because there are too many.";
+        exits_exhausted: "exits", "Sets of exits that lead nowhere for want of a next-hop number.";
         numbers_exhausted: "routes", "Routes not installed for want of a next-hop or group number.";
         groups_mended: "groups", "Groups that workers would not have read as made; made anew.";
         @normal compilations: "worlds", "Worlds built.";
@@ -133,6 +136,7 @@ pub struct Rib {
     /// Ports that came, went, rose or fell since the last compilation.
     pub(super) stale_ports: BTreeSet<PortId>,
     pub(super) gateways: BTreeMap<Ipv6Addr, Gateway>,
+    pub(super) exits: Exits,
     pub(super) interfaces: Arc<InterfaceTable>,
     pub(super) are_interfaces_changed: bool,
     pub(super) next_hops: NextHops,
@@ -160,6 +164,7 @@ impl Rib {
             starved: BTreeSet::new(),
             stale_ports: BTreeSet::new(),
             gateways: BTreeMap::new(),
+            exits: Exits::default(),
             interfaces: Arc::default(),
             are_interfaces_changed: false,
             next_hops: NextHops::new(limits.next_hops_max.min(NEXT_HOPS_MAX), limits.repairs_max),
@@ -316,6 +321,7 @@ impl Rib {
             || !self.stale_ports.is_empty()
             || self.are_interfaces_changed
             || self.next_hops.is_changed
+            || self.exits.is_dirty()
     }
 
     /// Says that all worlds with an epoch below `oldest` are gone, so that numbers which only they
@@ -359,7 +365,7 @@ impl Rib {
             source: candidate.source,
             body: &candidate.body,
             is_selected: selected == Some(candidate.source),
-            way: self.way(candidate),
+            way: self.way(candidate).map(|way| self.groups.content(&way).clone()),
         })
     }
 
@@ -370,6 +376,9 @@ impl Rib {
 
     /// Where a candidate's packets go now.
     pub(super) fn way(&self, candidate: &Candidate) -> Option<Way> {
+        if let RouteTarget::Exits(id) = candidate.body.target {
+            return self.exits.has(id).then_some(Way::Exits(id));
+        }
         way(&candidate.body, &self.interfaces, &self.gateways)
     }
 
@@ -396,6 +405,13 @@ impl Rib {
     /// Whether packets go to a neighbour; `None` where no route uses it.
     pub fn is_alive(&self, way: RouteNextHop) -> Option<bool> {
         self.next_hops.is_alive(way)
+    }
+
+    /// Whether the last world has a route of `source` within a prefix.
+    pub fn has_part(&self, whole: Ipv6Prefix, source: RouteSource) -> bool {
+        let parts = self.entries.range(whole..).take_while(|(prefix, _)| whole.covers(**prefix));
+        let mut installed = parts.filter_map(|(_, entry)| entry.installed);
+        installed.any(|installed| installed.source == source)
     }
 
     /// Whether anybody announces exactly this prefix.
@@ -431,6 +447,8 @@ impl RibEntry {
         let before = place.map(|place| self.candidates.remove(place).body);
         if let Some(body) = body {
             let candidate = Candidate { source, body };
+            // Most prefixes of a full table have one, and Vec would make room for four.
+            self.candidates.reserve_exact(1);
             let at = self.candidates.partition_point(|c| c.preference() < candidate.preference());
             self.candidates.insert(at, candidate);
         }

@@ -10,6 +10,7 @@ use crate::base::route::{
 use crate::fib::{Forwarding, Interface, NextHop, NextHopGroup, RepairAddresses};
 use core::net::Ipv6Addr;
 
+mod exits;
 mod oracle;
 mod repair;
 mod verify;

@@ -126,7 +126,7 @@ impl Naive {
             RouteTarget::Local => Some(Way::Local),
             RouteTarget::Unreachable => Some(Way::Unreachable),
             RouteTarget::Blackhole => Some(Way::Blackhole),
-            RouteTarget::Recursive(_) => None,
+            RouteTarget::Recursive(_) | RouteTarget::Exits(_) => None,
         }
     }
 
