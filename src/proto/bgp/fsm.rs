@@ -166,6 +166,13 @@ impl Event {
     ];
 }
 
+impl fmt::Display for Event {
+    /// Its name in the RFC.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{self:?}"))
+    }
+}
+
 /// One thing to do, in the words of RFC 4271 §8.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {

@@ -42,6 +42,9 @@ use std::collections::{BTreeMap, VecDeque};
 #[cfg(test)]
 mod tests;
 
+/// Of the seed, bits that are left away where it begins the numbers of sockets.
+const SEED_BITS_UNUSED: u32 = 8;
+
 /// A peer as it is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerSettings {
@@ -94,6 +97,11 @@ pub enum Action {
         peer: PeerId,
         /// Which and why.
         change: Box<StateChange>,
+    },
+    /// A peer has sent its whole table, for the first time in this session (RFC 4724 §2).
+    EndOfRib {
+        /// Which.
+        peer: PeerId,
     },
     /// Routes of a peer were left out, or none taken from it.
     Refused {
@@ -171,7 +179,8 @@ impl Speaker {
             settings,
             peers: BTreeMap::new(),
             owners: BTreeMap::new(),
-            outgoing_count: 0,
+            // Another speaker of this router may have been heard of by the same TCP before.
+            outgoing_count: settings.seed >> SEED_BITS_UNUSED,
             taken: Vec::new(),
             timers: TimerTable::default(),
             busy_since: None,
@@ -402,6 +411,7 @@ impl Speaker {
             SessionAction::EndOfRib => {
                 self.timers.clear(Timer::Stale(id));
                 self.ribs.end_of_stale(id);
+                self.actions.push_back(Action::EndOfRib { peer: id });
             }
             SessionAction::Refresh(kind) => self.refresh(now, id, kind),
             SessionAction::Room => {}

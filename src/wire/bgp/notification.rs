@@ -118,7 +118,7 @@ impl fmt::Display for NotificationCode {
 
 /// Why a session ends.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error("{code}")]
+#[error("{}", self.words())]
 pub struct Notification {
     /// Error code and subcode.
     pub code: NotificationCode,
@@ -161,6 +161,15 @@ impl Notification {
         let (length, rest) = self.data.split_first().filter(|_| has_text)?;
         let text = rest.get(..usize::from(*length)).filter(|text| !text.is_empty())?;
         Some(String::from_utf8_lossy(text).into_owned())
+    }
+
+    /// What it says, with what a hard reset is about and the word of an administrator.
+    fn words(&self) -> String {
+        let inner = self.inner();
+        let about =
+            if inner.code == self.code { String::new() } else { format!(": {}", inner.code) };
+        let text = inner.text().map_or_else(String::new, |text| format!(": {text}"));
+        format!("{}{about}{text}", self.code)
     }
 
     /// RFC 8538 §3: a hard reset that says what it is about.

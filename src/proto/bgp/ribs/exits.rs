@@ -118,6 +118,11 @@ impl ExitGroups {
         self.group(id).map_or(&[], |group| group.content.as_slice())
     }
 
+    /// The best exit of a group, alive or not.
+    pub fn first(&self, id: ExitGroupId) -> Option<Exit> {
+        self.group(id)?.exits.iter().next()
+    }
+
     /// Finds out anew what lives of all groups that have such an exit; those that changed.
     pub fn refresh(
         &mut self,

@@ -193,6 +193,9 @@ impl Ribs {
         self.export(prefix, (&alive, best), policies);
         [&mut alive, &mut dead].into_iter().for_each(Vec::clear);
         self.candidates = [alive, dead];
+        if let Some(decided) = &mut self.decided {
+            decided.push_back(self.prefixes.prefix(prefix));
+        }
         if best.is_none() {
             self.abandon(prefix);
         }

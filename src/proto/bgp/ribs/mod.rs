@@ -71,7 +71,7 @@ use decision::Candidate;
 use exits::{Exit, ExitGroups};
 use limits::{ADD_PATHS_MAX, EXPORT_GROUPS_MAX, PEERS_MAX};
 use next_hops::{Edge, NextHopId, NextHops};
-use prefix_table::{PrefixId, PrefixTable};
+use prefix_table::{NONE, PrefixId, PrefixTable};
 use std::collections::VecDeque;
 
 crate::counters! {
@@ -126,6 +126,8 @@ pub enum Change {
     Group {
         /// Which.
         id: ExitGroupId,
+        /// From where its exits were learned.
+        kind: PeerKind,
         /// By equal shares; none where nothing lives.
         next_hops: Vec<Gateway>,
     },
@@ -170,6 +172,8 @@ pub struct Ribs {
     /// A pass over all paths: where it is, and how many are left.
     scan: Option<loc_rib::Scan>,
     changes: VecDeque<Change>,
+    /// Prefixes decided since somebody looked, where somebody looks.
+    decided: Option<VecDeque<Ipv6Prefix>>,
     counters: RibCounters,
     /// Reused for each decision.
     candidates: [Vec<Candidate>; 2],
@@ -192,6 +196,7 @@ impl Ribs {
             empties: VecDeque::new(),
             scan: None,
             changes: VecDeque::new(),
+            decided: None,
             counters: RibCounters::default(),
             candidates: [Vec::new(), Vec::new()],
         }
@@ -357,6 +362,29 @@ impl Ribs {
         }
     }
 
+    /// Keeps from now on which prefixes were decided, and decides all of them anew; see
+    /// [`Self::poll_decided`].
+    pub fn watch_decisions(&mut self) {
+        self.decided = Some(VecDeque::new());
+        let bound = u32::try_from(self.prefixes.bound()).unwrap_or(u32::MAX);
+        for prefix in (0..bound).map(PrefixId) {
+            if self.prefixes.is_used(prefix) && self.prefixes.entry(prefix).first_path != NONE {
+                self.mark(prefix);
+            }
+        }
+    }
+
+    /// Keeps it no longer.
+    pub fn unwatch_decisions(&mut self) {
+        self.decided = None;
+    }
+
+    /// The oldest prefix that was decided and not looked at since: its best path may be another
+    /// one, or none.
+    pub fn poll_decided(&mut self) -> Option<Ipv6Prefix> {
+        self.decided.as_mut()?.pop_front()
+    }
+
     /// The oldest change not yet taken.
     pub fn poll_change(&mut self) -> Option<Change> {
         let change = self.changes.pop_front();
@@ -451,7 +479,10 @@ impl Ribs {
                 next_hops.push(gateway);
             }
         }
-        self.changes.push_back(Change::Group { id, next_hops });
+        let first = self.exits.first(id).map(|exit| exit.peer.index());
+        let peer = first.and_then(|index| self.peers.get(index)).and_then(Option::as_ref);
+        let kind = peer.map_or(PeerKind::External, |state| state.peer.kind);
+        self.changes.push_back(Change::Group { id, kind, next_hops });
     }
 }
 

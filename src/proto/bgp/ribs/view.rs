@@ -103,6 +103,11 @@ impl Ribs {
         self.paths.len()
     }
 
+    /// Whether a peer is in another AS.
+    pub fn is_external(&self, id: PeerId) -> bool {
+        self.peer(id).is_some_and(|state| state.peer.kind == super::PeerKind::External)
+    }
+
     /// Different attribute sets, of both ways.
     pub fn attribute_set_count(&self) -> usize {
         self.attributes.len()

@@ -254,7 +254,7 @@ impl Net {
                 Action::Forward(Change::Route { prefix, exits }) if *prefix == to => {
                     group = Some(*exits);
                 }
-                Action::Forward(Change::Group { id, next_hops }) => {
+                Action::Forward(Change::Group { id, next_hops, .. }) => {
                     groups.insert(*id, next_hops.clone());
                 }
                 _ => {}

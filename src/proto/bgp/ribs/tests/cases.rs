@@ -28,7 +28,7 @@ fn two_exits(count: u32) -> World {
 fn a_lost_next_hop_is_one_change_of_a_group_and_none_of_a_prefix() {
     let mut world = two_exits(500);
     world.resolve(0, None);
-    let [Change::Group { id, next_hops }] = world.changes.as_slice() else {
+    let [Change::Group { id, next_hops, .. }] = world.changes.as_slice() else {
         panic!("{:?}", world.changes)
     };
     assert_eq!(next_hops.as_slice(), [Gateway::new(next_hop(1), None)]);

@@ -202,7 +202,7 @@ impl World {
             match &change {
                 Change::Track(gateway) => self.tracked.push(*gateway),
                 Change::Untrack(gateway) => self.tracked.retain(|other| other != gateway),
-                Change::Group { id, next_hops } => {
+                Change::Group { id, next_hops, .. } => {
                     self.groups.insert(id.0, next_hops.clone());
                 }
                 Change::GroupGone(id) => {
