@@ -14,6 +14,7 @@ pub mod pages;
 pub mod reply;
 pub mod request;
 pub mod show;
+pub mod show_bgp;
 pub mod watch;
 
 pub use event::{Event, Severity};

@@ -28,6 +28,7 @@ impl Pages {
         let head = match &page {
             ShowReply::Route(_) => line(ShowReply::Route(Vec::new()))?,
             ShowReply::Fib(_) => line(ShowReply::Fib(Vec::new()))?,
+            ShowReply::BgpRoute(_) => line(ShowReply::BgpRoute(Vec::new()))?,
             _ => unreachable!("only tables without a limit have pages"),
         };
         let head = head.strip_suffix(TAIL).unwrap_or(&head);

@@ -84,6 +84,12 @@ pub enum ShowQuery {
     OspfSpf,
     /// BFD sessions.
     Bfd,
+    /// BGP: our AS, the size of the tables, the neighbours.
+    Bgp,
+    /// BGP's neighbours with everything that is known of them.
+    BgpNeighbor,
+    /// Paths of BGP; with a prefix only its own, with an address those of its longest match.
+    BgpRoute(RouteFilter),
     /// The RIB; with a prefix only that one, with an address its longest match.
     Route(RouteFilter),
     /// The FIB as workers see it.

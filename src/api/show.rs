@@ -3,6 +3,7 @@
 //! Times are ages in milliseconds, rates are not computed here. Names of fields are stable within
 //! one [`crate::api::API_VERSION`].
 
+use super::show_bgp::{BgpNeighborRow, BgpPathRow, BgpSummaryRow};
 use crate::base::ids::{AreaId, MacAddress, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{PortRole, RouteSource};
@@ -37,6 +38,12 @@ pub enum ShowReply {
     OspfSpf(SpfRow),
     /// `show bfd`.
     Bfd(Vec<BfdRow>),
+    /// `show bgp summary`.
+    Bgp(BgpSummaryRow),
+    /// `show bgp neighbor`.
+    BgpNeighbor(Vec<BgpNeighborRow>),
+    /// `show bgp route`.
+    BgpRoute(Vec<BgpPathRow>),
     /// `show route`.
     Route(Vec<RouteRow>),
     /// `show fib`.

@@ -39,7 +39,6 @@ pub fn accept_habits(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStr
 const LATER_COMMANDS: &[(&str, &str)] = &[
     ("plan", "planning"),
     ("doctor", "looking at this host"),
-    ("bgp", "BGP"),
     ("overlay", "the tenant overlay"),
     ("redistribute", "redistribution"),
 ];
@@ -130,7 +129,6 @@ mod tests {
             asks_for_later(&words)
         };
         assert_eq!(asks("kumiki plan --servers 8"), Some("planning"));
-        assert_eq!(asks("kumiki bgp summary"), Some("BGP"));
         assert_eq!(asks("kumiki show overlay"), Some("the tenant overlay"));
         assert_eq!(asks("kumiki show redistribute json"), Some("redistribution"));
         assert_eq!(asks("kumiki show p"), None);

@@ -42,6 +42,8 @@ pub enum Action {
     /// Something is wanted of BFD sessions: for the worker that owns those of the port, or for all
     /// workers where the order names none.
     Bfd(Order),
+    /// Something is wanted of the TCP under BGP.
+    Bgp(crate::proto::bgp::transport::Order),
     /// The answer to a query.
     Reply {
         /// Number of the question.

@@ -39,6 +39,7 @@ impl ControlPlane {
         let is_static_same =
             self.config.routes == config.routes && self.config.neighbors == config.neighbors;
         self.config = config;
+        self.take_policies(now);
         if let Some(router_id) = self.identity.router_id {
             let ospf = &self.config.ospf;
             self.ospf.handle(

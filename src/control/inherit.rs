@@ -149,12 +149,15 @@ pub(super) struct Inheritance {
     /// When neighbours that said nothing are dead; `None` once that is decided.
     silent_at: Option<Instant>,
     until: Instant,
+    /// OSPF has said all, and what is left waits for BGP.
+    is_for_bgp: bool,
 }
 
 impl Inheritance {
     /// When [`ControlPlane::review_inheritance`] has something to do at the latest.
-    pub(super) fn deadline(&self) -> Instant {
-        self.silent_at.map_or(self.until, |silent_at| silent_at.min(self.until))
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let until = Some(self.until).filter(|_| !self.is_for_bgp);
+        self.silent_at.into_iter().chain(until).min()
     }
 }
 
@@ -166,6 +169,7 @@ impl ControlPlane {
         if let Some(until) = testament.until.filter(|_| !testament.neighbors.is_empty()) {
             self.ospf.handle(now, ospf::Input::Restart { until });
         }
+        self.bgp.note_restart(now, &config);
         self.configure(now, *config);
         for port in ports {
             self.attach(now, port);
@@ -188,6 +192,7 @@ impl ControlPlane {
             lost: BTreeSet::new(),
             silent_at: Some(now + self.config.ospf.dead_interval),
             until: testament.until.unwrap_or(now),
+            is_for_bgp: false,
         });
         self.draw_testament();
     }
@@ -228,7 +233,10 @@ impl ControlPlane {
         missing.retain(|way| !self.ospf.is_mutual(way.port));
         let is_complete =
             missing.is_empty() && self.ospf.is_calculated() && !self.ospf.is_restarting();
-        if is_complete || inheritance.until <= now {
+        let is_ospf_done = inheritance.is_for_bgp || is_complete || inheritance.until <= now;
+        if is_ospf_done && self.bgp.is_restarting(now) {
+            self.keep_for_bgp(now, inheritance);
+        } else if is_ospf_done {
             for (prefix, _) in &inheritance.routes {
                 self.say_inherited(now, *prefix, None);
             }
@@ -241,6 +249,22 @@ impl ControlPlane {
             self.inheritance = Some(inheritance);
         }
         self.draw_testament();
+    }
+
+    /// OSPF has said all. What nobody else says may be BGP's, whose neighbours have still to send
+    /// it again (RFC 4724 §4.1).
+    fn keep_for_bgp(&mut self, now: Instant, mut inheritance: Inheritance) {
+        if !core::mem::replace(&mut inheritance.is_for_bgp, true) {
+            let is_said = |(prefix, _): &mut (Ipv6Prefix, u16)| {
+                let mut routes = self.rib.routes_of(*prefix);
+                routes.any(|route| route.source != RouteSource::Inherited)
+            };
+            let said: Vec<_> = inheritance.routes.extract_if(.., is_said).collect();
+            for (prefix, _) in said {
+                self.say_inherited(now, prefix, None);
+            }
+        }
+        self.inheritance = Some(inheritance);
     }
 
     /// Moves neighbours that will not come back from those awaited to those lost.
@@ -268,7 +292,11 @@ impl ControlPlane {
         let awaited = self.inheritance.iter().flat_map(|inheritance| inheritance.awaited.clone());
         self.testament = Testament {
             neighbors: full.chain(awaited).collect(),
-            until: self.inheritance.as_ref().map(|inheritance| inheritance.until),
+            until: self
+                .inheritance
+                .as_ref()
+                .filter(|inheritance| !inheritance.is_for_bgp)
+                .map(|inheritance| inheritance.until),
             ..Testament::default()
         };
     }

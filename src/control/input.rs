@@ -49,6 +49,8 @@ pub enum Input {
     },
     /// A worker says how a BFD session is.
     Bfd(Box<Report>),
+    /// What TCP says of a BGP session.
+    Bgp(Box<crate::proto::bgp::transport::Report>),
     /// A neighbour was used for forwarding since the last such input (NUD needs to know, RFC 4861
     /// §7.3.3).
     NeighborUsed {

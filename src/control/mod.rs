@@ -3,12 +3,12 @@
 //! Read [`input`] and [`action`] first: they are the whole border. Then [`plane`] (what there is
 //! and how one input runs through it), `apply` (a configuration becomes inputs of the machines),
 //! `port` (what a port is to each of them), `connected` (the router's own routes), `death_mark`
-//! (neighbours that OSPF lost), `bfd` (sessions with neighbours), [`bgp_settings`] (what a
-//! configuration says to BGP, and its policies), `deliver` (what the machines want becomes
-//! actions), `frame` (octets around their messages), [`inherit`] (from a control plane that failed
-//! to the next), `report` (events in words), `stub` (when nobody shall send through this router),
-//! `self_check` (whether it forwards as it believes), `query` (answers to `show`). [`recording`] is
-//! a life of it, written down.
+//! (neighbours that OSPF lost), `bfd` (sessions with neighbours), `bgp` (the speaker at the edge)
+//! with `bgp_query` and `redistribute`, [`bgp_settings`] (what a configuration says to BGP, and
+//! its policies), `deliver` (what the machines want becomes actions), `frame` (octets around their
+//! messages), [`inherit`] (from a control plane that failed to the next), `report` (events in
+//! words), `stub` (when nobody shall send through this router), `self_check` (whether it forwards
+//! as it believes), `query` (answers to `show`). [`recording`] is a life of it, written down.
 //!
 //! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
 //! single protocol could decide alone.
@@ -17,6 +17,8 @@
 pub mod action;
 mod apply;
 mod bfd;
+mod bgp;
+mod bgp_query;
 pub mod bgp_settings;
 mod connected;
 mod death_mark;
@@ -28,6 +30,7 @@ pub mod plane;
 mod port;
 mod query;
 pub mod recording;
+mod redistribute;
 mod report;
 mod self_check;
 mod stub;

@@ -13,6 +13,7 @@
 use super::action::Action;
 use super::apply::StaticState;
 use super::bfd::BfdClients;
+use super::bgp::Bgp;
 use super::connected::Connected;
 use super::death_mark::DeathMarks;
 use super::inherit::{Inheritance, Testament};
@@ -59,6 +60,7 @@ crate::counters! {
         @normal unreachable_sent: "packets", "Destination Unreachable sent for silent neighbours.";
         unreachable_limited: "packets", "Destination Unreachable not sent: too many a second.";
         unreachable_undue: "packets", "Packets to silent neighbours that deserve no answer.";
+        externals_refused: "routes", "Routes of BGP left out of OSPF: as many as may are there.";
         addresses_refused: "addresses", "Own addresses that somebody else has as well.";
         @normal self_checks: "checks", "Times the router compared database, routes and forwarding.";
         self_check_faults: "prefixes", "Prefixes that differed then, and were set right.";
@@ -165,6 +167,7 @@ pub struct ControlPlane {
     /// OSPF neighbours that are not down, with their router-id.
     pub(super) ospf_neighbors: BTreeMap<(PortId, Ipv6Addr), (RouterId, NeighborState)>,
     pub(super) bfd: BfdClients,
+    pub(super) bgp: Bgp,
     pub(super) death_marks: DeathMarks,
     pub(super) stub: StubRouter,
     pub(super) self_check: SelfCheck,
@@ -196,6 +199,7 @@ impl ControlPlane {
             statics: StaticState::default(),
             ospf_neighbors: BTreeMap::new(),
             bfd: BfdClients::default(),
+            bgp: Bgp::new(options.seed.rotate_left(16)),
             death_marks: DeathMarks::default(),
             stub: StubRouter::starting(),
             self_check: SelfCheck::default(),
@@ -244,6 +248,7 @@ impl ControlPlane {
     /// The end of every input.
     fn finish(&mut self, now: Instant) {
         self.deliver(now);
+        self.deliver_bgp(now);
         self.review_inheritance(now);
         if !self.is_leaving {
             self.review_stub(now);
@@ -263,6 +268,7 @@ impl ControlPlane {
                 self.nd.handle(now, nd::Input::Resolve { port, address, packet });
             }
             Input::Bfd(report) => self.bfd_report(now, &report),
+            Input::Bgp(report) => self.bgp_report(now, *report),
             Input::NeighborUsed { port, address } => {
                 self.nd.handle(now, nd::Input::Used { port, address });
             }
@@ -270,11 +276,15 @@ impl ControlPlane {
                 self.rib.reclaimed(epoch);
                 self.marks_reclaimed(epoch);
             }
-            Input::Flush => self.publish(),
+            Input::Flush => {
+                self.publish();
+                self.review_aggregates(now);
+            }
             Input::Drain { is_drained } => self.drain(now, is_drained),
             Input::Shutdown => {
                 self.is_leaving = true;
                 self.leave_bfd();
+                self.leave_bgp(now);
                 self.ospf.handle(now, ospf::Input::Shutdown);
                 self.nd.handle(now, nd::Input::Shutdown);
             }
@@ -330,18 +340,20 @@ impl Machine for ControlPlane {
     fn next_deadline(&self) -> Option<Instant> {
         let is_staying = !self.is_leaving;
         let inheritance = self.inheritance.as_ref().filter(|_| is_staying);
-        let inheritance = inheritance.map(Inheritance::deadline);
+        let inheritance = inheritance.and_then(Inheritance::deadline);
         let adopted = self.bfd.next_deadline().filter(|_| is_staying);
         let stub = self.stub.deadline().filter(|_| is_staying);
         let (ospf, nd) = (self.ospf.next_deadline(), self.nd.next_deadline());
         let check = self.self_check.deadline().filter(|_| is_staying);
-        let parts = [ospf, nd, inheritance, adopted, stub, check];
+        let bgp = self.bgp.next_deadline();
+        let parts = [ospf, nd, inheritance, adopted, stub, check, bgp];
         parts.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.ospf.handle_timeout(now);
         self.nd.handle_timeout(now);
+        self.work_bgp(now);
         if !self.is_leaving {
             self.expire_bfd(now);
         }

@@ -135,6 +135,12 @@ impl ControlPlane {
                 let (rows, rest) = self.fib_page(filter, after);
                 return (ShowReply::Fib(rows), rest);
             }
+            ShowQuery::BgpRoute(filter) => {
+                let (rows, rest) = self.bgp_route_page(filter, after);
+                return (ShowReply::BgpRoute(rows), rest);
+            }
+            ShowQuery::Bgp => ShowReply::Bgp(self.bgp_summary(now)),
+            ShowQuery::BgpNeighbor => ShowReply::BgpNeighbor(self.bgp_neighbor_rows(now)),
             ShowQuery::Version => ShowReply::Version(VersionRow {
                 name: self.config.router.name.clone(),
                 router_id: self.identity.router_id,
@@ -567,12 +573,16 @@ impl ControlPlane {
     }
 
     fn error_rows(&self, all: bool) -> Vec<ErrorRow> {
-        let blocks: [(&str, &[CounterInfo], Vec<u64>); 4] = [
+        let mut blocks: Vec<(&str, &[CounterInfo], Vec<u64>)> = vec![
             ("control", ControlCounters::INFO, self.counters.values()),
             ("ospf", OspfCounters::INFO, self.ospf.counters().values()),
             ("nd", NdCounters::INFO, self.nd.counters().values()),
             ("rib", RibCounters::INFO, self.rib.counters().values()),
         ];
+        if let Some(speaker) = self.bgp.speaker() {
+            let ribs = speaker.ribs().counters();
+            blocks.push(("bgp", crate::proto::bgp::ribs::RibCounters::INFO, ribs.values()));
+        }
         let mut rows = Vec::new();
         for (place, infos, values) in blocks {
             let is_wanted = |info: &CounterInfo, count| all || (count > 0 && !info.is_normal);

@@ -216,6 +216,7 @@ pub fn name(action: &Action) -> String {
         }
         Action::JoinMulticast { port, group } => format!("join_multicast port {}, {group}", port.0),
         Action::Bfd(order) => format!("bfd {}", digest(format!("{order:?}").as_bytes())),
+        Action::Bgp(order) => format!("bgp {}", digest(format!("{order:?}").as_bytes())),
         Action::Reply { id, reply, rest } => {
             format!("reply {id}, {}", digest(format!("{reply:?} {rest:?}").as_bytes()))
         }

@@ -7,9 +7,13 @@ use super::stub::Missing;
 use crate::api::show::SelfCheckRow;
 use crate::api::{Event, Severity};
 use crate::base::ids::{MacAddress, PortId};
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::RouteNextHop;
 use crate::base::time::Instant;
 use crate::proto::bfd;
+use crate::proto::bgp::action::StateChange;
+use crate::proto::bgp::fsm::State as SessionState;
+use crate::proto::bgp::speaker::Refusal;
 use crate::proto::ospf::{HelpEnd, NeighborChange, NeighborState, Notice, RestartEnd};
 use crate::rib::RibError;
 use crate::wire::bfd::{Diagnostic, State};
@@ -91,6 +95,41 @@ pub(super) fn bfd_changed(now: Instant, report: &bfd::Report, from: State, ports
         .with("diagnostic", view.diagnostic.name())
         .with("remote_state", view.remote_state)
         .0
+}
+
+/// A BGP session in a new state.
+pub(super) fn bgp_session(now: Instant, name: &str, change: &StateChange) -> Event {
+    let StateChange { from, to, event, reason } = change;
+    let severity = match (from, to) {
+        (SessionState::Established, _) => Severity::Warning,
+        _ => Severity::Info,
+    };
+    let why = reason.as_ref().map_or_else(|| event.to_string(), ToString::to_string);
+    let text = format!("BGP with {name}: {from} -> {to} ({why})");
+    Draft::new(now, severity, "bgp.session", text)
+        .with("neighbor", name)
+        .with("from", from)
+        .with("to", to)
+        .with("event", event)
+        .0
+}
+
+/// More routes should go into OSPF than may.
+pub(super) fn redistribution_full(now: Instant, prefix: Ipv6Prefix, max: usize) -> Event {
+    let text = format!(
+        "{max} routes of BGP are in OSPF, and no more may be: {prefix} is left out; let the policy \
+         take fewer, or raise max_prefix in [ospf.redistribute]"
+    );
+    Draft::new(now, Severity::Error, "ospf.redistribute", text)
+        .with("prefix", prefix)
+        .with("max", max)
+        .0
+}
+
+/// Routes of a BGP neighbour are not taken.
+pub(super) fn bgp_refused(now: Instant, name: &str, reason: &Refusal) -> Event {
+    let text = format!("BGP with {name}: {reason}");
+    Draft::new(now, Severity::Error, "bgp.refused", text).with("neighbor", name).0
 }
 
 /// Something an administrator should know.

@@ -60,6 +60,7 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
 }
 
 mod bfd;
+mod bgp;
 mod inherit;
 mod pages;
 mod self_check;
@@ -125,7 +126,7 @@ impl Bench {
                 Action::Reply { reply, .. } => replies.push(*reply),
                 Action::Forward { packet } => self.forwarded.push(packet),
                 Action::Bfd(order) => self.orders.push(order),
-                Action::JoinMulticast { .. } => {}
+                Action::Bgp(_) | Action::JoinMulticast { .. } => {}
             }
         }
         replies

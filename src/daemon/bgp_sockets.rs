@@ -29,6 +29,14 @@ const SOCKETS_MAX: usize = 2048;
 const LINGER: Duration = Duration::from_secs(5);
 /// Connections that are accepted in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
+/// How long nobody is accepted when descriptors ran out or the speaker is behind: the kernel keeps
+/// `BACKLOG` connections meanwhile, and asking again at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Chunks that are thrown away in one turn, of a peer that goes on talking after the last word:
+/// others come first, and what is left is heard of again.
+const CHUNKS_WASTED_PER_TURN: usize = 1;
+/// The hop limit of the system, where nothing else is said: RFC 1700, Linux and BSD.
+const HOP_LIMIT_USUAL: u8 = 64;
 /// Tokens of the poller from here on are connections, by their number.
 const SOCKET_TOKENS: u64 = 1 << 62;
 /// And from here on listeners, by their place.
@@ -53,6 +61,8 @@ pub struct BgpSockets {
 struct Open {
     wanted: Listener,
     socket: Option<TcpListener>,
+    /// Until when nobody is accepted here; it is not watched then.
+    rests_until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -99,7 +109,7 @@ impl BgpSockets {
             Order::Taken { socket } => {
                 let Some(open) = self.sockets.get_mut(&socket) else { return };
                 open.chunk_count = open.chunk_count.saturating_sub(1);
-                self.watch(poller, socket);
+                self.watch(poller, socket, say);
             }
             Order::Close { socket } => {
                 let Some(open) = self.sockets.get_mut(&socket) else { return };
@@ -118,13 +128,16 @@ impl BgpSockets {
     pub fn serve(
         &mut self,
         poller: &Poller,
-        event: Event,
+        (now, event): (Instant, Event),
         counters: &DaemonCounters,
         say: Say<'_>,
     ) {
         if event.token >= LISTENER_TOKENS {
             let place = usize::try_from(event.token - LISTENER_TOKENS).unwrap_or(usize::MAX);
-            return self.accept(poller, place, counters, say);
+            if self.accept(poller, place, counters, say) == Accepting::Rests {
+                self.rest(poller, place, now);
+            }
+            return;
         }
         let socket = SocketId(event.token - SOCKET_TOKENS);
         if self.sockets.get(&socket).is_some_and(|open| !open.is_connected) {
@@ -147,18 +160,36 @@ impl BgpSockets {
         }
     }
 
-    /// When [`Self::end_late`] is due.
-    pub fn ends_at(&self) -> Option<Instant> {
-        self.sockets.values().filter_map(|open| open.ends_at).min()
+    /// Whoever wanted the connections is no more. They end, and the peers learn it from TCP alone:
+    /// who asked for a graceful restart is taken to restart (RFC 4724 §5).
+    pub fn forget_all(&mut self, poller: &Poller) {
+        let all: Vec<SocketId> = self.sockets.keys().copied().collect();
+        all.into_iter().for_each(|socket| self.forget(poller, socket));
+        self.unsaid.clear();
     }
 
-    /// Ends connections whose peers had time to read the last word.
+    /// When [`Self::end_late`] is due.
+    pub fn ends_at(&self) -> Option<Instant> {
+        let rests = self.listeners.iter().filter_map(|open| open.rests_until);
+        self.sockets.values().filter_map(|open| open.ends_at).chain(rests).min()
+    }
+
+    /// Ends connections whose peers had time to read the last word, and accepts again where that
+    /// rested.
     pub fn end_late(&mut self, poller: &Poller, now: Instant) {
         let late = |(socket, open): (&SocketId, &Socket)| {
             open.ends_at.is_some_and(|at| at <= now).then_some(*socket)
         };
         let late: Vec<SocketId> = self.sockets.iter().filter_map(late).collect();
         late.into_iter().for_each(|socket| self.forget(poller, socket));
+        for (place, open) in self.listeners.iter_mut().enumerate() {
+            let (Some(socket), Some(until)) = (&open.socket, open.rests_until) else { continue };
+            if until > now {
+                continue;
+            }
+            let is_watched = poller.add(socket.as_fd(), LISTENER_TOKENS + place as u64).is_ok();
+            open.rests_until = (!is_watched).then_some(now + ACCEPT_PAUSE);
+        }
     }
 
     fn say(&mut self, report: Report, say: Say<'_>) {
@@ -174,19 +205,23 @@ impl BgpSockets {
     fn listen(&mut self, poller: &Poller, wanted: Vec<Listener>, say: Say<'_>) {
         let mut before: Vec<Open> = core::mem::take(&mut self.listeners);
         for open in before.iter_mut().filter(|open| !wanted.contains(&open.wanted)) {
-            if let Some(socket) = open.socket.take() {
+            if let Some(socket) = open.socket.take()
+                && open.rests_until.is_none()
+            {
                 let _ = poller.remove(socket.as_fd());
             }
         }
         for (place, wanted) in wanted.into_iter().enumerate() {
             let kept = before.iter_mut().find(|open| open.wanted == wanted);
+            let rests_until = kept.as_ref().and_then(|open| open.rests_until);
             let kept = kept.and_then(|open| open.socket.take());
             let token = LISTENER_TOKENS + place as u64;
             let is_kept = kept.is_some();
             let opened = kept.map_or_else(|| open(&wanted), Ok).and_then(|socket| {
-                match is_kept {
-                    true => poller.change(socket.as_fd(), token, Interest::Readable)?,
-                    false => poller.add(socket.as_fd(), token)?,
+                match (is_kept, rests_until) {
+                    (true, Some(_)) => {}
+                    (true, None) => poller.change(socket.as_fd(), token, Interest::Readable)?,
+                    (false, _) => poller.add(socket.as_fd(), token)?,
                 }
                 Ok(socket)
             });
@@ -198,14 +233,34 @@ impl BgpSockets {
                     None
                 }
             };
-            self.listeners.push(Open { wanted, socket });
+            self.listeners.push(Open { wanted, socket, rests_until });
         }
     }
 
-    fn accept(&mut self, poller: &Poller, place: usize, counters: &DaemonCounters, say: Say<'_>) {
+    /// Accepts nobody at a listener for a while.
+    fn rest(&mut self, poller: &Poller, place: usize, now: Instant) {
+        let Some(open) = self.listeners.get_mut(place) else { return };
+        let Some(socket) = &open.socket else { return };
+        if open.rests_until.is_none() && poller.remove(socket.as_fd()).is_ok() {
+            open.rests_until = Some(now + ACCEPT_PAUSE);
+        }
+    }
+
+    fn accept(
+        &mut self,
+        poller: &Poller,
+        place: usize,
+        counters: &DaemonCounters,
+        say: Say<'_>,
+    ) -> Accepting {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(Open { wanted, socket: Some(listener) }) = self.listeners.get(place) else {
-                return;
+            self.say_rest(say);
+            if self.must_say() {
+                return Accepting::Rests;
+            }
+            let Some(Open { wanted, socket: Some(listener), .. }) = self.listeners.get(place)
+            else {
+                return Accepting::GoesOn;
             };
             let is_full = self.sockets.len() >= SOCKETS_MAX;
             let hop_limits = |peer: SocketAddrV6| {
@@ -218,17 +273,25 @@ impl BgpSockets {
                     counters.count(DaemonCounter::BgpStranger);
                     continue;
                 }
-                // Whoever was waiting there is gone, or there are too many files: the listener says
-                // so again when it is worth another look.
-                Ok(None) | Err(_) => return,
+                Ok(None) => return Accepting::GoesOn,
+                // Whoever was waiting there is gone; the next may still be there.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                // Too many files, or no memory: the listener would say at once that somebody waits.
+                Err(_) => {
+                    counters.count(DaemonCounter::BgpAcceptFailed);
+                    return Accepting::Rests;
+                }
             };
             let local = wanted.local;
             let socket = SocketId::incoming(self.incoming_count);
             self.incoming_count += 1;
             if self.add(poller, socket, stream, Phase::Connected) {
                 self.say(Report::Accepted { socket, local, remote }, say);
+            } else {
+                counters.count(DaemonCounter::BgpAcceptFailed);
             }
         }
+        Accepting::GoesOn
     }
 
     fn connect(
@@ -286,9 +349,14 @@ impl BgpSockets {
     /// Reads as far as there is credit.
     fn read(&mut self, poller: &Poller, socket: SocketId, say: Say<'_>) {
         self.buffer.resize(CHUNK_OCTETS, 0);
+        let mut wasted_count = 0;
         while let Some(open) = self.sockets.get_mut(&socket) {
             let is_ending = open.ends_at.is_some();
-            if open.chunk_count >= CHUNKS_MAX && !is_ending {
+            let is_enough = match is_ending {
+                true => wasted_count >= CHUNKS_WASTED_PER_TURN,
+                false => open.chunk_count >= CHUNKS_MAX,
+            };
+            if is_enough {
                 break;
             }
             let outcome = match (&open.stream).read(&mut self.buffer) {
@@ -301,7 +369,7 @@ impl BgpSockets {
             match outcome {
                 // What comes after the last word is thrown away, so that the peer reads that word
                 // and no reset.
-                Ok(_) if is_ending => {}
+                Ok(_) if is_ending => wasted_count += 1,
                 Ok(octets) => {
                     open.chunk_count += 1;
                     self.say(Report::Received { socket, octets }, say);
@@ -314,7 +382,7 @@ impl BgpSockets {
                 }
             }
         }
-        self.watch(poller, socket);
+        self.watch(poller, socket, say);
     }
 
     /// Writes as far as the kernel takes it.
@@ -337,7 +405,7 @@ impl BgpSockets {
             }
             return;
         }
-        self.watch(poller, socket);
+        self.watch(poller, socket, say);
     }
 
     fn add(&mut self, poller: &Poller, socket: SocketId, stream: TcpStream, phase: Phase) -> bool {
@@ -368,8 +436,9 @@ impl BgpSockets {
         }
     }
 
-    /// Waits for what can be done now, and for nothing else.
-    fn watch(&mut self, poller: &Poller, socket: SocketId) {
+    /// Waits for what can be done now, and for nothing else. A connection that cannot be waited for
+    /// ends: it would be silent for ever.
+    fn watch(&mut self, poller: &Poller, socket: SocketId, say: Say<'_>) {
         let Some(open) = self.sockets.get_mut(&socket) else { return };
         let is_ending = open.ends_at.is_some();
         let reads = open.is_connected && (open.chunk_count < CHUNKS_MAX || is_ending);
@@ -390,10 +459,22 @@ impl BgpSockets {
             (Some(_), None) => poller.remove(fd),
             (None, None) => Ok(()),
         };
-        if changed.is_ok() {
+        let Err(error) = changed else {
             open.interest = interest;
+            return;
+        };
+        self.forget(poller, socket);
+        if !is_ending {
+            self.say(Report::Closed { socket, failure: Some(failure(&error)) }, say);
         }
     }
+}
+
+/// Whether a listener is worth another look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepting {
+    GoesOn,
+    Rests,
 }
 
 /// How far a connection is when it is added.
@@ -427,11 +508,14 @@ impl Socket {
     }
 }
 
-/// Opens a listener. The least hop limit holds from the first SYN on if it holds for everybody.
+/// Opens a listener. The least hop limit holds from the first SYN on if it holds for everybody; the
+/// answer to a SYN goes as far as the furthest peer needs.
 fn open(wanted: &Listener) -> io::Result<TcpListener> {
     let security = || wanted.peers.iter().map(|expected| &expected.security);
     let least = security().map(|security| security.hop_limit_least).min().unwrap_or(0);
-    let sent = security().filter_map(|security| security.hop_limit_sent).max();
+    let sent = security().map(|security| security.hop_limit_sent.unwrap_or(HOP_LIMIT_USUAL)).max();
+    let is_usual = security().all(|security| security.hop_limit_sent.is_none());
+    let sent = sent.filter(|_| !is_usual);
     let keys: Vec<Md5Key> = wanted
         .peers
         .iter()

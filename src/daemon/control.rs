@@ -17,6 +17,7 @@ use crate::base::ids::{NextHopId, PortId};
 use crate::base::rcu::Publisher;
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
+use crate::control::bgp_transport;
 use crate::control::recording::Recorded;
 use crate::control::{Action, AttachedPort, ControlOptions, Input, Legacy, Plane, Testament};
 use crate::daemon::clock::{Clock, entropy};
@@ -34,7 +35,7 @@ use crate::dataplane::{Injected, PuntClass, Punted, Ring};
 use crate::fib::Forwarding;
 use crate::os::poller::{Events, Poller};
 use crate::packet::{PacketAlloc, PacketBuf};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -99,6 +100,8 @@ struct Estate<B> {
     foreign_snapshots: usize,
     /// Addresses that the host thread could not take yet.
     unsent_addresses: Option<HostAddresses>,
+    /// Orders for BGP's TCP that it could not take yet.
+    unsent_orders: VecDeque<bgp_transport::Order>,
     reclaim_wait: Duration,
     reclaim_at: Instant,
     use_reported_at: Instant,
@@ -175,6 +178,7 @@ impl<B: PacketBuf> Estate<B> {
             open_questions: Vec::new(),
             foreign_snapshots: 1,
             unsent_addresses: None,
+            unsent_orders: VecDeque::new(),
             reclaim_wait: RECLAIM_WAIT.0,
             reclaim_at: now,
             use_reported_at: now,
@@ -202,6 +206,7 @@ impl<B: PacketBuf> Estate<B> {
             self.reclaim(now, &mut plane);
             self.flush(now, &mut plane);
             self.resend_addresses();
+            self.resend_orders();
             if self.has_ended(now, &mut plane) {
                 return;
             }
@@ -257,6 +262,12 @@ impl<B: PacketBuf> Estate<B> {
         }
         // Everything published so far numbers its next hops as the lost RIB did.
         self.foreign_snapshots = self.start.publisher.pending() + 1;
+        self.unsent_orders.clear();
+        let mut forget = ToHost::BgpForget;
+        while let Err(message) = self.start.host.send(forget) {
+            forget = message;
+            std::thread::sleep(RECLAIM_WAIT.0);
+        }
         self.send_event(Event {
             at: now,
             severity: Severity::Error,
@@ -325,6 +336,7 @@ impl<B: PacketBuf> Estate<B> {
                 self.ports.get_mut(&port)?.is_up = is_up;
                 Input::Carrier { port, is_up }
             }
+            ToControl::Bgp(report) => Input::Bgp(Box::new(report)),
             ToControl::Query { id, query, after } => Input::Query { id, query, after },
             ToControl::Drain { is_drained } => {
                 self.testament.is_drained = is_drained;
@@ -457,6 +469,10 @@ impl<B: PacketBuf> Estate<B> {
                     self.resend_addresses();
                 }
                 Action::Bfd(order) => self.order(order),
+                Action::Bgp(order) => {
+                    self.unsent_orders.push_back(order);
+                    self.resend_orders();
+                }
                 // Ports receive every group (`dpdk::port` turns the filter off when it opens one).
                 Action::JoinMulticast { .. } => {}
                 Action::Reply { id, mut reply, rest } => {
@@ -496,6 +512,15 @@ impl<B: PacketBuf> Estate<B> {
                 self.start.host.send(ToHost::Addresses(addresses))
         {
             self.unsent_addresses = Some(addresses);
+        }
+    }
+
+    /// In their order; what the speaker says is bounded by what was told to have gone.
+    fn resend_orders(&mut self) {
+        while let Some(order) = self.unsent_orders.pop_front() {
+            if let Err(ToHost::Bgp(order)) = self.start.host.send(ToHost::Bgp(order)) {
+                return self.unsent_orders.push_front(order);
+            }
         }
     }
 
@@ -593,6 +618,7 @@ impl<B: PacketBuf> Estate<B> {
             pending.then_some(self.reclaim_at),
             self.ending.as_ref().map(|ending| ending.next_look(now)),
             self.unsent_addresses.is_some().then_some(now + RECLAIM_WAIT.0),
+            (!self.unsent_orders.is_empty()).then_some(now + RECLAIM_WAIT.0),
             Some(self.use_reported_at + USE_REPORT_INTERVAL),
         ];
         let deadline = deadline.into_iter().flatten().min();

@@ -44,6 +44,8 @@ daemon_counters! {
     TunAbsent: "tun_absent", "Packets for the host without a TUN device: see `[host] tun`.";
     BgpStranger: "bgp_stranger",
         "BGP connections of somebody who is no neighbour, or beyond the number that is served.";
+    BgpAcceptFailed: "bgp_accept_failed",
+        "BGP connections could not be taken in: see the limit on open files.";
     EventLost: "event_lost", "Events came faster than they could be logged.";
     ReplyLost: "reply_lost", "Answers came faster than they could be handed on.";
     ClientSlow: "client_slow", "Clients that were cut off because they did not read.";

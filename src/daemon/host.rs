@@ -1,8 +1,8 @@
 //! The host thread: everything with a descriptor that is not a port.
 //!
-//! Owns the TUN device, the control socket, carrier, signals, the log, and the questions that wait
-//! for the control plane. It changes nothing by itself: wishes go to the control thread and the
-//! main thread as messages.
+//! Owns the TUN device, the TCP connections of BGP, the control socket, carrier, signals, the log,
+//! and the questions that wait for the control plane. It changes nothing by itself: wishes go to
+//! the control thread and the main thread as messages.
 //!
 //! *Invariants*: never blocks but in its poller, and there only when every worker's ring for it is
 //! empty. A question is answered within [`ANSWER_TIME_MAX`], if only with "busy".
@@ -13,12 +13,13 @@ use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
 use crate::daemon::api_server::{ApiServer, Asked, LINES_PER_TURN, Rest};
+use crate::daemon::bgp_sockets::{BgpSockets, Say};
 use crate::daemon::carrier::CarrierWatch;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::lifeline::Lifeline;
 use crate::daemon::log;
 use crate::daemon::mailbox::{Mailbox, Post};
-use crate::daemon::messages::{Applied, Carrier, Job, ToControl, ToHost};
+use crate::daemon::messages::{Applied, Carrier, Job, TO_CONTROL_BGP_MAX, ToControl, ToHost};
 use crate::daemon::observe::Observer;
 use crate::daemon::signals::Signals;
 use crate::daemon::tun_bridge::TunBridge;
@@ -91,6 +92,7 @@ struct Host<B> {
     questions: BTreeMap<u64, Waiting>,
     next_question: u64,
     watches: Watches,
+    bgp: BgpSockets,
     /// A change of carrier found no room.
     must_look: bool,
     /// The wish to end found no room.
@@ -114,6 +116,7 @@ pub fn run<B: PacketBuf>(mut start: HostStart<B>) {
         questions: BTreeMap::new(),
         next_question: 1,
         watches: Watches::default(),
+        bgp: BgpSockets::default(),
         must_look: false,
         must_stop: false,
         is_stopping: false,
@@ -155,6 +158,8 @@ impl<B: PacketBuf> Host<B> {
         self.ask_drivers(now);
         self.start.server.listen_again(now, &self.start.poller);
         self.reopen_tun(now);
+        self.bgp.end_late(&self.start.poller, now);
+        self.with_bgp(|bgp, _, say| bgp.say_rest(say));
         if self.must_stop && self.start.jobs.try_send(Job::Stop).is_ok() {
             self.must_stop = false;
         }
@@ -176,15 +181,23 @@ impl<B: PacketBuf> Host<B> {
     fn timeout(&self, now: Instant) -> Option<Duration> {
         let question = self.questions.values().map(|waiting| waiting.until).min();
         let drivers = self.carrier.due_at();
-        let retry = (self.must_look || self.must_stop).then_some(now + RETRY_INTERVAL);
+        let must_retry = self.must_look || self.must_stop || self.bgp.must_say();
+        let retry = must_retry.then_some(now + RETRY_INTERVAL);
         let listener = self.start.server.listens_at();
         let tun = self.start.tun.as_ref().and_then(TunBridge::reopens_at);
-        let deadlines = [question, drivers, retry, listener, tun];
+        let bgp = self.bgp.ends_at();
+        let deadlines = [question, drivers, retry, listener, tun, bgp];
         let wait = deadlines.into_iter().flatten().min().map(|at| at - now);
         [wait, self.watches.look_interval()].into_iter().flatten().min()
     }
 
     fn answer(&mut self, event: poller::Event) {
+        if BgpSockets::is_ours(&event) {
+            let now = self.start.observer.now();
+            return self.with_bgp(|bgp, start, say| {
+                bgp.serve(&start.poller, (now, event), &start.counters, say);
+            });
+        }
         match event.token {
             TUN => self.take_from_host(event),
             LISTENER => {
@@ -268,6 +281,11 @@ impl<B: PacketBuf> Host<B> {
                         tun.set_addresses(addresses);
                     }
                 }
+                ToHost::Bgp(order) => {
+                    let now = self.start.observer.now();
+                    self.with_bgp(|bgp, start, say| bgp.order(&start.poller, (now, order), say));
+                }
+                ToHost::BgpForget => self.bgp.forget_all(&self.start.poller),
                 ToHost::Reply { id, reply, rest } => self.finish_question(id, *reply, rest),
                 ToHost::Event(event) => self.tell(&event),
                 ToHost::Watch(port) => {
@@ -299,6 +317,17 @@ impl<B: PacketBuf> Host<B> {
     fn tell(&mut self, event: &Event) {
         log::write(event);
         self.start.server.broadcast(event, &self.start.poller);
+    }
+
+    /// Does something with the connections of BGP, which speak to the control thread.
+    fn with_bgp(&mut self, work: impl FnOnce(&mut BgpSockets, &HostStart<B>, Say<'_>)) {
+        let control = &self.start.control;
+        let mut say = |report| match control.send_below(TO_CONTROL_BGP_MAX, ToControl::Bgp(report))
+        {
+            Err(ToControl::Bgp(report)) => Err(report),
+            _ => Ok(()),
+        };
+        work(&mut self.bgp, &self.start, &mut say);
     }
 
     fn with_carrier(

@@ -41,6 +41,11 @@ impl<T> Post<T> {
         self.waker.wake();
         Ok(())
     }
+
+    /// Leaves a message, or gives it back where `limit` wait already.
+    pub fn send_below(&self, limit: usize, message: T) -> Result<(), T> {
+        if self.queue.len() >= limit { Err(message) } else { self.send(message) }
+    }
 }
 
 impl<T> Mailbox<T> {
@@ -70,5 +75,14 @@ mod tests {
         poller.wait(None, &mut events).unwrap();
         assert!(events.is_woken());
         assert_eq!((mailbox.take(), mailbox.take()), (Some(1), None));
+    }
+
+    #[test]
+    fn who_may_fill_a_part_only_leaves_the_rest_to_others() {
+        let (post, mailbox) = mailbox(2, Poller::new().unwrap().waker());
+        assert_eq!(post.send_below(1, 1), Ok(()));
+        assert_eq!(post.send_below(1, 2), Err(2));
+        assert_eq!(post.send(3), Ok(()));
+        assert_eq!((mailbox.take(), mailbox.take()), (Some(1), Some(3)));
     }
 }

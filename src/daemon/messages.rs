@@ -9,6 +9,7 @@ use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::config::Config;
 use crate::control::AttachedPort;
+use crate::control::bgp_transport::{Order, Report};
 use crate::daemon::devices::DeviceStats;
 use core::net::Ipv6Addr;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::sync::mpsc::SyncSender;
 
 /// Messages that wait for the control thread: every port at once, and the questions of all clients.
 pub const TO_CONTROL_MAX: usize = 1024;
+/// Of these, what BGP may fill: a table that comes in keeps no question waiting.
+pub const TO_CONTROL_BGP_MAX: usize = TO_CONTROL_MAX / 2;
 /// Messages that wait for the host thread: events of an outage of every neighbour.
 pub const TO_HOST_MAX: usize = 8192;
 /// Jobs that wait for the main thread: one for each client.
@@ -42,6 +45,8 @@ pub enum ToControl {
         /// Whether it has carrier.
         is_up: bool,
     },
+    /// What TCP says of a BGP session.
+    Bgp(Report),
     /// A question.
     Query {
         /// Its number.
@@ -76,6 +81,10 @@ pub enum ToHost {
         /// The next page is behind this prefix; `None` where there is none.
         rest: Option<Ipv6Prefix>,
     },
+    /// Something is wanted of the TCP under BGP.
+    Bgp(Order),
+    /// Whoever wanted the connections of BGP is no more: end them all, and say nothing of them.
+    BgpForget,
     /// For the log and the monitors.
     Event(Box<Event>),
     /// Watch the carrier of a port.

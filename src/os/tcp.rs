@@ -5,7 +5,9 @@
 //! they listen or connect. Reading, writing and waiting are the caller's.
 //!
 //! *Invariants*: nothing blocks. Options are set before the kernel sends or answers a SYN; where
-//! one cannot be set there is no socket (fail closed).
+//! one cannot be set there is no socket (fail closed). The hop limits of a peer that connects are
+//! an exception: until its connection is accepted those of the listener hold, and what came in by
+//! then is read.
 //! *Standards*: RFC 5082 (hop limit 255), RFC 2385 (TCP-MD5); tcp(7), ipv6(7),
 //! linux/include/uapi/linux/tcp.h.
 

@@ -464,7 +464,8 @@ impl<C: Control> Node<C> {
                 assert!(self.bfd.orders.push(order).is_ok(), "the ring was emptied before");
             }
             // Nothing filters groups here, and nobody asks questions.
-            Action::JoinMulticast { .. } | Action::Reply { .. } => {}
+            // Nobody in the simulator's world has TCP.
+            Action::Bgp(_) | Action::JoinMulticast { .. } | Action::Reply { .. } => {}
         }
     }
 

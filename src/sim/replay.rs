@@ -191,6 +191,7 @@ fn cause(input: &Input) -> String {
             format!("a packet for {address} on port {}", port.0)
         }
         Input::Bfd(_) => "a report of BFD".to_owned(),
+        Input::Bgp(_) => "a report of BGP's TCP".to_owned(),
         Input::NeighborUsed { port, address } => format!("{address} used on port {}", port.0),
         Input::Reclaimed { epoch } => format!("epoch {epoch} reclaimed"),
         Input::Flush => "a flush".to_owned(),

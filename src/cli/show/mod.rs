@@ -1,13 +1,14 @@
 //! `kumiki show`: every state, as a table for people and as JSON for programs.
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
-//! [`ospf`], [`bfd`], [`route`] (RIB and FIB), [`runtime`], [`mempool`], [`errors`], [`config`].
-//! [`look`] has columns and colours, [`narrow`] picks one port or route, [`json`] is the form for
-//! programs.
+//! [`ospf`], [`bfd`], [`bgp`], [`route`] (RIB and FIB), [`runtime`], [`mempool`], [`errors`],
+//! [`config`]. [`look`] has columns and colours, [`narrow`] picks one port or route, [`json`] is
+//! the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 
 pub mod bfd;
+pub mod bgp;
 pub mod config;
 pub mod errors;
 pub mod json;
@@ -122,6 +123,9 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::SelfCheck(row) => super::verify::sentence(row),
         ShowReply::OspfSpf(row) => ospf::spf_table(row, look),
         ShowReply::Bfd(rows) => bfd::table(rows, look),
+        ShowReply::Bgp(row) => bgp::summary(row, look),
+        ShowReply::BgpNeighbor(rows) => bgp::neighbor_table(rows, look),
+        ShowReply::BgpRoute(rows) => bgp::route_table(rows, look),
         ShowReply::Route(rows) => route::rib_table(rows, look),
         ShowReply::Fib(rows) => route::fib_table(rows, look),
         ShowReply::Runtime(rows) => runtime::table(rows, look),

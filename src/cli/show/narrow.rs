@@ -51,6 +51,7 @@ impl Narrow {
             ShowReply::OspfRoute(rows) => rows.is_empty(),
             ShowReply::OspfRepair(repairs) => repairs.rows.is_empty(),
             ShowReply::Route(rows) => rows.is_empty(),
+            ShowReply::BgpRoute(rows) => self.destination.is_some() && rows.is_empty(),
             ShowReply::Fib(rows) => rows.is_empty(),
             _ => false,
         };

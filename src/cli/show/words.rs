@@ -143,9 +143,13 @@ pub enum ShowWords {
         #[command(subcommand)]
         words: Ipv6Words,
     },
-    /// BGP
-    #[command(hide = true, alias = "protocols")]
-    Bgp(LaterWords),
+    /// BGP: neighbours, paths and why they are best; without a word, the summary
+    #[command(aliases = ["protocols"])]
+    Bgp {
+        /// What of BGP.
+        #[command(subcommand)]
+        words: Option<BgpWords>,
+    },
     /// Bridge domains
     #[command(hide = true, aliases = ["l2fib", "tenant", "xconnect"])]
     BridgeDomain(LaterWords),
@@ -186,6 +190,20 @@ pub enum BfdWords {
     Peers(PortWords),
 }
 
+/// What to show of BGP.
+#[derive(Clone, Debug, Subcommand)]
+#[command(infer_subcommands = true)]
+pub enum BgpWords {
+    /// Our AS, the size of the tables, the neighbours
+    Summary,
+    /// Neighbours; everything that is known with --detail
+    #[command(aliases = ["neighbors", "neighbour", "neighbours"])]
+    Neighbor,
+    /// Paths, and the rule that decided
+    #[command(aliases = ["routes", "rib"])]
+    Route(RouteWords),
+}
+
 /// What to show in the words of FRR.
 #[derive(Clone, Debug, Subcommand)]
 #[command(infer_subcommands = true)]
@@ -208,7 +226,11 @@ pub enum Ipv6Words {
     /// The FIB
     Fib(RouteWords),
     /// BGP
-    Bgp(LaterWords),
+    Bgp {
+        /// What of BGP.
+        #[command(subcommand)]
+        words: Option<BgpWords>,
+    },
 }
 
 /// What a line of words asks.
@@ -222,6 +244,14 @@ pub enum Question {
 
 fn ospf_query(words: Option<&OspfWords>) -> ShowQuery {
     words.map_or(ShowQuery::Ospf, OspfWords::query)
+}
+
+fn bgp_query(words: Option<&BgpWords>) -> ShowQuery {
+    match words {
+        None | Some(BgpWords::Summary) => ShowQuery::Bgp,
+        Some(BgpWords::Neighbor) => ShowQuery::BgpNeighbor,
+        Some(BgpWords::Route(words)) => ShowQuery::BgpRoute(words.filter()),
+    }
 }
 
 impl OspfWords {
@@ -266,9 +296,9 @@ impl ShowWords {
                 Ipv6Words::Ospf6 { words } => ospf_query(words.as_ref()),
                 Ipv6Words::Neighbor => ShowQuery::Neighbor,
                 Ipv6Words::Interface(_) => ShowQuery::Port,
-                Ipv6Words::Bgp(_) => return Question::Later("BGP"),
+                Ipv6Words::Bgp { words } => bgp_query(words.as_ref()),
             },
-            Self::Bgp(_) => return Question::Later("BGP"),
+            Self::Bgp { words } => bgp_query(words.as_ref()),
             Self::BridgeDomain(_) => return Question::Later("the tenant overlay"),
             Self::L2tpv3(_) => return Question::Later("L2TPv3"),
         })
@@ -281,11 +311,13 @@ impl ShowWords {
             Self::Ospf { words: Some(words) } => words.narrow(),
             Self::Bfd { words: Some(BfdWords::Peers(words)) } => words.narrow(),
             Self::Route(words) | Self::Fib(words) => words.narrow(),
+            Self::Bgp { words: Some(BgpWords::Route(words)) } => words.narrow(),
             Self::Ipv6 { words } => match words {
                 Ipv6Words::Route(words) | Ipv6Words::Fib(words) => words.narrow(),
                 Ipv6Words::Ospf6 { words: Some(words) } => words.narrow(),
                 Ipv6Words::Interface(words) => words.narrow(),
-                Ipv6Words::Neighbor | Ipv6Words::Ospf6 { .. } | Ipv6Words::Bgp(_) => {
+                Ipv6Words::Bgp { words: Some(BgpWords::Route(words)) } => words.narrow(),
+                Ipv6Words::Neighbor | Ipv6Words::Ospf6 { .. } | Ipv6Words::Bgp { .. } => {
                     Narrow::default()
                 }
             },
@@ -364,7 +396,8 @@ mod tests {
 
     #[test]
     fn what_later_versions_have_is_named() {
-        assert_eq!(question("bgp summary"), Question::Later("BGP"));
+        assert_eq!(question("bgp summary"), Question::Ask(ShowQuery::Bgp));
+        assert_eq!(question("ipv6 bgp"), Question::Ask(ShowQuery::Bgp));
         assert_eq!(question("bridge-domain"), Question::Later("the tenant overlay"));
         assert_eq!(question("l2tpv3"), Question::Later("L2TPv3"));
     }

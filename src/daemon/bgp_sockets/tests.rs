@@ -59,7 +59,7 @@ impl Bench {
             for event in events.iter() {
                 assert!(BgpSockets::is_ours(&event));
                 self.with_say(|sockets, poller, counters, say| {
-                    sockets.serve(poller, event, counters, say);
+                    sockets.serve(poller, (NOW, event), counters, say);
                 });
             }
         }
@@ -274,4 +274,82 @@ fn what_finds_no_room_is_said_later_in_its_order() {
     bench.with_say(|sockets, _, _, say| sockets.say_rest(say));
     assert_eq!(bench.sent(), 3);
     assert!(!bench.sockets.must_say());
+}
+
+#[test]
+fn nobody_is_accepted_while_the_speaker_is_behind() {
+    let mut bench = Bench::new();
+    let port = free_port();
+    bench.order(Order::Listen(vec![listener(port, "::1/128")]));
+    bench.room = 0;
+    let peers: Vec<TcpStream> =
+        (0..8).map(|_| TcpStream::connect((LOCALHOST, port)).unwrap()).collect();
+    bench.until(|bench| bench.sockets.ends_at().is_some());
+    assert_eq!(bench.sockets.unsaid.len(), 1);
+    let mut events = Events::new();
+    bench.poller.wait(Some(Duration::from_millis(50)), &mut events).unwrap();
+    assert!(events.iter().next().is_none(), "the listener rests");
+    bench.room = usize::MAX;
+    assert_eq!(bench.sockets.ends_at(), Some(NOW + ACCEPT_PAUSE));
+    bench.with_say(|sockets, poller, _, say| {
+        sockets.say_rest(say);
+        sockets.end_late(poller, NOW + ACCEPT_PAUSE);
+    });
+    bench.until(|bench| bench.said.len() == peers.len());
+    assert_eq!(bench.sockets.ends_at(), None);
+}
+
+#[test]
+fn a_listener_that_rests_may_be_kept_or_closed() {
+    let mut bench = Bench::new();
+    let (port, other) = (free_port(), free_port());
+    bench.order(Order::Listen(vec![listener(port, "::1/128")]));
+    bench.room = 0;
+    let _peers = [(); 2].map(|()| TcpStream::connect((LOCALHOST, port)).unwrap());
+    bench.until(|bench| bench.sockets.ends_at().is_some());
+    bench.order(Order::Listen(vec![listener(other, "::1/128"), listener(port, "::1/128")]));
+    assert_eq!(bench.sockets.ends_at(), Some(NOW + ACCEPT_PAUSE));
+    bench.room = usize::MAX;
+    bench.with_say(|sockets, poller, _, say| {
+        sockets.say_rest(say);
+        sockets.end_late(poller, NOW + ACCEPT_PAUSE);
+    });
+    bench.until(|bench| bench.said.len() == 2);
+    bench.order(Order::Listen(Vec::new()));
+    assert!(TcpStream::connect((LOCALHOST, port)).is_err());
+}
+
+#[test]
+fn an_answer_to_a_syn_goes_as_far_as_the_furthest_peer_needs() {
+    let hop_limit = |sent: &[Option<u8>]| {
+        let with = |sent: &Option<u8>| Expected {
+            peers: "::1/128".parse().unwrap(),
+            security: Security { hop_limit_sent: *sent, ..Security::default() },
+        };
+        let peers = sent.iter().map(with).collect();
+        let local = SocketAddrV6::new(LOCALHOST, 0, 0, 0);
+        let listener = open(&Listener { local, peers }).unwrap();
+        rustix::net::sockopt::ipv6_unicast_hops(&listener).unwrap()
+    };
+    let usual = hop_limit(&[None]);
+    assert_eq!(hop_limit(&[Some(1)]), 1);
+    assert_eq!(hop_limit(&[Some(1), None]), HOP_LIMIT_USUAL);
+    assert_eq!(hop_limit(&[Some(255), None]), 255);
+    assert_eq!(hop_limit(&[None, None]), usual);
+}
+
+#[test]
+fn what_is_thrown_away_of_one_peer_keeps_nobody_waiting() {
+    let mut bench = Bench::new();
+    let (socket, mut peer) = connected(&mut bench);
+    peer.write_all(&vec![0; CHUNK_OCTETS + 9]).unwrap();
+    let waits = |bench: &Bench| rustix::io::ioctl_fionread(&bench.sockets.sockets[&socket].stream);
+    assert_eq!(waits(&bench).unwrap(), CHUNK_OCTETS as u64 + 9);
+    bench.order(Order::Close { socket });
+    let token = SOCKET_TOKENS + socket.0;
+    let event = Event { token, is_readable: true, is_writable: false, is_broken: false };
+    bench.with_say(|sockets, poller, counters, say| {
+        sockets.serve(poller, (NOW, event), counters, say);
+    });
+    assert_eq!(waits(&bench).unwrap(), 9);
 }

@@ -1,0 +1,141 @@
+//! `show bgp`: the summary, neighbours, and paths with the rule that decided.
+//!
+//! Owns three tables.
+
+use crate::api::show_bgp::{BgpNeighborRow, BgpPathRow, BgpSummaryRow};
+use crate::cli::show::look::{Look, Mood, Table, age, cell, optional, should_be_zero, state};
+use core::fmt::Write;
+
+fn mood(row: &BgpNeighborRow) -> Mood {
+    match row.state.as_str() {
+        "Established" => Mood::Good,
+        "Idle" => Mood::Bad,
+        _ => Mood::Changing,
+    }
+}
+
+/// `show bgp summary`.
+pub fn summary(row: &BgpSummaryRow, look: Look) -> String {
+    let (Some(asn), Some(router_id)) = (row.asn, row.router_id) else {
+        return "BGP is not configured: there is no [bgp] block.\n".to_owned();
+    };
+    let mut text = format!(
+        "AS {asn}, router id {router_id}: {} prefixes, {} paths, {} sets of attributes, {} groups \
+         of exits, {} KiB\n",
+        row.prefix_count,
+        row.path_count,
+        row.attribute_set_count,
+        row.exit_group_count,
+        row.memory_bytes / 1024,
+    );
+    let aggregates: Vec<String> = row.aggregates.iter().map(ToString::to_string).collect();
+    // Writing to a string cannot fail.
+    let _ = match aggregates.as_slice() {
+        [] => writeln!(text, "Nothing of the cluster is announced."),
+        all => writeln!(text, "Announced of the cluster: {}", all.join(", ")),
+    };
+    let _ = writeln!(text, "Routes in OSPF: {}\n", row.redistributed_count);
+    text + &neighbor_table(&row.neighbors, look)
+}
+
+/// `show bgp neighbor`; everything with `--detail`.
+pub fn neighbor_table(rows: &[BgpNeighborRow], look: Look) -> String {
+    let headings = [
+        "NEIGHBOR",
+        "AS",
+        "STATE",
+        "SINCE",
+        "RECEIVED",
+        "ACCEPTED",
+        "ADVERTISED",
+        "LOST",
+        "ADDRESS",
+        "STALE",
+        "HOLD",
+        "IN",
+        "OUT",
+        "QUEUE",
+    ];
+    let shown = if look.has_detail { headings.len() } else { headings.len() - 5 };
+    let numbers = [1, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13];
+    let numbers: Vec<usize> = numbers.into_iter().filter(|column| *column < shown).collect();
+    let mut table = Table::new(look, &headings[..shown]).numbers_in(&numbers);
+    for row in rows {
+        let mut cells = vec![
+            cell(&row.name),
+            optional(row.asn),
+            state(&row.state, mood(row)),
+            cell(age(row.state_age_ms)),
+            cell(row.received_count),
+            cell(row.accepted_count),
+            cell(row.advertised_count),
+            should_be_zero(row.lost_count),
+            optional(row.address),
+            cell(row.stale_count),
+            optional(row.hold_time_ms.map(age)),
+            cell(row.messages_in),
+            cell(row.messages_out),
+            cell(row.queue_octets),
+        ];
+        cells.truncate(shown);
+        table.row(cells);
+    }
+    let mut text = table.finish("No BGP neighbours.");
+    let sentences: String = rows.iter().map(|row| sentences(row, look)).collect();
+    if !sentences.is_empty() {
+        text.push('\n');
+        text.push_str(&sentences);
+    }
+    text
+}
+
+/// What is to be said of a neighbour beyond its row.
+fn sentences(row: &BgpNeighborRow, look: Look) -> String {
+    let mut text = String::new();
+    let mut say = |sentence: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}: {sentence}", row.name);
+    };
+    if let Some(reason) = &row.reason {
+        say(reason.clone());
+    }
+    if let Some(reason) = &row.last_down {
+        say(format!("last down: {reason}"));
+    }
+    if look.has_detail && !row.capabilities.is_empty() {
+        say(format!("agreed on: {}", row.capabilities.join(", ")));
+    }
+    text
+}
+
+/// `show bgp route`; the best path of each prefix is marked.
+pub fn route_table(rows: &[BgpPathRow], look: Look) -> String {
+    let headings =
+        ["", "PREFIX", "NEXT HOP", "FROM", "PREF", "MED", "AS PATH", "WHY", "COMMUNITIES"];
+    let shown = if look.has_detail { headings.len() } else { headings.len() - 1 };
+    let mut table = Table::new(look, &headings[..shown]).numbers_in(&[4, 5]);
+    for row in rows {
+        let why = match &row.decided_by {
+            Some(rule) => format!("{}: {rule}", row.standing),
+            None => row.standing.clone(),
+        };
+        let path = match row.as_path.as_str() {
+            "" => row.origin.clone(),
+            path => format!("{path} {}", row.origin),
+        };
+        let mut cells = vec![
+            cell(if row.is_best { "*" } else { "" }),
+            cell(row.prefix),
+            optional(row.next_hop),
+            cell(&row.from),
+            optional(row.local_pref),
+            optional(row.med),
+            cell(path),
+            cell(why),
+            cell(row.communities.join(" ")),
+        ];
+        cells.truncate(shown);
+        table.row(cells);
+    }
+    table.finish("No paths.")
+}

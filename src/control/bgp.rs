@@ -1,0 +1,496 @@
+//! BGP in the control plane: the speaker, its configuration, and what its routes become.
+//!
+//! Owns [`Bgp`]. The speaker says which next hops it wants resolved, what its groups of exits are
+//! and which prefix has which; the RIB resolves, and answers with costs. TCP is the driver's.
+//!
+//! What goes from here into OSPF is `redistribute`'s. Of OSPF the speaker learns one thing:
+//! whether the cluster can be reached, for the aggregates that it announces. A route of OSPF
+//! cannot be given to it.
+//!
+//! *Invariants*: a configuration that changes nothing for a neighbour leaves its session alone. A
+//! neighbour's number and the number of a policy stay while their blocks do.
+//! *Standards*: RFC 4271 §9.1.2.1 (next hops), RFC 4724 §4.1 (restarts), RFC 9003 (shutdown).
+
+use super::action::Action;
+use super::bgp_settings::{
+    ActiveNeighbor, Link, Neighbor, NeighborId, PeerNumbers, PolicyTable, Site, neighbors,
+    rib_settings,
+};
+use super::plane::ControlPlane;
+use super::redistribute::Redistributed;
+use super::report;
+use crate::base::ids::RouterId;
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::route::{ExitGateway, ExitsId, RouteBody, RouteSource, RouteTarget, RouteUpdate};
+use crate::base::time::Instant;
+use crate::config::Config;
+use crate::proto::bgp::input::{Cease, Input as SessionInput, Start};
+use crate::proto::bgp::ribs::{
+    Change, ExitGroupId, Gateway, PeerId, PeerKind, PolicyId, Resolution, RibSettings, Route,
+    RouteExits,
+};
+use crate::proto::bgp::speaker::{Action as SpeakerAction, Speaker};
+use crate::proto::bgp::transport::{BGP_PORT, Expected, Listener, Order, Report};
+use crate::wire::bgp::PathAttributes;
+use core::net::SocketAddrV6;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of a next hop that the RIB resolves.
+#[derive(Clone, Debug, Default)]
+struct Tracked {
+    /// The speaker's names for it: the global addresses beside one link-local address may differ.
+    names: BTreeSet<Gateway>,
+    /// What the RIB said last.
+    resolution: Resolution,
+}
+
+/// The speaker and all around it; one exists, in the control plane.
+#[derive(Debug)]
+pub(super) struct Bgp {
+    seed: u64,
+    speaker: Option<Running>,
+    policies: PolicyTable,
+    numbers: PeerNumbers,
+    neighbors: Vec<Neighbor>,
+    listeners: Vec<Listener>,
+    tracked: BTreeMap<ExitGateway, Tracked>,
+    /// From where the exits of each group were learned.
+    kinds: BTreeMap<ExitGroupId, PeerKind>,
+    /// What is announced of the cluster now.
+    aggregates: BTreeSet<Ipv6Prefix>,
+    /// Whether this is not the first control plane of the router.
+    has_restarted: bool,
+    pub(super) restart: Option<BgpRestart>,
+    pub(super) redistribution: Redistributed,
+}
+
+/// RFC 4724 §4.1: routes of before are kept until every neighbour has sent its own again.
+#[derive(Debug)]
+pub(super) struct BgpRestart {
+    /// At the latest then.
+    until: Instant,
+    /// Those that have.
+    heard: BTreeSet<PeerId>,
+}
+
+/// A speaker, and what it was made with.
+#[derive(Debug)]
+struct Running {
+    speaker: Speaker,
+    identity: (u32, RouterId, RouterId),
+}
+
+impl Bgp {
+    /// Without a speaker; `seed` keys the hashes of its tables.
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            speaker: None,
+            policies: PolicyTable::default(),
+            numbers: PeerNumbers::default(),
+            neighbors: Vec::new(),
+            listeners: Vec::new(),
+            tracked: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+            aggregates: BTreeSet::new(),
+            has_restarted: false,
+            restart: None,
+            redistribution: Redistributed::default(),
+        }
+    }
+
+    /// When there is work.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let speaker = self.speaker.as_ref()?.speaker.next_deadline();
+        let restart = self.restart.as_ref().map(|restart| restart.until);
+        speaker.into_iter().chain(restart).min()
+    }
+
+    /// The speaker and the policies, while BGP is configured.
+    pub(super) fn parts(&mut self) -> Option<(&mut Speaker, &PolicyTable)> {
+        Some((&mut self.speaker.as_mut()?.speaker, &self.policies))
+    }
+
+    /// The speaker, while BGP is configured.
+    pub(super) fn speaker(&self) -> Option<&Speaker> {
+        self.speaker.as_ref().map(|running| &running.speaker)
+    }
+
+    /// Its BGP identifier, while it runs.
+    pub(super) fn router_id(&self) -> Option<RouterId> {
+        self.speaker.as_ref().map(|running| running.identity.1)
+    }
+
+    /// What is announced of the cluster now.
+    pub(super) fn aggregates(&self) -> impl Iterator<Item = Ipv6Prefix> {
+        self.aggregates.iter().copied()
+    }
+
+    /// The neighbours of the configuration, as they are here.
+    pub(super) fn neighbors(&self) -> &[Neighbor] {
+        &self.neighbors
+    }
+
+    /// The number of a neighbour.
+    pub(super) fn number(&self, id: &NeighborId) -> Option<PeerId> {
+        self.numbers.number(id)
+    }
+
+    /// What a neighbour is called.
+    pub(super) fn name(&self, peer: PeerId) -> String {
+        let number = |neighbor: &&Neighbor| self.numbers.number(&neighbor.id) == Some(peer);
+        let found = self.neighbors.iter().find(number);
+        found.map_or_else(|| format!("neighbour {peer}"), |neighbor| neighbor.name.clone())
+    }
+
+    /// A control plane before this one failed: its sessions are to be had again, and packets were
+    /// forwarded meanwhile.
+    pub(super) fn note_restart(&mut self, now: Instant, config: &Config) {
+        self.has_restarted = true;
+        if let Some(bgp) = &config.bgp {
+            let (until, heard) = (now + bgp.restart_time, BTreeSet::new());
+            self.restart = Some(BgpRestart { until, heard });
+        }
+    }
+
+    /// Whether neighbours have still to send what they sent to a control plane before this one.
+    pub(super) fn is_restarting(&self, now: Instant) -> bool {
+        self.restart.as_ref().is_some_and(|restart| {
+            let mut active = self.active();
+            restart.until > now && active.any(|(peer, _)| !restart.heard.contains(&peer))
+        })
+    }
+
+    fn start(&self) -> Start {
+        match self.has_restarted {
+            true => Start::Restarted { has_kept_forwarding: true },
+            false => Start::Fresh,
+        }
+    }
+
+    /// How the neighbours are reached that may connect, by own address.
+    fn wanted_listeners(&self) -> Vec<Listener> {
+        let mut expected: BTreeMap<SocketAddrV6, Vec<Expected>> = BTreeMap::new();
+        for ActiveNeighbor { settings, .. } in self.active().map(|(_, active)| active) {
+            let local = SocketAddrV6::new(settings.local, BGP_PORT, 0, settings.remote.scope_id());
+            let peers = Ipv6Prefix::host(*settings.remote.ip());
+            let security = settings.security.clone();
+            expected.entry(local).or_default().push(Expected { peers, security });
+        }
+        expected.into_iter().map(|(local, peers)| Listener { local, peers }).collect()
+    }
+
+    /// The neighbours that shall have a session.
+    fn active(&self) -> impl Iterator<Item = (PeerId, &ActiveNeighbor)> {
+        let active = |neighbor: &Neighbor| neighbor.state.is_ok();
+        self.neighbors.iter().filter(move |neighbor| active(neighbor)).filter_map(|neighbor| {
+            let active = neighbor.state.as_ref().ok().filter(|active| active.shutdown.is_none())?;
+            Some((self.numbers.number(&neighbor.id)?, &**active))
+        })
+    }
+}
+
+impl ControlPlane {
+    /// The policies of the configuration hold from now on.
+    pub(super) fn take_policies(&mut self, now: Instant) {
+        let changed = self.bgp.policies.apply(&self.config);
+        let imports: Vec<(PeerId, Option<PolicyId>)> =
+            self.bgp.active().map(|(peer, active)| (peer, active.settings.import)).collect();
+        let Some(running) = &mut self.bgp.speaker else { return };
+        for policy in &changed {
+            running.speaker.ribs_mut().reexport(*policy);
+        }
+        for (peer, import) in imports {
+            if import.is_some_and(|import| changed.contains(&import)) {
+                running.speaker.ribs_mut().reimport(peer, import);
+            }
+        }
+        running.speaker.touch(now);
+        self.review_redistribution(now, &changed);
+    }
+
+    /// Brings the speaker up to date with configuration and ports.
+    pub(super) fn review_bgp(&mut self, now: Instant) {
+        if self.is_leaving || (self.config.bgp.is_none() && self.bgp.speaker.is_none()) {
+            return;
+        }
+        let links = self.bgp_links();
+        let loopback = self.identity.loopback;
+        let router_id = self.identity.router_id.unwrap_or(RouterId(0));
+        let site = Site { router_id, loopback, links: &links };
+        let Some(settings) = &self.config.bgp else { return self.end_bgp(now) };
+        let after = neighbors(settings, &site, &self.bgp.policies);
+        let made_with = rib_settings(settings, &site, self.bgp.seed);
+        self.run_bgp(now, made_with);
+        self.replace_neighbors(now, after);
+        self.review_redistribution(now, &[]);
+        let listeners = self.bgp.wanted_listeners();
+        if listeners != self.bgp.listeners {
+            self.bgp.listeners.clone_from(&listeners);
+            self.actions.push_back(Action::Bgp(Order::Listen(listeners)));
+        }
+        self.review_aggregates(now);
+    }
+
+    /// Sees to it that there is a speaker of this AS and identifier.
+    fn run_bgp(&mut self, now: Instant, settings: RibSettings) {
+        let identity = (settings.asn, settings.router_id, settings.cluster_id);
+        if self.bgp.speaker.as_ref().is_some_and(|running| running.identity == identity) {
+            return;
+        }
+        self.end_bgp(now);
+        let speaker = Speaker::new(settings);
+        self.bgp.speaker = Some(Running { speaker, identity });
+    }
+
+    /// BGP is configured no more, or under another name.
+    fn end_bgp(&mut self, now: Instant) {
+        self.replace_neighbors(now, Vec::new());
+        // Tables end when their peers have left.
+        self.work_bgp(now);
+        self.deliver_bgp(now);
+        for prefix in core::mem::take(&mut self.bgp.aggregates) {
+            self.forget_aggregate(now, prefix);
+        }
+        if self.bgp.speaker.take().is_some() {
+            self.review_redistribution(now, &[]);
+            self.bgp.listeners.clear();
+            self.actions.push_back(Action::Bgp(Order::Listen(Vec::new())));
+        }
+    }
+
+    /// Begins and ends sessions where neighbours are others than before.
+    fn replace_neighbors(&mut self, now: Instant, after: Vec<Neighbor>) {
+        if self.bgp.neighbors == after {
+            return;
+        }
+        let before: BTreeMap<PeerId, ActiveNeighbor> =
+            self.bgp.active().map(|(peer, active)| (peer, active.clone())).collect();
+        let stopped: Vec<(NeighborId, String)> = after.iter().filter_map(shutdown).collect();
+        let stopped: BTreeMap<PeerId, String> = stopped
+            .into_iter()
+            .filter_map(|(id, text)| Some((self.bgp.numbers.number(&id)?, text)))
+            .collect();
+        self.bgp.numbers.assign(&after);
+        self.bgp.neighbors = after;
+        let after: BTreeMap<PeerId, ActiveNeighbor> =
+            self.bgp.active().map(|(peer, active)| (peer, active.clone())).collect();
+        let start = self.bgp.start();
+        let Some(Running { speaker, .. }) = &mut self.bgp.speaker else { return };
+        for (peer, _) in before
+            .iter()
+            .filter(|(peer, old)| after.get(peer).is_none_or(|new| new.settings != old.settings))
+        {
+            if let Some(text) = stopped.get(peer) {
+                let cease = Cease::AdministrativeShutdown { text: text.clone() };
+                speaker.command(now, *peer, SessionInput::Stop(cease));
+            } else if after.contains_key(peer) {
+                speaker.command(now, *peer, SessionInput::Stop(Cease::ConfigurationChange));
+            }
+            speaker.remove_peer(now, *peer);
+        }
+        for (peer, new) in after {
+            if before.get(&peer).is_none_or(|old| old.settings != new.settings) {
+                speaker.add_peer(now, peer, new.settings, start);
+            }
+        }
+    }
+
+    /// The ports as BGP sees them.
+    fn bgp_links(&self) -> Vec<Link> {
+        let link = |(port, state): (&crate::base::ids::PortId, &super::port::PortState)| {
+            let usable = state.links.iter().filter(|(_, own)| !state.refused.contains(own));
+            Link {
+                port: *port,
+                name: state.attached.settings.name.clone(),
+                // Gap: DESIGN.md §4 gives a TUN to each port on which BGP speaks over link-local
+                // addresses; there is none yet, and such neighbours do not come up.
+                scope_id: 0,
+                link_local: state.link_local(),
+                addresses: usable.copied().collect(),
+            }
+        };
+        self.ports.iter().map(link).collect()
+    }
+
+    /// TCP says something.
+    pub(super) fn bgp_report(&mut self, now: Instant, report: Report) {
+        if let Some(running) = &mut self.bgp.speaker {
+            running.speaker.report(now, report, self.bgp.policies.engine());
+        }
+    }
+
+    /// A slice of work, where some is due.
+    pub(super) fn work_bgp(&mut self, now: Instant) {
+        let Some(running) = &mut self.bgp.speaker else { return };
+        if running.speaker.next_deadline().is_some_and(|at| at <= now) {
+            running.speaker.work(now, self.bgp.policies.engine());
+            self.redistribute(now);
+        }
+        if self.bgp.restart.is_some() && !self.bgp.is_restarting(now) {
+            self.bgp.restart = None;
+            self.complete_externals(now);
+        }
+    }
+
+    /// Carries what the RIB has resolved to the speaker, and what the speaker wants everywhere
+    /// else, until both are silent.
+    pub(super) fn deliver_bgp(&mut self, now: Instant) {
+        while let Some((gateway, cost)) = self.rib.poll_exit() {
+            let Some(tracked) = self.bgp.tracked.get_mut(&gateway) else { continue };
+            tracked.resolution = match cost {
+                Some(cost) => Resolution::Reachable { cost },
+                None => Resolution::Unreachable,
+            };
+            let Some(running) = &mut self.bgp.speaker else { continue };
+            for name in &tracked.names {
+                running.speaker.resolve(now, *name, tracked.resolution);
+            }
+        }
+        while let Some(action) = self.bgp.speaker.as_mut().and_then(|s| s.speaker.poll_action()) {
+            match action {
+                SpeakerAction::Transport(order) => self.actions.push_back(Action::Bgp(order)),
+                SpeakerAction::Forward(change) => self.forward_bgp(now, change),
+                SpeakerAction::Session { peer, change } => {
+                    let event = report::bgp_session(now, &self.bgp.name(peer), &change);
+                    self.event(event);
+                }
+                SpeakerAction::EndOfRib { peer } => {
+                    if let Some(restart) = &mut self.bgp.restart {
+                        restart.heard.insert(peer);
+                    }
+                }
+                SpeakerAction::Refused { peer, reason } => {
+                    let event = report::bgp_refused(now, &self.bgp.name(peer), &reason);
+                    self.event(event);
+                }
+            }
+        }
+    }
+
+    fn forward_bgp(&mut self, now: Instant, change: Change) {
+        match change {
+            Change::Track(gateway) => self.track(now, gateway),
+            Change::Untrack(gateway) => self.untrack(gateway),
+            Change::Group { id, kind, next_hops } => {
+                self.bgp.kinds.insert(id, kind);
+                let exits = next_hops.into_iter().filter_map(exit_of).collect();
+                self.rib.set_exits(ExitsId(id.0), Some(exits));
+            }
+            Change::GroupGone(id) => {
+                self.bgp.kinds.remove(&id);
+                self.rib.set_exits(ExitsId(id.0), None);
+            }
+            Change::Route { prefix, exits } => {
+                let (source, target) = match exits {
+                    RouteExits::None => (None, RouteTarget::Blackhole),
+                    RouteExits::Discard => (Some(RouteSource::Ebgp), RouteTarget::Blackhole),
+                    RouteExits::Group(id) => {
+                        let is_internal =
+                            self.bgp.kinds.get(&id).is_some_and(|kind| kind.is_internal());
+                        let source =
+                            if is_internal { RouteSource::Ibgp } else { RouteSource::Ebgp };
+                        (Some(source), RouteTarget::Exits(ExitsId(id.0)))
+                    }
+                };
+                for other in [RouteSource::Ebgp, RouteSource::Ibgp] {
+                    let route = (source == Some(other)).then(|| RouteBody::new(0, target.clone()));
+                    self.apply_route(now, RouteUpdate { prefix, source: other, route });
+                }
+            }
+        }
+    }
+
+    fn track(&mut self, now: Instant, name: Gateway) {
+        let Some(exit) = exit_of(name) else {
+            if let Some(running) = &mut self.bgp.speaker {
+                running.speaker.resolve(now, name, Resolution::Unreachable);
+            }
+            return;
+        };
+        let is_new = !self.bgp.tracked.contains_key(&exit);
+        let tracked = self.bgp.tracked.entry(exit).or_default();
+        tracked.names.insert(name);
+        let resolution = tracked.resolution;
+        if is_new {
+            self.rib.track_exit(exit);
+        } else if let Some(running) = &mut self.bgp.speaker {
+            running.speaker.resolve(now, name, resolution);
+        }
+    }
+
+    fn untrack(&mut self, name: Gateway) {
+        let Some(exit) = exit_of(name) else { return };
+        let Some(tracked) = self.bgp.tracked.get_mut(&exit) else { return };
+        tracked.names.remove(&name);
+        if tracked.names.is_empty() {
+            self.bgp.tracked.remove(&exit);
+            self.rib.untrack_exit(exit);
+        }
+    }
+
+    /// Announces the aggregates while the cluster behind this edge is really reached, and no
+    /// longer.
+    pub(super) fn review_aggregates(&mut self, now: Instant) {
+        let Some(settings) = self.config.bgp.as_ref().filter(|_| !self.is_leaving) else { return };
+        let is_reached = |whole: &Ipv6Prefix| self.rib.has_part(*whole, RouteSource::Ospf);
+        let wanted: BTreeSet<Ipv6Prefix> =
+            settings.aggregates.iter().copied().filter(is_reached).collect();
+        if wanted == self.bgp.aggregates {
+            return;
+        }
+        let before = core::mem::replace(&mut self.bgp.aggregates, wanted.clone());
+        for prefix in before.difference(&wanted) {
+            self.forget_aggregate(now, *prefix);
+        }
+        for prefix in wanted.difference(&before) {
+            let source = RouteSource::Aggregate;
+            let route = Some(RouteBody::new(0, RouteTarget::Unreachable));
+            self.apply_route(now, RouteUpdate { prefix: *prefix, source, route });
+            if let Some(Running { speaker, .. }) = &mut self.bgp.speaker {
+                let route = Route { next_hop: None, attributes: PathAttributes::default() };
+                let is_taken = speaker.ribs_mut().originate(now, *prefix, &route).is_some();
+                speaker.touch(now);
+                if !is_taken {
+                    self.counters.routes_refused += 1;
+                }
+            }
+        }
+    }
+
+    fn forget_aggregate(&mut self, now: Instant, prefix: Ipv6Prefix) {
+        let source = RouteSource::Aggregate;
+        self.apply_route(now, RouteUpdate { prefix, source, route: None });
+        if let Some(Running { speaker, .. }) = &mut self.bgp.speaker {
+            speaker.ribs_mut().withdraw_origin(prefix);
+            speaker.touch(now);
+        }
+    }
+
+    /// The router ends: every neighbour hears of it, and keeps no routes.
+    pub(super) fn leave_bgp(&mut self, now: Instant) {
+        let peers: Vec<PeerId> = self.bgp.active().map(|(peer, _)| peer).collect();
+        let Some(running) = &mut self.bgp.speaker else { return };
+        for peer in peers {
+            let cease = Cease::AdministrativeShutdown { text: "the router ends".to_owned() };
+            running.speaker.command(now, peer, SessionInput::Stop(cease));
+        }
+        running.speaker.work(now, self.bgp.policies.engine());
+        self.deliver_bgp(now);
+    }
+}
+
+/// The reason for which a neighbour is kept down.
+fn shutdown(neighbor: &Neighbor) -> Option<(NeighborId, String)> {
+    let active = neighbor.state.as_ref().ok()?;
+    Some((neighbor.id.clone(), active.shutdown.clone()?))
+}
+
+/// What the RIB calls a next hop; `None` for one that has no address to resolve.
+fn exit_of(gateway: Gateway) -> Option<ExitGateway> {
+    match (gateway.port, gateway.next_hop.link_local, gateway.next_hop.global) {
+        (Some(port), Some(address), _) => Some(ExitGateway { address, port: Some(port) }),
+        (_, _, Some(address)) => Some(ExitGateway { address, port: None }),
+        _ => None,
+    }
+}

@@ -1,0 +1,189 @@
+//! Answers to `show bgp`.
+//!
+//! Owns what of the speaker is shown, and in which words.
+
+use super::bgp_settings::Neighbor;
+use super::plane::ControlPlane;
+use crate::api::request::RouteFilter;
+use crate::api::show_bgp::{BgpNeighborRow, BgpNextHopRow, BgpPathRow, BgpSummaryRow};
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::time::{Duration, Instant};
+use crate::proto::bgp::ribs::{PathView, PeerId, PrefixView, Resolution, Standing};
+use crate::proto::bgp::speaker::Speaker;
+
+/// Prefixes on a page.
+const PAGE_PREFIXES_MAX: usize = 256;
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl ControlPlane {
+    /// `show bgp summary`.
+    pub(super) fn bgp_summary(&self, now: Instant) -> BgpSummaryRow {
+        let neighbors = self.bgp_neighbor_rows(now);
+        let Some(speaker) = self.bgp.speaker() else {
+            return BgpSummaryRow { neighbors, ..BgpSummaryRow::default() };
+        };
+        let ribs = speaker.ribs();
+        let next_hops = ribs.next_hops().map(|(gateway, resolution)| BgpNextHopRow {
+            address: gateway.next_hop.global,
+            link_local: gateway.next_hop.link_local.filter(|_| gateway.port.is_some()),
+            cost: match resolution {
+                Resolution::Reachable { cost } => Some(cost),
+                Resolution::Unknown | Resolution::Unreachable => None,
+            },
+        });
+        BgpSummaryRow {
+            asn: self.config.bgp.as_ref().map(|bgp| bgp.asn),
+            router_id: self.bgp.router_id(),
+            prefix_count: ribs.prefix_count() as u64,
+            path_count: ribs.path_count() as u64,
+            attribute_set_count: ribs.attribute_set_count() as u64,
+            exit_group_count: ribs.exit_group_count() as u64,
+            memory_bytes: ribs.memory().total_bytes() as u64,
+            aggregates: self.bgp.aggregates().collect(),
+            redistributed_count: self.bgp.redistribution.count() as u64,
+            next_hops: next_hops.collect(),
+            neighbors,
+        }
+    }
+
+    /// `show bgp neighbor`.
+    pub(super) fn bgp_neighbor_rows(&self, now: Instant) -> Vec<BgpNeighborRow> {
+        let neighbors = self.bgp.neighbors().iter();
+        neighbors.map(|neighbor| self.bgp_neighbor_row(now, neighbor)).collect()
+    }
+
+    fn bgp_neighbor_row(&self, now: Instant, neighbor: &Neighbor) -> BgpNeighborRow {
+        let row = BgpNeighborRow {
+            name: neighbor.name.clone(),
+            description: neighbor.description.clone(),
+            address: Some(neighbor.id.address),
+            ..BgpNeighborRow::default()
+        };
+        let active = match &neighbor.state {
+            Ok(active) => active,
+            Err(inactive) => {
+                let (state, reason) = ("inactive".to_owned(), Some(inactive.to_string()));
+                return BgpNeighborRow { state, reason, ..row };
+            }
+        };
+        let row = BgpNeighborRow { local_address: Some(active.settings.local), ..row };
+        let peer = self.bgp.number(&neighbor.id);
+        let known = peer.and_then(|peer| Some((self.bgp.speaker()?, peer)));
+        let session =
+            known.and_then(|(speaker, peer)| Some((speaker, peer, speaker.session(peer)?)));
+        let Some((speaker, peer, session)) = session else {
+            let reason = match active.shutdown.as_deref() {
+                Some("") => "shut down by the configuration".to_owned(),
+                Some(text) => format!("shut down by the configuration: {text}"),
+                None => "it has no session yet".to_owned(),
+            };
+            return BgpNeighborRow { state: "Idle".to_owned(), reason: Some(reason), ..row };
+        };
+        let view = session.view();
+        let counts = speaker.ribs().peer_counts(peer);
+        let agreed = view.negotiated.as_ref();
+        let counters = &view.counters;
+        BgpNeighborRow {
+            asn: agreed.map(|agreed| agreed.peer_asn),
+            router_id: agreed.map(|agreed| agreed.peer_identifier),
+            state: view.state.to_string(),
+            state_age_ms: milliseconds(now - view.since),
+            hold_time_ms: agreed.map(|agreed| milliseconds(agreed.hold_time)),
+            keepalive_time_ms: agreed.map(|agreed| milliseconds(agreed.keepalive_time)),
+            received_count: u64::from(counts.received),
+            accepted_count: u64::from(counts.accepted),
+            stale_count: u64::from(counts.stale),
+            advertised_count: u64::from(speaker.ribs().member_counts(peer).announced),
+            messages_in: counters.opens_in
+                + counters.updates_in
+                + counters.keepalives_in
+                + counters.refreshes_in
+                + counters.notifications_in,
+            messages_out: counters.opens_out
+                + counters.updates_out
+                + counters.keepalives_out
+                + counters.refreshes_out
+                + counters.notifications_out,
+            lost_count: counters.lost,
+            last_down: view.last_down.as_ref().map(|(_, reason)| reason.to_string()),
+            capabilities: view
+                .capabilities
+                .iter()
+                .filter(|capability| capability.is_sent && capability.is_received)
+                .map(|capability| capability.name.clone())
+                .collect(),
+            queue_octets: view.queue_octets as u64,
+            ..row
+        }
+    }
+
+    /// `show bgp route`: a page of prefixes, and where the next one begins.
+    pub(super) fn bgp_route_page(
+        &self,
+        filter: &RouteFilter,
+        after: Option<Ipv6Prefix>,
+    ) -> (Vec<BgpPathRow>, Option<Ipv6Prefix>) {
+        let Some(speaker) = self.bgp.speaker() else { return (Vec::new(), None) };
+        let rows = |view: PrefixView| self.path_rows(&view);
+        if let Some(prefix) = filter.prefix {
+            return (speaker.ribs().show(prefix).map(rows).unwrap_or_default(), None);
+        }
+        if let Some(address) = filter.address {
+            let lengths = (0..=128).rev().map(|length| Ipv6Prefix::containing(address, length));
+            let found = lengths.filter_map(|prefix| speaker.ribs().show(prefix)).next();
+            return (found.map(rows).unwrap_or_default(), None);
+        }
+        let (page, rest) = page_of(speaker, after);
+        let views = page.into_iter().filter_map(|prefix| speaker.ribs().show(prefix));
+        (views.flat_map(rows).collect(), rest)
+    }
+
+    fn path_rows(&self, prefix: &PrefixView) -> Vec<BgpPathRow> {
+        prefix.paths.iter().filter_map(|path| self.path_row(prefix, path)).collect()
+    }
+
+    fn path_row(&self, prefix: &PrefixView, path: &PathView) -> Option<BgpPathRow> {
+        let route = path.imported.as_ref().or(path.received.as_ref())?;
+        let (standing, decided_by) = match path.standing {
+            Standing::Best => ("best", prefix.decided_by.map(|step| step.to_string())),
+            Standing::Multipath(step) => ("multipath", Some(step.to_string())),
+            Standing::Lost(step) => ("lost", Some(step.to_string())),
+            Standing::Unreachable => ("unreachable", None),
+            Standing::Refused(_) => ("refused", None),
+            Standing::Gone => ("gone", None),
+        };
+        let attributes = &route.attributes;
+        let communities = attributes.communities.iter().map(ToString::to_string);
+        let large = attributes.large_communities.iter().map(ToString::to_string);
+        Some(BgpPathRow {
+            prefix: prefix.prefix,
+            from: match path.peer {
+                PeerId::LOCAL => "local".to_owned(),
+                peer => self.bgp.name(peer),
+            },
+            next_hop: route.next_hop.and_then(|next| next.global.or(next.link_local)),
+            is_best: path.standing == Standing::Best,
+            standing: standing.to_owned(),
+            decided_by,
+            as_path: attributes.as_path.to_string(),
+            origin: attributes.origin.to_string(),
+            local_pref: attributes.local_pref,
+            med: attributes.med,
+            communities: communities.chain(large).collect(),
+            is_stale: path.is_stale,
+        })
+    }
+}
+
+/// The prefixes of one page, and the last of them where there are more.
+fn page_of(speaker: &Speaker, after: Option<Ipv6Prefix>) -> (Vec<Ipv6Prefix>, Option<Ipv6Prefix>) {
+    let all = speaker.ribs().prefixes();
+    let first = after.map_or(0, |after| all.partition_point(|prefix| *prefix <= after));
+    let behind = all.get(first..).unwrap_or_default();
+    let page: Vec<Ipv6Prefix> = behind.iter().copied().take(PAGE_PREFIXES_MAX).collect();
+    let rest = page.last().copied().filter(|_| behind.len() > page.len());
+    (page, rest)
+}

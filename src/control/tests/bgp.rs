@@ -1,0 +1,226 @@
+//! BGP in whole control planes: two of them, with a TCP between them that never fails.
+
+use super::*;
+use crate::api::show::LsaRow;
+use crate::api::show_bgp::{BgpPathRow, BgpSummaryRow};
+use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
+use crate::proto::bgp::transport::{BGP_PORT, Order, Report, SocketId};
+use core::net::SocketAddrV6;
+use std::collections::BTreeMap;
+
+const STEP: Duration = Duration::from_millis(10);
+
+/// An edge of AS 64512 and one of AS 64513 on one link.
+struct Edges {
+    planes: [ControlPlane; 2],
+    worlds: [Option<Forwarding>; 2],
+    now: Instant,
+    /// The other end of each connection.
+    ends: BTreeMap<(usize, SocketId), (usize, SocketId)>,
+    accepted: u64,
+    replies: Vec<ShowReply>,
+}
+
+fn config_of(number: usize, more: &str) -> Config {
+    let (own, other) = (number + 1, 2 - number);
+    let (asn, remote) = (64512 + number, 64513 - number);
+    let text = format!(
+        "[router]\nname = \"e{own}\"\n\n\
+         [cluster]\nula = \"fd00:0:{own}::/48\"\nnumber = {own}\n\n\
+         [[port]]\nname = \"up\"\ndevice = \"af_packet:up\"\nrole = \"uplink\"\n\
+         address = \"2001:db8:f::{own}/64\"\n\n\
+         [bgp]\nasn = {asn}\naggregates = [\"fd00:0:{own}::/48\"]\n\n\
+         [[bgp.neighbor]]\naddress = \"2001:db8:f::{other}\"\nname = \"peer\"\nasn = {remote}\n\
+         import = \"all\"\nexport = \"all\"\n\n\
+         [[policy]]\nname = \"all\"\ndefault = \"accept\"\n\n\
+         [[policy]]\nname = \"cheap\"\n\n\
+         [[policy.clause]]\nset.med = 7\naction = \"accept\"\n\n{more}"
+    );
+    let source =
+        Source { origin: "e.toml", text: &text, overrides: &Overrides::default(), files: &NoFiles };
+    config::load(&source).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"))
+}
+
+impl Edges {
+    fn new(more: &str) -> Self {
+        let mut edges = Self {
+            planes: [1, 2].map(|seed| ControlPlane::new(ControlOptions { seed })),
+            worlds: [None, None],
+            now: Instant::from_millis(1000),
+            ends: BTreeMap::new(),
+            accepted: 0,
+            replies: Vec::new(),
+        };
+        for place in 0..2 {
+            let config = config_of(place, more);
+            let settings = config.ports[0].clone();
+            edges.tell(place, Input::Configure(Box::new(config)));
+            let mac = MacAddress([2, 0, 0, 0, 0, u8::try_from(place).unwrap()]);
+            let port = AttachedPort {
+                port: PortId(1),
+                settings,
+                mac,
+                mtu_max: 9216,
+                speed_mbps: None,
+                is_up: true,
+            };
+            edges.tell(place, Input::PortAttached(Box::new(port)));
+        }
+        edges
+    }
+
+    fn tell(&mut self, place: usize, input: Input) {
+        self.planes[place].handle(self.now, input);
+        self.carry(place);
+    }
+
+    /// OSPF of an edge finds a part of its cluster, or loses it.
+    fn reach(&mut self, place: usize, is_reached: bool) {
+        let own = place + 1;
+        let prefix = format!("fd00:0:{own}::9/128").parse().unwrap();
+        let target = RouteTarget::Via(vec![RouteNextHop {
+            port: PortId(1),
+            address: "fe80::9".parse().unwrap(),
+        }]);
+        let route = is_reached.then(|| RouteBody::new(10, target));
+        let update = RouteUpdate { prefix, source: RouteSource::Ospf, route };
+        self.planes[place].rib.apply(update).unwrap();
+    }
+
+    fn carry(&mut self, place: usize) {
+        while let Some(action) = self.planes[place].poll_action() {
+            match action {
+                Action::Bgp(order) => self.order(place, order),
+                Action::Publish(world) => self.worlds[place] = Some(*world),
+                Action::Reply { reply, .. } => self.replies.push(*reply),
+                _ => {}
+            }
+        }
+    }
+
+    fn order(&mut self, place: usize, order: Order) {
+        let other = 1 - place;
+        let address = |place: usize| -> SocketAddrV6 {
+            let text = format!("[2001:db8:f::{}]:{BGP_PORT}", place + 1);
+            text.parse().unwrap()
+        };
+        let report = |edges: &mut Self, place: usize, report| {
+            edges.planes[place].handle(edges.now, Input::Bgp(Box::new(report)));
+        };
+        match order {
+            Order::Listen(_) | Order::Taken { .. } => {}
+            Order::Connect { socket, .. } => {
+                let peer = SocketId::incoming(self.accepted);
+                self.accepted += 1;
+                self.ends.insert((place, socket), (other, peer));
+                self.ends.insert((other, peer), (place, socket));
+                let (local, remote) = (address(place), address(other));
+                report(self, place, Report::Connected { socket, local });
+                let accepted = Report::Accepted { socket: peer, local: remote, remote: local };
+                report(self, other, accepted);
+            }
+            Order::Send { socket, octets } => {
+                let count = u32::try_from(octets.len()).unwrap();
+                report(self, place, Report::Sent { socket, count });
+                if let Some((other, socket)) = self.ends.get(&(place, socket)).copied() {
+                    report(self, other, Report::Received { socket, octets });
+                }
+            }
+            Order::Close { socket } => {
+                if let Some((other, peer)) = self.ends.remove(&(place, socket))
+                    && self.ends.remove(&(other, peer)).is_some()
+                {
+                    report(self, other, Report::Closed { socket: peer, failure: None });
+                }
+            }
+        }
+        self.carry(other);
+    }
+
+    fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.now < end {
+            for place in 0..2 {
+                if self.planes[place].next_deadline().is_some_and(|at| at <= self.now) {
+                    self.planes[place].handle_timeout(self.now);
+                    self.carry(place);
+                }
+                self.tell(place, Input::Flush);
+            }
+            self.now += STEP;
+        }
+    }
+
+    fn ask(&mut self, place: usize, query: ShowQuery) -> ShowReply {
+        self.tell(place, Input::Query { id: 1, query, after: None });
+        self.replies.pop().unwrap()
+    }
+
+    fn summary(&mut self, place: usize) -> BgpSummaryRow {
+        match self.ask(place, ShowQuery::Bgp) {
+            ShowReply::Bgp(row) => row,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn paths(&mut self, place: usize) -> Vec<BgpPathRow> {
+        match self.ask(place, ShowQuery::BgpRoute(RouteFilter::default())) {
+            ShowReply::BgpRoute(rows) => rows,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn group(&self, place: usize, to: &str) -> NextHopGroup {
+        let world = self.worlds[place].as_ref().unwrap();
+        let to: Ipv6Addr = to.parse().unwrap();
+        world.group(world.table.lookup(to.to_bits())).clone()
+    }
+
+    /// Link State IDs of what the edge announces from outside its cluster.
+    fn externals(&mut self, place: usize) -> Vec<u32> {
+        match self.ask(place, ShowQuery::OspfDatabase) {
+            ShowReply::OspfDatabase(rows) => {
+                let alive = |row: &&LsaRow| row.kind.contains("external") && row.age_s < 3600;
+                rows.iter().filter(alive).map(|row| row.id).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn an_aggregate_is_announced_while_the_cluster_is_reached_and_packets_follow_it() {
+    let mut edges = Edges::new("");
+    edges.run(SOON);
+    assert_eq!(edges.summary(0).neighbors[0].state, "Established");
+    assert!(edges.summary(0).aggregates.is_empty() && edges.paths(1).is_empty());
+    edges.reach(0, true);
+    edges.run(Duration::from_secs(1));
+    let paths = edges.paths(1);
+    let row = (&*paths[0].prefix.to_string(), &*paths[0].as_path, &*paths[0].from);
+    assert_eq!((paths.len(), row), (1, ("fd00:0:1::/48", "64512", "peer")));
+    assert!(matches!(edges.group(1, "fd00:0:1::5"), NextHopGroup::Forward { .. }));
+    // Here only what is reached is forwarded.
+    assert!(matches!(edges.group(0, "fd00:0:1::5"), NextHopGroup::Unreachable));
+    edges.reach(0, false);
+    edges.run(Duration::from_secs(1));
+    assert!(edges.paths(1).is_empty());
+    assert!(matches!(edges.group(1, "fd00:0:1::5"), NextHopGroup::Unreachable));
+}
+
+#[test]
+fn what_the_policy_lets_through_goes_into_ospf_and_leaves_with_its_exit() {
+    let mut edges = Edges::new("[ospf.redistribute]\npolicy = \"cheap\"\n");
+    edges.reach(0, true);
+    edges.reach(1, true);
+    edges.run(SOON);
+    assert_eq!(edges.paths(1).len(), 2);
+    assert_eq!((edges.externals(1).len(), edges.summary(1).redistributed_count), (1, 1));
+    edges.tell(0, Input::Shutdown);
+    edges.run(Duration::from_secs(1));
+    assert_eq!((edges.externals(1).len(), edges.summary(1).redistributed_count), (0, 0));
+    let row = &edges.summary(1).neighbors[0];
+    assert!(row.last_down.as_deref().is_some_and(|why| why.contains("the router ends")), "{row:?}");
+}
