@@ -84,7 +84,7 @@ fn each_failure_has_its_exit_code() {
         (&["policy", "test", "exits", "--route", "::/0", "--config", &wrong], 78),
         (&["frobnicate"], 2),
         (&["show", "route", "10.0.0.0/8"], 2),
-        (&["show", "bgp", "summary"], 3),
+        (&["show", "bgp", "summary", "--socket", "/nonexistent/s"], 69),
         (&["show", "bridge-domain"], 3),
         (&["show", "l2tpv3", "session"], 3),
         (&["show", "version", "--socket", "/nonexistent/s"], 69),
