@@ -4,8 +4,10 @@
 //! a program it needs is not installed.
 //!
 //! Here are the ways to a lab and the tests of the lab itself; [`routers`] has those of Kumiki in
-//! it, [`graceful`] those of graceful restarts, [`outside`] those of routes from outside the AS.
+//! it, [`graceful`] those of graceful restarts, [`bgp`] those of edges, [`outside`] those of routes
+//! from outside the AS.
 
+mod bgp;
 mod graceful;
 mod outside;
 mod routers;
