@@ -153,11 +153,14 @@ impl Bgp {
         }
     }
 
-    /// Whether neighbours have still to send what they sent to a control plane before this one.
+    /// Whether neighbours have still to send what they sent to a control plane before this one, or
+    /// it is not decided yet.
     pub(super) fn is_restarting(&self, now: Instant) -> bool {
         self.restart.as_ref().is_some_and(|restart| {
             let mut active = self.active();
-            restart.until > now && active.any(|(peer, _)| !restart.heard.contains(&peer))
+            let is_heard = active.all(|(peer, _)| restart.heard.contains(&peer));
+            let is_settled = self.speaker().is_none_or(Speaker::is_settled);
+            restart.until > now && !(is_heard && is_settled)
         })
     }
 
@@ -327,6 +330,11 @@ impl ControlPlane {
             running.speaker.work(now, self.bgp.policies.engine());
             self.redistribute(now);
         }
+    }
+
+    /// Ends a restart when all is heard and decided; at the end of every input, before what was
+    /// inherited is given up.
+    pub(super) fn review_bgp_restart(&mut self, now: Instant) {
         if self.bgp.restart.is_some() && !self.bgp.is_restarting(now) {
             self.bgp.restart = None;
             self.complete_externals(now);

@@ -249,6 +249,7 @@ impl ControlPlane {
     fn finish(&mut self, now: Instant) {
         self.deliver(now);
         self.deliver_bgp(now);
+        self.review_bgp_restart(now);
         self.review_inheritance(now);
         if !self.is_leaving {
             self.review_stub(now);

@@ -4,6 +4,7 @@ use super::*;
 use crate::api::show::LsaRow;
 use crate::api::show_bgp::{BgpPathRow, BgpSummaryRow};
 use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
+use crate::control::{Legacy, Plane};
 use crate::proto::bgp::transport::{BGP_PORT, Order, Report, SocketId};
 use core::net::SocketAddrV6;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ const STEP: Duration = Duration::from_millis(10);
 /// An edge of AS 64512 and one of AS 64513 on one link.
 struct Edges {
     planes: [ControlPlane; 2],
+    ports: Vec<AttachedPort>,
     worlds: [Option<Forwarding>; 2],
     now: Instant,
     /// The other end of each connection.
@@ -45,6 +47,7 @@ impl Edges {
     fn new(more: &str) -> Self {
         let mut edges = Self {
             planes: [1, 2].map(|seed| ControlPlane::new(ControlOptions { seed })),
+            ports: Vec::new(),
             worlds: [None, None],
             now: Instant::from_millis(1000),
             ends: BTreeMap::new(),
@@ -64,6 +67,7 @@ impl Edges {
                 speed_mbps: None,
                 is_up: true,
             };
+            edges.ports.push(port.clone());
             edges.tell(place, Input::PortAttached(Box::new(port)));
         }
         edges
@@ -72,6 +76,25 @@ impl Edges {
     fn tell(&mut self, place: usize, input: Input) {
         self.planes[place].handle(self.now, input);
         self.carry(place);
+    }
+
+    /// The control plane of an edge fails, and with it its connections; another one goes on.
+    fn fail(&mut self, place: usize) {
+        let old = &self.planes[place];
+        let config = Box::new(old.config.clone());
+        let mut testament = old.testament();
+        testament.begin_grace(self.now, &config);
+        let world = self.worlds[place].clone().unwrap();
+        let legacy = Legacy::new(config, vec![self.ports[place].clone()], testament, &world);
+        self.planes[place] = ControlPlane::new(ControlOptions { seed: 1 << 20 });
+        let mine = |(near, _): &(usize, SocketId)| *near == place;
+        let lost: Vec<_> = self.ends.extract_if(.., |near, _| mine(near)).collect();
+        for (_, (other, socket)) in lost {
+            self.ends.remove(&(other, socket));
+            let report = Report::Closed { socket, failure: None };
+            self.tell(other, Input::Bgp(Box::new(report)));
+        }
+        self.tell(place, Input::Inherit(Box::new(legacy)));
     }
 
     /// OSPF of an edge finds a part of its cluster, or loses it.
@@ -208,6 +231,28 @@ fn an_aggregate_is_announced_while_the_cluster_is_reached_and_packets_follow_it(
     edges.run(Duration::from_secs(1));
     assert!(edges.paths(1).is_empty());
     assert!(matches!(edges.group(1, "fd00:0:1::5"), NextHopGroup::Unreachable));
+}
+
+#[test]
+fn packets_find_the_exit_at_every_moment_of_a_restart() {
+    let mut edges = Edges::new("");
+    edges.reach(0, true);
+    edges.run(SOON);
+    let is_forwarded =
+        |edges: &Edges| matches!(edges.group(1, "fd00:0:1::5"), NextHopGroup::Forward { .. });
+    assert!(is_forwarded(&edges));
+    edges.fail(1);
+    for _ in 0..2000 {
+        edges.run(STEP);
+        assert!(is_forwarded(&edges), "{:?}", edges.now);
+    }
+    assert_eq!(edges.summary(1).neighbors[0].state, "Established");
+    assert_eq!(edges.paths(1).len(), 1);
+    let rows = match edges.ask(1, ShowQuery::Route(RouteFilter::default())) {
+        ShowReply::Route(rows) => rows,
+        other => panic!("{other:?}"),
+    };
+    assert!(rows.iter().all(|row| row.source != RouteSource::Inherited), "{rows:?}");
 }
 
 #[test]

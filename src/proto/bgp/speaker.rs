@@ -316,6 +316,12 @@ impl Speaker {
         sessions.chain(self.timers.next_deadline()).chain(self.busy_since).min()
     }
 
+    /// Whether everything that was heard is decided, with next hops that somebody has resolved.
+    pub fn is_settled(&self) -> bool {
+        let mut next_hops = self.ribs.next_hops();
+        self.busy_since.is_none() && next_hops.all(|(_, found)| found != Resolution::Unknown)
+    }
+
     /// The oldest action not yet taken.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
