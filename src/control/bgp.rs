@@ -441,7 +441,10 @@ impl ControlPlane {
     /// longer.
     pub(super) fn review_aggregates(&mut self, now: Instant) {
         let Some(settings) = self.config.bgp.as_ref().filter(|_| !self.is_leaving) else { return };
-        let is_reached = |whole: &Ipv6Prefix| self.rib.has_part(*whole, RouteSource::Ospf);
+        // After a restart what OSPF had found before is what it will most likely find again, and
+        // must be announced before a neighbour hears End-of-RIB.
+        let sources = [RouteSource::Ospf, RouteSource::Inherited];
+        let is_reached = |whole: &Ipv6Prefix| self.rib.has_part(*whole, &sources);
         let wanted: BTreeSet<Ipv6Prefix> =
             settings.aggregates.iter().copied().filter(is_reached).collect();
         if wanted == self.bgp.aggregates {

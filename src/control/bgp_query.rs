@@ -4,19 +4,13 @@
 
 use super::bgp_settings::Neighbor;
 use super::plane::ControlPlane;
+use super::query::{PAGE_PREFIXES_MAX, milliseconds};
 use crate::api::request::RouteFilter;
 use crate::api::show_bgp::{BgpNeighborRow, BgpNextHopRow, BgpPathRow, BgpSummaryRow};
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::time::{Duration, Instant};
+use crate::base::time::Instant;
 use crate::proto::bgp::ribs::{PathView, PeerId, PrefixView, Resolution, Standing};
 use crate::proto::bgp::speaker::Speaker;
-
-/// Prefixes on a page.
-const PAGE_PREFIXES_MAX: usize = 256;
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
 
 impl ControlPlane {
     /// `show bgp summary`.

@@ -194,6 +194,7 @@ impl ControlPlane {
             until: testament.until.unwrap_or(now),
             is_for_bgp: false,
         });
+        self.review_aggregates(now);
         self.draw_testament();
     }
 

@@ -39,7 +39,7 @@ use core::net::Ipv6Addr;
 /// that no hello waits for somebody who looks at a full table.
 pub(super) const PAGE_PREFIXES_MAX: usize = 256;
 
-fn milliseconds(span: Duration) -> u64 {
+pub(super) fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -407,11 +407,12 @@ impl Rib {
         self.next_hops.is_alive(way)
     }
 
-    /// Whether the last world has a route of `source` within a prefix.
-    pub fn has_part(&self, whole: Ipv6Prefix, source: RouteSource) -> bool {
+    /// Whether one of these sources has a route within a prefix that can be used now.
+    pub fn has_part(&self, whole: Ipv6Prefix, sources: &[RouteSource]) -> bool {
         let parts = self.entries.range(whole..).take_while(|(prefix, _)| whole.covers(**prefix));
-        let mut installed = parts.filter_map(|(_, entry)| entry.installed);
-        installed.any(|installed| installed.source == source)
+        let mut candidates = parts.flat_map(|(_, entry)| &entry.candidates);
+        candidates
+            .any(|candidate| sources.contains(&candidate.source) && self.way(candidate).is_some())
     }
 
     /// Whether anybody announces exactly this prefix.

@@ -256,6 +256,23 @@ fn packets_find_the_exit_at_every_moment_of_a_restart() {
 }
 
 #[test]
+fn the_aggregate_is_announced_at_every_moment_of_a_restart() {
+    let mut edges = Edges::new("");
+    edges.reach(0, true);
+    edges.run(SOON);
+    edges.fail(0);
+    // OSPF of the new control plane finds what it had found before.
+    edges.reach(0, true);
+    for _ in 0..2000 {
+        edges.run(STEP);
+        let is_known = matches!(edges.group(1, "fd00:0:1::5"), NextHopGroup::Forward { .. });
+        assert!(is_known, "{:?}", edges.now);
+    }
+    assert_eq!(edges.summary(0).aggregates.len(), 1);
+    assert!(edges.paths(1).iter().all(|path| !path.is_stale));
+}
+
+#[test]
 fn what_the_policy_lets_through_goes_into_ospf_and_leaves_with_its_exit() {
     let mut edges = Edges::new("[ospf.redistribute]\npolicy = \"cheap\"\n");
     edges.reach(0, true);
