@@ -17,9 +17,10 @@ use super::bgp_settings::{
     rib_settings,
 };
 use super::plane::ControlPlane;
+use super::port::PortState;
 use super::redistribute::Redistributed;
 use super::report;
-use crate::base::ids::RouterId;
+use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{ExitGateway, ExitsId, RouteBody, RouteSource, RouteTarget, RouteUpdate};
 use crate::base::time::Instant;
@@ -301,7 +302,7 @@ impl ControlPlane {
 
     /// The ports as BGP sees them.
     fn bgp_links(&self) -> Vec<Link> {
-        let link = |(port, state): (&crate::base::ids::PortId, &super::port::PortState)| {
+        let link = |(port, state): (&PortId, &PortState)| {
             let usable = state.links.iter().filter(|(_, own)| !state.refused.contains(own));
             Link {
                 port: *port,
@@ -335,7 +336,9 @@ impl ControlPlane {
     /// Ends a restart when all is heard and decided; at the end of every input, before what was
     /// inherited is given up.
     pub(super) fn review_bgp_restart(&mut self, now: Instant) {
-        if self.bgp.restart.is_some() && !self.bgp.is_restarting(now) {
+        // What OSPF has of the life before is known once its own restart is over.
+        let is_over = !self.bgp.is_restarting(now) && !self.ospf.is_restarting();
+        if self.bgp.restart.is_some() && is_over {
             self.bgp.restart = None;
             self.complete_externals(now);
         }

@@ -39,12 +39,15 @@ use crate::proto::bgp::settings::{
 };
 use crate::proto::bgp::speaker::PeerSettings;
 use crate::proto::bgp::transport::{BGP_PORT, Key, Security};
+use crate::proto::ospf::limits::EXTERNALS_MAX;
 use crate::wire::bgp::{AddPathMode, NextHop, Role};
 use core::fmt;
 use core::net::{Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, BTreeSet};
 
 const _: () = assert!(BGP_NEIGHBORS_MAX <= PEERS_MAX);
+const _: () =
+    assert!(EXTERNALS_MAX == 16_384, "the most that `max_prefix` of redistribution takes");
 const _: () = assert!(MULTIPATH_MAX == 64, "the documentation of `multipath` says so");
 const _: () = assert!(ADD_PATHS_MAX == 8, "the documentation of `add_path_max` says so");
 

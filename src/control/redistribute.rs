@@ -39,7 +39,7 @@ pub(super) struct Redistributed {
     /// By which rule; `None` where nothing goes there.
     rule: Option<Redistribution>,
     routes: BTreeMap<Ipv6Prefix, ExternalRoute>,
-    /// For which there was no room.
+    /// For which there was no room; at most what BGP has.
     left_out: BTreeSet<Ipv6Prefix>,
 }
 
@@ -47,6 +47,14 @@ impl Redistributed {
     /// Routes that are in OSPF.
     pub(super) fn count(&self) -> usize {
         self.routes.len()
+    }
+
+    /// Gives up what is more than may be, and everybody who waits: all is decided anew.
+    fn shrink(&mut self, most: usize) -> Vec<Ipv6Prefix> {
+        self.left_out.clear();
+        let rest = self.routes.keys().nth(most).copied();
+        let gone = rest.map(|first| self.routes.split_off(&first)).unwrap_or_default();
+        gone.into_keys().collect()
     }
 
     /// Takes the word on one prefix; the difference that it makes. `Err` where there is no room.
@@ -68,10 +76,7 @@ impl Redistributed {
             }
             Some(route) if self.routes.get(&prefix) == Some(&route) => Ok(()),
             Some(_) if !self.routes.contains_key(&prefix) && self.routes.len() >= most => {
-                // As many again may wait; beyond them the table is looked through anew.
-                if self.left_out.len() < most {
-                    self.left_out.insert(prefix);
-                }
+                self.left_out.insert(prefix);
                 Err(most)
             }
             Some(route) => {
@@ -97,12 +102,9 @@ impl ControlPlane {
             return;
         }
         self.bgp.redistribution.rule = rule;
-        self.bgp.redistribution.left_out.clear();
-        if rule.is_none() {
-            let routes = core::mem::take(&mut self.bgp.redistribution.routes);
-            let withdrawn: Vec<Ipv6Prefix> = routes.into_keys().collect();
-            self.tell_externals(now, ExternalChanges { withdrawn, ..ExternalChanges::default() });
-        }
+        let most = rule.map_or(0, |rule| rule.prefixes_max as usize);
+        let withdrawn = self.bgp.redistribution.shrink(most);
+        self.tell_externals(now, ExternalChanges { withdrawn, ..ExternalChanges::default() });
         if let Some((speaker, _)) = self.bgp.parts() {
             match rule {
                 Some(_) => speaker.ribs_mut().watch_decisions(),
@@ -117,6 +119,8 @@ impl ControlPlane {
         let Some(rule) = self.bgp.redistribution.rule else { return };
         let mut changes = ExternalChanges::default();
         let mut refused = None;
+        // Said once, and again when there was room in between.
+        let is_said = !self.bgp.redistribution.left_out.is_empty();
         while let Some((prefix, wanted)) = self.next_decided(&rule) {
             if let Err(most) = self.bgp.redistribution.take(prefix, wanted, &mut changes) {
                 self.counters.externals_refused += 1;
@@ -124,7 +128,7 @@ impl ControlPlane {
             }
         }
         self.retry_left_out(&rule, &mut changes);
-        if let Some((prefix, most)) = refused {
+        if let Some((prefix, most)) = refused.filter(|_| !is_said) {
             let event = report::redistribution_full(now, prefix, most);
             self.event(event);
         }
@@ -180,5 +184,47 @@ impl ControlPlane {
     /// All was said by now that a control plane before this one had announced.
     pub(super) fn complete_externals(&mut self, now: Instant) {
         self.ospf.handle(now, ospf::Input::ExternalsComplete);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(number: u16) -> ExternalRoute {
+        let address = core::net::Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, 0);
+        ExternalRoute {
+            prefix: Ipv6Prefix::containing(address, 48),
+            metric: ExternalMetric::Type2(1),
+            forwarding_address: None,
+            tag: None,
+        }
+    }
+
+    #[test]
+    fn whoever_finds_no_room_waits_for_it_and_a_smaller_maximum_withdraws() {
+        let rule = Redistribution {
+            policy: PolicyId(0),
+            metric: 1,
+            metric_type: MetricType::Type2,
+            tag: None,
+            prefixes_max: 2,
+        };
+        let mut redistributed = Redistributed { rule: Some(rule), ..Redistributed::default() };
+        let mut changes = ExternalChanges::default();
+        let mut take = |redistributed: &mut Redistributed, number, is_there: bool| {
+            let wanted = is_there.then(|| route(number));
+            redistributed.take(route(number).prefix, wanted, &mut changes)
+        };
+        let results = [1, 2, 3, 4, 5, 6].map(|number| take(&mut redistributed, number, true));
+        assert_eq!(results, [Ok(()), Ok(()), Err(2), Err(2), Err(2), Err(2)]);
+        assert_eq!(redistributed.left_out.len(), 4, "all of them");
+        assert_eq!(take(&mut redistributed, 1, false), Ok(()));
+        assert_eq!(take(&mut redistributed, 6, true), Ok(()));
+        assert_eq!(take(&mut redistributed, 5, false), Ok(()));
+        assert_eq!((redistributed.count(), redistributed.left_out.len()), (2, 2));
+        assert_eq!(changes.withdrawn, [route(1).prefix]);
+        assert_eq!(redistributed.shrink(1), [route(6).prefix]);
+        assert_eq!((redistributed.count(), redistributed.left_out.len()), (1, 0));
     }
 }

@@ -17,7 +17,6 @@ use crate::base::ids::{NextHopId, PortId};
 use crate::base::rcu::Publisher;
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
-use crate::control::bgp_transport;
 use crate::control::recording::Recorded;
 use crate::control::{Action, AttachedPort, ControlOptions, Input, Legacy, Plane, Testament};
 use crate::daemon::clock::{Clock, entropy};
@@ -100,8 +99,8 @@ struct Estate<B> {
     foreign_snapshots: usize,
     /// Addresses that the host thread could not take yet.
     unsent_addresses: Option<HostAddresses>,
-    /// Orders for BGP's TCP that it could not take yet.
-    unsent_orders: VecDeque<bgp_transport::Order>,
+    /// What the host thread shall do for BGP and could not take yet, in order.
+    unsent_orders: VecDeque<ToHost>,
     reclaim_wait: Duration,
     reclaim_at: Instant,
     use_reported_at: Instant,
@@ -262,12 +261,8 @@ impl<B: PacketBuf> Estate<B> {
         }
         // Everything published so far numbers its next hops as the lost RIB did.
         self.foreign_snapshots = self.start.publisher.pending() + 1;
-        self.unsent_orders.clear();
-        let mut forget = ToHost::BgpForget;
-        while let Err(message) = self.start.host.send(forget) {
-            forget = message;
-            std::thread::sleep(RECLAIM_WAIT.0);
-        }
+        self.unsent_orders = VecDeque::from([ToHost::BgpForget]);
+        self.resend_orders();
         self.send_event(Event {
             at: now,
             severity: Severity::Error,
@@ -470,7 +465,7 @@ impl<B: PacketBuf> Estate<B> {
                 }
                 Action::Bfd(order) => self.order(order),
                 Action::Bgp(order) => {
-                    self.unsent_orders.push_back(order);
+                    self.unsent_orders.push_back(ToHost::Bgp(order));
                     self.resend_orders();
                 }
                 // Ports receive every group (`dpdk::port` turns the filter off when it opens one).
@@ -518,7 +513,7 @@ impl<B: PacketBuf> Estate<B> {
     /// In their order; what the speaker says is bounded by what was told to have gone.
     fn resend_orders(&mut self) {
         while let Some(order) = self.unsent_orders.pop_front() {
-            if let Err(ToHost::Bgp(order)) = self.start.host.send(ToHost::Bgp(order)) {
+            if let Err(order) = self.start.host.send(order) {
                 return self.unsent_orders.push_front(order);
             }
         }

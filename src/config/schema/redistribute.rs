@@ -91,7 +91,7 @@ pub const REDISTRIBUTE: BlockDoc = BlockDoc {
         },
         KeyDoc {
             name: "max_prefix",
-            kind: KeyKind::Integer { minimum: 1, maximum: 100_000 },
+            kind: KeyKind::Integer { minimum: 1, maximum: 16_384 },
             unit: "prefixes",
             default: "1000",
             needs_restart: false,

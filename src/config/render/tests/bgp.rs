@@ -43,7 +43,7 @@ pub fn edge() -> impl Strategy<Value = Edge> {
 }
 
 fn redistribute() -> impl Strategy<Value = RedistributeSettings> {
-    (0u32..=0xff_fffe, any::<bool>(), any::<Option<u32>>(), 1u32..=100_000).prop_map(
+    (0u32..=0xff_fffe, any::<bool>(), any::<Option<u32>>(), 1u32..=16_384).prop_map(
         |(metric, is_first, tag, max_prefix)| RedistributeSettings {
             policy: "in".to_owned(),
             metric,
