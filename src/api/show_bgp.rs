@@ -28,6 +28,8 @@ pub struct BgpSummaryRow {
     pub aggregates: Vec<Ipv6Prefix>,
     /// Routes that went into OSPF.
     pub redistributed_count: u64,
+    /// Routes that are held back from OSPF because they come and go.
+    pub damped_count: u64,
     /// Next hops, and at which cost of the interior protocol they are reached.
     pub next_hops: Vec<BgpNextHopRow>,
     /// The neighbours.

@@ -26,15 +26,20 @@ use crate::base::route::{ExitGateway, ExitsId, RouteBody, RouteSource, RouteTarg
 use crate::base::time::Instant;
 use crate::config::Config;
 use crate::proto::bgp::input::{Cease, Input as SessionInput, Start};
+use crate::proto::bgp::ribs::limits::NEXT_HOPS_MAX;
 use crate::proto::bgp::ribs::{
     Change, ExitGroupId, Gateway, PeerId, PeerKind, PolicyId, Resolution, RibSettings, Route,
     RouteExits,
 };
 use crate::proto::bgp::speaker::{Action as SpeakerAction, Speaker};
 use crate::proto::bgp::transport::{BGP_PORT, Expected, Listener, Order, Report};
+use crate::rib::table::EXIT_GATEWAYS_MAX;
 use crate::wire::bgp::PathAttributes;
 use core::net::SocketAddrV6;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The RIB resolves every next hop that BGP has.
+const _: () = assert!(NEXT_HOPS_MAX <= EXIT_GATEWAYS_MAX);
 
 /// What is known of a next hop that the RIB resolves.
 #[derive(Clone, Debug, Default)]
@@ -59,7 +64,7 @@ pub(super) struct Bgp {
     kinds: BTreeMap<ExitGroupId, PeerKind>,
     /// What is announced of the cluster now.
     aggregates: BTreeSet<Ipv6Prefix>,
-    /// Whether this is not the first control plane of the router.
+    /// Whether a control plane before this one forwards on, until the restart is over.
     has_restarted: bool,
     pub(super) restart: Option<BgpRestart>,
     pub(super) redistribution: Redistributed,
@@ -70,6 +75,8 @@ pub(super) struct Bgp {
 pub(super) struct BgpRestart {
     /// At the latest then.
     until: Instant,
+    /// All have, or the time is over.
+    is_over: bool,
     /// Those that have.
     heard: BTreeSet<PeerId>,
 }
@@ -79,6 +86,8 @@ pub(super) struct BgpRestart {
 struct Running {
     speaker: Speaker,
     identity: (u32, RouterId, RouterId),
+    /// Without neighbours from now on, until its tables are empty.
+    is_ending: bool,
 }
 
 impl Bgp {
@@ -103,8 +112,10 @@ impl Bgp {
     /// When there is work.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let speaker = self.speaker.as_ref()?.speaker.next_deadline();
-        let restart = self.restart.as_ref().map(|restart| restart.until);
-        speaker.into_iter().chain(restart).min()
+        let restart = self.restart.as_ref().filter(|restart| !restart.is_over);
+        let restart = restart.map(|restart| restart.until);
+        let damped = self.redistribution.next_deadline();
+        speaker.into_iter().chain(restart).chain(damped).min()
     }
 
     /// The speaker and the policies, while BGP is configured.
@@ -146,18 +157,26 @@ impl Bgp {
 
     /// A control plane before this one failed: its sessions are to be had again, and packets were
     /// forwarded meanwhile.
-    pub(super) fn note_restart(&mut self, now: Instant, config: &Config) {
+    ///
+    /// Where that one had not ended a restart of its own, its time runs on: a control plane that
+    /// fails again and again does not forward by an old world for ever.
+    pub(super) fn note_restart(&mut self, now: Instant, config: &Config, until: Option<Instant>) {
         self.has_restarted = true;
         if let Some(bgp) = &config.bgp {
-            let (until, heard) = (now + bgp.restart_time, BTreeSet::new());
-            self.restart = Some(BgpRestart { until, heard });
+            let until = until.unwrap_or(now + bgp.restart_time);
+            self.restart = Some(BgpRestart { until, is_over: false, heard: BTreeSet::new() });
         }
+    }
+
+    /// When the restart ends at the latest, while one goes on.
+    pub(super) fn restarts_until(&self) -> Option<Instant> {
+        self.restart.as_ref().filter(|restart| !restart.is_over).map(|restart| restart.until)
     }
 
     /// Whether neighbours have still to send what they sent to a control plane before this one, or
     /// it is not decided yet.
     pub(super) fn is_restarting(&self, now: Instant) -> bool {
-        self.restart.as_ref().is_some_and(|restart| {
+        self.restart.as_ref().filter(|restart| !restart.is_over).is_some_and(|restart| {
             let mut active = self.active();
             let is_heard = active.all(|(peer, _)| restart.heard.contains(&peer));
             let is_settled = self.speaker().is_none_or(Speaker::is_settled);
@@ -225,7 +244,9 @@ impl ControlPlane {
         let Some(settings) = &self.config.bgp else { return self.end_bgp(now) };
         let after = neighbors(settings, &site, &self.bgp.policies);
         let made_with = rib_settings(settings, &site, self.bgp.seed);
-        self.run_bgp(now, made_with);
+        if !self.run_bgp(now, made_with) {
+            return;
+        }
         self.replace_neighbors(now, after);
         self.review_redistribution(now, &[]);
         let listeners = self.bgp.wanted_listeners();
@@ -236,30 +257,40 @@ impl ControlPlane {
         self.review_aggregates(now);
     }
 
-    /// Sees to it that there is a speaker of this AS and identifier.
-    fn run_bgp(&mut self, now: Instant, settings: RibSettings) {
+    /// Sees to it that there is a speaker of this AS and identifier; whether there is, which takes
+    /// its time while one of another name ends.
+    fn run_bgp(&mut self, now: Instant, settings: RibSettings) -> bool {
         let identity = (settings.asn, settings.router_id, settings.cluster_id);
-        if self.bgp.speaker.as_ref().is_some_and(|running| running.identity == identity) {
-            return;
-        }
+        let speaker = match &self.bgp.speaker {
+            Some(old) if old.identity == identity && !old.is_ending => return true,
+            Some(old) => Speaker::after(settings, &old.speaker),
+            None => Speaker::new(settings),
+        };
         self.end_bgp(now);
-        let speaker = Speaker::new(settings);
-        self.bgp.speaker = Some(Running { speaker, identity });
+        if self.bgp.speaker.is_some() {
+            return false;
+        }
+        self.bgp.speaker = Some(Running { speaker, identity, is_ending: false });
+        true
     }
 
-    /// BGP is configured no more, or under another name.
+    /// BGP is configured no more, or under another name: neighbours hear of it now, and the tables
+    /// are emptied slice by slice before the speaker goes.
     fn end_bgp(&mut self, now: Instant) {
         self.replace_neighbors(now, Vec::new());
-        // Tables end when their peers have left.
-        self.work_bgp(now);
-        self.deliver_bgp(now);
         for prefix in core::mem::take(&mut self.bgp.aggregates) {
             self.forget_aggregate(now, prefix);
         }
-        if self.bgp.speaker.take().is_some() {
-            self.review_redistribution(now, &[]);
+        if !self.bgp.listeners.is_empty() {
             self.bgp.listeners.clear();
             self.actions.push_back(Action::Bgp(Order::Listen(Vec::new())));
+        }
+        self.deliver_bgp(now);
+        let Some(running) = &mut self.bgp.speaker else { return };
+        running.is_ending = true;
+        if running.speaker.is_empty() {
+            self.bgp.speaker = None;
+            self.review_redistribution(now, &[]);
         }
     }
 
@@ -285,13 +316,12 @@ impl ControlPlane {
             .iter()
             .filter(|(peer, old)| after.get(peer).is_none_or(|new| new.settings != old.settings))
         {
-            if let Some(text) = stopped.get(peer) {
-                let cease = Cease::AdministrativeShutdown { text: text.clone() };
-                speaker.command(now, *peer, SessionInput::Stop(cease));
-            } else if after.contains_key(peer) {
-                speaker.command(now, *peer, SessionInput::Stop(Cease::ConfigurationChange));
-            }
-            speaker.remove_peer(now, *peer);
+            let why = match stopped.get(peer) {
+                Some(text) => Cease::AdministrativeShutdown { text: text.clone() },
+                None if after.contains_key(peer) => Cease::ConfigurationChange,
+                None => Cease::PeerDeConfigured,
+            };
+            speaker.remove_peer(now, *peer, why, self.bgp.policies.engine());
         }
         for (peer, new) in after {
             if before.get(&peer).is_none_or(|old| old.settings != new.settings) {
@@ -327,9 +357,16 @@ impl ControlPlane {
     /// A slice of work, where some is due.
     pub(super) fn work_bgp(&mut self, now: Instant) {
         let Some(running) = &mut self.bgp.speaker else { return };
-        if running.speaker.next_deadline().is_some_and(|at| at <= now) {
+        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let has_work = is_due(running.speaker.next_deadline());
+        if has_work {
             running.speaker.work(now, self.bgp.policies.engine());
+        }
+        if has_work || is_due(self.bgp.redistribution.next_deadline()) {
             self.redistribute(now);
+        }
+        if self.bgp.speaker.as_ref().is_some_and(|running| running.is_ending) {
+            self.review_bgp(now);
         }
     }
 
@@ -337,10 +374,21 @@ impl ControlPlane {
     /// inherited is given up.
     pub(super) fn review_bgp_restart(&mut self, now: Instant) {
         // What OSPF has of the life before is known once its own restart is over.
-        let is_over = !self.bgp.is_restarting(now) && !self.ospf.is_restarting();
+        if self.bgp.is_restarting(now) {
+            return;
+        }
+        let is_over = !self.ospf.is_restarting();
+        if let Some(restart) = &mut self.bgp.restart {
+            restart.is_over = true;
+        }
         if self.bgp.restart.is_some() && is_over {
             self.bgp.restart = None;
+            self.bgp.has_restarted = false;
+            if let Some(running) = &mut self.bgp.speaker {
+                running.speaker.end_restart(now);
+            }
             self.complete_externals(now);
+            self.draw_testament();
         }
     }
 
@@ -404,6 +452,9 @@ impl ControlPlane {
                         (Some(source), RouteTarget::Exits(ExitsId(id.0)))
                     }
                 };
+                if source.is_some() {
+                    self.take_over(now, prefix);
+                }
                 for other in [RouteSource::Ebgp, RouteSource::Ibgp] {
                     let route = (source == Some(other)).then(|| RouteBody::new(0, target.clone()));
                     self.apply_route(now, RouteUpdate { prefix, source: other, route });

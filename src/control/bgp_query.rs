@@ -38,6 +38,7 @@ impl ControlPlane {
             memory_bytes: ribs.memory().total_bytes() as u64,
             aggregates: self.bgp.aggregates().collect(),
             redistributed_count: self.bgp.redistribution.count() as u64,
+            damped_count: self.bgp.redistribution.damped_count() as u64,
             next_hops: next_hops.collect(),
             neighbors,
         }

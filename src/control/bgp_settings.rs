@@ -270,6 +270,7 @@ fn active(
         session: session(bgp, &keys, role, router_id(bgp, site)),
         kind,
         port: ends.link.map(|link| link.port),
+        on_link: next_hop_prefixes(&ends, &keys, is_internal),
         own_next_hop: own_next_hop(&ends, site),
         import: policy(&keys.import),
         export: policy(&keys.export),
@@ -327,6 +328,13 @@ fn ends<'a>(
     };
     let scope_id = if is_link_local { link.map_or(0, |link| link.scope_id) } else { 0 };
     Ok(Ends { link, local, remote: SocketAddrV6::new(address, BGP_PORT, 0, scope_id) })
+}
+
+/// RFC 4271 §6.3: where the next hops of an external neighbour are that is one hop away.
+fn next_hop_prefixes(ends: &Ends<'_>, keys: &NeighborKeys, is_internal: bool) -> Vec<Ipv6Prefix> {
+    let is_far = keys.multihop.is_some_and(|hops| hops > 1);
+    let link = ends.link.filter(|_| !is_internal && !is_far);
+    link.map_or_else(Vec::new, |link| link.addresses.iter().map(|(prefix, _)| *prefix).collect())
 }
 
 /// RFC 2545 §3: the global address of this router, and that of the link where it is shared.

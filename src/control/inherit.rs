@@ -57,6 +57,8 @@ pub struct Testament {
     pub neighbors: BTreeSet<RouteNextHop>,
     /// When what was inherited is given up; `None` when nothing is.
     pub until: Option<Instant>,
+    /// When BGP's restart ends at the latest (RFC 4724 §4.1); `None` when there is none.
+    pub bgp_until: Option<Instant>,
     /// Whether it had not yet asked to be passed through.
     pub is_starting: bool,
     /// Whether it was drained.
@@ -142,7 +144,7 @@ fn mac_of(adjacency: &Adjacency) -> MacAddress {
 pub(super) struct Inheritance {
     /// As in the legacy, but for the neighbours that were lost since.
     ways: Vec<Vec<RouteNextHop>>,
-    routes: Vec<(Ipv6Prefix, u16)>,
+    routes: BTreeMap<Ipv6Prefix, u16>,
     awaited: BTreeSet<RouteNextHop>,
     /// Neighbours to be given up with the next review.
     lost: BTreeSet<RouteNextHop>,
@@ -169,7 +171,7 @@ impl ControlPlane {
         if let Some(until) = testament.until.filter(|_| !testament.neighbors.is_empty()) {
             self.ospf.handle(now, ospf::Input::Restart { until });
         }
-        self.bgp.note_restart(now, &config);
+        self.bgp.note_restart(now, &config, testament.bgp_until);
         self.configure(now, *config);
         for port in ports {
             self.attach(now, port);
@@ -181,7 +183,8 @@ impl ControlPlane {
         // Neighbours bring their host routes, which then need not be inherited.
         self.deliver(now);
         let is_explained = |(prefix, _): &(Ipv6Prefix, u16)| self.rib.has_route(*prefix);
-        let routes: Vec<_> = routes.into_iter().filter(|route| !is_explained(route)).collect();
+        let routes: BTreeMap<Ipv6Prefix, u16> =
+            routes.into_iter().filter(|route| !is_explained(route)).collect();
         for (prefix, place) in &routes {
             self.say_inherited(now, *prefix, ways.get(usize::from(*place)));
         }
@@ -225,7 +228,7 @@ impl ControlPlane {
             let count = ways.len();
             ways.retain(|way| !inheritance.lost.contains(way));
             if ways.len() < count {
-                let routes = inheritance.routes.iter().filter(|route| route.1 == place);
+                let routes = inheritance.routes.iter().filter(|(_, at)| **at == place);
                 routes.for_each(|(prefix, _)| self.say_inherited(now, *prefix, Some(ways)));
             }
         }
@@ -238,7 +241,7 @@ impl ControlPlane {
         if is_ospf_done && self.bgp.is_restarting(now) {
             self.keep_for_bgp(now, inheritance);
         } else if is_ospf_done {
-            for (prefix, _) in &inheritance.routes {
+            for prefix in inheritance.routes.keys() {
                 self.say_inherited(now, *prefix, None);
             }
             let count = inheritance.routes.len();
@@ -256,7 +259,7 @@ impl ControlPlane {
     /// it again (RFC 4724 §4.1).
     fn keep_for_bgp(&mut self, now: Instant, mut inheritance: Inheritance) {
         if !core::mem::replace(&mut inheritance.is_for_bgp, true) {
-            let is_said = |(prefix, _): &mut (Ipv6Prefix, u16)| {
+            let is_said = |prefix: &Ipv6Prefix, _: &mut u16| {
                 let mut routes = self.rib.routes_of(*prefix);
                 routes.any(|route| route.source != RouteSource::Inherited)
             };
@@ -266,6 +269,15 @@ impl ControlPlane {
             }
         }
         self.inheritance = Some(inheritance);
+    }
+
+    /// BGP has a route of its own again, so what was inherited for its prefix is given up, unless
+    /// OSPF has still to say how next hops are reached.
+    pub(super) fn take_over(&mut self, now: Instant, prefix: Ipv6Prefix) {
+        let inheritance = self.inheritance.as_mut().filter(|inheritance| inheritance.is_for_bgp);
+        if inheritance.is_some_and(|inheritance| inheritance.routes.remove(&prefix).is_some()) {
+            self.say_inherited(now, prefix, None);
+        }
     }
 
     /// Moves neighbours that will not come back from those awaited to those lost.
@@ -298,6 +310,7 @@ impl ControlPlane {
                 .as_ref()
                 .filter(|inheritance| !inheritance.is_for_bgp)
                 .map(|inheritance| inheritance.until),
+            bgp_until: self.bgp.restarts_until(),
             ..Testament::default()
         };
     }

@@ -61,6 +61,7 @@ crate::counters! {
         unreachable_limited: "packets", "Destination Unreachable not sent: too many a second.";
         unreachable_undue: "packets", "Packets to silent neighbours that deserve no answer.";
         externals_refused: "routes", "Routes of BGP left out of OSPF: as many as may are there.";
+        externals_damped: "routes", "Routes of BGP held back from OSPF because they come and go.";
         addresses_refused: "addresses", "Own addresses that somebody else has as well.";
         @normal self_checks: "checks", "Times the router compared database, routes and forwarding.";
         self_check_faults: "prefixes", "Prefixes that differed then, and were set right.";

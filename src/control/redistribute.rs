@@ -2,6 +2,7 @@
 //!
 //! Owns [`Redistributed`]: what the policy of `[ospf.redistribute]` lets through, up to a maximum.
 //! A route is looked at when BGP has decided it, and a slice of decisions is one change for OSPF.
+//! One that comes and goes is held back by [`Damping`].
 //! Only paths of other ASes go this way: what another edge of this cluster has learned, it
 //! announces itself.
 //!
@@ -21,11 +22,14 @@
 //! tried again when there is room. What BGP no longer has is withdrawn with the slice that decided
 //! so.
 
+mod damping;
+
+use self::damping::Damping;
 use super::plane::ControlPlane;
 use super::report;
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::config::schema::MetricType;
 use crate::control::bgp_settings::Redistribution;
 use crate::proto::bgp::ribs::{PeerId, PolicyId, Route};
@@ -41,6 +45,16 @@ pub(super) struct Redistributed {
     routes: BTreeMap<Ipv6Prefix, ExternalRoute>,
     /// For which there was no room; at most what BGP has.
     left_out: BTreeSet<Ipv6Prefix>,
+    damping: Damping,
+}
+
+/// Why a route is not in OSPF although it shall be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// As many as may are there.
+    ForRoom { most: usize },
+    /// It comes and goes.
+    ToBeQuiet,
 }
 
 impl Redistributed {
@@ -49,35 +63,54 @@ impl Redistributed {
         self.routes.len()
     }
 
+    /// Routes that are held back, because they came and went.
+    pub(super) fn damped_count(&self) -> usize {
+        self.damping.held_count()
+    }
+
+    /// When one of them is free.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.damping.next_deadline()
+    }
+
     /// Gives up what is more than may be, and everybody who waits: all is decided anew.
     fn shrink(&mut self, most: usize) -> Vec<Ipv6Prefix> {
         self.left_out.clear();
+        self.damping.clear_held();
         let rest = self.routes.keys().nth(most).copied();
         let gone = rest.map(|first| self.routes.split_off(&first)).unwrap_or_default();
         gone.into_keys().collect()
     }
 
-    /// Takes the word on one prefix; the difference that it makes. `Err` where there is no room.
+    /// Takes the word on one prefix; the difference that it makes.
     fn take(
         &mut self,
-        prefix: Ipv6Prefix,
-        wanted: Option<ExternalRoute>,
+        now: Instant,
+        (prefix, wanted): (Ipv6Prefix, Option<ExternalRoute>),
         changes: &mut ExternalChanges,
-    ) -> Result<(), usize> {
-        let most = self.rule.map_or(0, |rule| rule.prefixes_max as usize);
+    ) -> Result<(), Waits> {
+        let (most, wait_max) = self
+            .rule
+            .map_or((0, Duration::ZERO), |rule| (rule.prefixes_max as usize, rule.damping_max));
         self.left_out.remove(&prefix);
+        let is_new = !self.routes.contains_key(&prefix);
         match wanted {
+            None if is_new => {
+                self.damping.release(prefix);
+                Ok(())
+            }
             None => {
-                if self.routes.remove(&prefix).is_some() {
-                    changes.announced.retain(|route| route.prefix != prefix);
-                    changes.withdrawn.push(prefix);
-                }
+                self.routes.remove(&prefix);
+                self.damping.note_gone(now, prefix, wait_max);
+                changes.announced.retain(|route| route.prefix != prefix);
+                changes.withdrawn.push(prefix);
                 Ok(())
             }
             Some(route) if self.routes.get(&prefix) == Some(&route) => Ok(()),
-            Some(_) if !self.routes.contains_key(&prefix) && self.routes.len() >= most => {
+            Some(_) if is_new && self.damping.holds(now, prefix) => Err(Waits::ToBeQuiet),
+            Some(_) if is_new && self.routes.len() >= most => {
                 self.left_out.insert(prefix);
-                Err(most)
+                Err(Waits::ForRoom { most })
             }
             Some(route) => {
                 self.routes.insert(prefix, route);
@@ -118,40 +151,61 @@ impl ControlPlane {
     pub(super) fn redistribute(&mut self, now: Instant) {
         let Some(rule) = self.bgp.redistribution.rule else { return };
         let mut changes = ExternalChanges::default();
-        let mut refused = None;
-        // Said once, and again when there was room in between.
-        let is_said = !self.bgp.redistribution.left_out.is_empty();
-        while let Some((prefix, wanted)) = self.next_decided(&rule) {
-            if let Err(most) = self.bgp.redistribution.take(prefix, wanted, &mut changes) {
-                self.counters.externals_refused += 1;
-                refused.get_or_insert((prefix, most));
+        let (mut refused, mut damped) = (None, None);
+        // Each is said once, and again when nobody waited in between.
+        let was_full = !self.bgp.redistribution.left_out.is_empty();
+        let was_damping = self.bgp.redistribution.damped_count() > 0;
+        while let Some(word) = self.next_decided(now, &rule) {
+            match self.bgp.redistribution.take(now, word, &mut changes) {
+                Ok(()) => {}
+                Err(Waits::ForRoom { most }) => {
+                    self.counters.externals_refused += 1;
+                    refused.get_or_insert((word.0, most));
+                }
+                Err(Waits::ToBeQuiet) => {
+                    self.counters.externals_damped += 1;
+                    damped.get_or_insert(word.0);
+                }
             }
         }
-        self.retry_left_out(&rule, &mut changes);
-        if let Some((prefix, most)) = refused.filter(|_| !is_said) {
+        self.retry_left_out(now, &rule, &mut changes);
+        if let Some((prefix, most)) = refused.filter(|_| !was_full) {
             let event = report::redistribution_full(now, prefix, most);
+            self.event(event);
+        }
+        if let Some(prefix) = damped.filter(|_| !was_damping) {
+            let event = report::redistribution_damped(now, prefix, rule.damping_max);
             self.event(event);
         }
         self.tell_externals(now, changes);
     }
 
     /// Gives room that has become free to those that were left out.
-    fn retry_left_out(&mut self, rule: &Redistribution, changes: &mut ExternalChanges) {
+    fn retry_left_out(
+        &mut self,
+        now: Instant,
+        rule: &Redistribution,
+        changes: &mut ExternalChanges,
+    ) {
         let redistribution = &self.bgp.redistribution;
         let room = (rule.prefixes_max as usize).saturating_sub(redistribution.count());
         let waiting: Vec<Ipv6Prefix> = redistribution.left_out.iter().copied().take(room).collect();
         for prefix in waiting {
             let wanted = self.wanted(rule, prefix);
-            // There is room, so nobody is refused.
-            let _ = self.bgp.redistribution.take(prefix, wanted, changes);
+            // There is room, and none of them has been there before, so nobody is refused.
+            let _ = self.bgp.redistribution.take(now, (prefix, wanted), changes);
         }
     }
 
     fn next_decided(
         &mut self,
+        now: Instant,
         rule: &Redistribution,
     ) -> Option<(Ipv6Prefix, Option<ExternalRoute>)> {
-        let prefix = self.bgp.parts()?.0.ribs_mut().poll_decided()?;
+        let prefix = match self.bgp.redistribution.damping.pop_free(now) {
+            Some(prefix) => prefix,
+            None => self.bgp.parts()?.0.ribs_mut().poll_decided()?,
+        };
         Some((prefix, self.wanted(rule, prefix)))
     }
 
@@ -209,15 +263,17 @@ mod tests {
             metric_type: MetricType::Type2,
             tag: None,
             prefixes_max: 2,
+            damping_max: Duration::from_secs(60),
         };
         let mut redistributed = Redistributed { rule: Some(rule), ..Redistributed::default() };
         let mut changes = ExternalChanges::default();
         let mut take = |redistributed: &mut Redistributed, number, is_there: bool| {
             let wanted = is_there.then(|| route(number));
-            redistributed.take(route(number).prefix, wanted, &mut changes)
+            redistributed.take(Instant::ZERO, (route(number).prefix, wanted), &mut changes)
         };
+        let full = Err(Waits::ForRoom { most: 2 });
         let results = [1, 2, 3, 4, 5, 6].map(|number| take(&mut redistributed, number, true));
-        assert_eq!(results, [Ok(()), Ok(()), Err(2), Err(2), Err(2), Err(2)]);
+        assert_eq!(results, [Ok(()), Ok(()), full, full, full, full]);
         assert_eq!(redistributed.left_out.len(), 4, "all of them");
         assert_eq!(take(&mut redistributed, 1, false), Ok(()));
         assert_eq!(take(&mut redistributed, 6, true), Ok(()));

@@ -9,7 +9,7 @@ use crate::api::{Event, Severity};
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::RouteNextHop;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::proto::bfd;
 use crate::proto::bgp::action::StateChange;
 use crate::proto::bgp::fsm::State as SessionState;
@@ -124,6 +124,17 @@ pub(super) fn redistribution_full(now: Instant, prefix: Ipv6Prefix, max: usize) 
         .with("prefix", prefix)
         .with("max", max)
         .0
+}
+
+/// A route of BGP comes and goes, and waits.
+pub(super) fn redistribution_damped(now: Instant, prefix: Ipv6Prefix, max: Duration) -> Event {
+    let text = format!(
+        "{prefix} comes and goes in BGP: its returns into OSPF wait from now on, for up to {} s \
+         (damping_max in [ospf.redistribute]); `show bgp neighbor --detail` says which session \
+         falls",
+        max.as_secs()
+    );
+    Draft::new(now, Severity::Warning, "ospf.redistribute", text).with("prefix", prefix).0
 }
 
 /// Routes of a BGP neighbour are not taken.

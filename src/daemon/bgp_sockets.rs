@@ -102,7 +102,10 @@ impl BgpSockets {
                 self.connect(poller, socket, (local, remote), &security, say);
             }
             Order::Send { socket, octets } => {
-                let Some(open) = self.sockets.get_mut(&socket) else { return };
+                let Some(open) = self.sockets.get_mut(&socket) else {
+                    // Accepted for a control plane that failed, and taken up by the next one.
+                    return self.say(Report::Closed { socket, failure: None }, say);
+                };
                 open.unsent.push_back(octets);
                 self.write(poller, socket, say);
             }
@@ -161,11 +164,17 @@ impl BgpSockets {
     }
 
     /// Whoever wanted the connections is no more. They end, and the peers learn it from TCP alone:
-    /// who asked for a graceful restart is taken to restart (RFC 4724 §5).
+    /// who asked for a graceful restart is taken to restart (RFC 4724 §5). Nobody is accepted until
+    /// somebody wants it again.
     pub fn forget_all(&mut self, poller: &Poller) {
         let all: Vec<SocketId> = self.sockets.keys().copied().collect();
         all.into_iter().for_each(|socket| self.forget(poller, socket));
         self.unsaid.clear();
+        for open in core::mem::take(&mut self.listeners) {
+            if let Some(socket) = open.socket.filter(|_| open.rests_until.is_none()) {
+                let _ = poller.remove(socket.as_fd());
+            }
+        }
     }
 
     /// When [`Self::end_late`] is due.

@@ -291,6 +291,7 @@ impl<B: PacketBuf> Estate<B> {
                 }
                 answer(done);
             }
+            self.resend_orders();
             let now = self.start.clock.now();
             if now >= until || self.ending.is_some() {
                 return;

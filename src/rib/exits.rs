@@ -18,7 +18,7 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{ECMP_WIDTH_MAX, ExitGateway, ExitsId, RouteNextHop};
 use crate::fib::InterfaceTable;
 use crate::rib::resolve::{Resolved, Way, forward, resolve_gateway};
-use crate::rib::table::{GATEWAYS_MAX, Rib};
+use crate::rib::table::{EXIT_GATEWAYS_MAX, Rib};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A next hop that somebody wants resolved.
@@ -71,7 +71,7 @@ impl Exits {
 impl Rib {
     /// Resolves a next hop from now on; see [`Self::poll_exit`].
     pub fn track_exit(&mut self, gateway: ExitGateway) {
-        if self.exits.tracked.len() >= GATEWAYS_MAX {
+        if self.exits.tracked.len() >= EXIT_GATEWAYS_MAX {
             self.counters.exits_refused += 1;
             return self.exits.news.push_back((gateway, None));
         }

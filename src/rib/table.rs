@@ -34,6 +34,9 @@ pub const GROUPS_MAX: usize = 1 << 15;
 pub const REPAIRS_MAX: usize = 5 << 10;
 /// Gateways of recursive routes.
 pub const GATEWAYS_MAX: usize = 1 << 10;
+/// Next hops of exits: as many as a protocol that shares them may have, each resolved anew when
+/// routes change, which takes a millisecond for a thousand.
+pub const EXIT_GATEWAYS_MAX: usize = 1 << 12;
 
 /// A single next hop has a group of its own; the highest number of each kind means "none".
 const _: () = assert!(REPAIRS_MAX < NEXT_HOPS_MAX && NEXT_HOPS_MAX < NEXT_HOP_ABSENT.0 as usize);

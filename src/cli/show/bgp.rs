@@ -34,7 +34,14 @@ pub fn summary(row: &BgpSummaryRow, look: Look) -> String {
         [] => writeln!(text, "Nothing of the cluster is announced."),
         all => writeln!(text, "Announced of the cluster: {}", all.join(", ")),
     };
-    let _ = writeln!(text, "Routes in OSPF: {}\n", row.redistributed_count);
+    let _ = match row.damped_count {
+        0 => writeln!(text, "Routes in OSPF: {}\n", row.redistributed_count),
+        held => writeln!(
+            text,
+            "Routes in OSPF: {}; {held} more wait because they come and go\n",
+            row.redistributed_count
+        ),
+    };
     text + &neighbor_table(&row.neighbors, look)
 }
 

@@ -126,6 +126,7 @@ pub(super) fn read_redistribute(block: Block<'_>, findings: &mut Findings) -> Re
         },
         tag: reader.integer("tag"),
         max_prefix: reader.integer("max_prefix").unwrap_or(default.max_prefix),
+        damping_max: reader.integer("damping_max").unwrap_or(default.damping_max),
     };
     reader.finish();
     settings

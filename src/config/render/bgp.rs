@@ -40,6 +40,7 @@ pub(super) fn redistribute_block(settings: &RedistributeSettings) -> RenderedBlo
         ("metric_type", shown(metric_type)),
         ("tag", settings.tag.and_then(shown)),
         ("max_prefix", shown(settings.max_prefix)),
+        ("damping_max", shown(settings.damping_max)),
     ];
     RenderedBlock::new("ospf.redistribute", entries)
 }

@@ -30,6 +30,8 @@ pub struct RedistributeSettings {
     pub tag: Option<u32>,
     /// The most routes; beyond it none is added. Default: 1000.
     pub max_prefix: u32,
+    /// The longest that a route which comes and goes waits, in seconds. Default: 60; 0: none does.
+    pub damping_max: u32,
 }
 
 impl Default for RedistributeSettings {
@@ -40,6 +42,7 @@ impl Default for RedistributeSettings {
             metric_type: MetricType::Type2,
             tag: None,
             max_prefix: 1000,
+            damping_max: 60,
         }
     }
 }
@@ -97,6 +100,16 @@ pub const REDISTRIBUTE: BlockDoc = BlockDoc {
             needs_restart: false,
             help: "The most routes: every server of the cluster holds each of them. Beyond it none \
                    is added, and an event says so.",
+        },
+        KeyDoc {
+            name: "damping_max",
+            kind: KeyKind::Integer { minimum: 0, maximum: 3600 },
+            unit: "s",
+            default: "60",
+            needs_restart: false,
+            help: "The longest that a route which comes and goes waits before the cluster hears of \
+                   it again. Its first return does not wait, and every further one within ten \
+                   minutes twice as long as the one before, from 1 s on. 0: none waits.",
         },
     ],
 };

@@ -115,6 +115,7 @@ fn check_redistribution(config: &Config, problems: &mut Problems) {
     }
     check_range(settings.metric.into(), path("metric"), problems);
     check_range(settings.max_prefix.into(), path("max_prefix"), problems);
+    check_range(settings.damping_max.into(), path("damping_max"), problems);
     let policies = config.policies.iter().enumerate();
     for (index, policy) in policies.filter(|(_, policy)| policy.name == settings.policy) {
         for (number, clause) in policy.clauses.iter().enumerate() {

@@ -8,6 +8,7 @@
 //! used for a second name.
 
 use crate::base::prefix_range::PrefixRange;
+use crate::base::time::Duration;
 use crate::config::Config;
 use crate::config::schema::{
     self, BgpOrigin, MetricType, PolicyAction, PolicyClause, PolicyDefault, PolicyMatch,
@@ -43,6 +44,8 @@ pub struct Redistribution {
     pub tag: Option<u32>,
     /// How many at most.
     pub prefixes_max: u32,
+    /// The longest wait of a route that comes and goes.
+    pub damping_max: Duration,
 }
 
 impl PolicyTable {
@@ -86,6 +89,7 @@ impl PolicyTable {
             metric_type: settings.metric_type,
             tag: settings.tag,
             prefixes_max: settings.max_prefix,
+            damping_max: Duration::from_secs(settings.damping_max.into()),
         })
     }
 

@@ -1,7 +1,7 @@
 //! What a configuration comes to on one server.
 
 use super::*;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::config::{Config, Overrides, Source, load};
 use crate::proto::bgp::ribs::{
     ExportSettings, Gateway, MemberSettings, PolicyId, Resolution, RibPeer, Ribs, Route, Work,
@@ -250,6 +250,7 @@ fn redistribution_has_the_number_of_its_policy() {
         metric_type: crate::config::schema::MetricType::Type1,
         tag: Some(5),
         prefixes_max: 1000,
+        damping_max: Duration::from_secs(60),
     };
     assert_eq!(table.redistribution(), Some(&expected));
 }
@@ -338,6 +339,7 @@ impl Tables {
                 router_id: RouterId(asn),
                 address: *settings.remote.ip(),
                 port: settings.port,
+                on_link: settings.on_link,
                 role: None,
                 import: settings.import,
                 own_as_max: settings.own_as_max,

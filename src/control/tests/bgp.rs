@@ -3,9 +3,12 @@
 use super::*;
 use crate::api::show::LsaRow;
 use crate::api::show_bgp::{BgpPathRow, BgpSummaryRow};
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
 use crate::control::{Legacy, Plane};
+use crate::proto::bgp::ribs::Route;
 use crate::proto::bgp::transport::{BGP_PORT, Order, Report, SocketId};
+use crate::wire::bgp::PathAttributes;
 use core::net::SocketAddrV6;
 use std::collections::BTreeMap;
 
@@ -108,6 +111,18 @@ impl Edges {
         let route = is_reached.then(|| RouteBody::new(10, target));
         let update = RouteUpdate { prefix, source: RouteSource::Ospf, route };
         self.planes[place].rib.apply(update).unwrap();
+    }
+
+    /// An edge announces prefixes of its own.
+    fn originate(&mut self, place: usize, count: u16) {
+        let route = Route { next_hop: None, attributes: PathAttributes::default() };
+        let (speaker, _) = self.planes[place].bgp.parts().unwrap();
+        for number in 0..count {
+            let address = core::net::Ipv6Addr::new(0x2001, 0xdb9, number, 0, 0, 0, 0, 0);
+            let prefix = Ipv6Prefix::containing(address, 48);
+            speaker.ribs_mut().originate(self.now, prefix, &route).unwrap();
+        }
+        speaker.touch(self.now);
     }
 
     fn carry(&mut self, place: usize) {
@@ -285,4 +300,64 @@ fn what_the_policy_lets_through_goes_into_ospf_and_leaves_with_its_exit() {
     assert_eq!((edges.externals(1).len(), edges.summary(1).redistributed_count), (0, 0));
     let row = &edges.summary(1).neighbors[0];
     assert!(row.last_down.as_deref().is_some_and(|why| why.contains("the router ends")), "{row:?}");
+}
+
+#[test]
+fn a_route_that_comes_and_goes_waits_before_ospf_hears_of_it_again() {
+    let mut edges = Edges::new("[ospf.redistribute]\npolicy = \"cheap\"\n");
+    edges.reach(0, true);
+    edges.run(SOON);
+    let routes = |edges: &mut Edges| {
+        let summary = edges.summary(1);
+        assert_eq!(edges.externals(1).len() as u64, summary.redistributed_count);
+        (summary.redistributed_count, summary.damped_count)
+    };
+    let come_and_go = |edges: &mut Edges| {
+        edges.reach(0, false);
+        edges.run(Duration::from_millis(200));
+        assert_eq!(routes(edges), (0, 0), "gone at once");
+        edges.reach(0, true);
+        edges.run(Duration::from_millis(300));
+        routes(edges)
+    };
+    assert_eq!(come_and_go(&mut edges), (1, 0), "the first return is free");
+    assert_eq!(come_and_go(&mut edges), (0, 1));
+    edges.run(Duration::from_secs(1));
+    assert_eq!(routes(&mut edges), (1, 0));
+    assert_eq!(come_and_go(&mut edges), (0, 1));
+    edges.run(Duration::from_secs(1));
+    assert_eq!(routes(&mut edges), (0, 1), "twice as long");
+    edges.run(Duration::from_secs(1));
+    assert_eq!(routes(&mut edges), (1, 0));
+}
+
+#[test]
+fn a_speaker_that_ends_takes_every_route_with_it() {
+    // More than one slice of work decides.
+    const COUNT: u16 = 3000;
+    type Change = fn(&mut Config);
+    let without: Change = |config| config.bgp = None;
+    let as_another: Change = |config| config.bgp.as_mut().unwrap().asn = 64999;
+    for change in [without, as_another] {
+        let mut edges = Edges::new("");
+        edges.run(SOON);
+        let of_bgp = |edges: &Edges| {
+            let routes = edges.planes[1].rib.routes();
+            routes.filter(|route| route.source == RouteSource::Ebgp).count()
+        };
+        let before = edges.planes[1].rib.number_counts();
+        edges.originate(0, COUNT);
+        edges.run(SOON);
+        assert_eq!(of_bgp(&edges), usize::from(COUNT));
+        let mut config = config_of(1, "");
+        change(&mut config);
+        edges.tell(1, Input::Configure(Box::new(config)));
+        edges.run(STEP);
+        let told = edges.summary(0).neighbors[0].last_down.clone();
+        assert!(told.as_ref().is_some_and(|why| why.contains("de-configured")), "{told:?}");
+        edges.run(SOON);
+        assert_eq!(of_bgp(&edges), 0);
+        edges.planes[1].rib.reclaimed(u64::MAX);
+        assert_eq!(edges.planes[1].rib.number_counts(), before);
+    }
 }

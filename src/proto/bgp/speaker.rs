@@ -30,6 +30,7 @@ use super::transport::{Order, Report, Security, SocketId};
 use crate::base::cursor::Writer;
 use crate::base::ids::PortId;
 use crate::base::machine::Machine;
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
 use crate::base::timers::TimerTable;
 use crate::wire::bgp::message::{EXTENDED_OCTETS_MAX, MESSAGE_OCTETS_MAX};
@@ -60,6 +61,8 @@ pub struct PeerSettings {
     pub kind: PeerKind,
     /// The port of a link that is shared with it.
     pub port: Option<PortId>,
+    /// Prefixes of that link, in which its next hops must be; none where it may name any.
+    pub on_link: Vec<Ipv6Prefix>,
     /// What it is told as next hop.
     pub own_next_hop: NextHop,
     /// What is done with its paths.
@@ -179,13 +182,26 @@ impl Speaker {
             settings,
             peers: BTreeMap::new(),
             owners: BTreeMap::new(),
-            // Another speaker of this router may have been heard of by the same TCP before.
+            // A control plane before this one may have been heard of by the same TCP.
             outgoing_count: settings.seed >> SEED_BITS_UNUSED,
             taken: Vec::new(),
             timers: TimerTable::default(),
             busy_since: None,
             actions: VecDeque::new(),
         }
+    }
+
+    /// The same, after a speaker of this control plane: its sockets are not used again.
+    pub fn after(settings: RibSettings, before: &Self) -> Self {
+        Self { outgoing_count: before.outgoing_count, ..Self::new(settings) }
+    }
+
+    /// Whether nothing is left of routes or of what they need; so it is after the last peer, once
+    /// all is decided.
+    pub fn is_empty(&self) -> bool {
+        let mut next_hops = self.ribs.next_hops();
+        let is_led = self.ribs.prefix_count() > 0 || self.ribs.exit_group_count() > 0;
+        self.busy_since.is_none() && !is_led && next_hops.next().is_none()
     }
 
     /// The tables, for `show` and for what this router originates.
@@ -225,15 +241,22 @@ impl Speaker {
         self.happen(now, id, SessionInput::Start(start));
     }
 
-    /// A peer that is configured no more: its session ends, its routes go.
-    pub fn remove_peer(&mut self, now: Instant, id: PeerId) {
-        self.happen(now, id, SessionInput::Stop(Cease::PeerDeConfigured));
+    /// A peer that is configured no more: its session ends with a word about why, its routes go.
+    pub fn remove_peer(&mut self, now: Instant, id: PeerId, why: Cease, policies: &dyn Policies) {
+        self.happen(now, id, SessionInput::Stop(why));
+        self.settle(now, policies);
         let Some(peer) = self.peers.remove(&id) else { return };
         peer.sockets.values().for_each(|socket| self.close(*socket));
         self.ribs.peer_down(id, StalePaths::Gone);
         self.timers.clear(Timer::Stale(id));
         self.timers.clear(Timer::Restart(id));
         self.touch(now);
+    }
+
+    /// The restart of this router is over: sessions that begin later say nothing of it.
+    pub fn end_restart(&mut self, now: Instant) {
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.happen(now, id, SessionInput::RestartOver));
     }
 
     /// Something that an administrator or BFD wants of a session.
@@ -585,6 +608,7 @@ fn rib_peer(settings: &PeerSettings, negotiated: &Negotiated) -> RibPeer {
         router_id: negotiated.peer_identifier,
         address: *settings.remote.ip(),
         port: settings.port,
+        on_link: settings.on_link.clone(),
         role: negotiated.role,
         import: settings.import,
         own_as_max: settings.own_as_max,

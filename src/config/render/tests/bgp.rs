@@ -43,13 +43,15 @@ pub fn edge() -> impl Strategy<Value = Edge> {
 }
 
 fn redistribute() -> impl Strategy<Value = RedistributeSettings> {
-    (0u32..=0xff_fffe, any::<bool>(), any::<Option<u32>>(), 1u32..=16_384).prop_map(
-        |(metric, is_first, tag, max_prefix)| RedistributeSettings {
+    let (most, wait) = (1u32..=16_384, 0u32..=3600);
+    (0u32..=0xff_fffe, any::<bool>(), any::<Option<u32>>(), most, wait).prop_map(
+        |(metric, is_first, tag, max_prefix, damping_max)| RedistributeSettings {
             policy: "in".to_owned(),
             metric,
             metric_type: if is_first { MetricType::Type1 } else { MetricType::Type2 },
             tag,
             max_prefix,
+            damping_max,
         },
     )
 }

@@ -26,6 +26,8 @@ pub enum Validity {
     ClusterLoop,
     /// RFC 4271 §6.3: it does not begin with the AS of the peer.
     FirstAs,
+    /// RFC 4271 §6.3: its next hop is not on the link that is shared with the peer.
+    ForeignNextHop,
     /// RFC 7607 §2: an AS of its attributes is zero.
     AsZero,
     /// RFC 9234 §5: it has come over a customer or a peer that must not pass it on.

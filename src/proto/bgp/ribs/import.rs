@@ -10,7 +10,8 @@ use super::RibSettings;
 use super::adj_rib_in::Validity;
 use super::peer::{FirstAs, PeerKind, RibPeer};
 use super::policy::Route;
-use crate::wire::bgp::{Community, Role};
+use crate::wire::bgp::{Community, NextHop, Role};
+use core::net::Ipv6Addr;
 
 /// Whether a route may go on to the policy.
 pub(super) fn judge(settings: &RibSettings, peer: &RibPeer, route: &Route) -> Result<(), Validity> {
@@ -23,8 +24,15 @@ pub(super) fn judge(settings: &RibSettings, peer: &RibPeer, route: &Route) -> Re
         return Err(Validity::AsZero);
     }
     let is_external = peer.kind == PeerKind::External;
+    // Whatever begins nowhere would pass for what begins here.
+    if is_external && path.first().is_none() {
+        return Err(Validity::FirstAs);
+    }
     if is_external && peer.first_as == FirstAs::Enforced && path.first() != Some(peer.asn) {
         return Err(Validity::FirstAs);
+    }
+    if is_external && !is_on_link(peer, route.next_hop) {
+        return Err(Validity::ForeignNextHop);
     }
     if is_external && is_leak(peer, attributes.only_to_customer) {
         return Err(Validity::RouteLeak);
@@ -36,6 +44,16 @@ pub(super) fn judge(settings: &RibSettings, peer: &RibPeer, route: &Route) -> Re
         return Err(Validity::ClusterLoop);
     }
     Ok(())
+}
+
+/// RFC 4271 §6.3: the next hop of a peer on an own link is there, too, or the peer would lead
+/// packets wherever it likes. RFC 2545 §3 has a link-local one beside it only if so.
+fn is_on_link(peer: &RibPeer, next_hop: Option<NextHop>) -> bool {
+    let global = next_hop.and_then(|next_hop| next_hop.global);
+    let is_there = |address: Ipv6Addr| {
+        address == peer.address || peer.on_link.iter().any(|link| link.contains(address))
+    };
+    peer.on_link.is_empty() || global.is_none_or(is_there)
 }
 
 /// RFC 9234 §5, ingress 1 and 2.

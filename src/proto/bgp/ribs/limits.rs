@@ -14,7 +14,7 @@ pub const PEERS_MAX: usize = 1 << 10;
 /// Groups of peers that are told the same: each kind of peer with each export policy is one.
 pub const EXPORT_GROUPS_MAX: usize = 1 << 7;
 /// Next hops of paths: every border router of a large AS.
-pub const NEXT_HOPS_MAX: usize = 1 << 14;
+pub const NEXT_HOPS_MAX: usize = 1 << 12;
 /// Groups of exits: every pair of a hundred exits. Beyond it, groups without a backup are made.
 pub const EXIT_GROUPS_MAX: usize = 1 << 14;
 /// Exits in a group that wait behind those in use.

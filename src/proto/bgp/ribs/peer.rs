@@ -8,6 +8,7 @@
 
 use super::policy::PolicyId;
 use crate::base::ids::{PortId, RouterId};
+use crate::base::prefix::Ipv6Prefix;
 use crate::wire::bgp::Role;
 use core::fmt;
 use core::net::Ipv6Addr;
@@ -83,6 +84,9 @@ pub struct RibPeer {
     pub address: Ipv6Addr,
     /// The port of the link that is shared with it: where its link-local next hops are.
     pub port: Option<PortId>,
+    /// Prefixes of that link, in which an external peer's next hops are; none where it may name
+    /// any (RFC 4271 §6.3).
+    pub on_link: Vec<Ipv6Prefix>,
     /// RFC 9234: what this router is to it.
     pub role: Option<Role>,
     /// What is done with its paths; without one, an external peer's are refused (RFC 8212).
@@ -106,6 +110,7 @@ impl RibPeer {
             router_id,
             address: Ipv6Addr::UNSPECIFIED,
             port: None,
+            on_link: Vec::new(),
             role: None,
             import: None,
             own_as_max: u8::MAX,

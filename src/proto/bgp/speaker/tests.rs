@@ -78,6 +78,7 @@ fn peer_settings(here: usize, there: usize) -> PeerSettings {
         session: Settings::new(asn(here), identifier, RemoteAs::Exactly(asn(there))),
         kind: PeerKind::External,
         port: None,
+        on_link: Vec::new(),
         own_next_hop: NextHop { global: Some(address(here)), link_local: None },
         import: Some(PolicyId(0)),
         export: Some(PolicyId(0)),
@@ -393,8 +394,20 @@ fn a_removed_peer_takes_its_routes_and_sockets_with_it() {
     net.run(Duration::from_secs(5));
     assert!(!net.nodes[1].ends.is_empty());
     let now = net.now;
-    net.nodes[1].speaker.remove_peer(now, peer(0));
+    net.nodes[1].speaker.remove_peer(now, peer(0), Cease::PeerDeConfigured, &Open);
+    net.nodes[1].told.clear();
     net.carry(1);
+    let told = &net.nodes[1].told;
+    let at = |wanted: fn(&Action) -> bool| told.iter().position(wanted);
+    let notification = at(|action| {
+        let Action::Transport(Order::Send { octets, .. }) = action else { return false };
+        // NOTIFICATION, Cease, Hard Reset (RFC 8538 §3.1) for Peer De-configured (RFC 4486 §3).
+        octets[18..] == [3, 6, 9, 6, 3]
+    });
+    let close = at(|action| matches!(action, Action::Transport(Order::Close { .. })));
+    assert!(notification.is_some() && notification < close, "{told:?}");
+    let is_said = |action: &Action| matches!(action, Action::Session { .. });
+    assert!(told.iter().any(is_said), "{told:?}");
     net.run(Duration::from_secs(5));
     assert!(net.nodes[1].ends.is_empty());
     assert_eq!((net.best(1).len(), net.nodes[1].speaker.session(peer(0)).is_none()), (0, true));

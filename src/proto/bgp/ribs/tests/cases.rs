@@ -239,6 +239,21 @@ fn what_is_only_for_customers_goes_to_customers_only() {
 }
 
 #[test]
+fn a_peer_on_a_link_names_only_next_hops_there_and_begins_somewhere() {
+    let mut world = World::new(DecisionSettings::default());
+    let near = peer(EXTERNAL[0]);
+    let link = Ipv6Prefix::containing(near.address, 64);
+    world.ribs.peer_up(EXTERNAL[0], RibPeer { on_link: vec![link], ..near }).unwrap();
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0]);
+    world.announce(EXTERNAL[0], (0, &path(&[])), &[1]);
+    world.resolve(0, Some(0));
+    world.settle();
+    let standing = |number| world.ribs.show(prefix(number)).unwrap().paths[0].standing;
+    assert_eq!(standing(0), Standing::Refused(Validity::ForeignNextHop));
+    assert_eq!(standing(1), Standing::Refused(Validity::FirstAs));
+}
+
+#[test]
 fn several_paths_go_to_those_who_take_them_each_by_its_own_number() {
     let mut world = two_exits(1);
     let agreement = Agreement { has_path_ids: true, ..agreement(PeerId(5)) };

@@ -81,6 +81,7 @@ pub fn peer(id: PeerId) -> RibPeer {
         router_id: RouterId(100 - number),
         address: Ipv6Addr::new(0xfd00, 0, 0, 2, 0, 0, 0, id.0),
         port: None,
+        on_link: Vec::new(),
         role: None,
         import: Some(if id == EXTERNAL[1] { BY_PREFIX } else { ACCEPT }),
         own_as_max: 0,
