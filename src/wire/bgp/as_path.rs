@@ -34,6 +34,9 @@ pub enum AsPathError {
     /// RFC 7607 §2.
     #[error("AS 0")]
     Zero,
+    /// More ASes than [`AS_PATH_ASES_MAX`](super::limits::AS_PATH_ASES_MAX).
+    #[error("too many ASes")]
+    TooLong,
 }
 
 /// A part of a path.
@@ -120,6 +123,11 @@ impl AsPath {
     /// RFC 4271 §9.1.2.2 a: a set counts as one AS, a confederation as none.
     pub fn length(&self) -> usize {
         self.segments.iter().map(AsPathSegment::weight).sum()
+    }
+
+    /// How many ASes are in it, those of sets and confederations included.
+    pub fn asn_count(&self) -> usize {
+        self.segments.iter().map(|segment| segment.asns().len()).sum()
     }
 
     /// How often an AS is in it; anywhere.

@@ -193,6 +193,18 @@ pub struct PathAttributes {
     pub unknown: Vec<UnknownAttribute>,
 }
 
+/// Why attributes cannot be written: the length of one does not fit into its two octets. Those
+/// that came in a message do, but for a path whose numbers have become longer; a policy may add to
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("attribute {kind} has {octets} octets")]
+pub struct AttributeTooLong {
+    /// Type code.
+    pub kind: u8,
+    /// Octets of its value.
+    pub octets: usize,
+}
+
 /// What was read of the attributes of an UPDATE.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
@@ -295,6 +307,12 @@ impl Builder {
         Ok(())
     }
 
+    /// ASes of the longest path that was read.
+    pub fn path_ases(&self) -> usize {
+        let wide = self.as4_path.as_ref().map_or(0, AsPath::asn_count);
+        self.attributes.as_path.asn_count().max(wide)
+    }
+
     /// All of it. RFC 6793 §4.2.3: what an old speaker carried along replaces what it said, unless
     /// somebody aggregated without knowing.
     pub fn finish(mut self) -> PathAttributes {
@@ -377,61 +395,66 @@ impl PathAttributes {
         builder.finish()
     }
 
-    /// Appends all attributes in the order of their types; MP_REACH_NLRI is not one of them.
-    pub fn encode(&self, agreement: Agreement, writer: &mut Writer) {
+    /// Appends all attributes in the order of their types; MP_REACH_NLRI is not one of them. Where
+    /// one is too long, what was appended before it stays.
+    pub fn encode(&self, agreement: Agreement, writer: &mut Writer) -> Encoded {
         let four = agreement.has_four_octet_asn;
-        put(writer, kind::ORIGIN, &[self.origin as u8]);
+        put(writer, kind::ORIGIN, &[self.origin as u8])?;
         let mut path = Writer::default();
         self.as_path.encode(four, &mut path);
-        put(writer, kind::AS_PATH, path.as_slice());
-        put_word(writer, kind::MULTI_EXIT_DISC, self.med);
-        put_word(writer, kind::LOCAL_PREF, self.local_pref.filter(|_| !agreement.is_external));
+        put(writer, kind::AS_PATH, path.as_slice())?;
+        put_word(writer, kind::MULTI_EXIT_DISC, self.med)?;
+        put_word(writer, kind::LOCAL_PREF, self.local_pref.filter(|_| !agreement.is_external))?;
         if self.is_atomic_aggregate {
-            put(writer, kind::ATOMIC_AGGREGATE, &[]);
+            put(writer, kind::ATOMIC_AGGREGATE, &[])?;
         }
         if let Some(aggregator) = self.aggregator {
-            put_aggregator(writer, kind::AGGREGATOR, aggregator, four);
+            put_aggregator(writer, kind::AGGREGATOR, aggregator, four)?;
         }
-        put_words(writer, kind::COMMUNITIES, self.communities.iter().map(|c| c.0));
+        put_words(writer, kind::COMMUNITIES, self.communities.iter().map(|c| c.0))?;
         if !agreement.is_external {
-            put_word(writer, kind::ORIGINATOR_ID, self.originator_id.map(|id| id.0));
-            put_words(writer, kind::CLUSTER_LIST, self.cluster_list.iter().map(|id| id.0));
+            put_word(writer, kind::ORIGINATOR_ID, self.originator_id.map(|id| id.0))?;
+            put_words(writer, kind::CLUSTER_LIST, self.cluster_list.iter().map(|id| id.0))?;
         }
         let extended = self.extended_communities.iter().map(|community| community.0.to_be_bytes());
-        put_list(writer, kind::EXTENDED_COMMUNITIES, &extended.flatten().collect::<Vec<u8>>());
+        put_list(writer, kind::EXTENDED_COMMUNITIES, &extended.flatten().collect::<Vec<u8>>())?;
         if !four {
-            self.encode_wide(writer);
+            self.encode_wide(writer)?;
         }
         let large = self.large_communities.iter().flat_map(|community| community.0);
-        put_words(writer, kind::LARGE_COMMUNITIES, large);
-        put_word(writer, kind::ONLY_TO_CUSTOMER, self.only_to_customer);
+        put_words(writer, kind::LARGE_COMMUNITIES, large)?;
+        put_word(writer, kind::ONLY_TO_CUSTOMER, self.only_to_customer)?;
         for UnknownAttribute { kind, value } in &self.unknown {
             let flags = FLAG_OPTIONAL | FLAG_TRANSITIVE | FLAG_PARTIAL;
-            put_with(writer, (flags, *kind), value);
+            put_with(writer, (flags, *kind), value)?;
         }
+        Ok(())
     }
 
     /// RFC 6793 §4.2.2: what an old speaker carries along.
-    fn encode_wide(&self, writer: &mut Writer) {
+    fn encode_wide(&self, writer: &mut Writer) -> Encoded {
         if self.as_path.has_large_asn() {
             let mut path = Writer::default();
             self.as_path.without_confederations().encode(true, &mut path);
-            put(writer, kind::AS4_PATH, path.as_slice());
+            put(writer, kind::AS4_PATH, path.as_slice())?;
         }
         let is_large = |aggregator: &Aggregator| u16::try_from(aggregator.asn).is_err();
         if let Some(aggregator) = self.aggregator.filter(is_large) {
-            put_aggregator(writer, kind::AS4_AGGREGATOR, aggregator, true);
+            put_aggregator(writer, kind::AS4_AGGREGATOR, aggregator, true)?;
         }
+        Ok(())
     }
 }
 
+type Encoded = Result<(), AttributeTooLong>;
+
 /// Appends an attribute with the flags of its type.
-fn put(writer: &mut Writer, kind: u8, value: &[u8]) {
-    put_with(writer, (flags_of(kind).unwrap_or_default(), kind), value);
+fn put(writer: &mut Writer, kind: u8, value: &[u8]) -> Encoded {
+    put_with(writer, (flags_of(kind).unwrap_or_default(), kind), value)
 }
 
 /// Appends an attribute; a length above 255 has two octets.
-fn put_with(writer: &mut Writer, (flags, kind): (u8, u8), value: &[u8]) {
+fn put_with(writer: &mut Writer, (flags, kind): (u8, u8), value: &[u8]) -> Encoded {
     match u8::try_from(value.len()) {
         Ok(length) => {
             writer.u8(flags);
@@ -439,39 +462,42 @@ fn put_with(writer: &mut Writer, (flags, kind): (u8, u8), value: &[u8]) {
             writer.u8(length);
         }
         Err(_) => {
+            let too_long = AttributeTooLong { kind, octets: value.len() };
+            let length = u16::try_from(value.len()).map_err(|_| too_long)?;
             writer.u8(flags | FLAG_EXTENDED_LENGTH);
             writer.u8(kind);
-            let length = u16::try_from(value.len());
-            writer.u16(length.unwrap_or_else(|_| unreachable!("it came in a message")));
+            writer.u16(length);
         }
     }
     writer.put(value);
+    Ok(())
 }
 
-fn put_list(writer: &mut Writer, kind: u8, value: &[u8]) {
-    if !value.is_empty() {
-        put(writer, kind, value);
-    }
+fn put_list(writer: &mut Writer, kind: u8, value: &[u8]) -> Encoded {
+    if value.is_empty() { Ok(()) } else { put(writer, kind, value) }
 }
 
-fn put_word(writer: &mut Writer, kind: u8, value: Option<u32>) {
-    if let Some(value) = value {
-        put(writer, kind, &value.to_be_bytes());
-    }
+fn put_word(writer: &mut Writer, kind: u8, value: Option<u32>) -> Encoded {
+    value.map_or(Ok(()), |value| put(writer, kind, &value.to_be_bytes()))
 }
 
-fn put_words(writer: &mut Writer, kind: u8, words: impl Iterator<Item = u32>) {
-    put_list(writer, kind, &words.flat_map(u32::to_be_bytes).collect::<Vec<u8>>());
+fn put_words(writer: &mut Writer, kind: u8, words: impl Iterator<Item = u32>) -> Encoded {
+    put_list(writer, kind, &words.flat_map(u32::to_be_bytes).collect::<Vec<u8>>())
 }
 
-fn put_aggregator(writer: &mut Writer, kind: u8, aggregator: Aggregator, is_wide: bool) {
+fn put_aggregator(
+    writer: &mut Writer,
+    kind: u8,
+    aggregator: Aggregator,
+    is_wide: bool,
+) -> Encoded {
     let mut value = Writer::default();
     match is_wide {
         true => value.u32(aggregator.asn),
         false => value.u16(u16::try_from(aggregator.asn).unwrap_or(AS_TRANS)),
     }
     value.u32(aggregator.identifier.0);
-    put(writer, kind, value.as_slice());
+    put(writer, kind, value.as_slice())
 }
 
 impl AttributeFault {

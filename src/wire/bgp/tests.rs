@@ -1,6 +1,7 @@
 //! What octets say, and what becomes of those that say it wrongly.
 
-use super::attribute::kind;
+use super::as_path::AsPathError;
+use super::attribute::{AttributeTooLong, kind};
 use super::message::{HEADER_OCTETS, MESSAGE_OCTETS_MAX};
 use super::update::{Announcement, FaultReason, put_announcement};
 use super::*;
@@ -21,6 +22,7 @@ const OLD: Agreement = Agreement { has_four_octet_asn: false, ..EXTERNAL };
 
 const OPTIONAL: u8 = 0x80;
 const TRANSITIVE: u8 = 0x40;
+const EXTENDED_LENGTH: u8 = 0x10;
 
 fn prefix(text: &str) -> Ipv6Prefix {
     text.parse().unwrap()
@@ -64,7 +66,11 @@ fn good() -> Vec<Raw> {
 fn update_of(attributes: &[Raw]) -> Vec<u8> {
     let mut list = Vec::new();
     for (flags, kind, value) in attributes {
-        list.extend([*flags, *kind, u8::try_from(value.len()).unwrap()]);
+        list.extend([*flags, *kind]);
+        match flags & EXTENDED_LENGTH {
+            0 => list.push(u8::try_from(value.len()).unwrap()),
+            _ => list.extend(u16::try_from(value.len()).unwrap().to_be_bytes()),
+        }
         list.extend_from_slice(value);
     }
     let mut body = vec![0, 0];
@@ -241,10 +247,40 @@ fn an_unknown_attribute_goes_on_if_it_may() {
     let attributes = update.announced.unwrap().attributes;
     assert_eq!(attributes.unknown, [UnknownAttribute { kind: 99, value: vec![1, 2] }]);
     let mut writer = Writer::default();
-    attributes.encode(EXTERNAL, &mut writer);
+    attributes.encode(EXTERNAL, &mut writer).unwrap();
     assert!(writer.as_slice().ends_with(&[0xe0, 99, 2, 1, 2]), "partial: {:?}", writer.as_slice());
     let update = with(OPTIONAL, 99, &[1, 2], EXTERNAL).unwrap();
     assert!(update.announced.unwrap().attributes.unknown.is_empty() && update.faults.is_empty());
+}
+
+/// A path of two octets a number that would not fit into an attribute with four.
+#[test]
+fn a_path_of_more_ases_than_any_route_has_withdraws_its_routes() {
+    let long = |count: usize| {
+        let mut attributes = good();
+        attributes[2].0 |= EXTENDED_LENGTH;
+        let segment = [&[2, 255][..], &[0xfb, 0xf4].repeat(255)].concat();
+        attributes[2].2 = segment.repeat(count);
+        read(&attributes, Agreement { has_extended_messages: true, ..OLD }).unwrap()
+    };
+    assert_eq!(long(8).announced.unwrap().attributes.as_path.asn_count(), 8 * 255);
+    let update = long(65);
+    let fault = FaultReason::AsPath(AsPathError::TooLong);
+    assert_eq!((update.faults[0].reason, update.announced), (fault, None));
+    assert_eq!(update.withdrawn.len(), 1);
+}
+
+#[test]
+fn attributes_that_are_too_long_to_be_written_are_said_to_be() {
+    let asns = vec![64500; 16_384];
+    let attributes = PathAttributes { as_path: AsPath::sequence(&asns), ..Default::default() };
+    let octets = 16_384 * 4 + 65 * 2;
+    let too_long = AttributeTooLong { kind: kind::AS_PATH, octets };
+    assert_eq!(attributes.encode(INTERNAL, &mut Writer::default()), Err(too_long));
+    let list = (0..16_384).map(Community).collect();
+    let attributes = PathAttributes { communities: list, ..Default::default() };
+    let too_long = AttributeTooLong { kind: kind::COMMUNITIES, octets: 1 << 16 };
+    assert_eq!(attributes.encode(INTERNAL, &mut Writer::default()), Err(too_long));
 }
 
 /// RFC 4724 §2.
@@ -451,7 +487,7 @@ proptest! {
         let next_hop = NextHop { global: Some("2001:db8::1".parse().unwrap()), link_local };
         let announcement = Announcement { nlri: nlri.clone(), next_hop, attributes };
         let mut octets = Writer::default();
-        announcement.attributes.encode(agreement, &mut octets);
+        announcement.attributes.encode(agreement, &mut octets).unwrap();
         let mut packed = Writer::default();
         put_announcement(&mut packed, (&next_hop, &nlri), octets.as_slice(), agreement);
         let mut update = Update { announced: Some(announcement), ..Update::default() };

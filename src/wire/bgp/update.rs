@@ -24,6 +24,7 @@ use super::attribute::{
     flags_of, kind,
 };
 use super::capability::AddressFamily;
+use super::limits::AS_PATH_ASES_MAX;
 use super::message::{MessageType, begin, finish};
 use super::nlri::{self, Nlri};
 use super::notification::{Notification, NotificationCode};
@@ -146,7 +147,9 @@ impl Update {
         // very first path attribute".
         if let Some(Announcement { nlri, next_hop, attributes }) = &self.announced {
             put_reach(writer, (next_hop, nlri), agreement);
-            attributes.encode(agreement, writer);
+            if attributes.encode(agreement, writer).is_err() {
+                unreachable!("messages are packed to their limit");
+            }
         }
         if !self.withdrawn.is_empty() || self.is_end_of_rib {
             put_unreach(writer, &self.withdrawn, agreement);
@@ -369,6 +372,10 @@ impl Walk {
                     self.fault(kind, Reaction::TreatAsWithdraw, FaultReason::Missing);
                 }
             }
+        }
+        if self.builder.path_ases() > AS_PATH_ASES_MAX {
+            let reason = FaultReason::AsPath(AsPathError::TooLong);
+            self.fault(kind::AS_PATH, Reaction::TreatAsWithdraw, reason);
         }
         let is_withdrawn =
             self.faults.iter().any(|fault| fault.reaction == Reaction::TreatAsWithdraw);

@@ -14,6 +14,7 @@ use super::index::{Hash, Index};
 use super::limits::ATTRIBUTE_SETS_MAX;
 use super::next_hops::NextHopId;
 use crate::base::cursor::Writer;
+use crate::wire::bgp::attribute::AttributeTooLong;
 use crate::wire::bgp::{Agreement, AsPathSegment, Community, Origin, PathAttributes};
 
 /// A set, by number.
@@ -115,6 +116,17 @@ fn neighbor_asn(attributes: &PathAttributes) -> u32 {
     }
 }
 
+/// Why a set is not stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SetError {
+    /// There are as many as there may be.
+    #[error("more than {ATTRIBUTE_SETS_MAX} attribute sets")]
+    Full,
+    /// No message could carry it.
+    #[error(transparent)]
+    TooLong(#[from] AttributeTooLong),
+}
+
 #[derive(Clone, Debug)]
 struct Set {
     octets: Box<[u8]>,
@@ -153,16 +165,18 @@ impl AttributeTable {
         }
     }
 
-    /// The number of a set, with a reference for the caller; `None` where the table is full.
+    /// The number of a set, with a reference for the caller.
     pub fn intern(
         &mut self,
         next_hop: NextHopId,
         attributes: &PathAttributes,
-    ) -> Option<AttributesId> {
+    ) -> Result<AttributesId, SetError> {
         let mut writer = core::mem::take(&mut self.scratch);
         writer.clear();
-        attributes.encode(STORED, &mut writer);
-        let id = self.intern_octets(next_hop, writer.as_slice(), attributes);
+        let id = match attributes.encode(STORED, &mut writer) {
+            Ok(()) => self.intern_octets(next_hop, writer.as_slice(), attributes),
+            Err(too_long) => Err(too_long.into()),
+        };
         self.scratch = writer;
         id
     }
@@ -172,7 +186,7 @@ impl AttributeTable {
         next_hop: NextHopId,
         octets: &[u8],
         attributes: &PathAttributes,
-    ) -> Option<AttributesId> {
+    ) -> Result<AttributesId, SetError> {
         let hash = Hash::new(self.seed).add(u64::from(next_hop.0), 0).add_octets(octets).value();
         let sets = &mut self.sets;
         let found = self.index.find(hash, |number| {
@@ -183,10 +197,10 @@ impl AttributeTable {
         if let Some(number) = found {
             let id = AttributesId(number);
             self.retain(id, 1);
-            return Some(id);
+            return Ok(id);
         }
         if self.sets.len() - self.free.len() >= self.limit {
-            return None;
+            return Err(SetError::Full);
         }
         let ranking = Ranking::of(attributes);
         let set = Set { octets: octets.into(), references: 1, next_hop, ranking, hash };
@@ -203,7 +217,7 @@ impl AttributeTable {
         };
         let sets = &self.sets;
         self.index.insert(hash, number, |other| hash_of(sets, other));
-        Some(AttributesId(number))
+        Ok(AttributesId(number))
     }
 
     /// Adds references.
@@ -304,9 +318,9 @@ mod tests {
     fn equal_sets_are_one_and_other_next_hops_make_others() {
         let mut table = AttributeTable::new(7);
         let one = table.intern(NextHopId(1), &path(&[1, 2])).unwrap();
-        assert_eq!(table.intern(NextHopId(1), &path(&[1, 2])), Some(one));
-        assert_ne!(table.intern(NextHopId(2), &path(&[1, 2])), Some(one));
-        assert_ne!(table.intern(NextHopId(1), &path(&[1, 3])), Some(one));
+        assert_eq!(table.intern(NextHopId(1), &path(&[1, 2])), Ok(one));
+        assert_ne!(table.intern(NextHopId(2), &path(&[1, 2])), Ok(one));
+        assert_ne!(table.intern(NextHopId(1), &path(&[1, 3])), Ok(one));
         assert_eq!(table.len(), 3);
         assert_eq!(table.attributes(one), path(&[1, 2]));
         assert_eq!(table.ranking(one).neighbor_asn, 1);
@@ -323,7 +337,7 @@ mod tests {
         table.release(one);
         assert_eq!(table.collect(), Some((one, NextHopId(1))));
         assert!(table.is_empty() && table.octets == 0 && table.bytes() > empty);
-        assert_eq!(table.intern(NextHopId(2), &path(&[2])), Some(one));
+        assert_eq!(table.intern(NextHopId(2), &path(&[2])), Ok(one));
     }
 
     #[test]
@@ -331,7 +345,7 @@ mod tests {
         let mut table = AttributeTable::new(7);
         let one = table.intern(NextHopId(1), &path(&[1])).unwrap();
         table.release(one);
-        assert_eq!(table.intern(NextHopId(1), &path(&[1])), Some(one));
+        assert_eq!(table.intern(NextHopId(1), &path(&[1])), Ok(one));
         assert_eq!(table.collect(), None);
         assert_eq!(table.len(), 1);
     }
@@ -340,8 +354,8 @@ mod tests {
     fn a_full_table_refuses_and_still_knows_what_it_has() {
         let mut table = AttributeTable { limit: 1, ..AttributeTable::new(7) };
         let one = table.intern(NextHopId(1), &path(&[1]));
-        assert!(one.is_some());
-        assert_eq!(table.intern(NextHopId(1), &path(&[2])), None);
+        assert!(one.is_ok());
+        assert_eq!(table.intern(NextHopId(1), &path(&[2])), Err(SetError::Full));
         assert_eq!(table.intern(NextHopId(1), &path(&[1])), one);
     }
 }

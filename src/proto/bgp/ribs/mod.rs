@@ -66,7 +66,7 @@ use crate::base::ids::RouterId;
 use crate::base::prefix::Ipv6Prefix;
 use adj_rib_in::{AdjRibIn, PeerState};
 use adj_rib_out::ExportGroup;
-use attributes::AttributeTable;
+use attributes::{AttributeTable, SetError};
 use decision::Candidate;
 use exits::{Exit, ExitGroups};
 use limits::{ADD_PATHS_MAX, EXPORT_GROUPS_MAX, PEERS_MAX};
@@ -84,6 +84,7 @@ crate::counters! {
         @normal groups_changed: "groups", "Groups of exits of which something died or came back.";
         paths_refused: "paths", "Paths refused because a table is full.";
         paths_exceeded: "paths", "Paths refused because the peer has as many as it may.";
+        sets_too_long: "sets", "Attribute sets refused because no message can carry them.";
         exits_exhausted: "prefixes", "Prefixes without backup or exit for want of a group.";
         exports_exhausted: "paths", "Paths not announced because the table of sets is full.";
     }
@@ -429,7 +430,8 @@ impl Ribs {
         if self.attributes.len() == before {
             self.drop_next_hop(next_hop);
         }
-        id
+        self.counters.sets_too_long += u64::from(matches!(id, Err(SetError::TooLong(_))));
+        id.ok()
     }
 
     fn drop_next_hop(&mut self, id: NextHopId) {

@@ -15,6 +15,7 @@ use super::next_hops::{NextHopId, NextHops};
 use super::peer::PeerId;
 use super::prefix_table::PrefixTable;
 use crate::base::cursor::Writer;
+use crate::wire::bgp::attribute::AttributeTooLong;
 use crate::wire::bgp::message::{EXTENDED_OCTETS_MAX, HEADER_OCTETS, MESSAGE_OCTETS_MAX};
 use crate::wire::bgp::update::{put_announcement, put_withdrawal};
 use crate::wire::bgp::{Agreement, NextHop, Nlri};
@@ -196,16 +197,17 @@ impl Packer<'_> {
         let reach = FAMILY_OCTETS + 2 + addresses * 16;
         let attributes = match self.agreement.has_four_octet_asn {
             true => self.attributes.octets(set).len(),
-            false => self.narrow(set).len(),
+            false => self.narrow(set).map_or(usize::MAX, |narrow| narrow.len()),
         };
-        self.message_octets_max().saturating_sub(UPDATE_OCTETS + reach + attributes)
+        let others = (UPDATE_OCTETS + reach).saturating_add(attributes);
+        self.message_octets_max().saturating_sub(others)
     }
 
     /// RFC 6793 §4.2.2: the attributes for a speaker of old.
-    fn narrow(&self, set: AttributesId) -> Writer {
+    fn narrow(&self, set: AttributesId) -> Result<Writer, AttributeTooLong> {
         let mut writer = Writer::default();
-        self.attributes.attributes(set).encode(self.agreement, &mut writer);
-        writer
+        self.attributes.attributes(set).encode(self.agreement, &mut writer)?;
+        Ok(writer)
     }
 
     fn flush(&mut self, member: &mut Member, writer: &mut Writer) {
@@ -218,10 +220,12 @@ impl Packer<'_> {
         let reach = (&self.next_hop(set), self.run.as_slice());
         match self.agreement.has_four_octet_asn {
             true => put_announcement(writer, reach, self.attributes.octets(set), self.agreement),
-            false => {
-                let narrow = self.narrow(set);
-                put_announcement(writer, reach, narrow.as_slice(), self.agreement);
-            }
+            false => match self.narrow(set) {
+                Ok(narrow) => {
+                    put_announcement(writer, reach, narrow.as_slice(), self.agreement);
+                }
+                Err(_) => unreachable!("there was no room for a prefix then"),
+            },
         }
         member.counts.messages += 1;
         self.run.clear();

@@ -325,6 +325,17 @@ fn attributes_that_fit_into_no_message_withdraw_the_route() {
     assert_eq!(world.ribs.member_counts(PeerId(3)).oversized, 1);
 }
 
+/// With numbers of four octets a path may be longer than an attribute can be.
+#[test]
+fn what_no_message_can_carry_is_left_out_and_counted() {
+    let mut world = two_exits(1);
+    let long = path(&vec![64501; 16_384]);
+    world.announce(EXTERNAL[0], (0, &long), &[1]);
+    assert_eq!(world.ribs.counters().sets_too_long, 1);
+    assert_eq!(world.ribs.counters().paths_refused, 1);
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).received, 1);
+}
+
 #[test]
 fn a_full_table_takes_few_octets_a_route() {
     const ROUTES: u32 = 250_000;
