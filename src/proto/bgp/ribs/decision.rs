@@ -1,6 +1,6 @@
 //! The decision: which path of a prefix is best, which share its traffic, and why.
 //!
-//! Owns [`compare`], [`select`] and [`equals`]. Paths come as [`Candidate`]s: what is no candidate
+//! Owns [`compare`], [`select`], [`ranked`] and [`equals`]. Paths come as [`Candidate`]s: what is no candidate
 //! (loops, refused by policy, next hop not reached) is kept out by whoever asks.
 //!
 //! The rules, in the order in which they are asked; the first that tells two paths apart decides:
@@ -20,7 +20,8 @@
 //!
 //! Rule 5 is not transitive: what it does between three paths must not depend on their order. So
 //! the best of each neighbouring AS is found first, and the best of those then without it. That is
-//! what the elimination of RFC 4271 comes to.
+//! what the elimination of RFC 4271 comes to. Paths of several neighbouring ASes are sorted by
+//! [`ranked`] only, for the same reason.
 //!
 //! *Standards*: RFC 4271 §9.1.2.2, RFC 4456 §9 (rules 9 and 10), RFC 5065 §5.3, RFC 5004 (rule 8).
 //! Deviation: a path whose AS_PATH begins with a set counts as one from this AS in rule 5.
@@ -237,19 +238,21 @@ pub fn compare(
     early.or_else(late).unwrap_or_else(|| (one.path_id.cmp(&other.path_id), Step::PathId))
 }
 
+/// All paths, those of each neighbouring AS together and the best of them first. Among these rule 5
+/// is asked of all, so that the rules are an order.
+fn by_neighbor<'a>(candidates: &'a [Candidate], settings: &DecisionSettings) -> Vec<&'a Candidate> {
+    let mut sorted: Vec<&Candidate> = candidates.iter().collect();
+    sorted.sort_by(|one, other| {
+        let groups = one.med_group(settings).cmp(&other.med_group(settings));
+        groups.then_with(|| compare(one, other, settings).0)
+    });
+    sorted
+}
+
 /// The best path of each neighbouring AS.
 fn winners<'a>(candidates: &'a [Candidate], settings: &DecisionSettings) -> Vec<&'a Candidate> {
-    let mut winners: Vec<&Candidate> = Vec::new();
-    for candidate in candidates {
-        let group = candidate.med_group(settings);
-        match winners.iter_mut().find(|winner| winner.med_group(settings) == group) {
-            Some(winner) if compare(candidate, winner, settings).0 == Ordering::Less => {
-                *winner = candidate;
-            }
-            Some(_) => {}
-            None => winners.push(candidate),
-        }
-    }
+    let mut winners = by_neighbor(candidates, settings);
+    winners.dedup_by_key(|candidate| candidate.med_group(settings));
     winners
 }
 
@@ -263,6 +266,33 @@ pub fn select<'a>(
     }
     let winners = winners(candidates, settings);
     winners.into_iter().min_by(|one, other| compare(one, other, settings).0)
+}
+
+/// The `count_max` best paths, in order: the best one, the best one if that one were not there, and
+/// so on.
+pub fn ranked<'a>(
+    candidates: &'a [Candidate],
+    settings: &DecisionSettings,
+    count_max: usize,
+) -> Vec<&'a Candidate> {
+    let sorted = by_neighbor(candidates, settings);
+    let is_neighbor = |one: &&Candidate, other: &&Candidate| {
+        one.med_group(settings) == other.med_group(settings)
+    };
+    // What is left of each neighbouring AS: between the best ones of them rule 5 is not asked.
+    let mut rests: Vec<&[&Candidate]> = sorted.chunk_by(is_neighbor).collect();
+    let mut ranked = Vec::with_capacity(count_max.min(candidates.len()));
+    while ranked.len() < count_max {
+        let firsts = rests.iter_mut().filter_map(|rest| {
+            let (first, behind) = (*rest).split_first()?;
+            Some((*first, behind, rest))
+        });
+        let best = firsts.min_by(|(one, ..), (other, ..)| compare(one, other, settings).0);
+        let Some((best, behind, rest)) = best else { break };
+        *rest = behind;
+        ranked.push(best);
+    }
+    ranked
 }
 
 /// The paths that may share traffic with `best`, in order of preference, `best` first: as good up
@@ -329,4 +359,60 @@ pub fn explain(
             (loser.path, compare(beaten_by, loser, settings).1)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::bgp::ribs::next_hops::NextHopId;
+    use crate::proto::bgp::ribs::peer::PeerId;
+    use crate::wire::bgp::{AsPath, PathAttributes};
+    use proptest::prelude::*;
+
+    fn candidate((path, neighbor, med, router_id): (u32, u32, Option<u32>, u32)) -> Candidate {
+        let as_path = AsPath::sequence(&[64500 + neighbor, 9]);
+        let attributes = PathAttributes { as_path, med, ..PathAttributes::default() };
+        Candidate {
+            path,
+            kind: PeerKind::External,
+            ranking: Ranking::of(&attributes),
+            cost: 0,
+            since_secs: 0,
+            router_id,
+            address: Ipv6Addr::UNSPECIFIED,
+            path_id: path,
+            exit: Exit { next_hop: NextHopId(path), peer: PeerId(0), generation: 0 },
+        }
+    }
+
+    proptest! {
+        /// Also where MEDs make the rules go round in circles.
+        #[test]
+        fn paths_are_ranked_as_they_would_win_one_after_the_other(
+            parts in prop::collection::vec((0..4_u32, prop::option::of(0..4_u32), 0..9_u32), 0..60),
+            count_max in 0_usize..70,
+        ) {
+            let numbered = (0..).zip(&parts);
+            let mut left: Vec<Candidate> = numbered
+                .map(|(path, (neighbor, med, router_id))| {
+                    candidate((path, *neighbor, *med, *router_id))
+                })
+                .collect();
+            let settings = DecisionSettings::default();
+            let all = left.clone();
+            let ranked = ranked(&all, &settings, count_max);
+            prop_assert_eq!(ranked.len(), count_max.min(all.len()));
+            for next in ranked {
+                // To the letter: who is beaten by a path of the same neighbour cannot win.
+                let beaten = |loser: &Candidate| left.iter().any(|other| {
+                    let is_neighbor = other.ranking.neighbor_asn == loser.ranking.neighbor_asn;
+                    is_neighbor && other.med(&settings) < loser.med(&settings)
+                });
+                let standing = left.iter().filter(|candidate| !beaten(candidate));
+                let best = standing.min_by_key(|candidate| (candidate.router_id, candidate.path));
+                prop_assert_eq!(best.map(|best| best.path), Some(next.path));
+                left.retain(|candidate| candidate.path != next.path);
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@
 use super::adj_rib_in::{Path, PeerState};
 use super::adj_rib_out::ExportGroup;
 use super::attributes::AttributesId;
-use super::decision::{Candidate, compare, equals, select};
+use super::decision::{Candidate, equals, ranked, select};
 use super::exits::{Exit, ExitGroupId, Exits};
 use super::limits::{BACKUPS_MAX, CHANGES_MAX, SCANNED_PER_DECISION_MAX};
 use super::next_hops::NextHopId;
@@ -370,13 +370,8 @@ impl Ribs {
         policies: &dyn Policies,
     ) {
         let settings = self.settings.decision;
-        let mut ranked: Vec<&Candidate> = alive.iter().collect();
-        // Without rule 5 between neighbours: which of the lesser paths are shown is no decision.
-        ranked.sort_by(|one, other| compare(one, other, &settings).0);
-        let best = select(alive, &settings).map(|best| best.path);
-        ranked.sort_by_key(|candidate| Some(candidate.path) != best);
-        let mut wanted: Vec<u32> = ranked.iter().map(|candidate| candidate.path).collect();
-        wanted.truncate(group.width());
+        let ranked = ranked(alive, &settings, group.width());
+        let wanted: Vec<u32> = ranked.iter().map(|candidate| candidate.path).collect();
         let first = group.first_slot(prefix) as usize;
         let width = group.width();
         let places = group.paths.get(first..first + width).unwrap_or_default().to_vec();

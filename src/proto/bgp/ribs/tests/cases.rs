@@ -290,6 +290,47 @@ fn several_paths_go_to_those_who_take_them_each_by_its_own_number() {
     assert_eq!((update.withdrawn.len(), &update.announced), (1, &None));
 }
 
+/// Of MEDs and router ids that go round in circles no sort by the rules makes an order.
+#[test]
+fn of_many_paths_those_are_told_that_would_win_one_after_the_other() {
+    let mut world = World::new(DecisionSettings::default());
+    world.resolve(0, Some(1));
+    for path_id in 1..=30 {
+        let asns = [64501 + path_id % 3, 9];
+        let attributes = PathAttributes { med: Some(path_id * 7 % 11), ..path(&asns) };
+        world.announce_path(EXTERNAL[0], (0, &attributes), (1, path_id));
+    }
+    world.resolve(0, Some(1));
+    let to = ExportSettings { paths_max: 4, ..export(PeerId(5)) };
+    let agreement = Agreement { has_path_ids: true, ..agreement(PeerId(5)) };
+    let settings = MemberSettings { agreement, own_next_hop: OWN };
+    world.ribs.join(PeerId(5), to, settings).unwrap();
+    world.settle();
+    let mut writer = Writer::default();
+    world.ribs.write(PeerId(5), 1 << 16, &mut writer);
+    let (mut stream, mut told) = (writer.as_slice(), Vec::new());
+    while !stream.is_empty() {
+        let (message, octets) = frame(stream, false).unwrap().unwrap();
+        if let Message::Update(update) = Message::decode(message, agreement).unwrap() {
+            told.extend(update.announced.map(|announced| announced.attributes));
+        }
+        stream = &stream[octets..];
+    }
+    let mut wanted = Vec::new();
+    for _ in 0..4 {
+        let view = world.ribs.show(prefix(1)).unwrap();
+        let best = view.paths.iter().find(|path| path.standing == Standing::Best).unwrap();
+        let mut attributes = best.imported.clone().unwrap().attributes;
+        attributes.local_pref = Some(100);
+        wanted.push(attributes);
+        world.withdraw_path(EXTERNAL[0], (1, best.path_id));
+        world.settle();
+    }
+    told.sort();
+    wanted.sort();
+    assert_eq!(told, wanted);
+}
+
 #[test]
 fn what_this_router_originates_wins_and_is_told_as_its_own() {
     let mut world = two_exits(1);

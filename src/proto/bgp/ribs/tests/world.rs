@@ -167,14 +167,33 @@ impl World {
         let nlri = list.iter().map(|number| Nlri::of(prefix(*number))).collect();
         let attributes = attributes.clone();
         let announcement = Announcement { nlri, next_hop: next_hop(hop), attributes };
-        let update = Update { announced: Some(announcement), ..Update::default() };
-        self.ribs.receive(Instant::ZERO, from, update, &TestPolicies).unwrap();
-        self.drain();
+        self.receive(from, Update { announced: Some(announcement), ..Update::default() });
+    }
+
+    /// One path of a prefix of which there are several: its number and the Path Identifier.
+    pub fn announce_path(
+        &mut self,
+        from: PeerId,
+        (hop, attributes): (u8, &PathAttributes),
+        (number, path_id): (u32, u32),
+    ) {
+        let nlri = vec![Nlri { prefix: prefix(number), path_id }];
+        let attributes = attributes.clone();
+        let announcement = Announcement { nlri, next_hop: next_hop(hop), attributes };
+        self.receive(from, Update { announced: Some(announcement), ..Update::default() });
     }
 
     pub fn withdraw(&mut self, from: PeerId, list: &[u32]) {
         let withdrawn = list.iter().map(|number| Nlri::of(prefix(*number))).collect();
-        let update = Update { withdrawn, ..Update::default() };
+        self.receive(from, Update { withdrawn, ..Update::default() });
+    }
+
+    pub fn withdraw_path(&mut self, from: PeerId, (number, path_id): (u32, u32)) {
+        let withdrawn = vec![Nlri { prefix: prefix(number), path_id }];
+        self.receive(from, Update { withdrawn, ..Update::default() });
+    }
+
+    fn receive(&mut self, from: PeerId, update: Update) {
         self.ribs.receive(Instant::ZERO, from, update, &TestPolicies).unwrap();
         self.drain();
     }
