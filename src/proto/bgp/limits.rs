@@ -56,6 +56,9 @@ pub const RESTART_TIME_S: u16 = 90;
 /// RFC 4724 §4.2: stale paths of a peer that is back, and those of one that says everything again,
 /// go after this time at the latest; the default of FRR.
 pub const STALE_TIME_MAX: Duration = Duration::from_secs(360);
+/// After this time a peer of whose routes some found no room in the tables is asked for them again,
+/// if there is some: a full table each time, so not every second.
+pub const EXHAUSTED_RETRY_TIME: Duration = Duration::from_secs(60);
 /// Prefixes that are decided in a slice of work: some milliseconds, so that no hello waits longer.
 pub const DECISIONS_PER_SLICE: usize = 1000;
 

@@ -17,7 +17,7 @@
 use super::action::{Action as SessionAction, Down, Retention, StateChange};
 use super::connection::encoded;
 use super::input::{Cease, ConnectionId, Initiator, Input as SessionInput, Start};
-use super::limits::{DECISIONS_PER_SLICE, STALE_TIME_MAX};
+use super::limits::{DECISIONS_PER_SLICE, EXHAUSTED_RETRY_TIME, STALE_TIME_MAX};
 use super::negotiation::{Negotiated, RefreshSupport};
 use super::ribs::{
     AsPathMode, Blackhole, Change, ExportSettings, FirstAs, Gateway, MemberSettings, NextHopMode,
@@ -133,6 +133,8 @@ enum Timer {
     Stale(PeerId),
     /// A session that had too many paths starts again.
     Restart(PeerId),
+    /// A peer is asked again for what found no room in the tables.
+    Room(PeerId),
 }
 
 /// RFC 7313: how far the answer to a refresh is.
@@ -250,6 +252,7 @@ impl Speaker {
         self.ribs.peer_down(id, StalePaths::Gone);
         self.timers.clear(Timer::Stale(id));
         self.timers.clear(Timer::Restart(id));
+        self.timers.clear(Timer::Room(id));
         self.touch(now);
     }
 
@@ -311,6 +314,7 @@ impl Speaker {
                     self.touch(now);
                 }
                 Timer::Restart(id) => self.happen(now, id, SessionInput::Start(Start::Fresh)),
+                Timer::Room(id) => self.retry(now, id),
             }
         }
         for peer in self.peers.values_mut() {
@@ -406,6 +410,20 @@ impl Speaker {
             }
         }
         self.forward();
+        while let Some(peer) = self.ribs.poll_shortage() {
+            let reason = RibError::RoutesExhausted.into();
+            self.actions.push_back(Action::Refused { peer, reason });
+            self.timers.set(Timer::Room(peer), now + EXHAUSTED_RETRY_TIME);
+        }
+    }
+
+    /// Asks a peer again for what found no room, if there is some now.
+    fn retry(&mut self, now: Instant, id: PeerId) {
+        if self.ribs.retry(id) {
+            self.happen(now, id, SessionInput::Refresh);
+        } else if self.session(id).is_some_and(|session| session.negotiated().is_some()) {
+            self.timers.set(Timer::Room(id), now + EXHAUSTED_RETRY_TIME);
+        }
     }
 
     /// Says what the tables want said.
@@ -534,6 +552,8 @@ impl Speaker {
     }
 
     fn go_down(&mut self, now: Instant, id: PeerId, retention: Retention) {
+        // The next session brings everything.
+        self.timers.clear(Timer::Room(id));
         match retention {
             Retention::Drop => {
                 self.timers.clear(Timer::Stale(id));

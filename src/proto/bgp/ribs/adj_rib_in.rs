@@ -9,7 +9,7 @@
 //! *Standards*: RFC 4271 §3.2, RFC 4724 §4.2 (stale paths), RFC 7911 §3.
 
 use super::attributes::AttributesId;
-use super::limits::PATHS_MAX;
+use super::limits::{PATHS_MAX, PATHS_PER_PEER_MAX, is_roomy};
 use super::peer::{PeerId, RibPeer};
 use super::prefix_table::{NONE, PrefixId};
 
@@ -96,6 +96,8 @@ pub(super) struct PeerState {
     pub is_up: bool,
     /// Whether its paths have to be imported anew.
     pub is_policy_changed: bool,
+    /// Whether something of what it said in this session found no room.
+    pub is_short: bool,
 }
 
 impl PeerState {
@@ -108,6 +110,7 @@ impl PeerState {
             generation: 0,
             is_up: true,
             is_policy_changed: false,
+            is_short: false,
         }
     }
 
@@ -126,9 +129,20 @@ impl PeerState {
         self.epoch == u8::MAX && self.counts.stale > 0
     }
 
+    /// Whether it has as many paths as any peer may have.
+    pub(super) const fn is_full(&self) -> bool {
+        self.counts.received as usize >= PATHS_PER_PEER_MAX
+    }
+
+    /// Whether it may have more than a few others.
+    pub(super) const fn is_roomy(&self) -> bool {
+        is_roomy(self.counts.received as usize, PATHS_PER_PEER_MAX)
+    }
+
     /// All its paths are of an earlier session.
     pub(super) fn end_session(&mut self, stale: StalePaths) {
         self.is_up = false;
+        self.is_short = false;
         self.epoch = self.epoch.wrapping_add(1);
         self.stale = stale;
         self.counts.stale = self.counts.received;
@@ -235,6 +249,11 @@ impl AdjRibIn {
     /// Paths.
     pub(super) const fn len(&self) -> usize {
         self.count
+    }
+
+    /// Whether there is room for more than a few.
+    pub(super) const fn is_roomy(&self) -> bool {
+        is_roomy(self.count, self.limit)
     }
 
     /// Numbers, free ones included.

@@ -11,7 +11,7 @@
 //! *Standards*: RFC 4271 §9.1.2.2, RFC 4456 §9.
 
 use super::index::{Hash, Index};
-use super::limits::ATTRIBUTE_SETS_MAX;
+use super::limits::{ATTRIBUTE_SETS_MAX, is_roomy};
 use super::next_hops::NextHopId;
 use crate::base::cursor::Writer;
 use crate::wire::bgp::attribute::AttributeTooLong;
@@ -146,7 +146,7 @@ pub struct AttributeTable {
     unused: Vec<u32>,
     octets: usize,
     seed: u64,
-    limit: usize,
+    pub(super) limit: usize,
     scratch: Writer,
 }
 
@@ -274,8 +274,13 @@ impl AttributeTable {
     }
 
     /// How many sets there are.
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.sets.len() - self.free.len()
+    }
+
+    /// Whether there is room for more than a few.
+    pub(super) const fn is_roomy(&self) -> bool {
+        is_roomy(self.len(), self.limit)
     }
 
     /// Whether there are none.

@@ -15,6 +15,15 @@ pub const PEERS_MAX: usize = 1 << 10;
 pub const EXPORT_GROUPS_MAX: usize = 1 << 7;
 /// Next hops of paths: every border router of a large AS.
 pub const NEXT_HOPS_MAX: usize = 1 << 12;
+/// Paths of one peer: the full table of 2026 four times. As each has at most two attribute sets, no
+/// peer can fill a table that others need.
+pub const PATHS_PER_PEER_MAX: usize = 1 << 20;
+/// Next hops that one peer was the first to name: an exchange of a thousand members twice, so that
+/// no peer can leave others without.
+pub const NEXT_HOPS_PER_PEER_MAX: usize = NEXT_HOPS_MAX / 2;
+/// What part of each table must be free before a peer is asked again for what found no room: less
+/// would be full again before all of it came.
+pub const ROOM_PART: usize = 16;
 /// Groups of exits: every pair of a hundred exits. Beyond it, groups without a backup are made.
 pub const EXIT_GROUPS_MAX: usize = 1 << 14;
 /// Exits in a group that wait behind those in use.
@@ -36,3 +45,10 @@ const _: () = assert!(PREFIXES_MAX * (ADD_PATHS_MAX as usize) < u32::MAX as usiz
 const _: () = assert!(PATHS_MAX < u32::MAX as usize / 2);
 const _: () = assert!(ATTRIBUTE_SETS_MAX < u32::MAX as usize / 2);
 const _: () = assert!(PEERS_MAX < u16::MAX as usize);
+const _: () = assert!(PATHS_PER_PEER_MAX <= PATHS_MAX / 2 && PATHS_PER_PEER_MAX < PREFIXES_MAX);
+const _: () = assert!(2 * PATHS_PER_PEER_MAX <= ATTRIBUTE_SETS_MAX / 2);
+
+/// Whether a table of `count` entries has room for more than a few.
+pub(super) const fn is_roomy(count: usize, limit: usize) -> bool {
+    count < limit - limit / ROOM_PART
+}

@@ -467,7 +467,7 @@ impl Ribs {
             export::finish(&self.settings, &group.settings, from, route);
         }
         let made = route.and_then(|route| {
-            let made = self.intern(&route, None);
+            let made = self.intern(&route, None, PeerId::LOCAL);
             self.counters.exports_exhausted += u64::from(made.is_none());
             made
         });

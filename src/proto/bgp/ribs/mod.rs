@@ -62,7 +62,7 @@ pub use policy::{Dependence, Policies, PolicyId, Question, Route, Verdict};
 pub use receive::PathsExceeded;
 pub use view::{Memory, PathView, PrefixView, Standing};
 
-use crate::base::ids::RouterId;
+use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use adj_rib_in::{AdjRibIn, PeerState};
 use adj_rib_out::ExportGroup;
@@ -152,6 +152,9 @@ pub enum RibError {
     /// No group is left.
     #[error("more than {EXPORT_GROUPS_MAX} different ways to export")]
     GroupsExhausted,
+    /// A table is full, or the peer's share of it.
+    #[error("the tables have no room for some of its routes")]
+    RoutesExhausted,
 }
 
 /// All tables of a speaker.
@@ -173,6 +176,8 @@ pub struct Ribs {
     /// A pass over all paths: where it is, and how many are left.
     scan: Option<loc_rib::Scan>,
     changes: VecDeque<Change>,
+    /// Peers of whose routes some found no room, not yet said.
+    shortages: VecDeque<PeerId>,
     /// Prefixes decided since somebody looked, where somebody looks.
     decided: Option<VecDeque<Ipv6Prefix>>,
     counters: RibCounters,
@@ -197,6 +202,7 @@ impl Ribs {
             empties: VecDeque::new(),
             scan: None,
             changes: VecDeque::new(),
+            shortages: VecDeque::new(),
             decided: None,
             counters: RibCounters::default(),
             candidates: [Vec::new(), Vec::new()],
@@ -363,6 +369,39 @@ impl Ribs {
         }
     }
 
+    /// A peer of whose routes some were left out for want of room in a table, once for each session
+    /// and each [`Self::retry`].
+    pub fn poll_shortage(&mut self) -> Option<PeerId> {
+        self.shortages.pop_front()
+    }
+
+    /// Whether a peer may be asked again for what was left out: there is room for it, or nothing
+    /// was. What is still here of it is imported anew then.
+    pub fn retry(&mut self, id: PeerId) -> bool {
+        let has_room = self.attributes.is_roomy()
+            && self.next_hops.is_roomy(id)
+            && self.prefixes.is_roomy()
+            && self.paths.is_roomy();
+        let Some(state) = self.peer_mut(id).filter(|state| has_room && state.is_roomy()) else {
+            return false;
+        };
+        if core::mem::take(&mut state.is_short) {
+            state.is_policy_changed = true;
+            self.start_scan();
+        }
+        true
+    }
+
+    fn fall_short(&mut self, id: PeerId) {
+        if id == PeerId::LOCAL {
+            return;
+        }
+        let Some(state) = self.peer_mut(id) else { return };
+        if !core::mem::replace(&mut state.is_short, true) {
+            self.shortages.push_back(id);
+        }
+    }
+
     /// Keeps from now on which prefixes were decided, and decides all of them anew; see
     /// [`Self::poll_decided`].
     pub fn watch_decisions(&mut self) {
@@ -409,16 +448,22 @@ impl Ribs {
         self.peers.get_mut(id.index()).and_then(Option::as_mut)
     }
 
-    /// Numbers a set; the next hop of a new one is kept with it.
+    /// Numbers a set; the next hop of a new one is kept with it. Where there is no room for what a
+    /// peer says, that is remembered of it; what this router says itself is its caller's to count.
     fn intern(
         &mut self,
         route: &Route,
-        port: Option<crate::base::ids::PortId>,
+        port: Option<PortId>,
+        owner: PeerId,
     ) -> Option<AttributesId> {
         let next_hop = match route.next_hop {
             None => NextHopId::OWN,
             Some(next_hop) => {
-                let (id, edge) = self.next_hops.intern(Gateway::new(next_hop, port))?;
+                let gateway = Gateway::new(next_hop, port);
+                let Some((id, edge)) = self.next_hops.intern(gateway, owner) else {
+                    self.fall_short(owner);
+                    return None;
+                };
                 if let Edge::Reached(gateway) = edge {
                     self.changes.push_back(Change::Track(gateway));
                 }
@@ -430,7 +475,11 @@ impl Ribs {
         if self.attributes.len() == before {
             self.drop_next_hop(next_hop);
         }
-        self.counters.sets_too_long += u64::from(matches!(id, Err(SetError::TooLong(_))));
+        match id {
+            Ok(_) => {}
+            Err(SetError::Full) => self.fall_short(owner),
+            Err(SetError::TooLong(_)) => self.counters.sets_too_long += 1,
+        }
         id.ok()
     }
 

@@ -8,7 +8,8 @@
 //! *Standards*: RFC 4271 §9.1.2.1 (a path whose next hop is not reachable is no candidate), RFC
 //! 2545 §3 (a link-local next hop means something on its link only).
 
-use super::limits::NEXT_HOPS_MAX;
+use super::limits::{NEXT_HOPS_MAX, NEXT_HOPS_PER_PEER_MAX, is_roomy};
+use super::peer::PeerId;
 use crate::base::ids::PortId;
 use crate::wire::bgp::NextHop;
 use std::collections::BTreeMap;
@@ -65,6 +66,8 @@ struct Entry {
     /// Its cost when it was last reached.
     last_cost: Option<u32>,
     is_changed: bool,
+    /// Who was the first to name it.
+    owner: PeerId,
 }
 
 /// All next hops.
@@ -73,6 +76,8 @@ pub(super) struct NextHops {
     entries: Vec<Option<Entry>>,
     numbers: BTreeMap<Gateway, NextHopId>,
     free: Vec<NextHopId>,
+    /// How many each peer was the first to name.
+    owned: BTreeMap<PeerId, usize>,
 }
 
 /// Whether a reference was the first or the last.
@@ -86,24 +91,30 @@ pub(super) enum Edge {
 
 impl NextHops {
     pub(super) fn new() -> Self {
-        Self { entries: vec![None], numbers: BTreeMap::new(), free: Vec::new() }
+        let (numbers, owned) = (BTreeMap::new(), BTreeMap::new());
+        Self { entries: vec![None], numbers, free: Vec::new(), owned }
     }
 
-    /// The number of a next hop, with a reference for the caller; `None` where there are too many.
-    pub(super) fn intern(&mut self, gateway: Gateway) -> Option<(NextHopId, Edge)> {
+    /// The number of a next hop, with a reference for the caller; `None` where there are too many,
+    /// or too many that `owner` named first. This router's own share is the table.
+    pub(super) fn intern(&mut self, gateway: Gateway, owner: PeerId) -> Option<(NextHopId, Edge)> {
         if let Some(id) = self.numbers.get(&gateway).copied() {
             self.retain(id);
             return Some((id, Edge::Between));
         }
-        if self.numbers.len() >= NEXT_HOPS_MAX {
+        let owned = self.owned.entry(owner).or_default();
+        let share = if owner == PeerId::LOCAL { NEXT_HOPS_MAX } else { NEXT_HOPS_PER_PEER_MAX };
+        if self.numbers.len() >= NEXT_HOPS_MAX || *owned >= share {
             return None;
         }
+        *owned += 1;
         let entry = Entry {
             gateway,
             references: 1,
             resolution: Resolution::Unknown,
             last_cost: None,
             is_changed: false,
+            owner,
         };
         let id = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
@@ -127,11 +138,20 @@ impl NextHops {
         if entry.references > 0 {
             return Edge::Between;
         }
-        let gateway = entry.gateway;
+        let (gateway, owner) = (entry.gateway, entry.owner);
+        if let Some(owned) = self.owned.get_mut(&owner) {
+            *owned -= 1;
+        }
         self.entries[id.index()] = None;
         self.numbers.remove(&gateway);
         self.free.push(id);
         Edge::Reached(gateway)
+    }
+
+    /// Whether a peer may name others that nobody has named.
+    pub(super) fn is_roomy(&self, peer: PeerId) -> bool {
+        let owned = self.owned.get(&peer).copied().unwrap_or(0);
+        is_roomy(self.numbers.len(), NEXT_HOPS_MAX) && is_roomy(owned, NEXT_HOPS_PER_PEER_MAX)
     }
 
     /// Remembers how a next hop is reached; its number where that is news.

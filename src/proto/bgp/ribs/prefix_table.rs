@@ -7,7 +7,7 @@
 //! demand, by sorting.
 
 use super::index::{Hash, Index};
-use super::limits::PREFIXES_MAX;
+use super::limits::{PREFIXES_MAX, is_roomy};
 use crate::base::prefix::Ipv6Prefix;
 use core::net::Ipv6Addr;
 
@@ -103,6 +103,11 @@ impl PrefixTable {
         let hash = hash(seed, entry.bits, entry.length);
         self.index.insert(hash, number, |other| hash_of(entries, seed, other));
         Some(PrefixId(number))
+    }
+
+    /// Whether there is room for more than a few.
+    pub(super) const fn is_roomy(&self) -> bool {
+        is_roomy(self.len(), self.limit)
     }
 
     /// Frees a number.

@@ -6,7 +6,7 @@
 //! *Standards*: RFC 4271 §9 and §3.2, RFC 4724 §4.2 (what is announced again is not stale), RFC
 //! 8212 §2 (import).
 
-use super::adj_rib_in::{Path, PeerCounts, Validity};
+use super::adj_rib_in::{Path, PeerCounts, PeerState, Validity};
 use super::attributes::AttributesId;
 use super::peer::{PeerId, PeerKind, RibPeer};
 use super::policy::{Dependence, Policies, Question, Route, Verdict};
@@ -55,7 +55,7 @@ impl Ribs {
 
     /// This router originates a route; without a next hop its own. `None` where a table is full.
     pub fn originate(&mut self, now: Instant, prefix: Ipv6Prefix, route: &Route) -> Option<()> {
-        let set = self.intern(route, None)?;
+        let set = self.intern(route, None, PeerId::LOCAL)?;
         let nlri = Nlri::of(prefix);
         let news = News { received: set, imported: Some(set), validity: Validity::Accepted };
         let stored = self.store(now, PeerId::LOCAL, nlri, news);
@@ -89,11 +89,14 @@ impl Ribs {
         let Some(peer) = self.peer(from).map(|state| state.peer.clone()) else { return Ok(()) };
         let Announcement { nlri, next_hop, attributes } = announcement;
         let route = Route { next_hop: Some(next_hop), attributes };
-        let Some(received) = self.intern(&route, peer.port) else {
+        let Some(received) = self.intern(&route, peer.port, from) else {
             self.counters.paths_refused += nlri.len() as u64;
+            // RFC 4271 §3.1: an announcement replaces what was announced before, also where it
+            // cannot be kept: packets must not go on where the peer has said they no longer should.
+            nlri.into_iter().for_each(|nlri| self.withdraw(from, nlri));
             return Ok(());
         };
-        let arrival = self.arrive(&peer, route, policies);
+        let arrival = self.arrive((from, &peer), route, policies);
         let mut common = None;
         if arrival.dependence == Dependence::Attributes {
             common = Some(self.admit((from, &peer), &arrival, None, policies));
@@ -114,6 +117,7 @@ impl Ribs {
             let news = News { received, imported, validity };
             if self.store(now, from, nlri, news).is_none() {
                 self.counters.paths_refused += 1;
+                self.fall_short(from);
             }
             if let Some(set) = imported.filter(|_| common.is_none()) {
                 self.attributes.release(set);
@@ -137,7 +141,12 @@ impl Ribs {
     }
 
     /// What can be said of a route without its prefix.
-    fn arrive(&mut self, peer: &RibPeer, route: Route, policies: &dyn Policies) -> Arrival {
+    fn arrive(
+        &mut self,
+        (from, peer): (PeerId, &RibPeer),
+        route: Route,
+        policies: &dyn Policies,
+    ) -> Arrival {
         let judged = import::judge(&self.settings, peer, &route);
         let is_denied = peer.kind == PeerKind::External && peer.import.is_none();
         let judged = judged.and(if is_denied { Err(Validity::NoPolicy) } else { Ok(()) });
@@ -146,7 +155,7 @@ impl Ribs {
         let mut finished = marked.clone();
         import::finish(peer, &mut finished);
         let accepted = match judged {
-            Ok(()) => self.intern(&finished, peer.port),
+            Ok(()) => self.intern(&finished, peer.port, from),
             Err(_) => None,
         };
         let dependence = match (judged, peer.import) {
@@ -175,7 +184,7 @@ impl Ribs {
             Verdict::Accept => arrival.accepted.inspect(|set| self.attributes.retain(*set, 1)),
             Verdict::Change(mut route) => {
                 import::finish(peer, &mut route);
-                self.intern(&route, peer.port)
+                self.intern(&route, peer.port, from)
             }
         };
         match imported {
@@ -191,7 +200,7 @@ impl Ribs {
         let Some(peer) = self.peer(path.peer).map(|state| state.peer.clone()) else { return };
         let prefix = self.prefixes.prefix(path.prefix);
         let route = self.route(received);
-        let arrival = self.arrive(&peer, route, policies);
+        let arrival = self.arrive((path.peer, &peer), route, policies);
         let prefix = (arrival.dependence == Dependence::Prefix).then_some(prefix);
         let (imported, validity) = self.admit((path.peer, &peer), &arrival, prefix, policies);
         if let Some(accepted) = arrival.accepted {
@@ -249,7 +258,8 @@ impl Ribs {
     }
 
     fn add_path(&mut self, prefix: PrefixId, path: Path, news: News) -> Option<()> {
-        let Some(at) = self.paths.insert(path) else {
+        let is_full = self.peer(path.peer).is_none_or(PeerState::is_full);
+        let Some(at) = (!is_full).then(|| self.paths.insert(path)).flatten() else {
             self.release_path(&path);
             self.abandon(prefix);
             return None;

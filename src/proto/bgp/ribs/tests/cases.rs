@@ -4,6 +4,7 @@ use super::world::*;
 use crate::base::cursor::Writer;
 use crate::base::time::Instant;
 use crate::proto::bgp::ribs::decision::MultipathNeighbor;
+use crate::proto::bgp::ribs::limits::NEXT_HOPS_PER_PEER_MAX;
 use crate::proto::bgp::ribs::*;
 use crate::wire::bgp::update::Announcement;
 use crate::wire::bgp::*;
@@ -364,6 +365,67 @@ fn attributes_that_fit_into_no_message_withdraw_the_route() {
     world.read_all(PeerId(3));
     assert!(world.known[&PeerId(3)].is_empty());
     assert_eq!(world.ribs.member_counts(PeerId(3)).oversized, 1);
+}
+
+/// RFC 4271 §3.1: an announcement of a prefix replaces the one before.
+#[test]
+fn a_path_is_gone_when_what_replaces_it_finds_no_room() {
+    let mut world = two_exits(2);
+    let limit = core::mem::replace(&mut world.ribs.attributes.limit, 0);
+    world.announce(EXTERNAL[0], (3, &path(&[64501, 7])), &[1]);
+    world.settle();
+    assert_eq!(world.exits(1), [Gateway::new(next_hop(1), None)]);
+    let counts = world.ribs.peer_counts(EXTERNAL[0]);
+    assert_eq!((counts.received, world.ribs.counters().paths_refused), (1, 1));
+    world.announce(EXTERNAL[0], (3, &path(&[64501, 8])), &[1]);
+    assert_eq!(world.ribs.poll_shortage(), Some(EXTERNAL[0]));
+    assert_eq!(world.ribs.poll_shortage(), None, "said once");
+    assert!(!world.ribs.retry(EXTERNAL[0]));
+    world.ribs.attributes.limit = limit;
+    assert!(world.ribs.retry(EXTERNAL[0]));
+}
+
+#[test]
+fn what_found_no_room_on_its_way_in_is_imported_when_there_is_some() {
+    let mut world = World::new(DecisionSettings::default());
+    let role = Some(Role::Customer);
+    // What it sends is marked, so that each path has two sets.
+    world.ribs.peer_up(EXTERNAL[0], RibPeer { role, ..peer(EXTERNAL[0]) }).unwrap();
+    let limit = core::mem::replace(&mut world.ribs.attributes.limit, 1);
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[1]);
+    world.resolve(0, Some(1));
+    world.settle();
+    let standing = |world: &World| world.ribs.show(prefix(1)).unwrap().paths[0].standing;
+    assert_eq!(standing(&world), Standing::Refused(Validity::Exhausted));
+    assert_eq!(world.ribs.poll_shortage(), Some(EXTERNAL[0]));
+    world.ribs.attributes.limit = limit;
+    assert!(world.ribs.retry(EXTERNAL[0]));
+    world.settle();
+    assert_eq!(standing(&world), Standing::Best);
+}
+
+#[test]
+fn a_peer_leaves_next_hops_to_others() {
+    let mut world = World::new(DecisionSettings::default());
+    let announce = |world: &mut World, from: PeerId, number: u32| {
+        let address = core::net::Ipv6Addr::from_bits(0xfd01 << 112 | u128::from(number));
+        let hop = NextHop { global: Some(address), link_local: None };
+        let nlri = vec![Nlri::of(prefix(number))];
+        let announced = Announcement { nlri, next_hop: hop, attributes: path(&[64501]) };
+        let update = Update { announced: Some(announced), ..Update::default() };
+        world.ribs.receive(Instant::ZERO, from, update, &TestPolicies).unwrap();
+    };
+    let share = u32::try_from(NEXT_HOPS_PER_PEER_MAX).unwrap();
+    (0..share + 5).for_each(|number| announce(&mut world, EXTERNAL[0], number));
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).received, share);
+    assert_eq!(world.ribs.counters().paths_refused, 5);
+    announce(&mut world, CLIENT, share);
+    announce(&mut world, EXTERNAL[0], share);
+    let counts = [EXTERNAL[0], CLIENT].map(|id| world.ribs.peer_counts(id).received);
+    assert_eq!(counts, [share + 1, 1], "what others have named is for all");
+    assert!(!world.ribs.retry(EXTERNAL[0]) && world.ribs.retry(CLIENT));
+    world.withdraw(EXTERNAL[0], &all(share / 8));
+    assert!(world.ribs.retry(EXTERNAL[0]));
 }
 
 /// With numbers of four octets a path may be longer than an attribute can be.
