@@ -97,6 +97,7 @@ impl Session {
         let connection = track.connection.take().map(|connection| connection.id());
         let attempt = track.attempt.take();
         (track.sent, track.received, track.negotiated) = (None, None, None);
+        track.has_end_of_rib = false;
         if let Some(connection) = connection.or(attempt) {
             self.act(Action::Close { connection });
         }

@@ -65,7 +65,7 @@ impl Session {
                 self.counters.updates_in += 1;
                 self.happen(now, side, Event::UpdateMsg, None);
                 if self.track(side).state == State::Established {
-                    self.update_came(update);
+                    self.update_came(side, update);
                 }
             }
             Message::Notification(notification) => {
@@ -82,12 +82,13 @@ impl Session {
         }
     }
 
-    fn update_came(&mut self, update: Box<Update>) {
+    fn update_came(&mut self, side: Initiator, update: Box<Update>) {
         use crate::wire::bgp::Reaction;
         let has = |reaction| update.faults.iter().any(|fault| fault.reaction == reaction);
         self.counters.updates_treated_as_withdraw += u64::from(has(Reaction::TreatAsWithdraw));
         self.counters.updates_with_discards += u64::from(has(Reaction::Discard));
         self.counters.foreign_routes += update.foreign_count as u64;
+        self.track_mut(side).has_end_of_rib |= update.is_end_of_rib;
         match update.is_end_of_rib {
             true => self.act(Action::EndOfRib),
             false => self.act(Action::Update(update)),
@@ -103,13 +104,18 @@ impl Session {
         self.happen(now, side, event, Some(notification));
     }
 
-    /// RFC 2918 §4: what is of another family, or of a kind that was not agreed on, is ignored.
+    /// RFC 2918 §4: what is of another family, or of a kind that was not agreed on, is ignored. RFC
+    /// 7313 §4: so is a begin of one that restarts gracefully and has not sent End-of-RIB: stale
+    /// routes of before are waiting for that.
     fn refresh_came(&mut self, side: Initiator, refresh: RouteRefresh) {
-        let support = self.track(side).negotiated.as_ref().map(|held| held.refresh);
+        let track = self.track(side);
+        let support = track.negotiated.as_ref().map(|held| held.refresh);
         let is_enhanced = support == Some(RefreshSupport::Enhanced);
+        let restart = track.negotiated.as_ref().and_then(|held| held.restart);
         let is_known = match refresh.kind {
             RefreshKind::Request => true,
-            RefreshKind::Begin | RefreshKind::End => is_enhanced,
+            RefreshKind::Begin => is_enhanced && (track.has_end_of_rib || restart.is_none()),
+            RefreshKind::End => is_enhanced,
             RefreshKind::Other(_) => false,
         };
         match is_known && refresh.family == AddressFamily::IPV6_UNICAST {

@@ -68,6 +68,8 @@ pub(super) struct Track {
     /// The OPEN that came on it.
     pub received: Option<Open>,
     pub negotiated: Option<Box<Negotiated>>,
+    /// Whether End-of-RIB came on it (RFC 4724 §2).
+    pub has_end_of_rib: bool,
 }
 
 /// A session with one peer, configured or dynamic; one each, owned by the control thread.

@@ -147,8 +147,26 @@ enum Answer {
     Asked,
     /// It is on its way.
     Running,
-    /// Its end is to be written.
-    Told,
+    /// And was asked for again meanwhile: after its end, the next one begins.
+    AskedAgain,
+}
+
+impl Answer {
+    /// The peer asks. A begin without an end would make stale what is on its way.
+    const fn asked(self) -> Self {
+        match self {
+            Self::None | Self::Asked => Self::Asked,
+            Self::Running | Self::AskedAgain => Self::AskedAgain,
+        }
+    }
+
+    /// All was written, and its end.
+    const fn told(self) -> Self {
+        match self {
+            Self::Running | Self::None => Self::None,
+            Self::AskedAgain | Self::Asked => Self::Asked,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -535,7 +553,7 @@ impl Speaker {
             RefreshKind::Request => {
                 let support = peer.session.negotiated().map(|negotiated| negotiated.refresh);
                 match support {
-                    Some(RefreshSupport::Enhanced) => peer.answer = Answer::Asked,
+                    Some(RefreshSupport::Enhanced) => peer.answer = peer.answer.asked(),
                     _ => self.ribs.refresh(id),
                 }
             }
@@ -593,25 +611,23 @@ fn write(ribs: &mut Ribs, id: PeerId, peer: &mut Peer, now: Instant) -> bool {
         return true;
     };
     let mut writer = Writer::default();
-    if peer.answer == Answer::Asked {
+    // RFC 7313 §4: no begin "before it sends the EoR".
+    if peer.answer == Answer::Asked && !ribs.owes_end_of_rib(id) {
         writer.put(&bound(RefreshKind::Begin, agreement));
         ribs.refresh(id);
         peer.answer = Answer::Running;
     }
     let written = ribs.write(id, octets_max, &mut writer);
-    if peer.answer == Answer::Running && written.is_refreshed {
-        peer.answer = Answer::Told;
-    }
-    if peer.answer == Answer::Told {
+    if matches!(peer.answer, Answer::Running | Answer::AskedAgain) && written.is_refreshed {
         writer.put(&bound(RefreshKind::End, agreement));
-        peer.answer = Answer::None;
+        peer.answer = peer.answer.told();
     }
     let octets = writer.into_vec();
     let is_idle = octets.is_empty();
     if !is_idle {
         peer.session.handle(now, SessionInput::Updates { octets });
     }
-    is_idle || written.is_drained
+    is_idle || (written.is_drained && peer.answer == Answer::None)
 }
 
 /// RFC 7313 §3.2: where the answer to a refresh begins or ends.

@@ -485,12 +485,7 @@ fn put_words(writer: &mut Writer, kind: u8, words: impl Iterator<Item = u32>) ->
     put_list(writer, kind, &words.flat_map(u32::to_be_bytes).collect::<Vec<u8>>())
 }
 
-fn put_aggregator(
-    writer: &mut Writer,
-    kind: u8,
-    aggregator: Aggregator,
-    is_wide: bool,
-) -> Encoded {
+fn put_aggregator(writer: &mut Writer, kind: u8, aggregator: Aggregator, is_wide: bool) -> Encoded {
     let mut value = Writer::default();
     match is_wide {
         true => value.u32(aggregator.asn),

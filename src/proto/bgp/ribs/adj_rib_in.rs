@@ -4,9 +4,10 @@
 //! in a list. Policies and loops are judged in `import.rs`.
 //!
 //! *Invariants*: a peer has one path for a prefix and Path Identifier. Paths of an earlier session
-//! are told by their epoch: whether they still count is said by the peer, in one place, so that the
-//! end of a session touches no path. Counts are exact.
-//! *Standards*: RFC 4271 §3.2, RFC 4724 §4.2 (stale paths), RFC 7911 §3.
+//! and of before a refresh are told by their epoch: which epochs still count is said by the peer, in
+//! one place, so that the end of a session touches no path. No epoch begins of which there may be
+//! paths. Counts are exact.
+//! *Standards*: RFC 4271 §3.2, RFC 4724 §4.2 (stale paths), RFC 7313 §4 (the same), RFC 7911 §3.
 
 use super::attributes::AttributesId;
 use super::limits::{PATHS_MAX, PATHS_PER_PEER_MAX, is_roomy};
@@ -57,7 +58,7 @@ pub(super) struct Path {
     pub since_secs: u32,
     /// From whom.
     pub peer: PeerId,
-    /// The session in which it came.
+    /// The part of a session in which it came.
     pub epoch: u8,
     /// Why it is used or not.
     pub validity: Validity,
@@ -70,7 +71,7 @@ pub struct PeerCounts {
     pub received: u32,
     /// Those that may be used, stale ones included.
     pub accepted: u32,
-    /// Those of an earlier session, kept or on their way out.
+    /// Those of an earlier epoch, kept or on their way out.
     pub stale: u32,
 }
 
@@ -88,9 +89,14 @@ pub enum StalePaths {
 pub(super) struct PeerState {
     pub peer: RibPeer,
     pub counts: PeerCounts,
-    /// Told apart: paths of this session from those of earlier ones.
+    /// Told apart: what it says now from what it has said before; goes round.
     pub epoch: u8,
-    pub stale: StalePaths,
+    /// The oldest epoch whose paths count.
+    kept_since: u8,
+    /// The oldest epoch of this session whose paths count.
+    fresh_since: u8,
+    /// Paths of epochs before this one have all been removed.
+    swept_to: u8,
     /// Told apart: exits that died with an earlier session from those of today.
     pub generation: u16,
     pub is_up: bool,
@@ -106,7 +112,9 @@ impl PeerState {
             peer,
             counts: PeerCounts { received: 0, accepted: 0, stale: 0 },
             epoch: 0,
-            stale: StalePaths::Gone,
+            kept_since: 0,
+            fresh_since: 0,
+            swept_to: 0,
             generation: 0,
             is_up: true,
             is_policy_changed: false,
@@ -115,18 +123,13 @@ impl PeerState {
     }
 
     /// Whether a path counts.
-    pub(super) fn has(&self, path: &Path) -> bool {
-        path.epoch == self.epoch || self.stale == StalePaths::Kept
+    pub(super) const fn has(&self, path: &Path) -> bool {
+        self.epoch.wrapping_sub(path.epoch) <= self.epoch.wrapping_sub(self.kept_since)
     }
 
-    /// Whether paths of earlier sessions count.
-    pub(super) fn is_kept(&self) -> bool {
-        self.stale == StalePaths::Kept
-    }
-
-    /// Whether so many sessions have ended that epochs would meet paths of long ago.
+    /// Whether there may be paths of the epoch that would be next.
     pub(super) const fn is_epoch_worn(&self) -> bool {
-        self.epoch == u8::MAX && self.counts.stale > 0
+        self.epoch.wrapping_add(1) == self.swept_to
     }
 
     /// Whether it has as many paths as any peer may have.
@@ -139,16 +142,35 @@ impl PeerState {
         is_roomy(self.counts.received as usize, PATHS_PER_PEER_MAX)
     }
 
-    /// All its paths are of an earlier session.
+    /// All its paths are of an earlier session. RFC 4724 §4.2: what was of an earlier one before is
+    /// not kept a second time.
     pub(super) fn end_session(&mut self, stale: StalePaths) {
         self.is_up = false;
-        self.is_short = false;
-        self.epoch = self.epoch.wrapping_add(1);
-        self.stale = stale;
-        self.counts.stale = self.counts.received;
+        self.kept_since = self.fresh_since;
+        self.begin_epoch();
+        self.fresh_since = self.epoch;
         if stale == StalePaths::Gone {
+            self.drop_stale();
             self.generation = self.generation.wrapping_add(1);
         }
+    }
+
+    /// All its paths are as old as those of an earlier session, and count as long as these do.
+    pub(super) const fn begin_epoch(&mut self) {
+        self.is_short = false;
+        self.epoch = self.epoch.wrapping_add(1);
+        self.counts.stale = self.counts.received;
+    }
+
+    /// Paths of earlier epochs count no more; a pass over all paths removes them.
+    pub(super) const fn drop_stale(&mut self) {
+        self.kept_since = self.epoch;
+        self.fresh_since = self.epoch;
+    }
+
+    /// A pass has removed all paths that do not count.
+    pub(super) const fn note_swept(&mut self) {
+        self.swept_to = self.kept_since;
     }
 
     /// The generation of the exit of one of its paths: those that do not count had the one before.

@@ -276,9 +276,8 @@ pub fn ranked<'a>(
     count_max: usize,
 ) -> Vec<&'a Candidate> {
     let sorted = by_neighbor(candidates, settings);
-    let is_neighbor = |one: &&Candidate, other: &&Candidate| {
-        one.med_group(settings) == other.med_group(settings)
-    };
+    let is_neighbor =
+        |one: &&Candidate, other: &&Candidate| one.med_group(settings) == other.med_group(settings);
     // What is left of each neighbouring AS: between the best ones of them rule 5 is not asked.
     let mut rests: Vec<&[&Candidate]> = sorted.chunk_by(is_neighbor).collect();
     let mut ranked = Vec::with_capacity(count_max.min(candidates.len()));

@@ -106,8 +106,10 @@ impl Ribs {
             if scan.is_second_part && is_beyond {
                 self.scan = None;
                 self.next_hops.settle();
-                let peers = self.peers.iter_mut().flatten();
-                peers.for_each(|state| state.is_policy_changed = false);
+                for state in self.peers.iter_mut().flatten() {
+                    state.is_policy_changed = false;
+                    state.note_swept();
+                }
                 break;
             }
             let at = scan.at;
@@ -137,15 +139,16 @@ impl Ribs {
         1
     }
 
-    /// Removes at once what a peer said in earlier sessions.
+    /// Removes at once what a peer said in earlier epochs: only where 255 of them have begun while
+    /// one pass over all paths went on.
     pub(super) fn purge(&mut self, peer: PeerId) {
-        if self.peer(peer).is_none_or(|state| state.counts.stale == 0) {
-            return;
-        }
-        let epoch = self.peer(peer).map(|state| state.epoch);
+        let Some(state) = self.peer_mut(peer) else { return };
+        state.drop_stale();
+        state.note_swept();
+        let epoch = state.epoch;
         for at in 0..u32::try_from(self.paths.bound()).unwrap_or(u32::MAX) {
             let path = self.paths.get(at);
-            if path.is_some_and(|path| path.peer == peer && Some(path.epoch) != epoch) {
+            if path.is_some_and(|path| path.peer == peer && path.epoch != epoch) {
                 self.remove_path(at);
             }
         }

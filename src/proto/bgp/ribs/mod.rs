@@ -84,6 +84,7 @@ crate::counters! {
         @normal groups_changed: "groups", "Groups of exits of which something died or came back.";
         paths_refused: "paths", "Paths refused because a table is full.";
         paths_exceeded: "paths", "Paths refused because the peer has as many as it may.";
+        refreshes_ignored: "refreshes", "Begins of refreshes ignored because there were too many.";
         sets_too_long: "sets", "Attribute sets refused because no message can carry them.";
         exits_exhausted: "prefixes", "Prefixes without backup or exit for want of a group.";
         exports_exhausted: "paths", "Paths not announced because the table of sets is full.";
@@ -249,37 +250,41 @@ impl Ribs {
     pub fn peer_down(&mut self, id: PeerId, stale: StalePaths) {
         self.leave(id);
         let Some(state) = self.peer_mut(id) else { return };
-        if stale == StalePaths::Kept || state.is_epoch_worn() {
-            // RFC 4724 §4.2: what was stale before is not kept a second time.
+        if state.is_epoch_worn() {
             self.purge(id);
         }
         let Some(state) = self.peer_mut(id) else { return };
+        let has_stale = state.counts.stale > 0;
         state.end_session(stale);
         if stale == StalePaths::Gone {
             self.refresh_exits(|exit| exit.peer == id);
+        }
+        if stale == StalePaths::Gone || has_stale {
             self.start_scan();
         }
         self.sweep();
     }
 
     /// RFC 7313 §4: the peer begins to say everything again: what it has not said by
-    /// [`Self::end_of_stale`] is gone then.
+    /// [`Self::end_of_stale`] is gone then. It may begin anew before it has come to an end: what was
+    /// stale before stays until then, because the peer has said nothing of it. One that begins more
+    /// often than paths are removed is not heard.
     pub fn begin_stale(&mut self, id: PeerId) {
-        if self.peer(id).is_some_and(|state| state.counts.stale > 0) {
-            self.purge(id);
+        let Some(state) = self.peer_mut(id) else { return };
+        let is_fresh = state.counts.stale < state.counts.received;
+        match (is_fresh, state.is_epoch_worn()) {
+            // All that is there is stale already.
+            (false, _) => {}
+            (true, false) => state.begin_epoch(),
+            (true, true) => self.counters.refreshes_ignored += 1,
         }
-        if let Some(state) = self.peer_mut(id) {
-            state.end_session(StalePaths::Kept);
-            state.is_up = true;
-        }
-        self.sweep();
     }
 
     /// RFC 4724 §4.2: the peer has said everything again, or its time is over: paths of earlier
     /// sessions are gone.
     pub fn end_of_stale(&mut self, id: PeerId) {
         let Some(state) = self.peer_mut(id) else { return };
-        state.stale = StalePaths::Gone;
+        state.drop_stale();
         if !state.is_up {
             state.generation = state.generation.wrapping_add(1);
             self.refresh_exits(|exit| exit.peer == id);

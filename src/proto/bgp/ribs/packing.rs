@@ -82,6 +82,13 @@ impl Ribs {
         written
     }
 
+    /// Whether a peer has still to be told the end of its first table.
+    pub fn owes_end_of_rib(&self, peer: PeerId) -> bool {
+        let mut groups = self.groups.iter().flatten();
+        let member = groups.find_map(|group| group.members.get(&peer));
+        member.is_some_and(|member| member.is_end_of_rib_due)
+    }
+
     /// Whether a peer has still to be told something.
     pub fn has_news(&self, peer: PeerId) -> bool {
         let mut groups = self.groups.iter().flatten();

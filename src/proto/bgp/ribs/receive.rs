@@ -218,7 +218,7 @@ impl Ribs {
     /// Puts a path in, or in the place of the one before; `None` where a table is full.
     fn store(&mut self, now: Instant, from: PeerId, nlri: Nlri, news: News) -> Option<()> {
         let prefix = self.prefixes.intern(nlri.prefix)?;
-        let (epoch, is_kept) = self.peer(from).map(|state| (state.epoch, state.is_kept()))?;
+        let epoch = self.peer(from).map(|state| state.epoch)?;
         let first = self.prefixes.entry(prefix).first_path;
         let News { received, imported, validity } = news;
         let seconds = now.as_nanos() / 1_000_000_000;
@@ -248,10 +248,12 @@ impl Ribs {
         self.release_path(&before);
         self.count_accepted(from, before.validity, validity);
         let was_stale = before.epoch != epoch;
+        let mut did_count = true;
         if let Some(state) = self.peer_mut(from) {
+            did_count = state.has(&before);
             state.counts.stale -= u32::from(was_stale);
         }
-        if !is_same || (was_stale && !is_kept) {
+        if !is_same || !did_count {
             self.mark(prefix);
         }
         Some(())

@@ -10,7 +10,7 @@ use crate::proto::bgp::ribs::{
 };
 use crate::proto::bgp::settings::RemoteAs;
 use crate::proto::bgp::transport::{BGP_PORT, Failure};
-use crate::wire::bgp::{AsPath, Origin, PathAttributes};
+use crate::wire::bgp::{AsPath, Origin, PathAttributes, UnknownAttribute};
 use std::collections::BTreeSet;
 
 const DELAY: Duration = Duration::from_millis(1);
@@ -384,6 +384,53 @@ fn a_refresh_brings_everything_again_and_removes_nothing() {
     assert!(messages(&net) > before);
     assert_eq!(net.best(1).len(), usize::from(PREFIXES));
     assert_eq!(net.nodes[1].speaker.ribs().peer_counts(peer(0)).stale, 0);
+}
+
+/// The kinds of the ROUTE-REFRESHes that a node has sent.
+fn refreshes(net: &Net, node: usize) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    for action in &net.nodes[node].told {
+        let Action::Transport(Order::Send { octets, .. }) = action else { continue };
+        let mut stream = octets.as_slice();
+        while let Some(&[high, low, kind]) = stream.get(16..19) {
+            // Address family, kind.
+            kinds.extend(stream.get(21).copied().filter(|_| kind == 5));
+            stream = &stream[usize::from(u16::from_be_bytes([high, low]))..];
+        }
+    }
+    kinds
+}
+
+/// RFC 7313 §4: what was sent between a begin that is never ended and the next one would be stale.
+#[test]
+fn a_refresh_that_is_asked_for_again_ends_before_the_next_one_begins() {
+    let mut net = Net::new(2);
+    net.pair(0, 1);
+    let now = net.now;
+    // More octets than are sent at once.
+    for number in 0..12_000 {
+        let value = vec![7; 60];
+        let attributes = PathAttributes {
+            med: Some(number.into()),
+            unknown: vec![UnknownAttribute { kind: 200, value }],
+            ..PathAttributes::default()
+        };
+        let route = Route { next_hop: None, attributes };
+        net.nodes[0].speaker.ribs_mut().originate(now, prefix(number), &route).unwrap();
+    }
+    net.nodes[0].speaker.touch(now);
+    net.run(Duration::from_secs(5));
+    let now = net.now;
+    let told = net.nodes[1].told.len();
+    net.nodes[1].speaker.command(now, peer(0), SessionInput::Refresh);
+    net.nodes[1].speaker.command(now, peer(0), SessionInput::Refresh);
+    net.run(Duration::from_secs(5));
+    let (begin, end) = (1, 2);
+    assert_eq!(refreshes(&net, 0), [begin, end, begin, end]);
+    let is_route = |action: &&Action| matches!(action, Action::Forward(Change::Route { .. }));
+    assert_eq!(net.nodes[1].told[told..].iter().filter(is_route).count(), 0);
+    let counts = net.nodes[1].speaker.ribs().peer_counts(peer(0));
+    assert_eq!((counts.received, counts.stale), (12_000, 0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::cursor::Writer;
-use crate::wire::bgp::{RefreshKind, RouteRefresh};
+use crate::wire::bgp::{GracefulRestart, RefreshKind, RouteRefresh};
 
 fn header(length: u16, kind: u8) -> Vec<u8> {
     let mut writer = Writer::default();
@@ -167,6 +167,26 @@ fn refreshes_of_what_was_agreed_on_are_passed_on() {
     lone.message(&Message::RouteRefresh(foreign));
     lone.message(&Message::RouteRefresh(strange));
     assert_eq!((lone.actions.len(), lone.session.counters().refreshes_ignored), (3, 2));
+}
+
+/// RFC 7313 §4: one that restarts gracefully "MUST NOT send a BoRR message … before it sends the
+/// EoR", and who hears it "MUST ignore" it.
+#[test]
+fn a_refresh_that_begins_before_end_of_rib_is_ignored() {
+    let mut open = peer_open();
+    open.capabilities.push(Capability::GracefulRestart(GracefulRestart {
+        has_restarted: false,
+        survives_notifications: false,
+        restart_time_s: 60,
+        families: vec![(AddressFamily::IPV6_UNICAST, true)],
+    }));
+    let mut lone = Lone::established(settings(OURS, THEIRS), open);
+    let (family, kind) = (AddressFamily::IPV6_UNICAST, RefreshKind::Begin);
+    lone.message(&Message::RouteRefresh(RouteRefresh { family, kind }));
+    assert_eq!((lone.actions.len(), lone.session.counters().refreshes_ignored), (0, 1));
+    lone.message(&Message::Update(Box::new(Update::end_of_rib())));
+    lone.message(&Message::RouteRefresh(RouteRefresh { family, kind }));
+    assert_eq!(lone.actions, [Action::EndOfRib, Action::Refresh(kind)]);
 }
 
 #[test]

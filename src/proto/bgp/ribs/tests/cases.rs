@@ -85,6 +85,67 @@ fn what_is_not_said_again_in_a_refresh_is_gone_at_its_end() {
     assert_eq!(hops, [0, 1, 0].map(|hop| vec![Gateway::new(next_hop(hop), None)]));
 }
 
+/// RFC 7313 §4: a begin makes everything stale; only an end removes what is.
+#[test]
+fn a_refresh_that_begins_again_removes_nothing_before_its_end() {
+    let mut world = two_exits(4);
+    world.ribs.begin_stale(EXTERNAL[0]);
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0, 1]);
+    world.ribs.begin_stale(EXTERNAL[0]);
+    world.ribs.begin_stale(EXTERNAL[0]);
+    world.settle();
+    assert_eq!((world.changes.len(), world.ribs.peer_counts(EXTERNAL[0]).stale), (0, 4));
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[1, 2]);
+    world.ribs.end_of_stale(EXTERNAL[0]);
+    world.settle();
+    let hops = [0, 1, 2, 3].map(|number| world.exits(number));
+    assert_eq!(hops, [1, 0, 0, 1].map(|hop| vec![Gateway::new(next_hop(hop), None)]));
+    let counts = PeerCounts { received: 2, accepted: 2, stale: 0 };
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]), counts);
+}
+
+#[test]
+fn a_session_that_is_lost_amid_a_refresh_keeps_what_it_had_said() {
+    let mut world = two_exits(4);
+    world.ribs.begin_stale(EXTERNAL[0]);
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0]);
+    world.ribs.peer_down(EXTERNAL[0], StalePaths::Kept);
+    world.settle();
+    assert_eq!((world.changes.len(), world.ribs.peer_counts(EXTERNAL[0]).stale), (0, 4));
+    // RFC 4724 §4.2: what was stale before "MUST be deleted".
+    world.ribs.peer_up(EXTERNAL[0], peer(EXTERNAL[0])).unwrap();
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[1]);
+    world.ribs.begin_stale(EXTERNAL[0]);
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[2]);
+    world.ribs.peer_down(EXTERNAL[0], StalePaths::Kept);
+    world.settle();
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).received, 2);
+    assert_eq!(world.exits(1), [Gateway::new(next_hop(0), None)]);
+    assert_eq!(world.exits(3), [Gateway::new(next_hop(1), None)]);
+}
+
+#[test]
+fn more_refreshes_than_are_told_apart_are_ignored_until_there_was_a_pass() {
+    let mut world = two_exits(3);
+    let begin = |world: &mut World| {
+        world.ribs.begin_stale(EXTERNAL[0]);
+        world.announce(EXTERNAL[0], (0, &path(&[64501])), &[0]);
+    };
+    (0..300).for_each(|_| begin(&mut world));
+    assert_eq!(world.ribs.counters().refreshes_ignored, 45);
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).stale, 2);
+    world.ribs.end_of_stale(EXTERNAL[0]);
+    world.settle();
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]).received, 1);
+    (0..300).for_each(|_| begin(&mut world));
+    assert_eq!(world.ribs.counters().refreshes_ignored, 90);
+    // As many sessions have none to be told apart by either.
+    world.ribs.peer_down(EXTERNAL[0], StalePaths::Kept);
+    world.settle();
+    let counts = PeerCounts { received: 1, accepted: 1, stale: 1 };
+    assert_eq!(world.ribs.peer_counts(EXTERNAL[0]), counts);
+}
+
 #[test]
 fn a_peer_that_does_not_read_makes_nothing_grow() {
     let mut world = World::new(DecisionSettings::default());

@@ -6,7 +6,7 @@ use crate::base::ids::RouterId;
 use crate::proto::bgp::ribs::*;
 use crate::wire::bgp::*;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PREFIXES: u32 = 24;
 const HOPS: u8 = 4;
@@ -18,6 +18,8 @@ enum Move {
     Resolve(u8, Option<u32>),
     Down(PeerId),
     Restart(PeerId, Vec<u32>),
+    RefreshBegin(PeerId),
+    RefreshEnd(PeerId),
     Process(usize),
     Read(usize, usize),
     Refresh(usize),
@@ -64,6 +66,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         4 => (0..HOPS, prop::option::of(1_u32..4)).prop_map(|(hop, cost)| Move::Resolve(hop, cost)),
         1 => senders().prop_map(Move::Down),
         1 => (senders(), numbers()).prop_map(|(from, list)| Move::Restart(from, list)),
+        2 => senders().prop_map(Move::RefreshBegin),
+        2 => senders().prop_map(Move::RefreshEnd),
         4 => (1_usize..20).prop_map(Move::Process),
         4 => (0_usize..4, 1_usize..200).prop_map(|(listener, octets)| Move::Read(listener, octets)),
         1 => (0_usize..4).prop_map(Move::Refresh),
@@ -77,12 +81,21 @@ struct Model {
     /// By prefix, then peer.
     paths: BTreeMap<u32, BTreeMap<PeerId, (u8, PathAttributes)>>,
     costs: BTreeMap<u8, u32>,
+    /// Paths that a peer has not said again since its refresh began.
+    stale: BTreeSet<(PeerId, u32)>,
 }
 
 type Chosen = (PeerId, u8, PathAttributes);
 
 impl Model {
+    fn announce(&mut self, from: PeerId, number: u32, (hop, attributes): (u8, &PathAttributes)) {
+        self.stale.remove(&(from, number));
+        let paths = self.paths.entry(number).or_default();
+        paths.insert(from, (hop, attributes.clone()));
+    }
+
     fn withdraw(&mut self, from: PeerId, number: u32) {
+        self.stale.remove(&(from, number));
         if let Some(paths) = self.paths.get_mut(&number) {
             paths.remove(&from);
         }
@@ -164,10 +177,7 @@ fn play(world: &mut World, model: &mut Model, step: Move) {
             // The codec has left it out.
             attributes.local_pref = attributes.local_pref.filter(|_| from == CLIENT);
             world.announce(from, (hop, &attributes), &list);
-            for number in list {
-                let paths = model.paths.entry(number).or_default();
-                paths.insert(from, (hop, attributes.clone()));
-            }
+            list.into_iter().for_each(|number| model.announce(from, number, (hop, &attributes)));
         }
         Move::Withdraw(from, list) => {
             world.withdraw(from, &list);
@@ -189,11 +199,23 @@ fn play(world: &mut World, model: &mut Model, step: Move) {
             world.announce(from, (0, &path(&[64501, 7])), &list);
             world.ribs.end_of_stale(from);
             (0..PREFIXES).for_each(|number| model.withdraw(from, number));
-            for number in list {
-                let paths = model.paths.entry(number).or_default();
-                paths.insert(from, (0, path(&[64501, 7])));
-            }
+            let attributes = path(&[64501, 7]);
+            list.into_iter().for_each(|number| model.announce(from, number, (0, &attributes)));
             rejoin(world, from);
+        }
+        Move::RefreshBegin(from) => {
+            world.ribs.begin_stale(from);
+            let said = |(_, paths): &(&u32, &BTreeMap<_, _>)| paths.contains_key(&from);
+            let numbers = model.paths.iter().filter(said).map(|(number, _)| (from, *number));
+            model.stale.extend(numbers);
+        }
+        Move::RefreshEnd(from) => {
+            world.ribs.end_of_stale(from);
+            for number in 0..PREFIXES {
+                if model.stale.contains(&(from, number)) {
+                    model.withdraw(from, number);
+                }
+            }
         }
         Move::Process(budget) => {
             world.process(budget);
