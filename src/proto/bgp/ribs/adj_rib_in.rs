@@ -207,6 +207,11 @@ impl AdjRibIn {
         None
     }
 
+    /// How many paths a peer has in a list that begins with `first`.
+    pub(super) fn count_of(&self, first: u32, peer: PeerId) -> usize {
+        self.list(first).filter(|(_, path)| path.peer == peer).count()
+    }
+
     /// The paths of a list that begins with `first`.
     pub(super) fn list(&self, first: u32) -> impl Iterator<Item = (u32, &Path)> + '_ {
         let at = (first != NONE).then_some(first);

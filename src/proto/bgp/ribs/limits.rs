@@ -18,6 +18,9 @@ pub const NEXT_HOPS_MAX: usize = 1 << 12;
 /// Paths of one peer: the full table of 2026 four times. As each has at most two attribute sets, no
 /// peer can fill a table that others need.
 pub const PATHS_PER_PEER_MAX: usize = 1 << 20;
+/// RFC 7911: paths of one prefix that a peer may announce, several times what it would be sent. They
+/// are a list, searched for each announcement, and each decision looks at all.
+pub const PATHS_PER_PREFIX_AND_PEER_MAX: usize = 64;
 /// Next hops that one peer was the first to name: an exchange of a thousand members twice, so that
 /// no peer can leave others without.
 pub const NEXT_HOPS_PER_PEER_MAX: usize = NEXT_HOPS_MAX / 2;
@@ -46,6 +49,7 @@ const _: () = assert!(PATHS_MAX < u32::MAX as usize / 2);
 const _: () = assert!(ATTRIBUTE_SETS_MAX < u32::MAX as usize / 2);
 const _: () = assert!(PEERS_MAX < u16::MAX as usize);
 const _: () = assert!(PATHS_PER_PEER_MAX <= PATHS_MAX / 2 && PATHS_PER_PEER_MAX < PREFIXES_MAX);
+const _: () = assert!(PATHS_PER_PREFIX_AND_PEER_MAX >= 4 * ADD_PATHS_MAX as usize);
 const _: () = assert!(2 * PATHS_PER_PEER_MAX <= ATTRIBUTE_SETS_MAX / 2);
 
 /// Whether a table of `count` entries has room for more than a few.

@@ -46,7 +46,7 @@ pub(super) struct Scan {
 const REMOVAL_COST: usize = SCANNED_PER_DECISION_MAX / 4;
 
 impl Ribs {
-    /// Decides up to `prefixes_max` prefixes, and looks at a number of paths in proportion.
+    /// Decides up to `prefixes_max` prefixes, fewer where they have many paths, and looks at a number of paths in proportion.
     /// Prefixes that are gone are freed here too, once all peers have heard: a call after the
     /// last [`Ribs::write`] finds them.
     pub fn process(&mut self, prefixes_max: usize, policies: &dyn Policies) -> Work {
@@ -55,8 +55,7 @@ impl Ribs {
         while left > 0 && self.changes.len() < CHANGES_MAX {
             let Some(prefix) = self.queue.pop_front() else { break };
             self.prefixes.entry_mut(prefix).is_queued = false;
-            self.decide(prefix, policies);
-            left -= 1;
+            left = left.saturating_sub(self.decide(prefix, policies));
         }
         // Also for peers that do not read: what was superseded goes.
         self.groups.iter_mut().flatten().for_each(ExportGroup::tidy);
@@ -169,8 +168,7 @@ impl Ribs {
             let prefix = PrefixId(at);
             at += 1;
             if self.prefixes.is_used(prefix) && self.prefixes.entry(prefix).first_path != NONE {
-                left -= 1;
-                self.decide(prefix, policies);
+                left = left.saturating_sub(self.decide(prefix, policies));
             }
         }
         for group in self.groups.iter_mut().flatten() {
@@ -180,7 +178,8 @@ impl Ribs {
         left
     }
 
-    fn decide(&mut self, prefix: PrefixId, policies: &dyn Policies) {
+    /// Decides a prefix; what it has cost: many paths are no slice of one prefix.
+    fn decide(&mut self, prefix: PrefixId, policies: &dyn Policies) -> usize {
         self.counters.decided += 1;
         let [mut alive, mut dead] = core::mem::take(&mut self.candidates);
         self.gather(prefix, [&mut alive, &mut dead]);
@@ -194,6 +193,7 @@ impl Ribs {
         };
         self.lead(prefix, exits);
         self.export(prefix, (&alive, best), policies);
+        let cost = 1 + (alive.len() + dead.len()) / SCANNED_PER_DECISION_MAX;
         [&mut alive, &mut dead].into_iter().for_each(Vec::clear);
         self.candidates = [alive, dead];
         if let Some(decided) = &mut self.decided {
@@ -202,6 +202,7 @@ impl Ribs {
         if best.is_none() {
             self.abandon(prefix);
         }
+        cost
     }
 
     /// All paths that may be used; those of the second list if only their exits lived.

@@ -86,6 +86,7 @@ crate::counters! {
         paths_exceeded: "paths", "Paths refused because the peer has as many as it may.";
         refreshes_ignored: "refreshes", "Begins of refreshes ignored because there were too many.";
         sets_too_long: "sets", "Attribute sets refused because no message can carry them.";
+        paths_crowded: "paths", "Paths refused because the peer has too many of the prefix.";
         exits_exhausted: "prefixes", "Prefixes without backup or exit for want of a group.";
         exports_exhausted: "paths", "Paths not announced because the table of sets is full.";
     }

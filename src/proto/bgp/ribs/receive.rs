@@ -8,6 +8,7 @@
 
 use super::adj_rib_in::{Path, PeerCounts, PeerState, Validity};
 use super::attributes::AttributesId;
+use super::limits::PATHS_PER_PREFIX_AND_PEER_MAX;
 use super::peer::{PeerId, PeerKind, RibPeer};
 use super::policy::{Dependence, Policies, Question, Route, Verdict};
 use super::prefix_table::{NONE, PrefixId};
@@ -61,7 +62,7 @@ impl Ribs {
         let stored = self.store(now, PeerId::LOCAL, nlri, news);
         self.attributes.release(set);
         self.sweep();
-        stored
+        stored.ok()
     }
 
     /// It originates it no more.
@@ -115,9 +116,13 @@ impl Ribs {
                 None => self.admit((from, &peer), &arrival, Some(nlri.prefix), policies),
             };
             let news = News { received, imported, validity };
-            if self.store(now, from, nlri, news).is_none() {
-                self.counters.paths_refused += 1;
-                self.fall_short(from);
+            match self.store(now, from, nlri, news) {
+                Ok(()) => {}
+                Err(Unstored::Full) => {
+                    self.counters.paths_refused += 1;
+                    self.fall_short(from);
+                }
+                Err(Unstored::Crowded) => self.counters.paths_crowded += 1,
             }
             if let Some(set) = imported.filter(|_| common.is_none()) {
                 self.attributes.release(set);
@@ -215,10 +220,16 @@ impl Ribs {
         }
     }
 
-    /// Puts a path in, or in the place of the one before; `None` where a table is full.
-    fn store(&mut self, now: Instant, from: PeerId, nlri: Nlri, news: News) -> Option<()> {
-        let prefix = self.prefixes.intern(nlri.prefix)?;
-        let epoch = self.peer(from).map(|state| state.epoch)?;
+    /// Puts a path in, or in the place of the one before.
+    fn store(
+        &mut self,
+        now: Instant,
+        from: PeerId,
+        nlri: Nlri,
+        news: News,
+    ) -> Result<(), Unstored> {
+        let prefix = self.prefixes.intern(nlri.prefix).ok_or(Unstored::Full)?;
+        let epoch = self.peer(from).map_or(0, |state| state.epoch);
         let first = self.prefixes.entry(prefix).first_path;
         let News { received, imported, validity } = news;
         let seconds = now.as_nanos() / 1_000_000_000;
@@ -256,15 +267,15 @@ impl Ribs {
         if !is_same || !did_count {
             self.mark(prefix);
         }
-        Some(())
+        Ok(())
     }
 
-    fn add_path(&mut self, prefix: PrefixId, path: Path, news: News) -> Option<()> {
-        let is_full = self.peer(path.peer).is_none_or(PeerState::is_full);
-        let Some(at) = (!is_full).then(|| self.paths.insert(path)).flatten() else {
+    fn add_path(&mut self, prefix: PrefixId, path: Path, news: News) -> Result<(), Unstored> {
+        let place = self.place(&path);
+        let Ok(at) = place else {
             self.release_path(&path);
             self.abandon(prefix);
-            return None;
+            return place.map(|_| ());
         };
         self.prefixes.entry_mut(prefix).first_path = at;
         if let Some(state) = self.peer_mut(path.peer) {
@@ -272,7 +283,22 @@ impl Ribs {
             state.counts.accepted += u32::from(news.validity == Validity::Accepted);
         }
         self.mark(prefix);
-        Some(())
+        Ok(())
+    }
+
+    /// A number for a path that is not there yet.
+    fn place(&mut self, path: &Path) -> Result<u32, Unstored> {
+        // Without Path Identifiers a peer has one path of a prefix.
+        let is_one_of_several = path.path_id != 0;
+        if is_one_of_several
+            && self.paths.count_of(path.next, path.peer) >= PATHS_PER_PREFIX_AND_PEER_MAX
+        {
+            return Err(Unstored::Crowded);
+        }
+        if self.peer(path.peer).is_none_or(PeerState::is_full) {
+            return Err(Unstored::Full);
+        }
+        self.paths.insert(*path).ok_or(Unstored::Full)
     }
 
     /// Takes a path out of the tables.
@@ -304,6 +330,15 @@ impl Ribs {
             state.counts.accepted -= u32::from(before == Validity::Accepted);
         }
     }
+}
+
+/// Why a path is not stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unstored {
+    /// A table is full, or the peer's share of it.
+    Full,
+    /// The peer has too many of the prefix.
+    Crowded,
 }
 
 /// What is new of a path.

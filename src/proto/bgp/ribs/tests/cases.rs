@@ -4,7 +4,7 @@ use super::world::*;
 use crate::base::cursor::Writer;
 use crate::base::time::Instant;
 use crate::proto::bgp::ribs::decision::MultipathNeighbor;
-use crate::proto::bgp::ribs::limits::NEXT_HOPS_PER_PEER_MAX;
+use crate::proto::bgp::ribs::limits::{NEXT_HOPS_PER_PEER_MAX, PATHS_PER_PREFIX_AND_PEER_MAX};
 use crate::proto::bgp::ribs::*;
 use crate::wire::bgp::update::Announcement;
 use crate::wire::bgp::*;
@@ -356,7 +356,6 @@ fn several_paths_go_to_those_who_take_them_each_by_its_own_number() {
 #[test]
 fn of_many_paths_those_are_told_that_would_win_one_after_the_other() {
     let mut world = World::new(DecisionSettings::default());
-    world.resolve(0, Some(1));
     for path_id in 1..=30 {
         let asns = [64501 + path_id % 3, 9];
         let attributes = PathAttributes { med: Some(path_id * 7 % 11), ..path(&asns) };
@@ -391,6 +390,42 @@ fn of_many_paths_those_are_told_that_would_win_one_after_the_other() {
     told.sort();
     wanted.sort();
     assert_eq!(told, wanted);
+}
+
+#[test]
+fn of_a_prefix_a_peer_has_so_many_paths_and_no_more() {
+    let mut world = World::new(DecisionSettings::default());
+    let most = u32::try_from(PATHS_PER_PREFIX_AND_PEER_MAX).unwrap();
+    let received = |world: &World| world.ribs.peer_counts(EXTERNAL[0]).received;
+    for path_id in 1..=most + 6 {
+        world.announce_path(EXTERNAL[0], (0, &path(&[64501])), (1, path_id));
+    }
+    assert_eq!((received(&world), world.ribs.counters().paths_crowded), (most, 6));
+    world.announce_path(EXTERNAL[0], (0, &path(&[64501, 7])), (1, most));
+    world.announce_path(EXTERNAL[0], (0, &path(&[64501])), (2, most + 6));
+    world.announce_path(CLIENT, (0, &path(&[64501])), (1, most + 6));
+    assert_eq!((received(&world), world.ribs.counters().paths_crowded), (most + 1, 6));
+    world.withdraw_path(EXTERNAL[0], (1, 1));
+    world.announce_path(EXTERNAL[0], (0, &path(&[64501])), (1, most + 6));
+    assert_eq!((received(&world), world.ribs.counters().paths_crowded), (most + 1, 6));
+    assert_eq!(world.ribs.poll_shortage(), None, "there is room");
+}
+
+#[test]
+fn a_slice_decides_fewer_prefixes_where_they_have_many_paths() {
+    let mut world = World::new(DecisionSettings::default());
+    for path_id in 1..=40 {
+        world.announce_path(EXTERNAL[0], (0, &path(&[64501])), (1, path_id));
+        world.announce_path(EXTERNAL[0], (0, &path(&[64501])), (2, path_id));
+    }
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &[3, 4, 5]);
+    world.resolve(0, Some(1));
+    let decided = |world: &mut World, budget: usize| {
+        let before = world.ribs.counters().decided;
+        world.process(budget);
+        world.ribs.counters().decided - before
+    };
+    assert_eq!([decided(&mut world, 3), decided(&mut world, 6)], [1, 4]);
 }
 
 #[test]
