@@ -341,10 +341,12 @@ impl Speaker {
             }
         }
         self.settle(now, policies);
-        let work = self.ribs.process(DECISIONS_PER_SLICE, policies);
+        self.ribs.process(DECISIONS_PER_SLICE, policies);
         self.forward();
         let is_read = self.write_all(now);
         self.settle(now, policies);
+        // A session that has just ended has left something to do.
+        let work = self.ribs.work();
         if work == Work::Done {
             for socket in core::mem::take(&mut self.taken) {
                 if self.owners.contains_key(&socket) {

@@ -61,10 +61,15 @@ impl Ribs {
         self.groups.iter_mut().flatten().for_each(ExportGroup::tidy);
         self.free_empties(prefixes_max);
         self.sweep();
-        let is_filling = self.groups.iter().flatten().any(|group| group.filling.is_some());
         if self.queue.is_empty() {
             self.queue.shrink_to(1 << 12);
         }
+        self.work()
+    }
+
+    /// Whether anything is left to do.
+    pub fn work(&self) -> Work {
+        let is_filling = self.groups.iter().flatten().any(|group| group.filling.is_some());
         match self.queue.is_empty() && self.scan.is_none() && !is_filling {
             true => Work::Done,
             false => Work::More,

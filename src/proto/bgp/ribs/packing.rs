@@ -4,7 +4,8 @@
 //! of a set that fit; withdrawals of any sets share messages.
 //!
 //! *Invariants*: no message is longer than was agreed on. What is written is what is so when it is
-//! written, not when it changed.
+//! written, not when it changed. No more than a message comes beyond what was asked for, and one
+//! withdrawal or End-of-RIB: what is begun is counted.
 //! *Standards*: RFC 4271 §4.3, RFC 4724 §2 (End-of-RIB), RFC 8654 §4 (a route whose attributes fit
 //! into no message is withdrawn).
 
@@ -55,7 +56,7 @@ struct Packer<'a> {
 
 impl Ribs {
     /// Appends what a peer has still to be told until `octets_max` octets are there, or a message
-    /// more; nothing where it is not told anything.
+    /// more, and one withdrawal or End-of-RIB; nothing where it is not told anything.
     pub fn write(&mut self, peer: PeerId, octets_max: usize, writer: &mut Writer) -> Written {
         let mut groups = self.groups.iter_mut().flatten();
         let Some(group) = groups.find(|group| group.members.contains_key(&peer)) else {
@@ -105,7 +106,7 @@ impl Ribs {
 impl Packer<'_> {
     fn fill(&mut self, member: &mut Member, end: usize, writer: &mut Writer) -> Written {
         let mut written = Written::default();
-        while writer.len() < end {
+        while writer.len() + self.withdrawn_octets() < end {
             let Some(slot) = member.batch.get(member.batch_done).copied() else {
                 self.flush(member, writer);
                 self.finish_walk(member, &mut written, writer);
@@ -123,10 +124,22 @@ impl Packer<'_> {
                 }
                 continue;
             };
+            let set = self.group.target(slot, self.peer);
+            if set.is_none() && !member.told.has(slot) {
+                // Its prefix may be gone.
+                member.batch_done += 1;
+                continue;
+            }
+            let nlri = self.nlri(slot);
+            if set.is_some_and(|set| !self.is_of_run(nlri, set)) {
+                // There may be no room for another message behind the one that is begun.
+                self.flush_run(member, writer);
+                continue;
+            }
             member.batch_done += 1;
-            match self.group.target(slot, self.peer) {
-                Some(set) => self.announce(slot, set, member, writer),
-                None => self.withdraw(slot, member, writer),
+            match set {
+                Some(set) => self.announce((slot, nlri), set, member, writer),
+                None => self.withdraw((slot, nlri), member, writer),
             }
         }
         self.flush(member, writer);
@@ -145,7 +158,7 @@ impl Packer<'_> {
         written.is_refreshed |= core::mem::take(&mut member.is_refresh_due);
     }
 
-    fn message_octets_max(&self) -> usize {
+    const fn message_octets_max(&self) -> usize {
         match self.agreement.has_extended_messages {
             true => EXTENDED_OCTETS_MAX,
             false => MESSAGE_OCTETS_MAX,
@@ -158,17 +171,35 @@ impl Packer<'_> {
         Nlri { prefix: self.prefixes.prefix(prefix), path_id }
     }
 
-    fn announce(&mut self, slot: u32, set: AttributesId, member: &mut Member, writer: &mut Writer) {
-        let nlri = self.nlri(slot);
+    /// Whether an announcement goes into the message that is begun, if there is one.
+    fn is_of_run(&self, nlri: Nlri, set: AttributesId) -> bool {
         let octets = nlri.octets(self.agreement.has_path_ids);
-        if self.run_set != Some(set) || self.run_left < octets {
-            self.flush_run(member, writer);
+        self.run.is_empty() || (self.run_set == Some(set) && self.run_left >= octets)
+    }
+
+    /// Octets of the message of withdrawals that is begun: it may come beside another one.
+    const fn withdrawn_octets(&self) -> usize {
+        match self.withdrawn.is_empty() {
+            true => 0,
+            false => self.message_octets_max() - self.withdrawn_left,
+        }
+    }
+
+    fn announce(
+        &mut self,
+        (slot, nlri): (u32, Nlri),
+        set: AttributesId,
+        member: &mut Member,
+        writer: &mut Writer,
+    ) {
+        let octets = nlri.octets(self.agreement.has_path_ids);
+        if self.run.is_empty() {
             self.run_set = Some(set);
             self.run_left = self.room(set);
         }
         if self.run_left < octets {
             member.counts.oversized += 1;
-            self.withdraw(slot, member, writer);
+            self.withdraw((slot, nlri), member, writer);
             return;
         }
         self.run_left -= octets;
@@ -176,11 +207,10 @@ impl Packer<'_> {
         member.tell(slot);
     }
 
-    fn withdraw(&mut self, slot: u32, member: &mut Member, writer: &mut Writer) {
+    fn withdraw(&mut self, (slot, nlri): (u32, Nlri), member: &mut Member, writer: &mut Writer) {
         if !member.forget(slot) {
             return;
         }
-        let nlri = self.nlri(slot);
         let octets = nlri.octets(self.agreement.has_path_ids);
         if self.withdrawn_left < octets {
             self.flush_withdrawn(member, writer);

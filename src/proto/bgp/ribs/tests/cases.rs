@@ -184,6 +184,36 @@ fn all_prefixes_of_a_set_are_in_as_few_messages_as_possible() {
     assert_eq!((world.known[&PeerId(3)].len(), world.messages[&PeerId(3)]), (800, 3));
 }
 
+/// Whoever asks for octets has room for a message more, and not for the withdrawals beside it.
+#[test]
+fn no_more_than_a_message_comes_beyond_what_was_asked_for() {
+    use crate::wire::bgp::message::EXTENDED_OCTETS_MAX;
+    const ASKED: usize = 6000;
+    /// A withdrawal in a message of its own; End-of-RIB is shorter.
+    const LAST: usize = 51;
+    let mut world = World::new(DecisionSettings::default());
+    let agreement = Agreement { has_extended_messages: true, ..agreement(PeerId(5)) };
+    let settings = MemberSettings { agreement, own_next_hop: OWN };
+    world.ribs.join(PeerId(5), export(PeerId(5)), settings).unwrap();
+    world.announce(EXTERNAL[0], (0, &path(&[64501])), &all(30_000));
+    world.resolve(0, Some(1));
+    world.settle();
+    let read = |world: &mut World| loop {
+        let mut writer = Writer::default();
+        let written = world.ribs.write(PeerId(5), ASKED, &mut writer);
+        assert!(writer.len() <= ASKED + EXTENDED_OCTETS_MAX + LAST, "{}", writer.len());
+        if written.is_drained {
+            break;
+        }
+    };
+    read(&mut world);
+    world.withdraw(EXTERNAL[0], &all(3000));
+    world.announce(EXTERNAL[0], (0, &path(&[64501, 7])), &(3000..30_000).collect::<Vec<_>>());
+    world.settle();
+    read(&mut world);
+    assert_eq!(world.ribs.member_counts(PeerId(5)).announced, 27_000);
+}
+
 #[test]
 fn end_of_rib_comes_once_and_after_everything() {
     let mut world = World::new(DecisionSettings::default());
