@@ -178,7 +178,9 @@ impl Bgp {
     pub(super) fn is_restarting(&self, now: Instant) -> bool {
         self.restart.as_ref().filter(|restart| !restart.is_over).is_some_and(|restart| {
             let mut active = self.active();
-            let is_heard = active.all(|(peer, _)| restart.heard.contains(&peer));
+            let is_awaited = |peer| self.speaker().is_some_and(|speaker| speaker.is_awaited(peer));
+            let is_heard =
+                active.all(|(peer, _)| restart.heard.contains(&peer) || !is_awaited(peer));
             let is_settled = self.speaker().is_none_or(Speaker::is_settled);
             restart.until > now && !(is_heard && is_settled)
         })
@@ -261,7 +263,7 @@ impl ControlPlane {
     /// its time while one of another name ends.
     fn run_bgp(&mut self, now: Instant, settings: RibSettings) -> bool {
         let identity = (settings.asn, settings.router_id, settings.cluster_id);
-        let speaker = match &self.bgp.speaker {
+        let mut speaker = match &self.bgp.speaker {
             Some(old) if old.identity == identity && !old.is_ending => return true,
             Some(old) => Speaker::after(settings, &old.speaker),
             None => Speaker::new(settings),
@@ -269,6 +271,9 @@ impl ControlPlane {
         self.end_bgp(now);
         if self.bgp.speaker.is_some() {
             return false;
+        }
+        if self.bgp.restart.is_some() {
+            speaker.begin_restart();
         }
         self.bgp.speaker = Some(Running { speaker, identity, is_ending: false });
         true

@@ -11,7 +11,7 @@
 //!
 //! *Invariants*: a socket belongs to one connection of one session; one that belongs to none is
 //! closed. A peer without policies gives and gets nothing over eBGP (RFC 8212).
-//! *Standards*: RFC 4271 §3.1 and §9, RFC 4724 §4.2 (stale routes), RFC 7313 §4 (bounds of a
+//! *Standards*: RFC 4271 §3.1 and §9, RFC 4724 §4.1 (restarts) and §4.2 (stale routes), RFC 7313 §4 (bounds of a
 //! refresh), RFC 4486 §4 (too many prefixes).
 
 use super::action::{Action as SessionAction, Down, Retention, StateChange};
@@ -239,6 +239,29 @@ impl Speaker {
         self.busy_since.get_or_insert(now);
     }
 
+    /// RFC 4724 §4.1: this router has restarted and forwards as before: peers hear of what it
+    /// originates, and of everything else when the restart is over.
+    pub fn begin_restart(&mut self) {
+        self.ribs.defer();
+    }
+
+    /// Everything that peers had said before is here again, or its time is over; sessions that begin
+    /// later say nothing of a restart.
+    pub fn end_restart(&mut self, now: Instant) {
+        self.ribs.release();
+        self.touch(now);
+        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.happen(now, id, SessionInput::RestartOver));
+    }
+
+    /// RFC 4724 §4.1: whether the end of a restart waits for a peer: those that have restarted
+    /// themselves may wait for this router, and those without the capability do not say when they
+    /// have sent everything.
+    pub fn is_awaited(&self, peer: PeerId) -> bool {
+        let negotiated = self.session(peer).and_then(Session::negotiated);
+        negotiated.is_none_or(|held| held.restart.is_some_and(|restart| !restart.has_restarted))
+    }
+
     /// How a next hop is reached has changed; what it means for groups of exits is said at once.
     pub fn resolve(&mut self, now: Instant, gateway: Gateway, resolution: Resolution) {
         self.ribs.resolve(gateway, resolution);
@@ -272,12 +295,6 @@ impl Speaker {
         self.timers.clear(Timer::Restart(id));
         self.timers.clear(Timer::Room(id));
         self.touch(now);
-    }
-
-    /// The restart of this router is over: sessions that begin later say nothing of it.
-    pub fn end_restart(&mut self, now: Instant) {
-        let ids: Vec<PeerId> = self.peers.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.happen(now, id, SessionInput::RestartOver));
     }
 
     /// Something that an administrator or BFD wants of a session.

@@ -159,6 +159,15 @@ pub enum RibError {
     RoutesExhausted,
 }
 
+/// RFC 4724 §4.1: whether peers are told of routes that came from others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Deferral {
+    /// They are.
+    None,
+    /// Not yet: this router has restarted, and not all of its peers have sent theirs.
+    Restarting,
+}
+
 /// All tables of a speaker.
 #[derive(Clone, Debug)]
 pub struct Ribs {
@@ -171,6 +180,7 @@ pub struct Ribs {
     peers: Vec<Option<PeerState>>,
     local: PeerState,
     groups: Vec<Option<ExportGroup>>,
+    deferral: Deferral,
     /// Prefixes to decide, the oldest first.
     queue: VecDeque<PrefixId>,
     /// Prefixes without paths, to be freed when all peers have heard.
@@ -200,6 +210,7 @@ impl Ribs {
             peers: Vec::new(),
             local: PeerState::new(RibPeer::local(settings.asn, settings.router_id)),
             groups: Vec::new(),
+            deferral: Deferral::None,
             queue: VecDeque::new(),
             empties: VecDeque::new(),
             scan: None,
@@ -364,6 +375,20 @@ impl Ribs {
             *place = None;
         }
         self.sweep();
+    }
+
+    /// RFC 4724 §4.1: this router has restarted: until [`Self::release`], peers are told only of what
+    /// it originates itself, and none hears End-of-RIB, by which it would give up everything else
+    /// that it had of this router.
+    pub fn defer(&mut self) {
+        self.deferral = Deferral::Restarting;
+    }
+
+    /// Peers are told of everything from here on.
+    pub fn release(&mut self) {
+        self.deferral = Deferral::None;
+        let members = self.groups.iter_mut().flatten().flat_map(|group| group.members.values_mut());
+        members.for_each(|member| member.walk = Some(0));
     }
 
     /// RFC 2918: a peer wants to hear everything again.

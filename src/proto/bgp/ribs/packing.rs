@@ -9,12 +9,12 @@
 //! *Standards*: RFC 4271 §4.3, RFC 4724 §2 (End-of-RIB), RFC 8654 §4 (a route whose attributes fit
 //! into no message is withdrawn).
 
-use super::Ribs;
-use super::adj_rib_out::{ExportGroup, Member};
+use super::adj_rib_out::{ExportGroup, Member, Slot};
 use super::attributes::{AttributeTable, AttributesId};
 use super::next_hops::{NextHopId, NextHops};
 use super::peer::PeerId;
 use super::prefix_table::PrefixTable;
+use super::{Deferral, Ribs};
 use crate::base::cursor::Writer;
 use crate::wire::bgp::attribute::AttributeTooLong;
 use crate::wire::bgp::message::{EXTENDED_OCTETS_MAX, HEADER_OCTETS, MESSAGE_OCTETS_MAX};
@@ -46,6 +46,7 @@ struct Packer<'a> {
     peer: PeerId,
     agreement: Agreement,
     own_next_hop: NextHop,
+    deferral: Deferral,
     /// Prefixes of a set, and the octets that they may and do have.
     run: Vec<Nlri>,
     run_set: Option<AttributesId>,
@@ -71,6 +72,7 @@ impl Ribs {
             peer,
             agreement: member.settings.agreement,
             own_next_hop: member.settings.own_next_hop,
+            deferral: self.deferral,
             run: Vec::new(),
             run_set: None,
             run_left: 0,
@@ -96,7 +98,8 @@ impl Ribs {
         let found = groups.find_map(|group| group.members.get(&peer).map(|member| (group, member)));
         found.is_some_and(|(group, member)| {
             let is_walking = member.walk.is_some() && group.filling.is_none();
-            let is_due = member.is_end_of_rib_due && member.walk.is_none();
+            let is_deferred = self.deferral == Deferral::Restarting;
+            let is_due = member.is_end_of_rib_due && member.walk.is_none() && !is_deferred;
             let is_behind = member.batch_done < member.batch.len();
             is_walking || is_due || is_behind || group.journal.at(member.cursor).is_some()
         })
@@ -125,8 +128,9 @@ impl Packer<'_> {
                 continue;
             };
             let set = self.group.target(slot, self.peer);
-            if set.is_none() && !member.told.has(slot) {
-                // Its prefix may be gone.
+            let is_unknown = set.is_none() && !member.told.has(slot);
+            if is_unknown || (set.is_some() && self.is_deferred(slot)) {
+                // The prefix of the former may be gone; the latter comes with another walk.
                 member.batch_done += 1;
                 continue;
             }
@@ -146,8 +150,15 @@ impl Packer<'_> {
         written
     }
 
+    /// RFC 4724 §4.1: whether a peer is not told of a path yet.
+    fn is_deferred(&self, slot: u32) -> bool {
+        let is_own = |slot: &Slot| slot.source == PeerId::LOCAL;
+        let slot = self.group.slots.get(slot as usize);
+        self.deferral == Deferral::Restarting && !slot.is_some_and(is_own)
+    }
+
     fn finish_walk(&self, member: &mut Member, written: &mut Written, writer: &mut Writer) {
-        if member.walk.is_some() {
+        if member.walk.is_some() || self.deferral == Deferral::Restarting {
             return;
         }
         if core::mem::take(&mut member.is_end_of_rib_due) {

@@ -433,6 +433,55 @@ fn a_refresh_that_is_asked_for_again_ends_before_the_next_one_begins() {
     assert_eq!((counts.received, counts.stale), (12_000, 0));
 }
 
+/// RFC 4724 §4.1: the restarting speaker "MUST defer route selection for an address family until it
+/// … receives the End-of-RIB marker from all its peers". Whoever heard End-of-RIB before would give
+/// up what still comes.
+#[test]
+fn until_a_restart_is_over_peers_hear_of_what_a_router_originates_and_no_end() {
+    let mut net = Net::new(3);
+    net.nodes[1].speaker.begin_restart();
+    net.pair(0, 1);
+    net.pair(1, 2);
+    net.originate(0, 0..PREFIXES);
+    net.originate(1, 3000..3001);
+    net.run(Duration::from_secs(5));
+    let received = |net: &Net| net.nodes[2].speaker.ribs().peer_counts(peer(1)).received;
+    let ends = |net: &Net, node: usize| {
+        let is_end = |action: &&Action| matches!(action, Action::EndOfRib { .. });
+        net.nodes[node].told.iter().filter(is_end).count()
+    };
+    assert_eq!((net.best(1).len(), received(&net)), (usize::from(PREFIXES), 1));
+    assert_eq!((ends(&net, 1), ends(&net, 2)), (2, 0), "only the peers of the node have sent all");
+    assert!(net.nodes[1].speaker.is_settled());
+    let now = net.now;
+    net.nodes[1].speaker.command(now, peer(2), SessionInput::Start(Start::Fresh));
+    net.nodes[2].speaker.command(now, peer(1), SessionInput::Refresh);
+    net.run(Duration::from_secs(5));
+    assert_eq!((received(&net), refreshes(&net, 1).len()), (1, 0));
+    let now = net.now;
+    net.nodes[1].speaker.end_restart(now);
+    net.run(Duration::from_secs(5));
+    assert_eq!((received(&net), ends(&net, 2)), (u32::from(PREFIXES) + 1, 1));
+    assert_eq!(refreshes(&net, 1), [1, 2]);
+}
+
+#[test]
+fn a_restart_does_not_wait_for_those_that_have_restarted_as_well() {
+    let mut net = Net::new(3);
+    let (now, restarted) = (net.now, Start::Restarted { has_kept_forwarding: true });
+    for (here, there, start) in
+        [(0, 1, restarted), (1, 0, restarted), (1, 2, restarted), (2, 1, Start::Fresh)]
+    {
+        let speaker = &mut net.nodes[here].speaker;
+        speaker.add_peer(now, peer(there), peer_settings(here, there), start);
+    }
+    assert!(net.nodes[1].speaker.is_awaited(peer(0)), "it has not come yet");
+    net.run(Duration::from_secs(5));
+    assert_eq!(net.state(1, 0), State::Established);
+    let awaited = [0, 2].map(|node| net.nodes[1].speaker.is_awaited(peer(node)));
+    assert_eq!(awaited, [false, true]);
+}
+
 #[test]
 fn a_removed_peer_takes_its_routes_and_sockets_with_it() {
     let mut net = Net::new(2);
