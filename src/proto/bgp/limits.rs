@@ -62,6 +62,11 @@ pub const EXHAUSTED_RETRY_TIME: Duration = Duration::from_secs(60);
 /// Prefixes that are decided in a slice of work: some milliseconds, so that no hello waits longer.
 pub const DECISIONS_PER_SLICE: usize = 1000;
 
+/// What is written for all peers in a slice of work, in octets; a path that is looked at counts as
+/// one. Two peers' worth of room, some milliseconds: where many come back at once, each gets its
+/// turn, and hellos do not wait for all.
+pub const WRITTEN_PER_SLICE_MAX: usize = 2 * 1024 * 1024;
+
 /// Octets that wait for a peer to read, what the driver was given included. The RIB half asks for
 /// room first and goes on when the peer has read: a peer that does not costs this and no more.
 pub const SEND_QUEUE_OCTETS_MAX: usize = 1024 * 1024;
@@ -86,4 +91,5 @@ const _: () = assert!(HOLD_TIME_S >= HOLD_TIME_S_MIN);
 const _: () = assert!(RESTART_TIME_S <= RESTART_TIME_S_MAX && RESTART_TIME_S <= HOLD_TIME_S);
 const _: () = assert!(SEND_HOLD_TIME_MIN.as_secs() > LARGE_HOLD_TIME.as_secs());
 const _: () = assert!(SEND_WINDOW_OCTETS_MAX > EXTENDED_OCTETS_MAX);
+const _: () = assert!(WRITTEN_PER_SLICE_MAX > SEND_QUEUE_OCTETS_MAX);
 const _: () = assert!(SEND_QUEUE_OCTETS_MAX > 2 * SEND_WINDOW_OCTETS_MAX);

@@ -6,7 +6,8 @@
 //! and packets forwarded elsewhere.
 //!
 //! Work comes in slices: what arrived marks prefixes, and each call of [`Speaker::work`] decides
-//! [`DECISIONS_PER_SLICE`] of them and writes for every peer at most what it has room for. Until
+//! [`DECISIONS_PER_SLICE`] of them and writes [`WRITTEN_PER_SLICE_MAX`] octets, for one peer after
+//! the other at most what it has room for. Until
 //! the tables have caught up no socket gets credit, so that peers wait and not hellos.
 //!
 //! *Invariants*: a socket belongs to one connection of one session; one that belongs to none is
@@ -17,7 +18,9 @@
 use super::action::{Action as SessionAction, Down, Retention, StateChange};
 use super::connection::encoded;
 use super::input::{Cease, ConnectionId, Initiator, Input as SessionInput, Start};
-use super::limits::{DECISIONS_PER_SLICE, EXHAUSTED_RETRY_TIME, STALE_TIME_MAX};
+use super::limits::{
+    DECISIONS_PER_SLICE, EXHAUSTED_RETRY_TIME, STALE_TIME_MAX, WRITTEN_PER_SLICE_MAX,
+};
 use super::negotiation::{Negotiated, RefreshSupport};
 use super::ribs::{
     AsPathMode, Blackhole, Change, ExportSettings, FirstAs, Gateway, MemberSettings, NextHopMode,
@@ -38,6 +41,7 @@ use crate::wire::bgp::{
     AddressFamily, Agreement, Message, NextHop, RefreshKind, RouteRefresh, Update,
 };
 use core::net::{Ipv6Addr, SocketAddrV6};
+use core::ops::Bound;
 use std::collections::{BTreeMap, VecDeque};
 
 #[cfg(test)]
@@ -186,6 +190,8 @@ pub struct Speaker {
     peers: BTreeMap<PeerId, Peer>,
     owners: BTreeMap<SocketId, (PeerId, ConnectionId)>,
     outgoing_count: u64,
+    /// For whom is written first: who was not reached last time.
+    next_reader: PeerId,
     /// Sockets whose octets were taken in, to be told when the tables have caught up.
     taken: Vec<SocketId>,
     timers: TimerTable<Timer>,
@@ -204,6 +210,7 @@ impl Speaker {
             owners: BTreeMap::new(),
             // A control plane before this one may have been heard of by the same TCP.
             outgoing_count: settings.seed >> SEED_BITS_UNUSED,
+            next_reader: PeerId(0),
             taken: Vec::new(),
             timers: TimerTable::default(),
             busy_since: None,
@@ -603,31 +610,58 @@ impl Speaker {
         }
     }
 
-    /// Writes for every peer what it has room for; says whether all were told everything that they
-    /// have room for.
+    /// Writes for one peer after another what it has room for, as long as the slice lasts; says
+    /// whether all were told everything that they have room for.
     fn write_all(&mut self, now: Instant) -> bool {
         let mut is_done = true;
-        for (id, peer) in &mut self.peers {
-            is_done &= write(&mut self.ribs, *id, peer, now);
+        let mut left = WRITTEN_PER_SLICE_MAX;
+        let first = self.next_reader;
+        let turns = [
+            (Bound::Included(first), Bound::Unbounded),
+            (Bound::Unbounded, Bound::Excluded(first)),
+        ];
+        for turn in turns {
+            for (id, peer) in self.peers.range_mut(turn) {
+                if left == 0 {
+                    self.next_reader = *id;
+                    return false;
+                }
+                let effort = write(&mut self.ribs, *id, peer, now);
+                is_done &= effort.is_done;
+                left = left.saturating_sub(effort.cost);
+            }
         }
         is_done
     }
 }
 
-/// Writes for one peer; whether nothing more can be done for it now.
-fn write(ribs: &mut Ribs, id: PeerId, peer: &mut Peer, now: Instant) -> bool {
+/// What was written for a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Effort {
+    /// Whether nothing more can be done for it now.
+    is_done: bool,
+    /// In octets; see [`WRITTEN_PER_SLICE_MAX`].
+    cost: usize,
+}
+
+impl Effort {
+    const NONE: Self = Self { is_done: true, cost: 0 };
+}
+
+/// Writes for one peer.
+fn write(ribs: &mut Ribs, id: PeerId, peer: &mut Peer, now: Instant) -> Effort {
     let Some(agreement) = peer.session.negotiated().map(|negotiated| negotiated.send) else {
-        return true;
+        return Effort::NONE;
     };
     if !ribs.has_news(id) && peer.answer == Answer::None {
-        return true;
+        return Effort::NONE;
     }
     // A message more than asked for may come, and a bound of a refresh before and behind.
     let message_max =
         if agreement.has_extended_messages { EXTENDED_OCTETS_MAX } else { MESSAGE_OCTETS_MAX };
     let room = peer.session.room();
     let Some(octets_max) = room.checked_sub(message_max + 2 * MESSAGE_OCTETS_MAX) else {
-        return true;
+        return Effort::NONE;
     };
     let mut writer = Writer::default();
     // RFC 7313 §4: no begin "before it sends the EoR".
@@ -642,11 +676,12 @@ fn write(ribs: &mut Ribs, id: PeerId, peer: &mut Peer, now: Instant) -> bool {
         peer.answer = peer.answer.told();
     }
     let octets = writer.into_vec();
-    let is_idle = octets.is_empty();
+    let (is_idle, cost) = (octets.is_empty(), octets.len() + written.slot_count);
     if !is_idle {
         peer.session.handle(now, SessionInput::Updates { octets });
     }
-    is_idle || (written.is_drained && peer.answer == Answer::None)
+    let is_done = is_idle || (written.is_drained && peer.answer == Answer::None);
+    Effort { is_done, cost }
 }
 
 /// RFC 7313 §3.2: where the answer to a refresh begins or ends.

@@ -35,6 +35,8 @@ pub struct Written {
     pub is_end_of_rib: bool,
     /// RFC 7313 §4: whether everything that the peer asked for again is out.
     pub is_refreshed: bool,
+    /// Paths that were looked at.
+    pub slot_count: usize,
 }
 
 /// What is being put into messages.
@@ -113,7 +115,10 @@ impl Packer<'_> {
             let Some(slot) = member.batch.get(member.batch_done).copied() else {
                 self.flush(member, writer);
                 self.finish_walk(member, &mut written, writer);
-                if !self.group.gather(member) && member.walk.is_none() {
+                let walked_from = member.walk;
+                let has_more = self.group.gather(member);
+                written.slot_count += self.gathered(walked_from, member);
+                if !has_more && member.walk.is_none() {
                     // A walk that found nothing ends here as well.
                     self.finish_walk(member, &mut written, writer);
                     written.is_drained = self.group.journal.at(member.cursor).is_none();
@@ -148,6 +153,13 @@ impl Packer<'_> {
         }
         self.flush(member, writer);
         written
+    }
+
+    /// Slots that were looked at for the next batch.
+    fn gathered(&self, walked_from: Option<u32>, member: &Member) -> usize {
+        let Some(from) = walked_from else { return member.batch.len() };
+        let to = member.walk.map_or(self.group.slots.len(), |to| to as usize);
+        to.saturating_sub(from as usize)
     }
 
     /// RFC 4724 §4.1: whether a peer is not told of a path yet.

@@ -4,6 +4,7 @@ use super::*;
 use crate::base::ids::RouterId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::proto::bgp::State;
+use crate::proto::bgp::limits::SEND_QUEUE_OCTETS_MAX;
 use crate::proto::bgp::ribs::RouteExits;
 use crate::proto::bgp::ribs::{
     DecisionSettings, Dependence, ExitGroupId, Gateway, Question, Resolution, Route, Verdict,
@@ -16,6 +17,10 @@ use std::collections::BTreeSet;
 const DELAY: Duration = Duration::from_millis(1);
 /// More than a slice of work decides.
 const PREFIXES: u16 = 2500;
+/// More than a peer is sent at once, each with its own attributes and
+const LARGE: u16 = 12_000;
+/// so many octets at least.
+const LARGE_OCTETS: usize = 100;
 
 /// Everything is welcome.
 struct Open;
@@ -132,6 +137,22 @@ impl Net {
         let route = Route { next_hop: None, attributes };
         let (now, speaker) = (self.now, &mut self.nodes[node].speaker);
         for number in prefixes {
+            speaker.ribs_mut().originate(now, prefix(number), &route).unwrap();
+        }
+        speaker.touch(now);
+    }
+
+    /// Routes of which each takes a message.
+    fn originate_large(&mut self, node: usize) {
+        let (now, speaker) = (self.now, &mut self.nodes[node].speaker);
+        for number in 0..LARGE {
+            let value = vec![7; 60];
+            let attributes = PathAttributes {
+                med: Some(number.into()),
+                unknown: vec![UnknownAttribute { kind: 200, value }],
+                ..PathAttributes::default()
+            };
+            let route = Route { next_hop: None, attributes };
             speaker.ribs_mut().originate(now, prefix(number), &route).unwrap();
         }
         speaker.touch(now);
@@ -386,6 +407,40 @@ fn a_refresh_brings_everything_again_and_removes_nothing() {
     assert_eq!(net.nodes[1].speaker.ribs().peer_counts(peer(0)).stale, 0);
 }
 
+/// Each of them has room for a megabyte.
+#[test]
+fn a_slice_writes_for_as_many_peers_as_it_has_time_for_and_each_gets_its_turn() {
+    const LEAVES: usize = 6;
+    let mut net = Net::new(LEAVES + 1);
+    (1..=LEAVES).for_each(|leaf| net.pair(0, leaf));
+    net.originate_large(0);
+    net.run(Duration::from_secs(10));
+    let written = |net: &Net| {
+        let counts = |leaf| net.nodes[0].speaker.ribs().member_counts(peer(leaf)).messages;
+        (1..=LEAVES).map(counts).collect::<Vec<u64>>()
+    };
+    let (now, first) = (net.now, written(&net));
+    for leaf in 1..=LEAVES {
+        net.nodes[0].speaker.ribs_mut().refresh(peer(leaf));
+    }
+    net.nodes[0].speaker.touch(now);
+    let mut turns = 0;
+    while written(&net).iter().zip(&first).any(|(after, before)| after == before) {
+        assert!(net.nodes[0].speaker.next_deadline().is_some_and(|at| at <= now));
+        let before: u64 = written(&net).iter().sum();
+        net.nodes[0].speaker.work(now, &Open);
+        let messages = usize::try_from(written(&net).iter().sum::<u64>() - before).unwrap();
+        let octets = messages * LARGE_OCTETS;
+        assert!(octets < WRITTEN_PER_SLICE_MAX + SEND_QUEUE_OCTETS_MAX, "{octets}");
+        turns += 1;
+    }
+    assert!((2..=LEAVES).contains(&turns), "{turns}");
+    net.carry(0);
+    net.run(Duration::from_secs(5));
+    let all = first.iter().map(|before| before + u64::from(LARGE)).collect::<Vec<_>>();
+    assert_eq!(written(&net), all);
+}
+
 /// The kinds of the ROUTE-REFRESHes that a node has sent.
 fn refreshes(net: &Net, node: usize) -> Vec<u8> {
     let mut kinds = Vec::new();
@@ -406,19 +461,7 @@ fn refreshes(net: &Net, node: usize) -> Vec<u8> {
 fn a_refresh_that_is_asked_for_again_ends_before_the_next_one_begins() {
     let mut net = Net::new(2);
     net.pair(0, 1);
-    let now = net.now;
-    // More octets than are sent at once.
-    for number in 0..12_000 {
-        let value = vec![7; 60];
-        let attributes = PathAttributes {
-            med: Some(number.into()),
-            unknown: vec![UnknownAttribute { kind: 200, value }],
-            ..PathAttributes::default()
-        };
-        let route = Route { next_hop: None, attributes };
-        net.nodes[0].speaker.ribs_mut().originate(now, prefix(number), &route).unwrap();
-    }
-    net.nodes[0].speaker.touch(now);
+    net.originate_large(0);
     net.run(Duration::from_secs(5));
     let now = net.now;
     let told = net.nodes[1].told.len();
@@ -430,7 +473,7 @@ fn a_refresh_that_is_asked_for_again_ends_before_the_next_one_begins() {
     let is_route = |action: &&Action| matches!(action, Action::Forward(Change::Route { .. }));
     assert_eq!(net.nodes[1].told[told..].iter().filter(is_route).count(), 0);
     let counts = net.nodes[1].speaker.ribs().peer_counts(peer(0));
-    assert_eq!((counts.received, counts.stale), (12_000, 0));
+    assert_eq!((counts.received, counts.stale), (u32::from(LARGE), 0));
 }
 
 /// RFC 4724 §4.1: the restarting speaker "MUST defer route selection for an address family until it
@@ -454,7 +497,6 @@ fn until_a_restart_is_over_peers_hear_of_what_a_router_originates_and_no_end() {
     assert_eq!((ends(&net, 1), ends(&net, 2)), (2, 0), "only the peers of the node have sent all");
     assert!(net.nodes[1].speaker.is_settled());
     let now = net.now;
-    net.nodes[1].speaker.command(now, peer(2), SessionInput::Start(Start::Fresh));
     net.nodes[2].speaker.command(now, peer(1), SessionInput::Refresh);
     net.run(Duration::from_secs(5));
     assert_eq!((received(&net), refreshes(&net, 1).len()), (1, 0));
