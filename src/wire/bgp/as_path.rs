@@ -34,6 +34,9 @@ pub enum AsPathError {
     /// RFC 7607 §2.
     #[error("AS 0")]
     Zero,
+    /// RFC 5065 §5: a segment of a confederation, from a peer that is in none with this router.
+    #[error("confederation of another AS")]
+    Confederation,
     /// More ASes than [`AS_PATH_ASES_MAX`](super::limits::AS_PATH_ASES_MAX).
     #[error("too many ASes")]
     TooLong,
@@ -213,8 +216,18 @@ impl AsPath {
         all.any(|asn| u16::try_from(*asn).is_err())
     }
 
-    /// RFC 6793 §4.2.2: without what belongs to a confederation, as AS4_PATH has it.
-    pub(super) fn without_confederations(&self) -> Self {
+    /// Whether part of it belongs to a confederation.
+    pub fn has_confederations(&self) -> bool {
+        let is_part = |segment: &AsPathSegment| {
+            matches!(segment, AsPathSegment::ConfedSequence(_) | AsPathSegment::ConfedSet(_))
+        };
+        self.segments.iter().any(is_part)
+    }
+
+    /// Without what belongs to a confederation: RFC 5065 §5.1, on its way out of it; RFC 6793
+    /// §4.2.2, as AS4_PATH has it.
+    #[must_use]
+    pub fn without_confederations(&self) -> Self {
         let is_kept = |segment: &&AsPathSegment| {
             matches!(segment, AsPathSegment::Sequence(_) | AsPathSegment::Set(_))
         };

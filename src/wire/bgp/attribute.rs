@@ -7,11 +7,11 @@
 //! *Invariants*: equal attributes are equal values, whatever they looked like: lists of communities
 //! are sorted and without repetitions (RFC 1997, RFC 8092 §3), unknown attributes are in the order
 //! of their types.
-//! *Standards*: RFC 4271 §5.1, RFC 1997, RFC 2545 §3, RFC 4360, RFC 4456 §8, RFC 6793 §4, RFC 7606
-//! §7, RFC 8092, RFC 9234 §5.
+//! *Standards*: RFC 4271 §5.1, RFC 1997, RFC 2545 §3, RFC 4360, RFC 4456 §8, RFC 5065 §5, RFC 6793 §4
+//! and §6, RFC 7606 §7, RFC 8092, RFC 9234 §5.
 
 use super::Agreement;
-use super::as_path::AsPath;
+use super::as_path::{AsPath, AsPathError};
 use super::community::{Community, ExtendedCommunity, LargeCommunity};
 use super::open::AS_TRANS;
 use super::update::{AttributeFault, FaultReason, Reaction, take_attribute};
@@ -253,7 +253,11 @@ impl Builder {
             kind::AS_PATH => {
                 let path = AsPath::decode(value, agreement.has_four_octet_asn);
                 let wrong = |error| (Reaction::TreatAsWithdraw, FaultReason::AsPath(error));
-                attributes.as_path = path.map_err(wrong)?;
+                let path = path.map_err(wrong)?;
+                if agreement.is_external && path.has_confederations() {
+                    return Err(wrong(AsPathError::Confederation));
+                }
+                attributes.as_path = path;
                 self.has_as_path = true;
             }
             // RFC 4760 §3: routes of IPv6 have theirs in MP_REACH_NLRI, and this one is ignored.
@@ -302,7 +306,9 @@ impl Builder {
             self.as4_aggregator = Some(aggregator(value, true)?);
         } else {
             let wrong = |error| (Reaction::Discard, FaultReason::AsPath(error));
-            self.as4_path = Some(AsPath::decode(value, true).map_err(wrong)?);
+            let path = AsPath::decode(value, true).map_err(wrong)?;
+            // RFC 6793 §6: confederations in it "MUST be discarded".
+            self.as4_path = Some(path.without_confederations());
         }
         Ok(())
     }

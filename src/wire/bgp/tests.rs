@@ -270,6 +270,30 @@ fn a_path_of_more_ases_than_any_route_has_withdraws_its_routes() {
     assert_eq!(update.withdrawn.len(), 1);
 }
 
+/// RFC 5065 §5: "It is an error for a BGP speaker to receive an AS_PATH attribute with an
+/// AS_CONFED_SEQUENCE or AS_CONFED_SET segment from a neighbor that is not located in the same
+/// confederation."
+#[test]
+fn confederations_of_other_ases_withdraw_a_route() {
+    let path = [2, 1, 0, 0, 0xfb, 0xf4, 3, 1, 0, 0, 0xfd, 0xe9];
+    let update = with(TRANSITIVE, kind::AS_PATH, &path, EXTERNAL).unwrap();
+    let fault = FaultReason::AsPath(AsPathError::Confederation);
+    assert_eq!((update.faults[0].reason, update.withdrawn.len()), (fault, 1));
+    let update = with(TRANSITIVE, kind::AS_PATH, &path, INTERNAL).unwrap();
+    assert_eq!(update.announced.unwrap().attributes.as_path.to_string(), "64500 (65001)");
+}
+
+/// RFC 6793 §6: they "MUST be discarded" from AS4_PATH.
+#[test]
+fn confederations_of_the_wider_path_are_left_out() {
+    let mut attributes = good();
+    attributes[2].2 = vec![2, 2, 0xfb, 0xf4, 0x5b, 0xa0];
+    let wide = vec![3, 1, 0, 0, 0xfd, 0xe9, 2, 1, 0, 1, 0, 0];
+    attributes.push((OPTIONAL | TRANSITIVE, kind::AS4_PATH, wide));
+    let update = read(&attributes, OLD).unwrap();
+    assert_eq!(update.announced.unwrap().attributes.as_path.to_string(), "64500 65536");
+}
+
 #[test]
 fn attributes_that_are_too_long_to_be_written_are_said_to_be() {
     let asns = vec![64500; 16_384];

@@ -104,6 +104,10 @@ pub(super) fn finish(
 ) {
     let attributes = &mut route.attributes;
     if to.kind == PeerKind::External {
+        // RFC 5065 §5: what this AS has of a confederation is an error to others.
+        if attributes.as_path.has_confederations() {
+            attributes.as_path = attributes.as_path.without_confederations();
+        }
         if to.as_path == AsPathMode::Prepend {
             attributes.as_path = attributes.as_path.prepended(settings.asn, 1);
         }

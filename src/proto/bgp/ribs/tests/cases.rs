@@ -458,6 +458,24 @@ fn a_slice_decides_fewer_prefixes_where_they_have_many_paths() {
     assert_eq!([decided(&mut world, 3), decided(&mut world, 6)], [1, 4]);
 }
 
+/// RFC 5065 §5: a peer of another AS would take it for an error.
+#[test]
+fn confederations_of_this_as_are_not_told_to_others() {
+    let mut world = World::new(DecisionSettings::default());
+    let segments =
+        vec![AsPathSegment::ConfedSequence(vec![65001]), AsPathSegment::Sequence(vec![7])];
+    let as_path = AsPath::from_segments(segments);
+    world.announce(CLIENT, (0, &PathAttributes { as_path, ..Default::default() }), &[1]);
+    world.resolve(0, Some(1));
+    [PeerId(4), PeerId(5)].into_iter().for_each(|listener| world.join(listener));
+    world.settle();
+    let mut told = |listener: PeerId| {
+        world.read_all(listener);
+        world.known[&listener][&Nlri::of(prefix(1))].1.as_path.to_string()
+    };
+    assert_eq!([told(PeerId(4)), told(PeerId(5))], ["64500 7", "(65001) 7"]);
+}
+
 #[test]
 fn what_this_router_originates_wins_and_is_told_as_its_own() {
     let mut world = two_exits(1);
