@@ -5,7 +5,8 @@
 //!
 //! *Invariants*: a path from an internal peer goes to another one by reflection only. What is meant
 //! for this AS (LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST, communities that are not transitive) never
-//! leaves it; a MULTI_EXIT_DISC leaves it only where this router or the policy has set it.
+//! leaves it; a MULTI_EXIT_DISC leaves it only where this router or the policy has set it, or where
+//! routes are served to others.
 //! *Standards*: RFC 4271 §5.1 and §9.2, RFC 1997 (well-known communities), RFC 2545 §3, RFC 4360
 //! §6, RFC 4456 §6 and §8, RFC 7947 §2.2 (route servers), RFC 7999 §3.2, RFC 9234 §5 (egress).
 //! Gap: RFC 5065: this router is in no confederation, so that NO_EXPORT_SUBCONFED is as NO_EXPORT.
@@ -78,8 +79,9 @@ pub(super) fn prepare(to: &ExportSettings, from: &RibPeer, mut route: Route) -> 
         if is_upward && attributes.only_to_customer.is_some() {
             return None;
         }
-        // RFC 4271 §5.1.4: "MUST NOT be propagated to other neighboring ASes".
-        if from.kind != PeerKind::Local {
+        // RFC 4271 §5.1.4: "MUST NOT be propagated to other neighboring ASes". RFC 7947 §2.2.3: a
+        // route server is none: its clients compare what the others have said.
+        if from.kind != PeerKind::Local && to.as_path == AsPathMode::Prepend {
             attributes.med = None;
         }
         attributes.local_pref = None;

@@ -476,6 +476,29 @@ fn confederations_of_this_as_are_not_told_to_others() {
     assert_eq!([told(PeerId(4)), told(PeerId(5))], ["64500 7", "(65001) 7"]);
 }
 
+/// RFC 7947 §2.2.3: a MULTI_EXIT_DISC "SHOULD be propagated unmodified" by a route server.
+#[test]
+fn clients_of_a_route_server_hear_the_metrics_of_the_others() {
+    let mut world = two_exits(1);
+    let attributes = PathAttributes { med: Some(7), ..path(&[64501]) };
+    world.announce(EXTERNAL[0], (0, &attributes), &[0]);
+    world.join(PeerId(3));
+    let to = ExportSettings {
+        as_path: AsPathMode::Transparent,
+        next_hop: NextHopMode::Unchanged,
+        ..export(PeerId(4))
+    };
+    let settings = MemberSettings { agreement: agreement(PeerId(4)), own_next_hop: OWN };
+    let to = ExportSettings { policy: Some(ACCEPT), ..to };
+    world.ribs.join(PeerId(4), to, settings).unwrap();
+    world.settle();
+    let mut med = |listener: PeerId| {
+        world.read_all(listener);
+        world.known[&listener][&Nlri::of(prefix(0))].1.med
+    };
+    assert_eq!([med(PeerId(3)), med(PeerId(4))], [None, Some(7)]);
+}
+
 #[test]
 fn what_this_router_originates_wins_and_is_told_as_its_own() {
     let mut world = two_exits(1);
