@@ -7,13 +7,13 @@
 //!
 //! Work comes in slices: what arrived marks prefixes, and each call of [`Speaker::work`] decides
 //! [`DECISIONS_PER_SLICE`] of them and writes [`WRITTEN_PER_SLICE_MAX`] octets, for one peer after
-//! the other at most what it has room for. Until
-//! the tables have caught up no socket gets credit, so that peers wait and not hellos.
+//! the other at most what it has room for. Until the tables have caught up no socket gets credit,
+//! so that peers wait and not hellos.
 //!
 //! *Invariants*: a socket belongs to one connection of one session; one that belongs to none is
 //! closed. A peer without policies gives and gets nothing over eBGP (RFC 8212).
-//! *Standards*: RFC 4271 §3.1 and §9, RFC 4724 §4.1 (restarts) and §4.2 (stale routes), RFC 7313 §4 (bounds of a
-//! refresh), RFC 4486 §4 (too many prefixes).
+//! *Standards*: RFC 4271 §3.1 and §9, RFC 4724 §4.1 (restarts) and §4.2 (stale routes), RFC 7313 §4
+//! (bounds of a refresh), RFC 4486 §4 (too many prefixes).
 
 use super::action::{Action as SessionAction, Down, Retention, StateChange};
 use super::connection::encoded;
@@ -252,8 +252,8 @@ impl Speaker {
         self.ribs.defer();
     }
 
-    /// Everything that peers had said before is here again, or its time is over; sessions that begin
-    /// later say nothing of a restart.
+    /// Everything that peers had said before is here again, or its time is over; sessions that
+    /// begin later say nothing of a restart.
     pub fn end_restart(&mut self, now: Instant) {
         self.ribs.release();
         self.touch(now);

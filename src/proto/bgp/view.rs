@@ -42,7 +42,7 @@ crate::counters! {
         updates_treated_as_withdraw: "messages", "UPDATEs with a fault that withdrew their routes.";
         updates_with_discards: "messages", "UPDATEs of which an attribute was discarded.";
         foreign_routes: "routes", "Routes of address families that were not agreed on.";
-        refreshes_ignored: "messages", "ROUTE-REFRESHes that were not agreed on, or came too early.";
+        refreshes_ignored: "messages", "ROUTE-REFRESHes not agreed on, or too early.";
         batches_refused: "batches", "Batches of updates without room or form: an error of ours.";
     }
 }

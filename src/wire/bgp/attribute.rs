@@ -7,8 +7,8 @@
 //! *Invariants*: equal attributes are equal values, whatever they looked like: lists of communities
 //! are sorted and without repetitions (RFC 1997, RFC 8092 §3), unknown attributes are in the order
 //! of their types.
-//! *Standards*: RFC 4271 §5.1, RFC 1997, RFC 2545 §3, RFC 4360, RFC 4456 §8, RFC 5065 §5, RFC 6793 §4
-//! and §6, RFC 7606 §7, RFC 8092, RFC 9234 §5.
+//! *Standards*: RFC 4271 §5.1, RFC 1997, RFC 2545 §3, RFC 4360, RFC 4456 §8, RFC 5065 §5, RFC 6793
+//! §4 and §6, RFC 7606 §7, RFC 8092, RFC 9234 §5.
 
 use super::Agreement;
 use super::as_path::{AsPath, AsPathError};

@@ -2,8 +2,9 @@
 //!
 //! Read [`notification`] first: it is what every wrong octet ends in. Then [`message`] (framing,
 //! the five types), [`open`] with [`capability`], [`route_refresh`], and [`update`] with [`nlri`],
-//! [`attribute`], [`as_path`] and [`community`]; [`limits`] has the bounds. What the two ends of a session have agreed on
-//! comes in as [`Agreement`]: the same octets mean other things with and without it.
+//! [`attribute`], [`as_path`] and [`community`]; [`limits`] has the bounds. What the two ends of a
+//! session have agreed on comes in as [`Agreement`]: the same octets mean other things with and
+//! without it.
 //!
 //! Only IPv6 unicast is read into routes. Absent on purpose: state, policy, and any opinion on
 //! which route is better.

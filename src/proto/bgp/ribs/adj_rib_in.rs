@@ -4,9 +4,9 @@
 //! in a list. Policies and loops are judged in `import.rs`.
 //!
 //! *Invariants*: a peer has one path for a prefix and Path Identifier. Paths of an earlier session
-//! and of before a refresh are told by their epoch: which epochs still count is said by the peer, in
-//! one place, so that the end of a session touches no path. No epoch begins of which there may be
-//! paths. Counts are exact.
+//! and of before a refresh are told by their epoch: which epochs still count is said by the peer,
+//! in one place, so that the end of a session touches no path. No epoch begins of which there may
+//! be paths. Counts are exact.
 //! *Standards*: RFC 4271 §3.2, RFC 4724 §4.2 (stale paths), RFC 7313 §4 (the same), RFC 7911 §3.
 
 use super::attributes::AttributesId;

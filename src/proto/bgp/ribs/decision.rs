@@ -1,7 +1,7 @@
 //! The decision: which path of a prefix is best, which share its traffic, and why.
 //!
-//! Owns [`compare`], [`select`], [`ranked`] and [`equals`]. Paths come as [`Candidate`]s: what is no candidate
-//! (loops, refused by policy, next hop not reached) is kept out by whoever asks.
+//! Owns [`compare`], [`select`], [`ranked`] and [`equals`]. Paths come as [`Candidate`]s: what is
+//! no candidate (loops, refused by policy, next hop not reached) is kept out by whoever asks.
 //!
 //! The rules, in the order in which they are asked; the first that tells two paths apart decides:
 //!

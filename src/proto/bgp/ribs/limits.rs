@@ -18,8 +18,8 @@ pub const NEXT_HOPS_MAX: usize = 1 << 12;
 /// Paths of one peer: the full table of 2026 four times. As each has at most two attribute sets, no
 /// peer can fill a table that others need.
 pub const PATHS_PER_PEER_MAX: usize = 1 << 20;
-/// RFC 7911: paths of one prefix that a peer may announce, several times what it would be sent. They
-/// are a list, searched for each announcement, and each decision looks at all.
+/// RFC 7911: paths of one prefix that a peer may announce, several times what it would be sent.
+/// They are a list, searched for each announcement, and each decision looks at all.
 pub const PATHS_PER_PREFIX_AND_PEER_MAX: usize = 64;
 /// Next hops that one peer was the first to name: an exchange of a thousand members twice, so that
 /// no peer can leave others without.

@@ -46,9 +46,9 @@ pub(super) struct Scan {
 const REMOVAL_COST: usize = SCANNED_PER_DECISION_MAX / 4;
 
 impl Ribs {
-    /// Decides up to `prefixes_max` prefixes, fewer where they have many paths, and looks at a number of paths in proportion.
-    /// Prefixes that are gone are freed here too, once all peers have heard: a call after the
-    /// last [`Ribs::write`] finds them.
+    /// Decides up to `prefixes_max` prefixes, fewer where they have many paths, and looks at a
+    /// number of paths in proportion. Prefixes that are gone are freed here too, once all peers
+    /// have heard: a call after the last [`Ribs::write`] finds them.
     pub fn process(&mut self, prefixes_max: usize, policies: &dyn Policies) -> Work {
         self.scan(prefixes_max.saturating_mul(SCANNED_PER_DECISION_MAX), policies);
         let mut left = self.fill(prefixes_max, policies);

@@ -278,9 +278,9 @@ impl Ribs {
     }
 
     /// RFC 7313 §4: the peer begins to say everything again: what it has not said by
-    /// [`Self::end_of_stale`] is gone then. It may begin anew before it has come to an end: what was
-    /// stale before stays until then, because the peer has said nothing of it. One that begins more
-    /// often than paths are removed is not heard.
+    /// [`Self::end_of_stale`] is gone then. It may begin anew before it has come to an end: what
+    /// was stale before stays until then, because the peer has said nothing of it. One that begins
+    /// more often than paths are removed is not heard.
     pub fn begin_stale(&mut self, id: PeerId) {
         let Some(state) = self.peer_mut(id) else { return };
         let is_fresh = state.counts.stale < state.counts.received;
@@ -377,9 +377,9 @@ impl Ribs {
         self.sweep();
     }
 
-    /// RFC 4724 §4.1: this router has restarted: until [`Self::release`], peers are told only of what
-    /// it originates itself, and none hears End-of-RIB, by which it would give up everything else
-    /// that it had of this router.
+    /// RFC 4724 §4.1: this router has restarted: until [`Self::release`], peers are told only of
+    /// what it originates itself, and none hears End-of-RIB, by which it would give up everything
+    /// else that it had of this router.
     pub fn defer(&mut self) {
         self.deferral = Deferral::Restarting;
     }
