@@ -29,6 +29,8 @@ impl Pages {
             ShowReply::Route(_) => line(ShowReply::Route(Vec::new()))?,
             ShowReply::Fib(_) => line(ShowReply::Fib(Vec::new()))?,
             ShowReply::BgpRoute(_) => line(ShowReply::BgpRoute(Vec::new()))?,
+            ShowReply::BgpAdvertised(_) => line(ShowReply::BgpAdvertised(Vec::new()))?,
+            ShowReply::BgpReceived(_) => line(ShowReply::BgpReceived(Vec::new()))?,
             _ => unreachable!("only tables without a limit have pages"),
         };
         let head = head.strip_suffix(TAIL).unwrap_or(&head);

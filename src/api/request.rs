@@ -90,6 +90,15 @@ pub enum ShowQuery {
     BgpNeighbor,
     /// Paths of BGP; with a prefix only its own, with an address those of its longest match.
     BgpRoute(RouteFilter),
+    /// What a neighbour was told of.
+    BgpAdvertised(NeighborRoutes),
+    /// What a neighbour has sent, as it came.
+    BgpReceived(NeighborRoutes),
+    /// The policies: what they ask, and how often it held.
+    BgpPolicy {
+        /// Only this one.
+        name: Option<String>,
+    },
     /// The RIB; with a prefix only that one, with an address its longest match.
     Route(RouteFilter),
     /// The FIB as workers see it.
@@ -107,6 +116,15 @@ pub enum ShowQuery {
     Config,
 }
 
+/// Routes that are exchanged with a BGP neighbour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighborRoutes {
+    /// Its name or its address.
+    pub neighbor: String,
+    /// Which of them.
+    pub routes: RouteFilter,
+}
+
 /// Which routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteFilter {
@@ -114,4 +132,22 @@ pub struct RouteFilter {
     pub prefix: Option<Ipv6Prefix>,
     /// Only the longest match for this address.
     pub address: Option<Ipv6Addr>,
+}
+
+impl ShowQuery {
+    /// Whether all prefixes of BGP are asked for, which come in pages.
+    pub const fn lists_bgp(&self) -> bool {
+        match self {
+            Self::BgpRoute(filter) => filter.is_all(),
+            Self::BgpAdvertised(asked) | Self::BgpReceived(asked) => asked.routes.is_all(),
+            _ => false,
+        }
+    }
+}
+
+impl RouteFilter {
+    /// Whether it lets everything through.
+    pub const fn is_all(&self) -> bool {
+        self.prefix.is_none() && self.address.is_none()
+    }
 }

@@ -3,7 +3,9 @@
 //! Times are ages in milliseconds, rates are not computed here. Names of fields are stable within
 //! one [`crate::api::API_VERSION`].
 
-use super::show_bgp::{BgpNeighborRow, BgpPathRow, BgpSummaryRow};
+use super::show_bgp::{
+    BgpAdvertisedRow, BgpNeighborRow, BgpPathRow, BgpPolicyRow, BgpReceivedRow, BgpSummaryRow,
+};
 use crate::base::ids::{AreaId, MacAddress, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{PortRole, RouteSource};
@@ -44,6 +46,12 @@ pub enum ShowReply {
     BgpNeighbor(Vec<BgpNeighborRow>),
     /// `show bgp route`.
     BgpRoute(Vec<BgpPathRow>),
+    /// `show bgp advertised`.
+    BgpAdvertised(Vec<BgpAdvertisedRow>),
+    /// `show bgp received`.
+    BgpReceived(Vec<BgpReceivedRow>),
+    /// `show bgp policy`.
+    BgpPolicy(Vec<BgpPolicyRow>),
     /// `show route`.
     Route(Vec<RouteRow>),
     /// `show fib`.

@@ -92,6 +92,9 @@ pub struct BgpNeighborRow {
     pub capabilities: Vec<String>,
     /// Octets that its socket has not taken.
     pub queue_octets: u64,
+    /// State of the BFD session that watches it; `None` where it is not watched.
+    #[serde(default)]
+    pub bfd: Option<String>,
 }
 
 /// A path of a prefix.
@@ -122,4 +125,133 @@ pub struct BgpPathRow {
     pub communities: Vec<String>,
     /// Kept of an earlier session (RFC 4724).
     pub is_stale: bool,
+}
+
+/// What a route carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpAttributesRow {
+    /// Where packets go next.
+    pub next_hop: Option<Ipv6Addr>,
+    /// AS_PATH.
+    pub as_path: String,
+    /// ORIGIN.
+    pub origin: String,
+    /// LOCAL_PREF.
+    pub local_pref: Option<u32>,
+    /// MULTI_EXIT_DISC.
+    pub med: Option<u32>,
+    /// COMMUNITIES and LARGE_COMMUNITY.
+    pub communities: Vec<String>,
+    /// EXTENDED_COMMUNITIES, hexadecimal.
+    pub extended_communities: Vec<String>,
+    /// RFC 9234: the AS behind which only customers may have it.
+    pub only_to_customer: Option<u32>,
+}
+
+/// A path that a neighbour was told of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpAdvertisedRow {
+    /// The prefix.
+    pub prefix: Ipv6Prefix,
+    /// RFC 7911: Path Identifier; `None` where the session has none.
+    pub path_id: Option<u32>,
+    /// From whom it came; `local` for what this router announces itself.
+    pub from: String,
+    /// Whether the neighbour was told of a path of this prefix already, or will be when it reads.
+    pub is_told: bool,
+    /// What it is told.
+    #[serde(flatten)]
+    pub attributes: BgpAttributesRow,
+}
+
+/// A path as a neighbour has sent it, and what became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpReceivedRow {
+    /// The prefix.
+    pub prefix: Ipv6Prefix,
+    /// RFC 7911: Path Identifier; `None` where the session has none.
+    pub path_id: Option<u32>,
+    /// Time since it came.
+    pub age_ms: u64,
+    /// Kept of an earlier session (RFC 4724).
+    pub is_stale: bool,
+    /// Whether it may be used.
+    pub is_accepted: bool,
+    /// Why not, in words.
+    pub reason: Option<String>,
+    /// The policy that was asked.
+    pub policy: Option<String>,
+    /// The number of the clause that decided, from one; `None` where the default did, or no policy
+    /// was asked.
+    pub clause: Option<u64>,
+    /// The name of that clause.
+    pub clause_name: Option<String>,
+    /// What the policy changed.
+    pub changes: Vec<BgpChangeRow>,
+    /// What was sent.
+    #[serde(flatten)]
+    pub attributes: BgpAttributesRow,
+}
+
+/// An attribute that is another one behind a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpChangeRow {
+    /// Which.
+    pub attribute: String,
+    /// What it was.
+    pub before: String,
+    /// What it is.
+    pub after: String,
+}
+
+/// A policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpPolicyRow {
+    /// Its name.
+    pub name: String,
+    /// What becomes of routes that no clause decides: `accept` or `reject`.
+    pub default: String,
+    /// Whether the prefix is looked at: then it is asked about each route, else once about all
+    /// routes with the same attributes.
+    pub looks_at_prefix: bool,
+    /// Who asks it, a phrase each.
+    pub used_by: Vec<String>,
+    /// Times that the default decided.
+    pub default_count: u64,
+    /// How many clauses it has.
+    pub clause_count: u64,
+    /// The clauses in order; none where there were too many for one answer.
+    pub clauses: Vec<BgpClauseRow>,
+    /// The prefix lists that it names.
+    pub prefix_lists: Vec<BgpPrefixListRow>,
+}
+
+/// A clause.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpClauseRow {
+    /// Its number, from one.
+    pub number: u64,
+    /// Its name.
+    pub name: Option<String>,
+    /// What must hold, as in the configuration, without `match.`.
+    pub conditions: Vec<String>,
+    /// What changes, as in the configuration, without `set.`.
+    pub changes: Vec<String>,
+    /// `accept`, `reject` or `next`.
+    pub action: String,
+    /// Times that it matched, since the policy is as it is.
+    pub match_count: u64,
+}
+
+/// A prefix list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpPrefixListRow {
+    /// Its name.
+    pub name: String,
+    /// The file that it comes from.
+    pub file: Option<String>,
+    /// How many entries it has.
+    pub entry_count: u64,
+    /// The first of them.
+    pub entries: Vec<String>,
 }

@@ -104,10 +104,7 @@ fn about_policies(config: &Config, sentences: &mut Vec<Advice>) {
 fn is_used(config: &Config, name: &str) -> bool {
     let redistributes = config.redistribute.iter().any(|settings| settings.policy == name);
     let bgp = config.bgp.iter();
-    let keys = bgp.flat_map(|bgp| {
-        let groups = bgp.groups.iter().map(|group| &group.keys);
-        groups.chain(bgp.neighbors.iter().map(|neighbor| &neighbor.keys))
-    });
+    let keys = bgp.flat_map(|bgp| bgp.all_keys());
     let mut names = keys.flat_map(|keys| [&keys.import, &keys.export]).flatten();
     redistributes || names.any(|other| other == name)
 }

@@ -71,7 +71,7 @@ impl Delta {
         if old.bfd.secret != new.bfd.secret && old.bfd.key == new.bfd.key {
             delta.change("bfd", "[bfd] key: another key in the same file".to_owned());
         }
-        for name in ["bgp.group", "bgp.neighbor", "prefix_list", "policy"] {
+        for name in ["bgp.group", "bgp.neighbor", "bgp.dynamic", "prefix_list", "policy"] {
             delta.compare_named(named(&old_blocks, name), named(&new_blocks, name));
         }
         delta.compare_prefix_files(old, new);
@@ -177,10 +177,7 @@ impl Delta {
     fn compare_passwords(&mut self, old: &Config, new: &Config) {
         let passwords = |config: &Config| -> BTreeMap<String, Secret> {
             let bgp = config.bgp.iter();
-            let keys = bgp.flat_map(|bgp| {
-                let groups = bgp.groups.iter().map(|group| &group.keys);
-                groups.chain(bgp.neighbors.iter().map(|neighbor| &neighbor.keys))
-            });
+            let keys = bgp.flat_map(|bgp| bgp.all_keys());
             keys.filter_map(|keys| Some((keys.password.clone()?, keys.secret.clone()))).collect()
         };
         let before = passwords(old);
@@ -312,6 +309,7 @@ fn named<'a>(blocks: &'a [RenderedBlock], kind: &str) -> Named<'a> {
     };
     let name = |block: &RenderedBlock| match kind {
         "bgp.group" => format!("BGP group {}", value(block, "name")),
+        "bgp.dynamic" => format!("BGP neighbours from {}", value(block, "prefix")),
         "bgp.neighbor" => {
             let (address, port) = (value(block, "address"), value(block, "port"));
             let on = if port.is_empty() { String::new() } else { format!(" on {port}") };

@@ -28,7 +28,7 @@ pub use delta::{Delta, PortChange, PortReference};
 pub use load::{FileError, FileSource, NoFiles, Overrides, Source, load};
 pub use problem::{ConfigErrors, KeyPath, Problem, ProblemKind};
 pub use read::did_you_mean;
-pub use render::{RenderedBlock, blocks, render};
+pub use render::{RenderedBlock, blocks, clause_block, render};
 pub use schema::{
     BfdAuth, BfdSettings, BgpSettings, ClusterSettings, Config, DpdkSettings, HostSettings,
     IdlePolicy, OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RedistributeSettings,

@@ -12,7 +12,8 @@ use crate::base::time::Duration;
 use crate::config::schema::keys::{self, BlockDoc};
 use crate::config::schema::{
     BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy, OspfSettings,
-    PortDevice, PortSettings, StaticNeighbor, StaticRoute, StaticRouteTarget, role_word,
+    PolicyClause, PortDevice, PortSettings, StaticNeighbor, StaticRoute, StaticRouteTarget,
+    role_word,
 };
 use core::fmt::Write;
 
@@ -57,6 +58,11 @@ pub fn render(config: &Config) -> String {
     text
 }
 
+/// A clause of a policy as a block.
+pub fn clause_block(clause: &PolicyClause) -> RenderedBlock {
+    bgp::clause_block(clause)
+}
+
 /// A configuration as blocks, in the order of the documentation.
 pub fn blocks(config: &Config) -> Vec<RenderedBlock> {
     let name = quoted(&config.router.name);
@@ -71,6 +77,7 @@ pub fn blocks(config: &Config) -> Vec<RenderedBlock> {
         blocks.push(bgp::bgp_block(settings));
         blocks.extend(settings.groups.iter().map(bgp::group_block));
         blocks.extend(settings.neighbors.iter().map(bgp::neighbor_block));
+        blocks.extend(settings.dynamics.iter().map(bgp::dynamic_block));
     }
     blocks.extend(config.prefix_lists.iter().map(bgp::prefix_list_block));
     blocks.extend(config.policies.iter().flat_map(bgp::policy_blocks));

@@ -1,9 +1,9 @@
 //! BFD sessions as the control plane wants them, and what follows from them.
 //!
-//! Owns [`BfdClients`], a client for each fabric port that has or had a neighbour, and the meeting
-//! of OSPF and BFD: OSPF finds a neighbour, a session with it is wanted; the session fails, OSPF
-//! hears of it. Sessions run on the workers (`dataplane::bfd`), which have moved packets to other
-//! next hops by then.
+//! Owns [`BfdClients`], a client for each port that has or had a neighbour, and the meeting of OSPF
+//! and BFD; that of BGP and BFD is `bgp_watch`'s. OSPF finds a neighbour, a session with it is
+//! wanted; the session fails, OSPF hears of it. Sessions run on the workers (`dataplane::bfd`),
+//! which have moved packets to other next hops by then.
 //!
 //! A session is wanted as soon as a hello was heard. It ends when the neighbour is gone for another
 //! reason than BFD, or with the port; one that failed stays, so that it can come back. When OSPF
@@ -86,12 +86,29 @@ impl BfdClients {
     }
 }
 
+/// How a session shall run, and from which address its packets go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SettingsFrom {
+    pub settings: Settings,
+    pub local: Ipv6Addr,
+}
+
 impl ControlPlane {
     fn order(&mut self, order: Order) {
         self.actions.push_back(Action::Bfd(order));
     }
 
-    /// How the session of a port shall run; `None` where there shall be none.
+    /// How the session with a neighbour shall run; `None` where there shall be none.
+    fn bfd_of(&self, port: PortId, neighbor: Ipv6Addr) -> Option<SettingsFrom> {
+        match self.bfd_settings(port) {
+            Some(settings) => {
+                Some(SettingsFrom { settings, local: self.ports.get(&port)?.link_local() })
+            }
+            None => self.bgp_bfd_settings(port, neighbor),
+        }
+    }
+
+    /// How the session of a fabric port shall run; `None` where there shall be none.
     fn bfd_settings(&self, port: PortId) -> Option<Settings> {
         let state = self.ports.get(&port)?;
         let (bfd, settings) = (&self.config.bfd, &state.attached.settings);
@@ -111,7 +128,7 @@ impl ControlPlane {
 
     /// Whether a neighbour on this port would get a session.
     pub(super) fn is_bfd_wanted(&self, port: PortId) -> bool {
-        self.bfd_settings(port).is_some()
+        self.bfd_settings(port).is_some() || self.is_bgp_watched(port)
     }
 
     /// The MAC of a neighbour: that of the frame that said hello, or what ND knows.
@@ -121,17 +138,19 @@ impl ControlPlane {
     }
 
     /// There shall be a session with this neighbour, where the configuration has it.
-    fn want_bfd(&mut self, port: PortId, neighbor: Ipv6Addr) {
+    pub(super) fn want_bfd(&mut self, port: PortId, neighbor: Ipv6Addr) {
         if self.is_leaving {
             return;
         }
-        let Some(settings) = self.bfd_settings(port) else { return self.end_bfd(port) };
+        let Some(SettingsFrom { settings, local }) = self.bfd_of(port, neighbor) else {
+            return self.end_bfd(port);
+        };
         let client = self.bfd.clients.get(&port).filter(|client| client.neighbor == neighbor);
         let before = client.and_then(|client| client.wanted);
         let view = client.and_then(|client| client.view);
         let known = before.map(|before| before.mac).filter(|_| view.is_some());
         let Some(mac) = known.or_else(|| self.bfd_mac(port, neighbor)) else { return };
-        let wanted = Wanted { port, neighbor, mac, settings };
+        let wanted = Wanted { port, local, neighbor, mac, settings };
         let client = Client { neighbor, wanted: Some(wanted), view, ends_at: None };
         self.bfd.clients.insert(port, client);
         if before != Some(wanted) {
@@ -154,7 +173,7 @@ impl ControlPlane {
             self.bfd.clients.iter().map(|(port, client)| (*port, client.neighbor)).collect();
         for (port, neighbor) in clients {
             let was_failed = self.bfd.has_failed(port, neighbor);
-            if self.bfd_settings(port).is_none() {
+            if self.bfd_of(port, neighbor).is_none() {
                 self.end_bfd(port);
                 // Nobody says any more that the way does not work.
                 if was_failed {
@@ -210,8 +229,12 @@ impl ControlPlane {
     /// A worker says how a session is.
     pub(super) fn bfd_report(&mut self, now: Instant, report: &Report) {
         let Report { port, neighbor, view } = *report;
-        let is_port = self.bfd_settings(port).is_some();
-        let silence = self.config.ospf.dead_interval;
+        let is_wanted = self.bfd_of(port, neighbor).is_some();
+        // A BGP neighbour is heard when its session is up again.
+        let silence = match (neighbor.is_unicast_link_local(), &self.config.bgp) {
+            (false, Some(bgp)) => bgp.restart_time,
+            _ => self.config.ospf.dead_interval,
+        };
         if self.bfd.ended.get(&port) == Some(&view.discriminator) {
             return;
         }
@@ -220,7 +243,7 @@ impl ControlPlane {
             // Of a session that was ended since.
             Some(_) => return,
             None if self.is_leaving => return,
-            None if !is_port => return self.order(Order::End { port }),
+            None if !is_wanted => return self.order(Order::End { port }),
             None => {
                 let ends_at = Some(now + silence);
                 let client = Client { neighbor, wanted: None, view: None, ends_at };
@@ -229,7 +252,10 @@ impl ControlPlane {
         };
         let is_adopted = client.wanted.is_none();
         let before = client.view.replace(view);
-        self.rib.set_port_failed(port, view.is_failed);
+        // What is not on a cable may have others beside it.
+        if neighbor.is_unicast_link_local() {
+            self.rib.set_port_failed(port, view.is_failed);
+        }
         let first = if is_adopted { view.state } else { State::Down };
         let from = before.map_or(first, |before| before.state);
         if from != view.state {
@@ -249,6 +275,9 @@ impl ControlPlane {
         let was = before.as_ref().map_or(BfdVerdict::Alive, verdict);
         if was != verdict(&view) {
             self.tell_ospf_of_bfd(now, port, verdict(&view));
+        }
+        if view.is_failed && before.is_none_or(|before| !before.is_failed) {
+            self.bgp_way_failed(now, port, neighbor);
         }
     }
 

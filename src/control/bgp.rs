@@ -12,9 +12,12 @@
 //! *Standards*: RFC 4271 §9.1.2.1 (next hops), RFC 4724 §4.1 (restarts), RFC 9003 (shutdown).
 
 use super::action::Action;
+use super::bgp_deaf::Deaf;
+use super::bgp_dynamic::Dynamic;
+use super::bgp_listing::Listing;
 use super::bgp_settings::{
-    ActiveNeighbor, Link, Neighbor, NeighborId, PeerNumbers, PolicyTable, Site, neighbors,
-    rib_settings,
+    ActiveNeighbor, Link, Neighbor, NeighborId, PeerNumbers, PolicyTable, Site, dynamic_listeners,
+    dynamic_neighbors, neighbors, rib_settings,
 };
 use super::plane::ControlPlane;
 use super::port::PortState;
@@ -25,6 +28,8 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{ExitGateway, ExitsId, RouteBody, RouteSource, RouteTarget, RouteUpdate};
 use crate::base::time::Instant;
 use crate::config::Config;
+use crate::proto::bgp::State;
+use crate::proto::bgp::action::StateChange;
 use crate::proto::bgp::input::{Cease, Input as SessionInput, Start};
 use crate::proto::bgp::ribs::limits::NEXT_HOPS_MAX;
 use crate::proto::bgp::ribs::{
@@ -35,7 +40,7 @@ use crate::proto::bgp::speaker::{Action as SpeakerAction, Speaker};
 use crate::proto::bgp::transport::{BGP_PORT, Expected, Listener, Order, Report};
 use crate::rib::table::EXIT_GATEWAYS_MAX;
 use crate::wire::bgp::PathAttributes;
-use core::net::SocketAddrV6;
+use core::net::{Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The RIB resolves every next hop that BGP has.
@@ -58,7 +63,7 @@ pub(super) struct Bgp {
     policies: PolicyTable,
     numbers: PeerNumbers,
     neighbors: Vec<Neighbor>,
-    listeners: Vec<Listener>,
+    pub(super) listeners: Vec<Listener>,
     tracked: BTreeMap<ExitGateway, Tracked>,
     /// From where the exits of each group were learned.
     kinds: BTreeMap<ExitGroupId, PeerKind>,
@@ -68,6 +73,12 @@ pub(super) struct Bgp {
     has_restarted: bool,
     pub(super) restart: Option<BgpRestart>,
     pub(super) redistribution: Redistributed,
+    /// What somebody lists.
+    pub(super) listing: Listing,
+    /// Where nobody can connect.
+    pub(super) deaf: Deaf,
+    /// Neighbours that came by themselves.
+    pub(super) dynamic: Dynamic,
 }
 
 /// RFC 4724 §4.1: routes of before are kept until every neighbour has sent its own again.
@@ -106,21 +117,31 @@ impl Bgp {
             has_restarted: false,
             restart: None,
             redistribution: Redistributed::default(),
+            listing: Listing::default(),
+            deaf: Deaf::default(),
+            dynamic: Dynamic::default(),
         }
     }
 
     /// When there is work.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
+        // Without a speaker nothing is awaited.
         let speaker = self.speaker.as_ref()?.speaker.next_deadline();
         let restart = self.restart.as_ref().filter(|restart| !restart.is_over);
         let restart = restart.map(|restart| restart.until);
         let damped = self.redistribution.next_deadline();
-        speaker.into_iter().chain(restart).chain(damped).min()
+        let others = [restart, damped, self.deaf.retry_at(), self.dynamic.review_at()];
+        speaker.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// The speaker and the policies, while BGP is configured.
     pub(super) fn parts(&mut self) -> Option<(&mut Speaker, &PolicyTable)> {
         Some((&mut self.speaker.as_mut()?.speaker, &self.policies))
+    }
+
+    /// The policies.
+    pub(super) const fn policies(&self) -> &PolicyTable {
+        &self.policies
     }
 
     /// The speaker, while BGP is configured.
@@ -194,19 +215,43 @@ impl Bgp {
     }
 
     /// How the neighbours are reached that may connect, by own address.
-    fn wanted_listeners(&self) -> Vec<Listener> {
+    fn wanted_listeners(&self, dynamic: Vec<(SocketAddrV6, Expected)>) -> Vec<Listener> {
         let mut expected: BTreeMap<SocketAddrV6, Vec<Expected>> = BTreeMap::new();
-        for ActiveNeighbor { settings, .. } in self.active().map(|(_, active)| active) {
+        for (_, ActiveNeighbor { settings, .. }) in self.active() {
+            // Whoever came by itself is expected where its block is.
+            if self.dynamic.addresses().any(|address| address == *settings.remote.ip()) {
+                continue;
+            }
             let local = SocketAddrV6::new(settings.local, BGP_PORT, 0, settings.remote.scope_id());
             let peers = Ipv6Prefix::host(*settings.remote.ip());
             let security = settings.security.clone();
             expected.entry(local).or_default().push(Expected { peers, security });
         }
+        for (local, peers) in dynamic {
+            expected.entry(local).or_default().push(peers);
+        }
         expected.into_iter().map(|(local, peers)| Listener { local, peers }).collect()
     }
 
+    /// What is configured of one of them.
+    fn active_of(&self, peer: PeerId) -> Option<&ActiveNeighbor> {
+        self.active().find(|(other, _)| *other == peer).map(|(_, active)| active)
+    }
+
+    /// Those on the link of a port, of this address where one is said.
+    pub(super) fn on_link(
+        &self,
+        port: PortId,
+        address: Option<Ipv6Addr>,
+    ) -> impl Iterator<Item = (PeerId, &ActiveNeighbor)> {
+        self.active().filter(move |(_, active)| {
+            let settings = &active.settings;
+            settings.port == Some(port) && address.is_none_or(|it| it == *settings.remote.ip())
+        })
+    }
+
     /// The neighbours that shall have a session.
-    fn active(&self) -> impl Iterator<Item = (PeerId, &ActiveNeighbor)> {
+    pub(super) fn active(&self) -> impl Iterator<Item = (PeerId, &ActiveNeighbor)> {
         let active = |neighbor: &Neighbor| neighbor.state.is_ok();
         self.neighbors.iter().filter(move |neighbor| active(neighbor)).filter_map(|neighbor| {
             let active = neighbor.state.as_ref().ok().filter(|active| active.shutdown.is_none())?;
@@ -244,16 +289,23 @@ impl ControlPlane {
         let router_id = self.identity.router_id.unwrap_or(RouterId(0));
         let site = Site { router_id, loopback, links: &links };
         let Some(settings) = &self.config.bgp else { return self.end_bgp(now) };
-        let after = neighbors(settings, &site, &self.bgp.policies);
+        let mut after = neighbors(settings, &site, &self.bgp.policies);
+        let came = self.bgp.dynamic.addresses();
+        after.extend(dynamic_neighbors(settings, &site, &self.bgp.policies, came));
+        let dynamic = dynamic_listeners(settings, &site);
         let made_with = rib_settings(settings, &site, self.bgp.seed);
         if !self.run_bgp(now, made_with) {
             return;
         }
-        self.replace_neighbors(now, after);
+        if self.bgp.neighbors != after {
+            self.replace_neighbors(now, after);
+            self.review_bgp_watches(now);
+        }
         self.review_redistribution(now, &[]);
-        let listeners = self.bgp.wanted_listeners();
+        let listeners = self.bgp.wanted_listeners(dynamic);
         if listeners != self.bgp.listeners {
             self.bgp.listeners.clone_from(&listeners);
+            self.bgp.deaf.forget();
             self.actions.push_back(Action::Bgp(Order::Listen(listeners)));
         }
         self.review_aggregates(now);
@@ -317,21 +369,27 @@ impl ControlPlane {
             self.bgp.active().map(|(peer, active)| (peer, active.clone())).collect();
         let start = self.bgp.start();
         let Some(Running { speaker, .. }) = &mut self.bgp.speaker else { return };
-        for (peer, _) in before
-            .iter()
-            .filter(|(peer, old)| after.get(peer).is_none_or(|new| new.settings != old.settings))
-        {
+        let mut kept = BTreeSet::new();
+        for (peer, old) in &before {
+            let new = after.get(peer);
+            let goes_on = new.is_some_and(|new| {
+                let settings = &new.settings;
+                *settings == old.settings
+                    || speaker.change_peer(now, *peer, settings.clone()).is_ok()
+            });
+            if goes_on {
+                kept.insert(*peer);
+                continue;
+            }
             let why = match stopped.get(peer) {
                 Some(text) => Cease::AdministrativeShutdown { text: text.clone() },
-                None if after.contains_key(peer) => Cease::ConfigurationChange,
+                None if new.is_some() => Cease::ConfigurationChange,
                 None => Cease::PeerDeConfigured,
             };
             speaker.remove_peer(now, *peer, why, self.bgp.policies.engine());
         }
-        for (peer, new) in after {
-            if before.get(&peer).is_none_or(|old| old.settings != new.settings) {
-                speaker.add_peer(now, peer, new.settings, start);
-            }
+        for (peer, new) in after.into_iter().filter(|(peer, _)| !kept.contains(peer)) {
+            speaker.add_peer(now, peer, new.settings, start);
         }
     }
 
@@ -354,6 +412,12 @@ impl ControlPlane {
 
     /// TCP says something.
     pub(super) fn bgp_report(&mut self, now: Instant, report: Report) {
+        if let Report::Deaf { local, failure } = report {
+            return self.bgp_is_deaf(now, local, failure);
+        }
+        if let Report::Accepted { remote, .. } = &report {
+            self.welcome(now, *remote.ip());
+        }
         if let Some(running) = &mut self.bgp.speaker {
             running.speaker.report(now, report, self.bgp.policies.engine());
         }
@@ -361,6 +425,8 @@ impl ControlPlane {
 
     /// A slice of work, where some is due.
     pub(super) fn work_bgp(&mut self, now: Instant) {
+        self.retry_listening(now);
+        self.review_dynamic(now);
         let Some(running) = &mut self.bgp.speaker else { return };
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let has_work = is_due(running.speaker.next_deadline());
@@ -415,20 +481,36 @@ impl ControlPlane {
             match action {
                 SpeakerAction::Transport(order) => self.actions.push_back(Action::Bgp(order)),
                 SpeakerAction::Forward(change) => self.forward_bgp(now, change),
-                SpeakerAction::Session { peer, change } => {
-                    let event = report::bgp_session(now, &self.bgp.name(peer), &change);
-                    self.event(event);
-                }
+                SpeakerAction::Session { peer, change } => self.bgp_changed(now, peer, &change),
                 SpeakerAction::EndOfRib { peer } => {
                     if let Some(restart) = &mut self.bgp.restart {
                         restart.heard.insert(peer);
                     }
                 }
+                SpeakerAction::ManyPaths { peer, count, most } => {
+                    let event = report::bgp_many_paths(now, &self.bgp.name(peer), (count, most));
+                    self.event(event);
+                }
                 SpeakerAction::Refused { peer, reason } => {
-                    let event = report::bgp_refused(now, &self.bgp.name(peer), &reason);
+                    let found = self.bgp.active_of(peer);
+                    let back = found.and_then(|active| active.settings.paths_restart);
+                    let event = report::bgp_refused(now, &self.bgp.name(peer), (&reason, back));
                     self.event(event);
                 }
             }
+        }
+    }
+
+    /// A session is in another state.
+    fn bgp_changed(&mut self, now: Instant, peer: PeerId, change: &StateChange) {
+        let event = report::bgp_session(now, &self.bgp.name(peer), change);
+        self.event(event);
+        let found = self.bgp.active_of(peer);
+        let link = found.map(|it| (it.settings.port, *it.settings.remote.ip()));
+        if change.to == State::Established
+            && let Some((Some(port), address)) = link
+        {
+            self.watch_bgp(port, address);
         }
     }
 

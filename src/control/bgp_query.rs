@@ -2,15 +2,20 @@
 //!
 //! Owns what of the speaker is shown, and in which words.
 
-use super::bgp_settings::Neighbor;
+use super::bgp_settings::{ActiveNeighbor, Neighbor};
 use super::plane::ControlPlane;
 use super::query::{PAGE_PREFIXES_MAX, milliseconds};
 use crate::api::request::RouteFilter;
 use crate::api::show_bgp::{BgpNeighborRow, BgpNextHopRow, BgpPathRow, BgpSummaryRow};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
-use crate::proto::bgp::ribs::{PathView, PeerId, PrefixView, Resolution, Standing};
-use crate::proto::bgp::speaker::Speaker;
+use crate::proto::bgp::ribs::{PathView, PrefixView, Resolution, Standing};
+use crate::proto::bgp::transport::BGP_PORT;
+use core::net::SocketAddrV6;
+
+/// Prefixes that a page looks at where most of them have nothing to show: looking at one that has
+/// not costs a fraction of one that has.
+const LOOKED_AT_MAX: usize = 4 * PAGE_PREFIXES_MAX;
 
 impl ControlPlane {
     /// `show bgp summary`.
@@ -64,18 +69,18 @@ impl ControlPlane {
                 return BgpNeighborRow { state, reason, ..row };
             }
         };
-        let row = BgpNeighborRow { local_address: Some(active.settings.local), ..row };
+        let row = BgpNeighborRow {
+            local_address: Some(active.settings.local),
+            bfd: active.has_bfd.then(|| self.bgp_bfd_state(active)),
+            ..row
+        };
         let peer = self.bgp.number(&neighbor.id);
         let known = peer.and_then(|peer| Some((self.bgp.speaker()?, peer)));
         let session =
             known.and_then(|(speaker, peer)| Some((speaker, peer, speaker.session(peer)?)));
         let Some((speaker, peer, session)) = session else {
-            let reason = match active.shutdown.as_deref() {
-                Some("") => "shut down by the configuration".to_owned(),
-                Some(text) => format!("shut down by the configuration: {text}"),
-                None => "it has no session yet".to_owned(),
-            };
-            return BgpNeighborRow { state: "Idle".to_owned(), reason: Some(reason), ..row };
+            let reason = Some(why_without_session(active));
+            return BgpNeighborRow { state: "Idle".to_owned(), reason, ..row };
         };
         let view = session.view();
         let counts = speaker.ribs().peer_counts(peer);
@@ -84,6 +89,7 @@ impl ControlPlane {
         BgpNeighborRow {
             asn: agreed.map(|agreed| agreed.peer_asn),
             router_id: agreed.map(|agreed| agreed.peer_identifier),
+            reason: self.bgp_deaf_to(active),
             state: view.state.to_string(),
             state_age_ms: milliseconds(now - view.since),
             hold_time_ms: agreed.map(|agreed| milliseconds(agreed.hold_time)),
@@ -115,6 +121,29 @@ impl ControlPlane {
         }
     }
 
+    /// Why a neighbour cannot connect, where it cannot.
+    fn bgp_deaf_to(&self, active: &ActiveNeighbor) -> Option<String> {
+        let scope_id = active.settings.remote.scope_id();
+        let local = SocketAddrV6::new(active.settings.local, BGP_PORT, 0, scope_id);
+        let failure = self.bgp.deaf.failure(&local)?;
+        Some(format!("it cannot connect to {local}: {failure}"))
+    }
+
+    /// What BFD says of a neighbour that it shall watch.
+    fn bgp_bfd_state(&self, active: &ActiveNeighbor) -> String {
+        let Some(port) = active.settings.port else { return "not on a link".to_owned() };
+        let address = *active.settings.remote.ip();
+        match self.bfd.clients.get(&port) {
+            None => "none".to_owned(),
+            Some(client) if client.neighbor != address => {
+                format!("none: the port's session is with {}", client.neighbor)
+            }
+            Some(client) => {
+                client.view.map_or_else(|| "Down".to_owned(), |view| view.state.to_string())
+            }
+        }
+    }
+
     /// `show bgp route`: a page of prefixes, and where the next one begins.
     pub(super) fn bgp_route_page(
         &self,
@@ -131,9 +160,31 @@ impl ControlPlane {
             let found = lengths.filter_map(|prefix| speaker.ribs().show(prefix)).next();
             return (found.map(rows).unwrap_or_default(), None);
         }
-        let (page, rest) = page_of(speaker, after);
-        let views = page.into_iter().filter_map(|prefix| speaker.ribs().show(prefix));
-        (views.flat_map(rows).collect(), rest)
+        self.bgp_page(after, |prefix| speaker.ribs().show(prefix).map(rows).unwrap_or_default())
+    }
+
+    /// What is to be said of prefixes behind one, until it fills a page; and where the next page
+    /// begins.
+    pub(super) fn bgp_page<R>(
+        &self,
+        after: Option<Ipv6Prefix>,
+        rows_of: impl Fn(Ipv6Prefix) -> Vec<R>,
+    ) -> (Vec<R>, Option<Ipv6Prefix>) {
+        let listing = &self.bgp.listing;
+        let behind = listing.behind(after);
+        let (mut rows, mut shown, mut looked_at) = (Vec::new(), 0, 0);
+        for prefix in behind {
+            if shown >= PAGE_PREFIXES_MAX || looked_at >= LOOKED_AT_MAX {
+                break;
+            }
+            looked_at += 1;
+            let more = rows_of(*prefix);
+            shown += usize::from(!more.is_empty());
+            rows.extend(more);
+        }
+        let is_end = looked_at == behind.len() && listing.is_last();
+        let last = looked_at.checked_sub(1).and_then(|place| behind.get(place)).copied();
+        (rows, last.filter(|_| !is_end))
     }
 
     fn path_rows(&self, prefix: &PrefixView) -> Vec<BgpPathRow> {
@@ -155,10 +206,7 @@ impl ControlPlane {
         let large = attributes.large_communities.iter().map(ToString::to_string);
         Some(BgpPathRow {
             prefix: prefix.prefix,
-            from: match path.peer {
-                PeerId::LOCAL => "local".to_owned(),
-                peer => self.bgp.name(peer),
-            },
+            from: self.bgp_source(path.peer),
             next_hop: route.next_hop.and_then(|next| next.global.or(next.link_local)),
             is_best: path.standing == Standing::Best,
             standing: standing.to_owned(),
@@ -173,12 +221,11 @@ impl ControlPlane {
     }
 }
 
-/// The prefixes of one page, and the last of them where there are more.
-fn page_of(speaker: &Speaker, after: Option<Ipv6Prefix>) -> (Vec<Ipv6Prefix>, Option<Ipv6Prefix>) {
-    let all = speaker.ribs().prefixes();
-    let first = after.map_or(0, |after| all.partition_point(|prefix| *prefix <= after));
-    let behind = all.get(first..).unwrap_or_default();
-    let page: Vec<Ipv6Prefix> = behind.iter().copied().take(PAGE_PREFIXES_MAX).collect();
-    let rest = page.last().copied().filter(|_| behind.len() > page.len());
-    (page, rest)
+/// Why a neighbour that is here has no session.
+fn why_without_session(active: &ActiveNeighbor) -> String {
+    match active.shutdown.as_deref() {
+        Some("") => "shut down by the configuration".to_owned(),
+        Some(text) => format!("shut down by the configuration: {text}"),
+        None => "it has no session yet".to_owned(),
+    }
 }

@@ -22,12 +22,14 @@ pub use trial::{
     Trial, TrialChange, TrialClause, TrialError, TrialRedistribution, TrialReport, TrialRoute,
     try_policy,
 };
+pub(super) use trial::{changes, in_words};
 
 use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::config::schema::bgp_keys::BGP_NEIGHBORS_MAX;
 use crate::config::schema::{
-    BgpAddPath, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings, NeighborKeys,
+    BgpAddPath, BgpDynamic, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings,
+    NeighborKeys,
 };
 use crate::proto::bgp::ribs::decision::{MedComparison, MultipathNeighbor};
 use crate::proto::bgp::ribs::limits::{ADD_PATHS_MAX, MULTIPATH_MAX, PEERS_MAX};
@@ -38,7 +40,7 @@ use crate::proto::bgp::settings::{
     Opening, RemoteAs, RestartMode, RestartSettings, RoleMode, Settings,
 };
 use crate::proto::bgp::speaker::PeerSettings;
-use crate::proto::bgp::transport::{BGP_PORT, Key, Security};
+use crate::proto::bgp::transport::{BGP_PORT, Expected, Key, Security};
 use crate::proto::ospf::limits::EXTERNALS_MAX;
 use crate::wire::bgp::{AddPathMode, NextHop, Role};
 use core::fmt;
@@ -147,8 +149,6 @@ pub struct ActiveNeighbor {
     pub shutdown: Option<String>,
     /// Whether BFD watches it.
     pub has_bfd: bool,
-    /// Paths from it that are worth a warning.
-    pub warning_count: Option<u32>,
 }
 
 /// A neighbour's block on this server.
@@ -235,6 +235,60 @@ pub fn neighbors(bgp: &BgpSettings, site: &Site<'_>, policies: &PolicyTable) -> 
     bgp.neighbors.iter().map(neighbor).collect()
 }
 
+/// Neighbours that have come by themselves, as they are on this server; those that no block wants
+/// any more, or that have one of their own, are left out.
+pub fn dynamic_neighbors(
+    bgp: &BgpSettings,
+    site: &Site<'_>,
+    policies: &PolicyTable,
+    addresses: impl Iterator<Item = Ipv6Addr>,
+) -> Vec<Neighbor> {
+    let named = |address: Ipv6Addr| bgp.neighbors.iter().any(|other| other.address == address);
+    let neighbor = |address: Ipv6Addr| {
+        let block = dynamic_of(bgp, address)?.neighbor(address);
+        Some(Neighbor {
+            id: NeighborId::of(&block),
+            name: address.to_string(),
+            description: block.description.clone(),
+            state: active(bgp, &block, site, policies).map(Box::new),
+        })
+    };
+    addresses.filter(|address| !named(*address)).filter_map(neighbor).collect()
+}
+
+/// The block that wants a neighbour that comes from an address: the one of the longest prefix.
+pub fn dynamic_of(bgp: &BgpSettings, address: Ipv6Addr) -> Option<&BgpDynamic> {
+    let wants = bgp.dynamics.iter().filter(|dynamic| dynamic.prefix.contains(address));
+    wants.max_by_key(|dynamic| dynamic.prefix.length())
+}
+
+/// Where neighbours of dynamic blocks may connect, and how their packets must look.
+pub fn dynamic_listeners(bgp: &BgpSettings, site: &Site<'_>) -> Vec<(SocketAddrV6, Expected)> {
+    let mut expected = Vec::new();
+    for dynamic in bgp.dynamics.iter().filter(|dynamic| dynamic.keys.shutdown.is_none()) {
+        let block = dynamic.neighbor(dynamic.prefix.address());
+        let keys = bgp.keys_of(&block);
+        let is_internal = bgp.is_internal(&keys).unwrap_or(false);
+        let security = security(&keys, is_internal);
+        let shares = |prefix: Ipv6Prefix| {
+            prefix.contains(dynamic.prefix.address()) || dynamic.prefix.contains(prefix.address())
+        };
+        let links = site.links.iter().flat_map(|link| &link.addresses);
+        let near = links.filter(|(prefix, _)| shares(*prefix)).map(|(_, own)| *own);
+        let is_far = is_internal || keys.multihop.is_some() || keys.ttl_security_hops > Some(1);
+        let far = site.loopback.filter(|_| is_far);
+        let own: Vec<Ipv6Addr> = match keys.local_address {
+            Some(local) => site.owns(local).then_some(local).into_iter().collect(),
+            None => near.chain(far).collect(),
+        };
+        expected.extend(own.into_iter().map(|own| {
+            let local = SocketAddrV6::new(own, BGP_PORT, 0, 0);
+            (local, Expected { peers: dynamic.prefix, security: security.clone() })
+        }));
+    }
+    expected
+}
+
 /// The two ends of a session.
 struct Ends<'a> {
     link: Option<&'a Link>,
@@ -283,15 +337,11 @@ fn active(
         },
         own_as_max: keys.allow_own_as.unwrap_or(0),
         paths_max: keys.max_prefix,
+        paths_warning: keys.max_prefix.map(|max| u32::try_from(warning(max)).unwrap_or(max).max(1)),
         paths_restart: keys.max_prefix_restart_time,
         add_paths_max: keys.add_path_max.unwrap_or(ADD_PATHS_MAX),
     };
-    Ok(ActiveNeighbor {
-        settings,
-        shutdown: keys.shutdown,
-        has_bfd: keys.bfd == Some(true),
-        warning_count: keys.max_prefix.map(|max| u32::try_from(warning(max)).unwrap_or(max).max(1)),
-    })
+    Ok(ActiveNeighbor { settings, shutdown: keys.shutdown, has_bfd: keys.bfd == Some(true) })
 }
 
 fn ends<'a>(

@@ -89,6 +89,7 @@ impl ControlPlane {
                 let own = self.ports.get(&port).map(|state| state.attached.mac);
                 self.rib.set_neighbor(port, address, own.map(|own| (mac, own)));
                 self.neighbor_route(now, port, address, true);
+                self.watch_bgp(port, address);
             }
             nd::Action::Unresolved { port, address } => {
                 self.rib.set_neighbor(port, address, None);

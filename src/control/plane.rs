@@ -295,6 +295,9 @@ impl ControlPlane {
                 if after.is_none() {
                     self.publish();
                 }
+                if query.lists_bgp() {
+                    self.list_bgp(now, after);
+                }
                 let (reply, rest) = match query {
                     ShowQuery::SelfCheck => (ShowReply::SelfCheck(self.check_self(now)), None),
                     _ => self.answer(now, &query, after),

@@ -148,6 +148,7 @@ impl ControlPlane {
             self.tell_ospf(now, port);
         }
         self.tell_nd(now, port);
+        self.bgp_carrier(now, port, is_up);
         self.connect(now);
     }
 

@@ -139,6 +139,17 @@ impl ControlPlane {
                 let (rows, rest) = self.bgp_route_page(filter, after);
                 return (ShowReply::BgpRoute(rows), rest);
             }
+            ShowQuery::BgpAdvertised(asked) => {
+                let (rows, rest) = self.bgp_advertised_page(asked, after);
+                return (ShowReply::BgpAdvertised(rows), rest);
+            }
+            ShowQuery::BgpReceived(asked) => {
+                let (rows, rest) = self.bgp_received_page(now, asked, after);
+                return (ShowReply::BgpReceived(rows), rest);
+            }
+            ShowQuery::BgpPolicy { name } => {
+                ShowReply::BgpPolicy(self.bgp_policy_rows(name.as_deref()))
+            }
             ShowQuery::Bgp => ShowReply::Bgp(self.bgp_summary(now)),
             ShowQuery::BgpNeighbor => ShowReply::BgpNeighbor(self.bgp_neighbor_rows(now)),
             ShowQuery::Version => ShowReply::Version(VersionRow {
@@ -256,11 +267,12 @@ impl ControlPlane {
         OspfNeighborRow { problem: Some(problem.to_owned()), ..empty_row(port) }
     }
 
-    /// The session of each fabric port, or why it has none. Counters of packets are the driver's.
+    /// The session of each port that shall have one, or why it has none. Counters of packets are
+    /// the driver's.
     fn bfd_rows(&self, now: Instant) -> Vec<BfdRow> {
         self.ports
             .values()
-            .filter(|state| is_fabric(state))
+            .filter(|state| is_fabric(state) || self.is_bgp_watched(state.id()))
             .map(|state| self.bfd_row(now, state))
             .collect()
     }
@@ -278,6 +290,7 @@ impl ControlPlane {
                 (false, ..) => "no carrier",
                 (true, false, _) => "the configuration has no BFD here, or OSPF does not run",
                 (true, true, Some(_)) => "it is about to begin",
+                (true, true, None) if !is_fabric(state) => "the BGP session was not up yet",
                 (true, true, None) => "no hello of a neighbour is heard",
             };
             let (state, reason) = ("none".to_owned(), Some(reason.to_owned()));

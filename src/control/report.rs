@@ -14,13 +14,19 @@ use crate::proto::bfd;
 use crate::proto::bgp::action::StateChange;
 use crate::proto::bgp::fsm::State as SessionState;
 use crate::proto::bgp::speaker::Refusal;
+use crate::proto::bgp::transport::Failure;
 use crate::proto::ospf::{HelpEnd, NeighborChange, NeighborState, Notice, RestartEnd};
 use crate::rib::RibError;
 use crate::wire::bfd::{Diagnostic, State};
 use crate::wire::ospf::GraceReason;
 use core::fmt::Display;
-use core::net::Ipv6Addr;
+use core::net::{Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// EADDRINUSE of Linux.
+const ERRNO_IN_USE: i32 = 98;
+/// EACCES of Linux.
+const ERRNO_NO_PERMISSION: i32 = 13;
 
 type Ports = BTreeMap<PortId, PortState>;
 
@@ -114,6 +120,13 @@ pub(super) fn bgp_session(now: Instant, name: &str, change: &StateChange) -> Eve
         .0
 }
 
+/// The session with a BGP neighbour ends with the carrier of its port.
+pub(super) fn bgp_link_down(now: Instant, name: &str, port: PortId, ports: &Ports) -> Event {
+    let port = port_name(port, ports);
+    let text = format!("BGP with {name} ends: {port} has lost its carrier");
+    Draft::new(now, Severity::Warning, "bgp.link", text).with("neighbor", name).with("port", port).0
+}
+
 /// More routes should go into OSPF than may.
 pub(super) fn redistribution_full(now: Instant, prefix: Ipv6Prefix, max: usize) -> Event {
     let text = format!(
@@ -138,9 +151,73 @@ pub(super) fn redistribution_damped(now: Instant, prefix: Ipv6Prefix, max: Durat
 }
 
 /// Routes of a BGP neighbour are not taken.
-pub(super) fn bgp_refused(now: Instant, name: &str, reason: &Refusal) -> Event {
-    let text = format!("BGP with {name}: {reason}");
+pub(super) fn bgp_refused(
+    now: Instant,
+    name: &str,
+    (reason, back): (&Refusal, Option<Duration>),
+) -> Event {
+    let rest = match (reason, back) {
+        (Refusal::Paths(_), Some(time)) => {
+            format!(": its session ends, and is tried again in {} s", time.as_secs())
+        }
+        (Refusal::Paths(_), None) => {
+            ": its session ends until its block changes; raise max_prefix, or give it a \
+             max_prefix_restart_time"
+                .to_owned()
+        }
+        (Refusal::Tables(_), _) => ": its session ends until its block changes".to_owned(),
+    };
+    let text = format!("BGP with {name}: {reason}{rest}");
     Draft::new(now, Severity::Error, "bgp.refused", text).with("neighbor", name).0
+}
+
+/// A BGP neighbour has nearly as many paths as it may.
+pub(super) fn bgp_many_paths(now: Instant, name: &str, (count, most): (u32, u32)) -> Event {
+    let text = format!(
+        "BGP with {name}: {count} paths of {most} that it may have; with more its session ends"
+    );
+    Draft::new(now, Severity::Warning, "bgp.many_paths", text)
+        .with("neighbor", name)
+        .with("count", count)
+        .with("max", most)
+        .0
+}
+
+/// BGP neighbours cannot connect to an address of this router.
+pub(super) fn bgp_deaf(now: Instant, local: SocketAddrV6, failure: Failure) -> Event {
+    let remedy = match failure {
+        Failure::System(errno) if errno == ERRNO_IN_USE => {
+            "another program has the port: is there another BGP daemon on this host?"
+        }
+        Failure::System(errno) if errno == ERRNO_NO_PERMISSION => {
+            "the router may not use the port: it needs CAP_NET_BIND_SERVICE"
+        }
+        Failure::AddressAbsent => "the host has not got the address: is the TUN device up?",
+        _ => "see what the kernel says",
+    };
+    let text = format!(
+        "BGP neighbours cannot connect to {local} ({failure}): {remedy}; it is tried again, and \
+         this router connects to them"
+    );
+    Draft::new(now, Severity::Error, "bgp.deaf", text).with("local", local).0
+}
+
+/// More neighbours come from a prefix than may.
+pub(super) fn bgp_dynamic_full(now: Instant, prefix: Ipv6Prefix, most: usize) -> Event {
+    let text = format!(
+        "{most} BGP neighbours have come from {prefix}, and no more may: further ones are turned \
+         away; raise max_neighbors of its [[bgp.dynamic]]"
+    );
+    Draft::new(now, Severity::Warning, "bgp.dynamic", text)
+        .with("prefix", prefix)
+        .with("max", most)
+        .0
+}
+
+/// They can again.
+pub(super) fn bgp_hears(now: Instant, local: SocketAddrV6) -> Event {
+    let text = format!("BGP neighbours can connect to {local} again");
+    Draft::new(now, Severity::Info, "bgp.deaf", text).with("local", local).0
 }
 
 /// Something an administrator should know.

@@ -102,6 +102,7 @@ pub struct BfdSetup<B> {
 
 /// A session and where its packets go.
 struct Slot {
+    local: Ipv6Addr,
     neighbor: Ipv6Addr,
     mac: MacAddress,
     session: Session,
@@ -118,6 +119,13 @@ struct Slot {
 }
 
 impl Slot {
+    /// Whether the port's next hops are dead: the session has failed, and its neighbour is the
+    /// other end of a cable. On a link with a prefix there may be others, and what is dead there is
+    /// for BGP to say.
+    const fn kills_port(&self) -> bool {
+        self.is_failed && self.neighbor.is_unicast_link_local()
+    }
+
     /// Whether the control thread has to hear of it; what was ended is no concern of its any more.
     const fn must_report(&self) -> bool {
         self.is_unreported && self.ends_at.is_none()
@@ -213,7 +221,7 @@ impl<B: PacketBuf> BfdTable<B> {
     fn tell_all(&self, world: &Forwarding) {
         for (number, next_hop) in (0..).map(NextHopId).zip(world.next_hops.iter()) {
             if let Some(slot) = self.slot(next_hop.port) {
-                world.liveness.tell(number, Witness::Bfd, !slot.is_failed);
+                world.liveness.tell(number, Witness::Bfd, !slot.kills_port());
             }
         }
     }
@@ -259,7 +267,7 @@ impl<B: PacketBuf> BfdTable<B> {
     }
 
     fn want(&mut self, now: Instant, wanted: Wanted, outlet: &mut Outlet<'_, B>) -> usize {
-        let Wanted { port, neighbor, mac, settings } = wanted;
+        let Wanted { port, local, neighbor, mac, settings } = wanted;
         let settings = Settings { is_enabled: settings.is_enabled && !self.is_leaving, ..settings };
         let is_another = self.slot(port).is_some_and(|slot| slot.neighbor != neighbor);
         let mut sent = if is_another { self.end(now, port, outlet) } else { 0 };
@@ -271,6 +279,7 @@ impl<B: PacketBuf> BfdTable<B> {
         let Some(place) = slots.get_mut(port.index()) else { return sent };
         match place {
             Some(slot) => {
+                slot.local = local;
                 if slot.session.view().remote_discriminator == 0 {
                     slot.mac = mac;
                 }
@@ -282,6 +291,7 @@ impl<B: PacketBuf> BfdTable<B> {
                 let session = Session::new(now, settings, discriminator(port, random), seed);
                 self.ports |= 1 << port.index();
                 let slot = place.insert(Slot {
+                    local,
                     neighbor,
                     mac,
                     session,
@@ -316,7 +326,7 @@ impl<B: PacketBuf> BfdTable<B> {
     fn forget(&mut self, port: PortId, world: &Forwarding) {
         let Some(slot) = self.slots.get_mut(port.index()).and_then(Option::take) else { return };
         self.ports &= !(1 << port.index());
-        if slot.is_failed {
+        if slot.kills_port() {
             tell(port, true, world);
         }
     }
@@ -408,7 +418,9 @@ fn carry_out<B: PacketBuf>(
                 slot.is_unreported = true;
                 if view.is_failed != slot.is_failed {
                     slot.is_failed = view.is_failed;
-                    tell(port, !view.is_failed, outlet.world);
+                    if slot.neighbor.is_unicast_link_local() {
+                        tell(port, !view.is_failed, outlet.world);
+                    }
                 }
             }
         }
@@ -493,7 +505,7 @@ fn fill<B: PacketBuf>(
     slot: &Slot,
     octets: &Octets,
 ) -> Option<B> {
-    let (source, destination) = (interface.link_local, slot.neighbor);
+    let (source, destination) = (slot.local, slot.neighbor);
     let length = u16::try_from(udp::HEADER_OCTETS + octets.as_slice().len()).ok()?;
     let header = Ipv6Header {
         traffic_class: Ipv6Header::CLASS_CONTROL,

@@ -20,6 +20,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 fn wanted(port: u16) -> Wanted {
     Wanted {
         port: PortId(port),
+        local: own_mac(port).link_local(),
         neighbor: neighbor_mac(port).link_local(),
         mac: neighbor_mac(port),
         settings: Settings {
@@ -230,15 +231,60 @@ fn who_is_not_on_the_link_is_not_heard() {
     assert_eq!(router.punted().pop().unwrap().class, PuntClass::Host);
 }
 
+/// A router whose port 1 leads to another network.
+fn edge(role: PortRole) -> Router {
+    Router::with(|world| {
+        let interfaces = Arc::make_mut(&mut world.interfaces);
+        let port = interfaces.get(PortId(1)).unwrap().clone();
+        assert!(interfaces.set(Interface { role, ..port }));
+    })
+}
+
+#[test]
+fn a_bgp_neighbor_is_watched_from_address_to_address_and_kills_no_one_else() {
+    let mut router = edge(PortRole::Uplink);
+    let (local, neighbor) = (address("fd00:1::1"), address("fd00:1::2"));
+    let order = Order::Want(Wanted { local, neighbor, ..wanted(1) });
+    assert!(router.bfd.orders.push(order).is_ok());
+    router.run();
+    let answer = |sent: &[u8], state| {
+        let (_, ipv6, payload) = open(sent);
+        assert_eq!((ipv6.source, ipv6.destination), (local, neighbor));
+        let (_, payload) = UdpHeader::decode(ipv6.source, ipv6.destination, &payload).unwrap();
+        let last = ControlPacket::decode(payload).unwrap().0;
+        frame_of(1, said(&last, state).encode().as_slice(), |header| {
+            (header.source, header.destination) = (neighbor, local);
+        })
+    };
+    let mut last = sole(&router);
+    for state in [State::Init, State::Up] {
+        router.receive(1, &answer(&last, state));
+        router.run();
+        last = router.sent(1).pop().unwrap_or(last);
+    }
+    assert!(reports(&router).iter().any(|report| report.view.state == State::Up));
+    router.receive(1, &answer(&last, State::Down));
+    router.run();
+    assert!(reports(&router).iter().any(|report| report.view.is_failed));
+    assert!(router.liveness.is_alive(NextHopId(0)), "others may be on the link");
+}
+
+#[test]
+fn bfd_for_the_host_stays_the_hosts_where_no_bgp_neighbor_can_be() {
+    for (role, hop_limit) in [(PortRole::Lan, 255), (PortRole::Uplink, 254)] {
+        let mut router = edge(role);
+        let sent = frame_of(1, &[0; 24], |header| {
+            (header.destination, header.hop_limit) = (address("fd00:1::1"), hop_limit);
+        });
+        assert_eq!(router.pass(&sent), []);
+        assert_eq!(router.punted().pop().unwrap().class, PuntClass::Host);
+    }
+}
+
 #[test]
 fn bfd_is_heard_on_fabric_ports_only() {
     for role in [PortRole::Lan, PortRole::Uplink, PortRole::Routed] {
-        let mut router = Router::with(|world| {
-            let interfaces = Arc::make_mut(&mut world.interfaces);
-            let port = interfaces.get(PortId(1)).unwrap().clone();
-            assert!(interfaces.set(Interface { role, ..port }));
-        });
-        router.refuses(&frame_of(1, &[0; 24], |_| ()), DropReason::BfdPort);
+        edge(role).refuses(&frame_of(1, &[0; 24], |_| ()), DropReason::BfdPort);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::api::show_bgp::{BgpNeighborRow, BgpPathRow, BgpSummaryRow};
 use crate::cli::show::look::{Look, Mood, Table, age, cell, optional, should_be_zero, state};
+use crate::config::did_you_mean;
 use core::fmt::Write;
 
 fn mood(row: &BgpNeighborRow) -> Mood {
@@ -109,10 +110,29 @@ fn sentences(row: &BgpNeighborRow, look: Look) -> String {
     if let Some(reason) = &row.last_down {
         say(format!("last down: {reason}"));
     }
+    if let Some(state) = row.bfd.as_ref().filter(|state| look.has_detail || *state != "Up") {
+        say(format!("BFD: {state}"));
+    }
     if look.has_detail && !row.capabilities.is_empty() {
         say(format!("agreed on: {}", row.capabilities.join(", ")));
     }
     text
+}
+
+/// Why nothing is exchanged with a neighbour; `None` where its session is up.
+pub fn why_silent(name: &str, rows: &[BgpNeighborRow]) -> Option<String> {
+    let address = |row: &BgpNeighborRow| row.address.map(|address| address.to_string());
+    let is_it = |row: &&BgpNeighborRow| row.name == name || address(row).as_deref() == Some(name);
+    let Some(row) = rows.iter().find(is_it) else {
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        return Some(format!("there is no BGP neighbour `{name}`{}", did_you_mean(name, &names)));
+    };
+    if row.state == "Established" {
+        return None;
+    }
+    let why = row.reason.as_ref().or(row.last_down.as_ref());
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    Some(format!("nothing is exchanged with {name}, which is {}{why}", row.state))
 }
 
 /// `show bgp route`; the best path of each prefix is marked.

@@ -1,14 +1,15 @@
 //! `kumiki show`: every state, as a table for people and as JSON for programs.
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
-//! [`ospf`], [`bfd`], [`bgp`], [`route`] (RIB and FIB), [`runtime`], [`mempool`], [`errors`],
-//! [`config`]. [`look`] has columns and colours, [`narrow`] picks one port or route, [`json`] is
-//! the form for programs.
+//! [`ospf`], [`bfd`], [`bgp`], [`bgp_exchange`], [`route`] (RIB and FIB), [`runtime`], [`mempool`],
+//! [`errors`], [`config`]. [`look`] has columns and colours, [`narrow`] picks one port or route,
+//! [`json`] is the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 
 pub mod bfd;
 pub mod bgp;
+pub mod bgp_exchange;
 pub mod config;
 pub mod errors;
 pub mod json;
@@ -30,6 +31,7 @@ use crate::cli::client::{Client, ClientError, SOCKET_DEFAULT};
 use crate::cli::output::emit;
 use clap::Args;
 use look::Look;
+use narrow::Narrow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use words::{Question, ShowWords};
@@ -73,7 +75,10 @@ pub fn show(arguments: &ShowArguments) -> Exit {
             narrow.pick(&mut reply);
             reply
         });
-        let missing = answer.as_ref().ok().and_then(|reply| narrow.missing(reply));
+        let missing = answer.as_ref().ok().and_then(|reply| {
+            let stranger = stranger(&arguments.socket, &narrow, reply);
+            stranger.or_else(|| narrow.missing(reply))
+        });
         let text = match answer {
             Ok(reply) if arguments.json => json::text(&reply, arguments.watch.is_none()),
             Ok(reply) => missing.as_ref().map_or_else(|| table(&reply, look), |_| String::new()),
@@ -97,6 +102,20 @@ pub fn show(arguments: &ShowArguments) -> Exit {
             return if missing.is_some() { Exit::Failed } else { Exit::Ok };
         };
         std::thread::sleep(Duration::from_secs(u64::from(seconds)));
+    }
+}
+
+/// Why a BGP neighbour was named and nothing is exchanged with it, where it is not the routes.
+fn stranger(socket: &Path, narrow: &Narrow, reply: &ShowReply) -> Option<String> {
+    let is_empty = match reply {
+        ShowReply::BgpAdvertised(rows) => rows.is_empty(),
+        ShowReply::BgpReceived(rows) => rows.is_empty(),
+        _ => false,
+    };
+    let name = narrow.neighbor.as_deref().filter(|_| is_empty)?;
+    match ask(socket, ShowQuery::BgpNeighbor) {
+        Ok(ShowReply::BgpNeighbor(rows)) => bgp::why_silent(name, &rows),
+        _ => None,
     }
 }
 
@@ -126,6 +145,9 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::Bgp(row) => bgp::summary(row, look),
         ShowReply::BgpNeighbor(rows) => bgp::neighbor_table(rows, look),
         ShowReply::BgpRoute(rows) => bgp::route_table(rows, look),
+        ShowReply::BgpAdvertised(rows) => bgp_exchange::advertised_table(rows, look),
+        ShowReply::BgpReceived(rows) => bgp_exchange::received_table(rows, look),
+        ShowReply::BgpPolicy(rows) => bgp_exchange::policy_text(rows, look),
         ShowReply::Route(rows) => route::rib_table(rows, look),
         ShowReply::Fib(rows) => route::fib_table(rows, look),
         ShowReply::Runtime(rows) => runtime::table(rows, look),

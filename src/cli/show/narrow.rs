@@ -1,4 +1,4 @@
-//! One port or one route instead of all of them.
+//! One port, route, neighbour or policy instead of all of them.
 //!
 //! Owns [`Narrow`]: the router answers with all ports and with all routes of OSPF; what was asked
 //! for is picked here.
@@ -12,6 +12,10 @@ use crate::cli::show::words::Destination;
 pub struct Narrow {
     /// Only this port.
     pub port: Option<String>,
+    /// Only what is exchanged with this BGP neighbour.
+    pub neighbor: Option<String>,
+    /// Only this policy.
+    pub policy: Option<String>,
     /// Only this prefix, or the longest match for this address.
     pub destination: Option<Destination>,
 }
@@ -52,11 +56,17 @@ impl Narrow {
             ShowReply::OspfRepair(repairs) => repairs.rows.is_empty(),
             ShowReply::Route(rows) => rows.is_empty(),
             ShowReply::BgpRoute(rows) => self.destination.is_some() && rows.is_empty(),
+            ShowReply::BgpAdvertised(rows) => self.destination.is_some() && rows.is_empty(),
+            ShowReply::BgpReceived(rows) => self.destination.is_some() && rows.is_empty(),
+            ShowReply::BgpPolicy(rows) => self.policy.is_some() && rows.is_empty(),
             ShowReply::Fib(rows) => rows.is_empty(),
             _ => false,
         };
         if !is_empty {
             return None;
+        }
+        if let Some(policy) = &self.policy {
+            return Some(format!("there is no policy `{policy}`"));
         }
         if let Some(port) = &self.port {
             return Some(match reply {
@@ -68,7 +78,15 @@ impl Narrow {
             ShowReply::OspfRepair(repairs) => repairs.own_prefixes.as_slice(),
             _ => &[],
         };
+        let neighbor = self.neighbor.as_deref();
         self.destination.map(|destination| match destination {
+            Destination::Prefix(prefix) if neighbor.is_some() => {
+                let neighbor = neighbor.unwrap_or_default();
+                match reply {
+                    ShowReply::BgpReceived(_) => format!("{neighbor} has not sent {prefix}"),
+                    _ => format!("{neighbor} is not told of {prefix}"),
+                }
+            }
             Destination::Address(address) if own.iter().any(|own| own.contains(address)) => {
                 if own.contains(&Ipv6Prefix::host(address)) {
                     format!("{address} is this router's own address, and needs no repair")
@@ -103,7 +121,8 @@ mod tests {
     #[test]
     fn an_address_picks_its_longest_match() {
         let address = "fd00::1".parse().unwrap();
-        let narrow = Narrow { destination: Some(Destination::Address(address)), port: None };
+        let narrow =
+            Narrow { destination: Some(Destination::Address(address)), ..Narrow::default() };
         let mut reply = routes(&["fd00::/16", "fd00::/64", "fd01::/64"]);
         narrow.pick(&mut reply);
         assert_eq!(reply, routes(&["fd00::/64"]));
@@ -122,7 +141,7 @@ mod tests {
         let reply = ShowReply::OspfRepair(repairs);
         let missing = |address: &str| {
             let destination = Some(Destination::Address(address.parse().unwrap()));
-            Narrow { destination, port: None }.missing(&reply).unwrap()
+            Narrow { destination, ..Narrow::default() }.missing(&reply).unwrap()
         };
         assert_eq!(missing("fd00::1"), "fd00::1 is this router's own address, and needs no repair");
         assert!(missing("fd00:1::7").contains("is on a network of this router's ports"));
@@ -131,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_port_that_is_not_there_is_said() {
-        let narrow = Narrow { port: Some("p9".to_owned()), destination: None };
+        let narrow = Narrow { port: Some("p9".to_owned()), ..Narrow::default() };
         let reply = ShowReply::Port(Vec::new());
         assert_eq!(narrow.missing(&reply).unwrap(), "there is no port `p9` here");
     }

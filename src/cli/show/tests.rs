@@ -429,3 +429,127 @@ fn narrow_terminals_wrap_and_empty_tables_say_so() {
     assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
     assert_eq!(table(&ShowReply::Port(Vec::new()), Look::PLAIN), "No ports.\n");
 }
+
+fn attributes(as_path: &str) -> crate::api::show_bgp::BgpAttributesRow {
+    crate::api::show_bgp::BgpAttributesRow {
+        next_hop: Some("2001:db8:f::1".parse().unwrap()),
+        as_path: as_path.to_owned(),
+        origin: "igp".to_owned(),
+        local_pref: None,
+        med: Some(10),
+        communities: vec!["64512:100".to_owned()],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn what_a_neighbor_is_told_shows_what_it_has_not_read() {
+    use crate::api::show_bgp::BgpAdvertisedRow;
+    let row = |prefix: &str, is_told| BgpAdvertisedRow {
+        prefix: prefix.parse().unwrap(),
+        path_id: None,
+        from: "local".to_owned(),
+        is_told,
+        attributes: attributes("64512"),
+    };
+    let rows = vec![row("2001:db8::/32", true), row("2001:db9::/32", false)];
+    insta::assert_snapshot!(both(&ShowReply::BgpAdvertised(rows)));
+}
+
+#[test]
+fn what_a_neighbor_has_sent_shows_the_clause_that_decided() {
+    use crate::api::show_bgp::{BgpChangeRow, BgpReceivedRow};
+    let row = |prefix: &str| BgpReceivedRow {
+        prefix: prefix.parse().unwrap(),
+        age_ms: 61_000,
+        policy: Some("exits".to_owned()),
+        attributes: attributes("64500 64501"),
+        ..BgpReceivedRow::default()
+    };
+    let change = BgpChangeRow {
+        attribute: "local_pref".to_owned(),
+        before: "none".to_owned(),
+        after: "200".to_owned(),
+    };
+    let accepted = BgpReceivedRow {
+        is_accepted: true,
+        clause: Some(2),
+        changes: vec![change],
+        ..row("2001:db8::/32")
+    };
+    let refused = BgpReceivedRow {
+        reason: Some("the policy says no".to_owned()),
+        clause: Some(1),
+        clause_name: Some("martians".to_owned()),
+        ..row("fc00::/7")
+    };
+    let looped = BgpReceivedRow {
+        reason: Some("this AS is in its AS path".to_owned()),
+        policy: None,
+        ..row("2001:db9::/32")
+    };
+    let reply = ShowReply::BgpReceived(vec![accepted, refused, looped]);
+    let look = Look { has_detail: true, ..Look::PLAIN };
+    insta::assert_snapshot!(format!("{}\n{}", table(&reply, look), both(&reply)));
+}
+
+#[test]
+fn policies_show_clauses_and_how_often_they_matched() {
+    use crate::api::show_bgp::{BgpClauseRow, BgpPolicyRow, BgpPrefixListRow};
+    let martians = BgpClauseRow {
+        number: 1,
+        name: Some("martians".to_owned()),
+        conditions: vec!["prefix_list = \"martians\"".to_owned()],
+        changes: Vec::new(),
+        action: "reject".to_owned(),
+        match_count: 3,
+    };
+    let rest = BgpClauseRow {
+        number: 2,
+        changes: vec!["local_pref = 200".to_owned()],
+        action: "accept".to_owned(),
+        match_count: 250_000,
+        ..BgpClauseRow::default()
+    };
+    let exits = BgpPolicyRow {
+        name: "exits".to_owned(),
+        default: "reject".to_owned(),
+        looks_at_prefix: true,
+        used_by: vec!["import of isp-a".to_owned(), "import of isp-b".to_owned()],
+        default_count: 0,
+        clause_count: 2,
+        clauses: vec![martians, rest],
+        prefix_lists: vec![BgpPrefixListRow {
+            name: "martians".to_owned(),
+            file: None,
+            entry_count: 3,
+            entries: vec!["fc00::/7 le 128".to_owned(), "fe80::/10 le 128".to_owned()],
+        }],
+    };
+    let long = BgpPolicyRow {
+        name: "long".to_owned(),
+        default: "accept".to_owned(),
+        clause_count: 900,
+        ..BgpPolicyRow::default()
+    };
+    insta::assert_snapshot!(both(&ShowReply::BgpPolicy(vec![exits, long])));
+}
+
+#[test]
+fn a_neighbor_with_which_nothing_is_exchanged_is_explained() {
+    use crate::api::show_bgp::BgpNeighborRow;
+    let row = |name: &str, state: &str| BgpNeighborRow {
+        name: name.to_owned(),
+        address: Some("2001:db8:f::1".parse().unwrap()),
+        state: state.to_owned(),
+        last_down: Some("the connection was lost".to_owned()),
+        ..BgpNeighborRow::default()
+    };
+    let why =
+        |name: &str| bgp::why_silent(name, &[row("isp-a", "Established"), row("isp-b", "Active")]);
+    assert_eq!(why("isp-a"), None);
+    let silent = "nothing is exchanged with isp-b, which is Active: the connection was lost";
+    assert_eq!(why("isp-b").as_deref(), Some(silent));
+    let stranger = "there is no BGP neighbour `isp-aa` (did you mean `isp-a`?)";
+    assert_eq!(why("isp-aa").as_deref(), Some(stranger));
+}

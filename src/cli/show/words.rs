@@ -6,7 +6,7 @@
 //! *Invariants*: an alias asks exactly what our own word asks.
 
 use crate::api::ShowQuery;
-use crate::api::request::RouteFilter;
+use crate::api::request::{NeighborRoutes, RouteFilter};
 use crate::base::prefix::{Ipv6Prefix, ParsePrefixError};
 use crate::cli::show::narrow::Narrow;
 use clap::{Args, Subcommand};
@@ -66,7 +66,31 @@ impl RouteWords {
     }
 
     fn narrow(&self) -> Narrow {
-        Narrow { port: None, destination: self.destination }
+        Narrow { destination: self.destination, ..Narrow::default() }
+    }
+}
+
+/// Routes of which neighbour.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ExchangeWords {
+    /// Name or address of the neighbour
+    #[arg(value_name = "NEIGHBOR")]
+    neighbor: String,
+    /// Which of them.
+    #[command(flatten)]
+    routes: RouteWords,
+}
+
+impl ExchangeWords {
+    fn asked(&self) -> NeighborRoutes {
+        // An address is written in many ways; the router knows one.
+        let address = self.neighbor.parse::<Ipv6Addr>();
+        let neighbor = address.map_or_else(|_| self.neighbor.clone(), |one| one.to_string());
+        NeighborRoutes { neighbor, routes: self.routes.filter() }
+    }
+
+    fn narrow(&self) -> Narrow {
+        Narrow { neighbor: Some(self.asked().neighbor), ..self.routes.narrow() }
     }
 }
 
@@ -80,7 +104,7 @@ pub struct PortWords {
 
 impl PortWords {
     fn narrow(&self) -> Narrow {
-        Narrow { port: self.name.clone(), destination: None }
+        Narrow { port: self.name.clone(), ..Narrow::default() }
     }
 }
 
@@ -202,6 +226,19 @@ pub enum BgpWords {
     /// Paths, and the rule that decided
     #[command(aliases = ["routes", "rib"])]
     Route(RouteWords),
+    /// What a neighbour was told of
+    #[command(aliases = ["advertised-routes", "adj-rib-out"])]
+    Advertised(ExchangeWords),
+    /// What a neighbour has sent, and what the policy made of it
+    #[command(aliases = ["received-routes", "adj-rib-in"])]
+    Received(ExchangeWords),
+    /// Policies: what they ask, who asks them, how often they matched
+    #[command(aliases = ["policies", "route-map", "filter"])]
+    Policy {
+        /// Only this policy
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+    },
 }
 
 /// What to show in the words of FRR.
@@ -251,6 +288,20 @@ fn bgp_query(words: Option<&BgpWords>) -> ShowQuery {
         None | Some(BgpWords::Summary) => ShowQuery::Bgp,
         Some(BgpWords::Neighbor) => ShowQuery::BgpNeighbor,
         Some(BgpWords::Route(words)) => ShowQuery::BgpRoute(words.filter()),
+        Some(BgpWords::Advertised(words)) => ShowQuery::BgpAdvertised(words.asked()),
+        Some(BgpWords::Received(words)) => ShowQuery::BgpReceived(words.asked()),
+        Some(BgpWords::Policy { name }) => ShowQuery::BgpPolicy { name: name.clone() },
+    }
+}
+
+impl BgpWords {
+    fn narrow(&self) -> Narrow {
+        match self {
+            Self::Route(words) => words.narrow(),
+            Self::Advertised(words) | Self::Received(words) => words.narrow(),
+            Self::Policy { name } => Narrow { policy: name.clone(), ..Narrow::default() },
+            Self::Summary | Self::Neighbor => Narrow::default(),
+        }
     }
 }
 
@@ -311,12 +362,12 @@ impl ShowWords {
             Self::Ospf { words: Some(words) } => words.narrow(),
             Self::Bfd { words: Some(BfdWords::Peers(words)) } => words.narrow(),
             Self::Route(words) | Self::Fib(words) => words.narrow(),
-            Self::Bgp { words: Some(BgpWords::Route(words)) } => words.narrow(),
+            Self::Bgp { words: Some(words) } => words.narrow(),
             Self::Ipv6 { words } => match words {
                 Ipv6Words::Route(words) | Ipv6Words::Fib(words) => words.narrow(),
                 Ipv6Words::Ospf6 { words: Some(words) } => words.narrow(),
                 Ipv6Words::Interface(words) => words.narrow(),
-                Ipv6Words::Bgp { words: Some(BgpWords::Route(words)) } => words.narrow(),
+                Ipv6Words::Bgp { words: Some(words) } => words.narrow(),
                 Ipv6Words::Neighbor | Ipv6Words::Ospf6 { .. } | Ipv6Words::Bgp { .. } => {
                     Narrow::default()
                 }
@@ -365,6 +416,9 @@ mod tests {
             ("ipv6 neighbors", "neighbor"),
             ("running-config", "config"),
             ("ipv6 route 2001:db8::/32", "route 2001:db8::/32"),
+            ("bgp advertised-routes isp", "bgp advertised isp"),
+            ("ipv6 bgp received-routes 2001:db8:0::1", "bgp received 2001:db8::1"),
+            ("bgp route-map out", "bgp policy out"),
         ];
         for (theirs, ours) in pairs {
             assert_eq!(question(theirs), question(ours), "{theirs}");

@@ -1,16 +1,19 @@
 //! The blocks of BGP, from text to values.
 //!
-//! Owns the reading of `[bgp]`, `[[bgp.group]]` and `[[bgp.neighbor]]`; rules between keys are
-//! `validate`'s.
+//! Owns the reading of `[bgp]`, `[[bgp.group]]`, `[[bgp.neighbor]]` and `[[bgp.dynamic]]`; rules
+//! between keys are `validate`'s.
 
 use super::{Block, Source, listed, read_ipv6, read_key};
 use crate::base::ids::RouterId;
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Duration;
 use crate::config::read::{BlockReader, Findings, Scalar};
-use crate::config::schema::bgp_keys::{BGP, BGP_GROUP, BGP_NEIGHBOR};
+use crate::config::schema::bgp_keys::{
+    BGP, BGP_DYNAMIC, BGP_GROUP, BGP_NEIGHBOR, DYNAMIC_NEIGHBORS,
+};
 use crate::config::schema::{
-    BgpAddPath, BgpGroup, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings, NeighborKeys,
-    Secret,
+    BgpAddPath, BgpDynamic, BgpGroup, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings,
+    NeighborKeys, Secret,
 };
 use core::net::Ipv6Addr;
 use toml::de::DeTable;
@@ -44,6 +47,19 @@ pub(super) fn read_bgp(
         };
         reader.finish();
         settings.neighbors.push(neighbor);
+    }
+    for (index, block) in listed(document, &BGP_DYNAMIC).into_iter().enumerate() {
+        let mut reader = BlockReader::new(&BGP_DYNAMIC, Some(index), block, findings);
+        reader.missing("prefix");
+        let dynamic = BgpDynamic {
+            prefix: reader.parsed::<Ipv6Prefix>("prefix").unwrap_or_default(),
+            description: reader.text("description"),
+            group: reader.text("group"),
+            max_neighbors: reader.integer("max_neighbors").unwrap_or(DYNAMIC_NEIGHBORS),
+            keys: read_keys(&mut reader, source),
+        };
+        reader.finish();
+        settings.dynamics.push(dynamic);
     }
     settings
 }

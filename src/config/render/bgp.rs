@@ -5,9 +5,9 @@
 use super::{RenderedBlock, list, quoted, shown, shown_quoted};
 use crate::base::time::Duration;
 use crate::config::schema::{
-    BgpAddPath, BgpGroup, BgpNeighbor, BgpOrigin, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings,
-    MetricType, NeighborKeys, Policy, PolicyAction, PolicyClause, PolicyDefault, PolicyNextHop,
-    PrefixList, RedistributeSettings, RpkiWord,
+    BgpAddPath, BgpDynamic, BgpGroup, BgpNeighbor, BgpOrigin, BgpRemoteAs, BgpRestart, BgpRole,
+    BgpSettings, MetricType, NeighborKeys, Policy, PolicyAction, PolicyClause, PolicyDefault,
+    PolicyNextHop, PrefixList, RedistributeSettings, RpkiWord,
 };
 
 type Entries = Vec<(&'static str, Option<String>)>;
@@ -85,6 +85,19 @@ pub(super) fn neighbor_block(neighbor: &BgpNeighbor) -> RenderedBlock {
     RenderedBlock::new("bgp.neighbor", entries)
 }
 
+/// `[[bgp.dynamic]]`.
+pub(super) fn dynamic_block(dynamic: &BgpDynamic) -> RenderedBlock {
+    let text = |text: &Option<String>| text.as_ref().and_then(shown_quoted);
+    let mut entries = vec![
+        ("prefix", shown_quoted(dynamic.prefix)),
+        ("description", text(&dynamic.description)),
+        ("group", text(&dynamic.group)),
+        ("max_neighbors", shown(dynamic.max_neighbors)),
+    ];
+    entries.extend(keys_entries(&dynamic.keys));
+    RenderedBlock::new("bgp.dynamic", entries)
+}
+
 fn keys_entries(keys: &NeighborKeys) -> Entries {
     let asn = match keys.asn {
         None => None,
@@ -148,7 +161,8 @@ pub(super) fn policy_blocks(policy: &Policy) -> Vec<RenderedBlock> {
     blocks
 }
 
-fn clause_block(clause: &PolicyClause) -> RenderedBlock {
+/// `[[policy.clause]]`.
+pub(super) fn clause_block(clause: &PolicyClause) -> RenderedBlock {
     let (when, set) = (&clause.when, &clause.set);
     let next_hop = match set.next_hop {
         None => None,

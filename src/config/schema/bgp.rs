@@ -247,6 +247,32 @@ pub struct BgpNeighbor {
     pub keys: NeighborKeys,
 }
 
+/// `[[bgp.dynamic]]`: neighbours that nobody names; they come by themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpDynamic {
+    /// From where they come.
+    pub prefix: Ipv6Prefix,
+    /// A word for people.
+    pub description: Option<String>,
+    /// Name of their group.
+    pub group: Option<String>,
+    /// How many there may be at once. Default: 64.
+    pub max_neighbors: u16,
+    /// What they have in common.
+    pub keys: NeighborKeys,
+}
+
+impl BgpDynamic {
+    /// One that has come, as if it had a block of its own. It opened the connection, and only it
+    /// does.
+    pub fn neighbor(&self, address: Ipv6Addr) -> BgpNeighbor {
+        let description = self.description.clone();
+        let keys = NeighborKeys { passive: Some(true), ..self.keys.clone() };
+        let (port, name, group) = (None, None, self.group.clone());
+        BgpNeighbor { address, port, name, description, group, keys }
+    }
+}
+
 /// `[bgp]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BgpSettings {
@@ -278,6 +304,9 @@ pub struct BgpSettings {
     pub groups: Vec<BgpGroup>,
     /// `[[bgp.neighbor]]`.
     pub neighbors: Vec<BgpNeighbor>,
+    /// `[[bgp.dynamic]]`.
+    #[serde(default)]
+    pub dynamics: Vec<BgpDynamic>,
 }
 
 impl Default for BgpSettings {
@@ -297,6 +326,7 @@ impl Default for BgpSettings {
             always_compare_med: false,
             groups: Vec::new(),
             neighbors: Vec::new(),
+            dynamics: Vec::new(),
         }
     }
 }
@@ -314,6 +344,13 @@ impl BgpSettings {
             Some(group) => own.or(&group.keys),
             None => own,
         }
+    }
+
+    /// All blocks of keys, those of groups first.
+    pub fn all_keys(&self) -> impl Iterator<Item = &NeighborKeys> {
+        let groups = self.groups.iter().map(|group| &group.keys);
+        let neighbors = self.neighbors.iter().map(|neighbor| &neighbor.keys);
+        groups.chain(neighbors).chain(self.dynamics.iter().map(|dynamic| &dynamic.keys))
     }
 
     /// Whether a neighbour with these keys is in our AS; `None` where it has no AS.

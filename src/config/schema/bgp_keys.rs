@@ -1,4 +1,4 @@
-//! The tables of the keys of `[bgp]`, `[[bgp.group]]` and `[[bgp.neighbor]]`.
+//! The tables of the keys of `[bgp]`, `[[bgp.group]]`, `[[bgp.neighbor]]` and `[[bgp.dynamic]]`.
 //!
 //! Owns the documentation; the values are in [`super::bgp`].
 
@@ -6,6 +6,8 @@ use super::keys::{BlockDoc, KeyDoc, KeyKind};
 
 /// Most neighbours of a router: a route server's worth.
 pub const BGP_NEIGHBORS_MAX: usize = 1024;
+/// Neighbours of a dynamic block where nothing else is said: a rack or two of servers.
+pub const DYNAMIC_NEIGHBORS: u16 = 64;
 /// Most octets of a text for the neighbour's administrator (RFC 9003 §2).
 pub const SHUTDOWN_OCTETS_MAX: usize = 255;
 /// The least hold time beside zero, in seconds (RFC 4271 §4.2).
@@ -163,6 +165,42 @@ const NEIGHBOR_OWN: &[KeyDoc] = &[
         default: "none",
         needs_restart: false,
         help: "Name of a `[[bgp.group]]`: what this block does not say, that one says.",
+    },
+];
+
+const DYNAMIC_OWN: &[KeyDoc] = &[
+    KeyDoc {
+        name: "prefix",
+        kind: KeyKind::Prefix,
+        unit: "",
+        default: "none: required",
+        needs_restart: false,
+        help: "Who connects from here is a neighbour; of several blocks the longest prefix counts, \
+               and a [[bgp.neighbor]] before all of them.",
+    },
+    KeyDoc {
+        name: "description",
+        kind: KeyKind::Text,
+        unit: "",
+        default: "none",
+        needs_restart: false,
+        help: "A word for people.",
+    },
+    KeyDoc {
+        name: "group",
+        kind: KeyKind::Text,
+        unit: "",
+        default: "none",
+        needs_restart: false,
+        help: "Name of a `[[bgp.group]]`: what this block does not say, that one says.",
+    },
+    KeyDoc {
+        name: "max_neighbors",
+        kind: KeyKind::Integer { minimum: 1, maximum: 1024 },
+        unit: "",
+        default: "64",
+        needs_restart: false,
+        help: "Neighbours of this block at once; whoever comes then is turned away.",
     },
 ];
 
@@ -385,7 +423,8 @@ const SHARED: &[KeyDoc] = &[
         unit: "",
         default: "false",
         needs_restart: false,
-        help: "End the session when BFD finds the neighbour dead.",
+        help: "End the session when BFD finds the neighbour dead (RFC 5882). A neighbour without \
+               BFD keeps its session. One neighbour a port is watched.",
     },
     KeyDoc {
         name: "shutdown",
@@ -411,6 +450,7 @@ const fn joined<const N: usize>(first: &[KeyDoc], second: &[KeyDoc]) -> [KeyDoc;
 }
 
 const GROUP_KEYS: [KeyDoc; GROUP_OWN.len() + SHARED.len()] = joined(GROUP_OWN, SHARED);
+const DYNAMIC_KEYS: [KeyDoc; DYNAMIC_OWN.len() + SHARED.len()] = joined(DYNAMIC_OWN, SHARED);
 const NEIGHBOR_KEYS: [KeyDoc; NEIGHBOR_OWN.len() + SHARED.len()] = joined(NEIGHBOR_OWN, SHARED);
 
 /// The keys of `[[bgp.group]]`.
@@ -428,4 +468,13 @@ pub const BGP_NEIGHBOR: BlockDoc = BlockDoc {
     is_list: true,
     help: "A BGP neighbour. One in another AS needs `import` to be heard and `export` to hear.",
     keys: &NEIGHBOR_KEYS,
+};
+
+/// The keys of `[[bgp.dynamic]]`.
+pub const BGP_DYNAMIC: BlockDoc = BlockDoc {
+    name: "bgp.dynamic",
+    is_list: true,
+    help: "Neighbours that are not named one by one: whoever connects from a prefix. This router \
+           only listens for them, and forgets one that stays away.",
+    keys: &DYNAMIC_KEYS,
 };

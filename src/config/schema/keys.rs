@@ -190,6 +190,7 @@ pub const BLOCKS: &[&BlockDoc] = &[
     &bgp_keys::BGP,
     &bgp_keys::BGP_GROUP,
     &bgp_keys::BGP_NEIGHBOR,
+    &bgp_keys::BGP_DYNAMIC,
     &policy::PREFIX_LIST,
     &policy::POLICY,
     &policy::POLICY_CLAUSE,

@@ -21,7 +21,8 @@ pub mod secret;
 
 pub use bfd::{BfdAuth, BfdSettings, PortBfd};
 pub use bgp::{
-    BgpAddPath, BgpGroup, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings, NeighborKeys,
+    BgpAddPath, BgpDynamic, BgpGroup, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings,
+    NeighborKeys,
 };
 pub use cluster::ClusterSettings;
 pub use dpdk::{DpdkSettings, IdlePolicy};

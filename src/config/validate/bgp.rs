@@ -60,6 +60,35 @@ pub(super) fn check_bgp(config: &Config, problems: &mut Problems) {
         check_keys(config, bgp, (&neighbor.keys, &path), problems);
         check_together(bgp, neighbor, &path, problems);
     }
+    check_dynamics(config, bgp, problems);
+}
+
+fn check_dynamics(config: &Config, bgp: &BgpSettings, problems: &mut Problems) {
+    let mut prefixes = BTreeMap::new();
+    for (index, dynamic) in bgp.dynamics.iter().enumerate() {
+        let path = |key| KeyPath::listed("bgp.dynamic", index, key);
+        let prefix = dynamic.prefix;
+        if prefix.length() == 0 || !is_routable(prefix) {
+            let message = format!("{prefix} is no prefix of neighbours");
+            let expected = "must be a unicast prefix that is not link-local";
+            problems.push(value(path("prefix"), message, expected));
+        }
+        if let Some(first) = prefixes.insert(prefix, index) {
+            let message = format!("[[bgp.dynamic]] {} has {prefix} already", first + 1);
+            problems.push(conflict(path("prefix"), message, "one block a prefix"));
+        }
+        check_range(dynamic.max_neighbors.into(), path("max_neighbors"), problems);
+        if let Some(group) = &dynamic.group {
+            let known = bgp.groups.iter().map(|group| group.name.as_str());
+            check_reference(group, known, "bgp.group", path("group"), problems);
+        }
+        if dynamic.keys.passive == Some(false) {
+            let message = "this router does not know whom to connect to";
+            problems.push(conflict(path("passive"), message, "remove `passive`"));
+        }
+        check_keys(config, bgp, (&dynamic.keys, &path), problems);
+        check_together(bgp, &dynamic.neighbor(prefix.address()), &path, problems);
+    }
 }
 
 /// Holds a number against the documentation of its key.

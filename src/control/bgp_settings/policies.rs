@@ -98,6 +98,11 @@ impl PolicyTable {
         self.numbers.get(name).copied()
     }
 
+    /// The name of a policy.
+    pub fn name(&self, id: PolicyId) -> Option<&str> {
+        self.numbers.iter().find(|(_, number)| **number == id).map(|(name, _)| name.as_str())
+    }
+
     /// What to lend to the speaker.
     pub const fn engine(&self) -> &Engine {
         &self.engine

@@ -96,7 +96,7 @@ fn a_neighbor_on_the_link_has_the_usual_settings() {
         settings.own_next_hop,
         NextHop { global: Some(address("2001:db8:ffff::2")), link_local: Some(address("fe80::2")) }
     );
-    assert_eq!((peer.shutdown, peer.has_bfd, peer.warning_count), (None, false, None));
+    assert_eq!((peer.shutdown, peer.has_bfd, settings.paths_warning), (None, false, None));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn what_a_block_says_reaches_the_session() {
     assert_eq!(session.connect_retry_time.as_secs(), 5);
     assert_eq!(session.restart.mode, RestartMode::Off);
     assert_eq!(session.add_path, AddPathMode { receives: true, sends: false });
-    assert_eq!((settings.paths_max, peer.warning_count), (Some(1000), Some(500)));
+    assert_eq!((settings.paths_max, settings.paths_warning), (Some(1000), Some(500)));
     assert_eq!(settings.paths_restart.map(|time| time.as_secs()), Some(60));
     assert_eq!((settings.blackhole, settings.own_as_max), (Blackhole::Honoured, 1));
     assert!(peer.has_bfd);

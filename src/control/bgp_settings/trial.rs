@@ -224,7 +224,8 @@ fn redistribution(
     })
 }
 
-fn in_words(route: &Route) -> TrialRoute {
+/// What a route carries, in words.
+pub(in crate::control) fn in_words(route: &Route) -> TrialRoute {
     let attributes = &route.attributes;
     let address = route.next_hop.and_then(|next_hop| next_hop.global.or(next_hop.link_local));
     let standard = attributes.communities.iter().map(ToString::to_string);
@@ -239,7 +240,8 @@ fn in_words(route: &Route) -> TrialRoute {
     }
 }
 
-fn changes(before: &TrialRoute, after: &TrialRoute) -> Vec<TrialChange> {
+/// Where the words differ.
+pub(in crate::control) fn changes(before: &TrialRoute, after: &TrialRoute) -> Vec<TrialChange> {
     let number = |number: Option<u32>| number.map_or_else(|| "none".to_owned(), |n| n.to_string());
     let list = |items: &[String]| match items.is_empty() {
         true => "none".to_owned(),

@@ -1,16 +1,22 @@
 //! BGP in whole control planes: two of them, with a TCP between them that never fails.
 
 use super::*;
+use crate::api::Event;
 use crate::api::show::LsaRow;
 use crate::api::show_bgp::{BgpPathRow, BgpSummaryRow};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
 use crate::control::{Legacy, Plane};
+use crate::proto::bfd;
 use crate::proto::bgp::ribs::Route;
 use crate::proto::bgp::transport::{BGP_PORT, Order, Report, SocketId};
 use crate::wire::bgp::PathAttributes;
 use core::net::SocketAddrV6;
 use std::collections::BTreeMap;
+
+mod dynamic;
+mod show;
+mod watch;
 
 const STEP: Duration = Duration::from_millis(10);
 
@@ -24,6 +30,13 @@ struct Edges {
     ends: BTreeMap<(usize, SocketId), (usize, SocketId)>,
     accepted: u64,
     replies: Vec<ShowReply>,
+    /// Where the last answer goes on.
+    rest: Option<Ipv6Prefix>,
+    /// Orders for BFD, and from where.
+    bfd: Vec<(usize, bfd::Order)>,
+    events: Vec<(usize, Event)>,
+    /// Listening orders of each edge.
+    listens: [usize; 2],
 }
 
 fn config_of(number: usize, more: &str) -> Config {
@@ -56,6 +69,10 @@ impl Edges {
             ends: BTreeMap::new(),
             accepted: 0,
             replies: Vec::new(),
+            rest: None,
+            bfd: Vec::new(),
+            events: Vec::new(),
+            listens: [0, 0],
         };
         for place in 0..2 {
             let config = config_of(place, more);
@@ -130,7 +147,12 @@ impl Edges {
             match action {
                 Action::Bgp(order) => self.order(place, order),
                 Action::Publish(world) => self.worlds[place] = Some(*world),
-                Action::Reply { reply, .. } => self.replies.push(*reply),
+                Action::Reply { reply, rest, .. } => {
+                    self.replies.push(*reply);
+                    self.rest = rest;
+                }
+                Action::Bfd(order) => self.bfd.push((place, order)),
+                Action::Event(event) => self.events.push((place, event)),
                 _ => {}
             }
         }
@@ -146,7 +168,8 @@ impl Edges {
             edges.planes[place].handle(edges.now, Input::Bgp(Box::new(report)));
         };
         match order {
-            Order::Listen(_) | Order::Taken { .. } => {}
+            Order::Listen(_) => self.listens[place] += 1,
+            Order::Taken { .. } => {}
             Order::Connect { socket, .. } => {
                 let peer = SocketId::incoming(self.accepted);
                 self.accepted += 1;
@@ -192,6 +215,20 @@ impl Edges {
     fn ask(&mut self, place: usize, query: ShowQuery) -> ShowReply {
         self.tell(place, Input::Query { id: 1, query, after: None });
         self.replies.pop().unwrap()
+    }
+
+    /// Another configuration for an edge.
+    fn configure(&mut self, place: usize, config: Config) {
+        self.tell(place, Input::Configure(Box::new(config)));
+    }
+
+    /// What was said on a topic since it was asked last.
+    fn said(&mut self, place: usize, topic: &str) -> Vec<String> {
+        let all = core::mem::take(&mut self.events).into_iter();
+        let (said, rest): (Vec<_>, Vec<_>) =
+            all.partition(|(other, event)| *other == place && event.topic == topic);
+        self.events = rest;
+        said.into_iter().map(|(_, event)| event.text).collect()
     }
 
     fn summary(&mut self, place: usize) -> BgpSummaryRow {

@@ -2,7 +2,7 @@
 //!
 //! What came in by a port whose sessions another worker runs is handed to that one. `ipv6_local`
 //! has seen to it that the packet came by a fabric port, from the link, for the port's own
-//! link-local address.
+//! link-local address, or by a port to another network for an address of the router.
 //!
 //! *Invariants*: a packet that a session accepts ends here, counted as absorbed; every other one is
 //! dropped with a reason.

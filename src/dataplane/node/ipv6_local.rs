@@ -8,7 +8,8 @@
 //! *Invariants*: multicast is never for the host; nothing is for a group that the router is not in.
 //! OSPF goes up only where a neighbour of a fabric port says it to this port: whoever can reach the
 //! router from further off, or from a LAN, cannot spend what is kept for it. So it is with BFD to a
-//! link-local address; to others it is the host's.
+//! link-local address. To others it is the host's, unless it comes from the link of a port to
+//! another network: there are BGP neighbours.
 //! *Standards*: RFC 4291 §2.8 (groups of a router), RFC 5340 §2.5 (source of OSPF packets), §2.9
 //! (protocol 89, groups), RFC 2328 §8.2 (destination of OSPF packets), RFC 4861 §6.1 and §7.1
 //! (validation), RFC 6980 §5 (no fragmented ND), RFC 4443 §4.2 (echo), RFC 8200 §4.1.
@@ -105,6 +106,9 @@ fn judge(octets: &[u8], interface: Option<&Interface>) -> Verdict {
         (NEXT_OSPF, _) => judge_ospf(&view, interface),
         (NEXT_ICMPV6, _) => judge_icmpv6(&view, &found, scope),
         (NEXT_UDP, Scope::Link) if is_bfd(&view, &found) => judge_bfd(&view, &found, interface),
+        (NEXT_UDP, Scope::Host) if is_bgp_bfd(&view, interface) && is_bfd(&view, &found) => {
+            Verdict::Bfd(found.offset)
+        }
         (NEXT_NONE, _) => Verdict::Drop(DropReason::LocalNoNextHeader),
         (_, Scope::Group) => Verdict::Drop(DropReason::MulticastUnwanted),
         (_, Scope::Host | Scope::Link) => Verdict::Punt(PuntClass::Host),
@@ -133,6 +137,13 @@ fn judge_ospf(view: &Ipv6View<'_>, interface: Option<&Interface>) -> Verdict {
 fn is_bfd(view: &Ipv6View<'_>, found: &UpperLayer) -> bool {
     let header = view.rest().get(found.offset..).map(UdpView::new);
     matches!(header, Some(Ok(udp)) if udp.destination_port() == CONTROL_PORT)
+}
+
+/// Whether a packet for an address of the host may be of a BFD session with a BGP neighbour: from
+/// the link of a port to another network.
+fn is_bgp_bfd(view: &Ipv6View<'_>, interface: Option<&Interface>) -> bool {
+    let is_edge = |role| matches!(role, PortRole::Uplink | PortRole::Routed);
+    view.hop_limit() == HOP_LIMIT_LINK && interface.is_some_and(|port| is_edge(port.role))
 }
 
 /// The destination is the port's own link-local address.

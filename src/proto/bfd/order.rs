@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize};
 pub struct Wanted {
     /// The port.
     pub port: PortId,
-    /// Link-local address of the neighbour.
+    /// Own address, from which packets go: the port's link-local one, or the one on the neighbour's
+    /// prefix.
+    pub local: Ipv6Addr,
+    /// Address of the neighbour.
     pub neighbor: Ipv6Addr,
     /// Its MAC as far as known; packets of the neighbour tell a newer one.
     pub mac: MacAddress,

@@ -89,6 +89,8 @@ pub enum Cease {
     OutOfResources,
     /// RFC 9384: BFD says that packets do not arrive.
     BfdDown,
+    /// The link to it has lost its carrier. RFC 4271 §4.5: without a subcode of its own.
+    LinkDown,
 }
 
 impl Cease {
@@ -114,20 +116,24 @@ impl Cease {
             Self::ConfigurationChange => Notification::new(Code::CONFIGURATION_CHANGE),
             Self::OutOfResources => Notification::new(Code::OUT_OF_RESOURCES),
             Self::BfdDown => Notification::new(Code::BFD_DOWN),
+            Self::LinkDown => Notification::new(Code::CEASE),
         }
     }
 
-    /// RFC 8538 §4: whether routes must not be kept, whatever was agreed on: those of a session
-    /// that shall stay down, and those behind a path that does not carry packets.
+    /// RFC 8538 §5.1: whether routes must not be kept, whatever was agreed on. As its table
+    /// suggests: those of a session that an administrator or the number of prefixes keeps down;
+    /// beside it those behind a path that does not carry packets, for which it has no row.
     pub const fn is_hard(&self) -> bool {
         match self {
             Self::MaximumPrefixes { .. }
             | Self::AdministrativeShutdown { .. }
             | Self::PeerDeConfigured
             | Self::HardReset { .. }
-            | Self::OutOfResources
-            | Self::BfdDown => true,
-            Self::AdministrativeReset { .. } | Self::ConfigurationChange => false,
+            | Self::BfdDown
+            | Self::LinkDown => true,
+            Self::AdministrativeReset { .. } | Self::ConfigurationChange | Self::OutOfResources => {
+                false
+            }
         }
     }
 }

@@ -13,8 +13,10 @@
 //! read has not seen silence.
 //! *Standards*: RFC 4271 §6.8 (collisions), §8 (FSM), §10 (timers), RFC 6286 §2.3, RFC 4724 §4 and
 //! §5, RFC 8538 §4, RFC 9687 §3. Deviations: the IdleHoldTime (§8.1.1, DampPeerOscillations) is per
-//! track, so that a peer that fails on one connection can still be reached by the other; after a
-//! loss without an error the peer may connect again at once, as one that restarts gracefully does.
+//! track, so that a peer that fails on one connection can still be reached by the other; the peer
+//! may connect again at once unless this router has found an error of the peer, as one that
+//! restarts gracefully does. A peer that found an error here may try: it is the one that is
+//! flooded.
 
 use super::action::{Action, Down, DownReason, Retention, StateChange};
 use super::connection::{BatchError, Connection, encoded};
@@ -338,14 +340,13 @@ impl Session {
 
     /// A TCP connection is there.
     fn connected(&mut self, now: Instant, id: ConnectionId) {
-        let is_wanted = match id.initiator {
-            Initiator::Local => self.local.attempt == Some(id),
-            Initiator::Remote => self.admits(now, id),
+        let admission = match id.initiator {
+            Initiator::Local if self.local.attempt == Some(id) => Ok(()),
+            Initiator::Local => Err(None),
+            Initiator::Remote => self.admits(now).map_err(Some),
         };
-        if !is_wanted {
-            self.counters.connections_refused += 1;
-            self.act(Action::Close { connection: id });
-            return;
+        if let Err(code) = admission {
+            return self.turn_away(id, code);
         }
         let track = self.track_mut(id.initiator);
         track.attempt = None;
@@ -358,15 +359,29 @@ impl Session {
         }
     }
 
-    /// Whether a connection that the peer opened is taken; makes room for it.
-    fn admits(&mut self, now: Instant, id: ConnectionId) -> bool {
+    /// A connection that is not wanted is closed; the peer hears why, where it opened it. RFC 4486
+    /// §4: one that is disallowed "SHOULD" get Connection Rejected.
+    fn turn_away(&mut self, id: ConnectionId, code: Option<NotificationCode>) {
+        self.counters.connections_refused += 1;
+        if let Some(code) = code {
+            let message = Message::Notification(Notification::new(code));
+            let octets = encoded(&message, Agreement::default());
+            self.counters.notifications_out += 1;
+            self.act(Action::Send { connection: id, octets });
+        }
+        self.act(Action::Close { connection: id });
+    }
+
+    /// Whether a connection that the peer opened is taken, and else what it is told; makes room for
+    /// it.
+    fn admits(&mut self, now: Instant) -> Result<(), NotificationCode> {
         if self.administration == Administration::Stopped {
-            return false;
+            return Err(NotificationCode::CONNECTION_REJECTED);
         }
         if let Some(side) = self.established()
-            && !self.yields(now, side, id)
+            && !self.yields(now, side)
         {
-            return false;
+            return Err(NotificationCode::COLLISION_RESOLUTION);
         }
         // One that opens another connection has forgotten the one before.
         if self.remote.state.is_connected() {
@@ -377,14 +392,17 @@ impl Session {
         if self.remote.state == State::Idle
             && self.timers.is_set(Timer::IdleHold(Initiator::Remote))
         {
-            return false;
+            return Err(NotificationCode::CONNECTION_REJECTED);
         }
         self.happen(now, Initiator::Remote, Event::AutomaticStartPassive, None);
-        self.remote.state == State::Active
+        match self.remote.state {
+            State::Active => Ok(()),
+            _ => Err(NotificationCode::CONNECTION_REJECTED),
+        }
     }
 
     /// Whether an Established connection leaves room for a new one of the peer.
-    fn yields(&mut self, now: Instant, side: Initiator, id: ConnectionId) -> bool {
+    fn yields(&mut self, now: Instant, side: Initiator) -> bool {
         let restart = self.negotiated().and_then(|negotiated| negotiated.restart);
         // RFC 4724 §5: a peer that restarts gracefully may be back before its end was seen: "the
         // TCP connection … is dropped" without a NOTIFICATION, and its routes are kept.
@@ -397,14 +415,7 @@ impl Session {
         }
         match self.settings.established_collision {
             EstablishedCollision::Compare => true,
-            EstablishedCollision::KeepEstablished => {
-                let code = NotificationCode::COLLISION_RESOLUTION;
-                let message = Message::Notification(Notification::new(code));
-                let octets = encoded(&message, Agreement::default());
-                self.counters.notifications_out += 1;
-                self.act(Action::Send { connection: id, octets });
-                false
-            }
+            EstablishedCollision::KeepEstablished => false,
         }
     }
 
@@ -537,15 +548,20 @@ impl Session {
 }
 
 /// Whether a peer may open the next connection at once: it has done nothing wrong.
-const fn may_return_at_once(reason: &DownReason) -> bool {
+fn may_return_at_once(reason: &DownReason) -> bool {
     use NotificationCode as Code;
     match reason {
-        DownReason::ConnectionLost | DownReason::PeerRestarted => true,
-        DownReason::NotificationReceived(said) => said.code.code == Code::CEASE.code,
+        DownReason::ConnectionLost
+        | DownReason::PeerRestarted
+        | DownReason::NotificationReceived(_) => true,
+        // Its silence may be over, and of Cease only the number of its routes is its fault.
         DownReason::NotificationSent(said) => {
-            let (reset, change) = (Code::ADMINISTRATIVE_RESET, Code::CONFIGURATION_CHANGE);
-            said.code.code == Code::CEASE.code
-                && (said.code.subcode == reset.subcode || said.code.subcode == change.subcode)
+            let code = said.inner_code();
+            let is_silence =
+                matches!(code, Code::HOLD_TIMER_EXPIRED | Code::SEND_HOLD_TIMER_EXPIRED);
+            let is_cease = code.code == Code::CEASE.code;
+            let is_flood = matches!(code, Code::MAXIMUM_PREFIXES_REACHED | Code::OUT_OF_RESOURCES);
+            is_silence || (is_cease && !is_flood)
         }
     }
 }

@@ -38,7 +38,8 @@ use crate::base::time::{Duration, Instant};
 use crate::base::timers::TimerTable;
 use crate::wire::bgp::message::{EXTENDED_OCTETS_MAX, MESSAGE_OCTETS_MAX};
 use crate::wire::bgp::{
-    AddressFamily, Agreement, Message, NextHop, RefreshKind, RouteRefresh, Update,
+    AddressFamily, Agreement, Message, NextHop, Notification, NotificationCode, RefreshKind,
+    RouteRefresh, Update,
 };
 use core::net::{Ipv6Addr, SocketAddrV6};
 use core::ops::Bound;
@@ -49,6 +50,9 @@ mod tests;
 
 /// Of the seed, bits that are left away where it begins the numbers of sockets.
 const SEED_BITS_UNUSED: u32 = 8;
+/// A peer that had many paths has few again when this share of what was many is gone: one that
+/// stays around the mark is not spoken of with each route.
+const WARNING_SHARES: u32 = 8;
 
 /// A peer as it is configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +89,8 @@ pub struct PeerSettings {
     pub own_as_max: u8,
     /// How many paths it may have.
     pub paths_max: Option<u32>,
+    /// With how many that is said beforehand.
+    pub paths_warning: Option<u32>,
     /// When a session that ended for too many paths starts again; `None` when it is told to.
     pub paths_restart: Option<Duration>,
     /// RFC 7911: paths of each prefix that it is told.
@@ -110,6 +116,15 @@ pub enum Action {
         /// Which.
         peer: PeerId,
     },
+    /// A peer has nearly as many paths as it may.
+    ManyPaths {
+        /// Which.
+        peer: PeerId,
+        /// How many.
+        count: u32,
+        /// How many it may have.
+        most: u32,
+    },
     /// Routes of a peer were left out, or none taken from it.
     Refused {
         /// Whose.
@@ -118,6 +133,11 @@ pub enum Action {
         reason: Refusal,
     },
 }
+
+/// A session cannot go on as a peer is configured now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the session has to begin anew")]
+pub struct NeedsReset;
 
 /// Why routes of a peer are not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -180,6 +200,8 @@ struct Peer {
     sockets: BTreeMap<ConnectionId, SocketId>,
     incoming_count: u32,
     answer: Answer,
+    /// Whether it was said that it has many paths.
+    is_warned: bool,
 }
 
 /// A BGP speaker; one per router, owned by the control plane.
@@ -286,7 +308,8 @@ impl Speaker {
         let seed = self.settings.seed ^ u64::from(id.0).rotate_left(32);
         let session = Session::new(now, settings.session.clone(), seed);
         let (sockets, answer) = (BTreeMap::new(), Answer::None);
-        let peer = Peer { settings, session, sockets, incoming_count: 0, answer };
+        let is_warned = false;
+        let peer = Peer { settings, session, sockets, incoming_count: 0, answer, is_warned };
         self.peers.insert(id, peer);
         self.happen(now, id, SessionInput::Start(start));
     }
@@ -302,6 +325,62 @@ impl Speaker {
         self.timers.clear(Timer::Restart(id));
         self.timers.clear(Timer::Room(id));
         self.touch(now);
+    }
+
+    /// A peer is configured otherwise. What its session was agreed on stays: then the session goes
+    /// on, and what has come and gone over it is judged again. Else nothing happens, and the peer
+    /// has to be removed and added; says so.
+    pub fn change_peer(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        settings: PeerSettings,
+    ) -> Result<(), NeedsReset> {
+        let peer = self.peers.get_mut(&id).ok_or(NeedsReset)?;
+        if !is_agreed_on_alike(&peer.settings, &settings) {
+            return Err(NeedsReset);
+        }
+        let before = core::mem::replace(&mut peer.settings, settings);
+        let settings = &peer.settings;
+        if before.session != settings.session {
+            let session = Box::new(settings.session.clone());
+            peer.session.handle(now, SessionInput::Settings(session));
+        }
+        peer.is_warned &= before.paths_warning == settings.paths_warning;
+        if let Some(negotiated) = peer.session.negotiated() {
+            let in_tables = (rib_peer(&before, negotiated), rib_peer(settings, negotiated));
+            let told =
+                (export_settings(&before, negotiated), export_settings(settings, negotiated));
+            let paths_max = settings.paths_max;
+            self.judge_anew(now, id, in_tables, told);
+            let counts = self.ribs.peer_counts(id);
+            if let Some(most) = paths_max.filter(|most| counts.received - counts.stale > *most) {
+                self.cut_off(now, id, PathsExceeded(most));
+            }
+        }
+        self.touch(now);
+        Ok(())
+    }
+
+    /// Tables follow what is configured of a peer whose session goes on.
+    fn judge_anew(
+        &mut self,
+        now: Instant,
+        id: PeerId,
+        (before, after): (RibPeer, RibPeer),
+        (told, to_tell): (ExportSettings, ExportSettings),
+    ) {
+        let mut taken = Ok(());
+        if before != after {
+            taken = self.ribs.peer_up(id, after);
+        }
+        if told != to_tell {
+            taken = taken.and_then(|()| self.ribs.move_over(id, to_tell));
+        }
+        if let Err(error) = taken {
+            self.actions.push_back(Action::Refused { peer: id, reason: error.into() });
+            self.happen(now, id, SessionInput::Stop(Cease::OutOfResources));
+        }
     }
 
     /// Something that an administrator or BFD wants of a session.
@@ -342,6 +421,7 @@ impl Speaker {
                 self.pass_on(now, socket, |connection| SessionInput::Closed { connection });
                 self.forget(socket);
             }
+            // Whoever owns the listeners tries again.
             Report::Deaf { .. } => {}
         }
         self.settle(now, policies);
@@ -403,15 +483,21 @@ impl Speaker {
             let expected = peer.settings.remote;
             expected.ip() == remote.ip() && expected.scope_id() == remote.scope_id()
         });
-        let Some((id, peer)) = found else {
-            return self.actions.push_back(Action::Transport(Order::Close { socket }));
-        };
+        let Some((id, peer)) = found else { return self.reject(socket) };
         let id = *id;
         let connection = ConnectionId { initiator: Initiator::Remote, number: peer.incoming_count };
         peer.incoming_count = peer.incoming_count.wrapping_add(1);
         peer.sockets.insert(connection, socket);
         self.owners.insert(socket, (id, connection));
         self.happen(now, id, SessionInput::Connected { connection });
+    }
+
+    /// RFC 4486 §4: "if … the peer is not configured locally", it is told that it is not wanted.
+    fn reject(&mut self, socket: SocketId) {
+        let notification = Notification::new(NotificationCode::CONNECTION_REJECTED);
+        let octets = encoded(&Message::Notification(notification), Agreement::default());
+        self.actions.push_back(Action::Transport(Order::Send { socket, octets }));
+        self.actions.push_back(Action::Transport(Order::Close { socket }));
     }
 
     fn pass_on(
@@ -534,16 +620,10 @@ impl Speaker {
     fn establish(&mut self, now: Instant, id: PeerId, negotiated: &Negotiated) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.answer = Answer::None;
+        peer.is_warned = false;
         let settings = &peer.settings;
         let in_tables = rib_peer(settings, negotiated);
-        let export = ExportSettings {
-            kind: settings.kind,
-            role: negotiated.role,
-            policy: settings.export,
-            next_hop: settings.next_hop,
-            as_path: settings.as_path,
-            paths_max: if negotiated.send.has_path_ids { settings.add_paths_max } else { 1 },
-        };
+        let export = export_settings(settings, negotiated);
         let member =
             MemberSettings { agreement: negotiated.send, own_next_hop: settings.own_next_hop };
         let taken =
@@ -563,7 +643,30 @@ impl Speaker {
     }
 
     fn take_routes(&mut self, now: Instant, id: PeerId, update: Update, policies: &dyn Policies) {
-        let Err(exceeded) = self.ribs.receive(now, id, update, policies) else { return };
+        match self.ribs.receive(now, id, update, policies) {
+            Ok(()) => self.warn(id),
+            Err(exceeded) => self.cut_off(now, id, exceeded),
+        }
+    }
+
+    /// Says once that a peer has many paths, and again when it had fewer in between.
+    fn warn(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let (Some(warning), Some(most)) = (peer.settings.paths_warning, peer.settings.paths_max)
+        else {
+            return;
+        };
+        let counts = self.ribs.peer_counts(id);
+        let count = counts.received - counts.stale;
+        if count >= warning && !core::mem::replace(&mut peer.is_warned, true) {
+            self.actions.push_back(Action::ManyPaths { peer: id, count, most });
+        } else if count < warning / WARNING_SHARES * (WARNING_SHARES - 1) {
+            peer.is_warned = false;
+        }
+    }
+
+    /// A peer has more paths than it may.
+    fn cut_off(&mut self, now: Instant, id: PeerId, exceeded: PathsExceeded) {
         self.actions.push_back(Action::Refused { peer: id, reason: exceeded.into() });
         let cease = Cease::MaximumPrefixes { prefix_count_max: exceeded.0 };
         self.happen(now, id, SessionInput::Stop(cease));
@@ -688,6 +791,42 @@ fn write(ribs: &mut Ribs, id: PeerId, peer: &mut Peer, now: Instant) -> Effort {
 fn bound(kind: RefreshKind, agreement: Agreement) -> Vec<u8> {
     let family = AddressFamily::IPV6_UNICAST;
     encoded(&Message::RouteRefresh(RouteRefresh { family, kind }), agreement)
+}
+
+/// Whether what two sets of settings differ in can change while a session goes on.
+fn is_agreed_on_alike(one: &PeerSettings, other: &PeerSettings) -> bool {
+    let session = Settings {
+        connect_retry_time: one.session.connect_retry_time,
+        send_hold_time: one.session.send_hold_time,
+        ..other.session.clone()
+    };
+    let like_one = PeerSettings {
+        session,
+        on_link: one.on_link.clone(),
+        import: one.import,
+        export: one.export,
+        next_hop: one.next_hop,
+        first_as: one.first_as,
+        blackhole: one.blackhole,
+        own_as_max: one.own_as_max,
+        paths_max: one.paths_max,
+        paths_warning: one.paths_warning,
+        paths_restart: one.paths_restart,
+        ..other.clone()
+    };
+    like_one == *one
+}
+
+/// What a peer is told.
+const fn export_settings(settings: &PeerSettings, negotiated: &Negotiated) -> ExportSettings {
+    ExportSettings {
+        kind: settings.kind,
+        role: negotiated.role,
+        policy: settings.export,
+        next_hop: settings.next_hop,
+        as_path: settings.as_path,
+        paths_max: if negotiated.send.has_path_ids { settings.add_paths_max } else { 1 },
+    }
 }
 
 /// A peer as the tables see it.

@@ -190,6 +190,11 @@ impl Notification {
         }
     }
 
+    /// The code of what a hard reset is about; its own where it is none.
+    pub fn inner_code(&self) -> NotificationCode {
+        self.inner().code
+    }
+
     pub(super) fn decode(body: &[u8]) -> Result<Self, Truncated> {
         let mut reader = Reader::new(body);
         let code = NotificationCode { code: reader.u8()?, subcode: reader.u8()? };

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::config::schema::{
-    BgpAddPath, BgpGroup, BgpNeighbor, BgpOrigin, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings,
-    MetricType, NeighborKeys, Policy, PolicyAction, PolicyClause, PolicyDefault, PolicyMatch,
-    PolicyNextHop, PolicySet, PrefixList, RedistributeSettings, RpkiWord,
+    BgpAddPath, BgpDynamic, BgpGroup, BgpNeighbor, BgpOrigin, BgpRemoteAs, BgpRestart, BgpRole,
+    BgpSettings, MetricType, NeighborKeys, Policy, PolicyAction, PolicyClause, PolicyDefault,
+    PolicyMatch, PolicyNextHop, PolicySet, PrefixList, RedistributeSettings, RpkiWord,
 };
 
 /// What of a configuration is BGP's.
@@ -84,6 +84,16 @@ fn bgp() -> impl Strategy<Value = BgpSettings> {
             multipath,
             multipath_any_as: any_as,
             always_compare_med: compares_med,
+            dynamics: has_id
+                .then(|| BgpDynamic {
+                    prefix: "2001:db8:7::/64".parse().unwrap(),
+                    description: has_id.then(|| "a rack".to_owned()),
+                    group: None,
+                    max_neighbors: 9,
+                    keys: NeighborKeys { passive: None, ..near(external(group.clone())) },
+                })
+                .into_iter()
+                .collect(),
             groups: vec![BgpGroup { name: "isp".to_owned(), keys: near(external(group)) }],
             neighbors: neighbors.map(|(at, (keys, says))| neighbor(at, keys, says)).collect(),
         }

@@ -2,7 +2,8 @@
 //!
 //! Owns [`Engine`], one per router, lent to every call of the speaker. It answers the tables
 //! ([`Policies`]), says what goes into OSPF ([`Engine::redistribute`]) and how it came to an answer
-//! ([`Engine::explain`]).
+//! ([`Engine::explain`]). How often each clause matched is counted for [`Engine::view`]; who only
+//! explains does not count.
 //!
 //! *Invariants*: the same question has the same answer, whoever asks: all three ways run the same
 //! clauses. A policy that does not exist lets nothing pass. `::/0` goes into OSPF only by a clause
@@ -13,6 +14,7 @@ use super::clause::{Action, Clause, Condition, Edit, Subject};
 use super::origin_validation::{RpkiState, Vrps};
 use crate::base::prefix::Ipv6Prefix;
 use crate::proto::bgp::ribs::{Dependence, Policies, PolicyId, Question, Route, Verdict};
+use core::cell::Cell;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -130,10 +132,56 @@ pub struct Explanation {
     pub redistributed: Option<Redistributed>,
 }
 
+/// How often the clauses of a policy matched, since it is as it is. Where a policy does not look at
+/// prefixes, all routes with the same attributes count once.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    matches: Vec<Cell<u64>>,
+    defaults: Cell<u64>,
+}
+
+impl Counts {
+    fn of(policy: &Policy) -> Self {
+        Self { matches: vec![Cell::new(0); policy.clauses.len()], defaults: Cell::new(0) }
+    }
+
+    fn count(&self, clause: usize, mismatch: Option<usize>) {
+        if mismatch.is_none()
+            && let Some(count) = self.matches.get(clause)
+        {
+            count.set(count.get() + 1);
+        }
+    }
+
+    fn finish(&self, course: &Course<'_>) {
+        if course.decided_by.is_none() {
+            self.defaults.set(self.defaults.get() + 1);
+        }
+    }
+}
+
+/// What of a policy is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyView {
+    /// What it looks at.
+    pub looks_at_prefix: bool,
+    /// Times that each clause matched.
+    pub match_counts: Vec<u64>,
+    /// Times that no clause decided.
+    pub default_count: u64,
+}
+
+/// A policy and how often it did what.
+#[derive(Clone, Debug)]
+struct Held {
+    policy: Policy,
+    counts: Counts,
+}
+
 /// All policies of a router.
 #[derive(Clone, Debug, Default)]
 pub struct Engine {
-    policies: BTreeMap<PolicyId, Policy>,
+    policies: BTreeMap<PolicyId, Held>,
     vrps: Vrps,
     local_asn: u32,
 }
@@ -157,12 +205,23 @@ impl Engine {
     /// The policy of this number is now this one; says whether that is another one than before.
     pub fn insert(&mut self, id: PolicyId, policy: Policy) -> bool {
         match self.policies.get(&id) {
-            Some(before) if *before == policy => false,
+            Some(before) if before.policy == policy => false,
             _ => {
-                self.policies.insert(id, policy);
+                let counts = Counts::of(&policy);
+                self.policies.insert(id, Held { policy, counts });
                 true
             }
         }
+    }
+
+    /// What of a policy is shown; `None` where there is none of this number.
+    pub fn view(&self, id: PolicyId) -> Option<PolicyView> {
+        let Held { policy, counts } = self.policies.get(&id)?;
+        Some(PolicyView {
+            looks_at_prefix: policy.dependence == Dependence::Prefix,
+            match_counts: counts.matches.iter().map(Cell::get).collect(),
+            default_count: counts.defaults.get(),
+        })
     }
 
     /// There is no policy of this number any more.
@@ -172,7 +231,7 @@ impl Engine {
 
     /// Those that ask the RPKI.
     pub fn asking_rpki(&self) -> impl Iterator<Item = PolicyId> {
-        self.policies.iter().filter(|(_, policy)| policy.asks_rpki).map(|(id, _)| *id)
+        self.policies.iter().filter(|(_, held)| held.policy.asks_rpki).map(|(id, _)| *id)
     }
 
     /// What becomes of a route of BGP on its way into OSPF; `None` where it does not go there.
@@ -182,9 +241,10 @@ impl Engine {
         prefix: Ipv6Prefix,
         route: &Route,
     ) -> Option<Redistributed> {
-        let policy = self.policies.get(&id)?;
+        let Held { policy, counts } = self.policies.get(&id)?;
         let subject = self.subject(policy, Some(prefix), route);
-        let course = policy.run(&subject, route, |_, _| {});
+        let course = policy.run(&subject, route, |clause, mismatch| counts.count(clause, mismatch));
+        counts.finish(&course);
         goes_into_ospf(policy, prefix, &course)
     }
 
@@ -196,7 +256,7 @@ impl Engine {
         (prefix, route): (Ipv6Prefix, &Route),
         rpki: Option<RpkiState>,
     ) -> Option<Explanation> {
-        let policy = self.policies.get(&id)?;
+        let Held { policy, .. } = self.policies.get(&id)?;
         let mut subject = self.subject(policy, Some(prefix), route);
         subject.rpki = rpki.unwrap_or(subject.rpki);
         let mut steps = Vec::new();
@@ -231,13 +291,15 @@ fn goes_into_ospf(
 
 impl Policies for Engine {
     fn dependence(&self, id: PolicyId) -> Dependence {
-        self.policies.get(&id).map_or(Dependence::Attributes, |policy| policy.dependence)
+        self.policies.get(&id).map_or(Dependence::Attributes, |held| held.policy.dependence)
     }
 
     fn judge(&self, id: PolicyId, question: &Question<'_>) -> Verdict {
-        let Some(policy) = self.policies.get(&id) else { return Verdict::Reject };
+        let Some(Held { policy, counts }) = self.policies.get(&id) else { return Verdict::Reject };
         let subject = self.subject(policy, question.prefix, question.route);
-        let course = policy.run(&subject, question.route, |_, _| {});
+        let count = |clause: usize, mismatch: Option<usize>| counts.count(clause, mismatch);
+        let course = policy.run(&subject, question.route, count);
+        counts.finish(&course);
         match (course.fate, course.route) {
             (Fate::Rejected, _) => Verdict::Reject,
             (Fate::Accepted, Cow::Owned(route)) if route != *question.route => {

@@ -13,6 +13,7 @@ use super::attributes::AttributesId;
 use super::limits::{PATHS_MAX, PATHS_PER_PEER_MAX, is_roomy};
 use super::peer::{PeerId, RibPeer};
 use super::prefix_table::{NONE, PrefixId};
+use core::fmt;
 
 /// Why a path is used or not.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -39,6 +40,24 @@ pub enum Validity {
     Policy,
     /// There was no room for what the policy made of it.
     Exhausted,
+}
+
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Accepted => "accepted",
+            Self::AsLoop => "this AS is in its AS path",
+            Self::OriginatorLoop => "this router has originated it",
+            Self::ClusterLoop => "this router has reflected it",
+            Self::FirstAs => "its AS path does not begin with the neighbour's AS",
+            Self::ForeignNextHop => "its next hop is not on the neighbour's link",
+            Self::AsZero => "AS 0 is in its AS path",
+            Self::RouteLeak => "it came over somebody who must not pass it on (RFC 9234)",
+            Self::NoPolicy => "the neighbour has no import policy (RFC 8212)",
+            Self::Policy => "the policy says no",
+            Self::Exhausted => "the tables are full",
+        })
+    }
 }
 
 /// A path.

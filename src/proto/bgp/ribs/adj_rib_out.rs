@@ -187,6 +187,16 @@ impl ExportGroup {
         self.members.insert(peer, Member::new(settings, self.journal.end()));
     }
 
+    /// A peer that has joined knows what it was told in another group.
+    pub(super) fn adopt(&mut self, peer: PeerId, before: Member) {
+        if let Some(member) = self.members.get_mut(&peer) {
+            member.told = before.told;
+            member.counts = before.counts;
+            member.is_end_of_rib_due = before.is_end_of_rib_due;
+            member.is_refresh_due = before.is_refresh_due;
+        }
+    }
+
     /// What the peer shall know of a slot.
     pub(super) fn target(&self, slot: u32, peer: PeerId) -> Option<AttributesId> {
         let slot = self.slots.get(slot as usize).filter(|slot| slot.source != peer)?;

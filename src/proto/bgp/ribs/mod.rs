@@ -60,7 +60,7 @@ pub use packing::Written;
 pub use peer::{Blackhole, FirstAs, PeerId, PeerKind, RibPeer};
 pub use policy::{Dependence, Policies, PolicyId, Question, Route, Verdict};
 pub use receive::PathsExceeded;
-pub use view::{Memory, PathView, PrefixView, Standing};
+pub use view::{AdvertisedPath, Memory, PathView, PrefixView, ReceivedPath, Standing};
 
 use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
@@ -355,6 +355,26 @@ impl Ribs {
             Some(place) => self.groups[place] = Some(group),
             None if self.groups.len() < EXPORT_GROUPS_MAX => self.groups.push(Some(group)),
             None => return Err(RibError::GroupsExhausted),
+        }
+        Ok(())
+    }
+
+    /// A peer is to be told what another group is told, and knows what it was told so far: what it
+    /// shall not know any more is withdrawn, all else said again.
+    pub fn move_over(&mut self, id: PeerId, export: ExportSettings) -> Result<(), RibError> {
+        let mut groups = self.groups.iter().flatten();
+        let found = groups.find_map(|group| Some((group, group.members.get(&id)?)));
+        let Some((group, member)) = found else { return Ok(()) };
+        // Slots mean the same in both, as long as both have as many for each prefix.
+        let export = ExportSettings { paths_max: group.settings.paths_max, ..export };
+        let member = member.clone();
+        self.join(id, export, member.settings)?;
+        let bound = self.prefixes.bound();
+        let mut groups = self.groups.iter_mut().flatten();
+        if let Some(group) = groups.find(|group| group.members.contains_key(&id)) {
+            // A prefix that it has still to forget must not be freed meanwhile.
+            group.reserve(bound);
+            group.adopt(id, member);
         }
         Ok(())
     }

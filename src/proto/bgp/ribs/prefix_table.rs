@@ -159,6 +159,30 @@ impl PrefixTable {
         used.into_iter().map(|(id, _)| id).collect()
     }
 
+    /// The first numbers in use behind a prefix, in the order of their prefixes: `most` at most.
+    /// The table is looked through once; memory is taken for twice as many as are wanted.
+    pub(super) fn sorted_behind(&self, after: Option<Ipv6Prefix>, most: usize) -> Vec<PrefixId> {
+        let floor = after.map(|after| (halves(after), after.length()));
+        let mut ceiling = None;
+        let mut found: Vec<(([u64; 2], u8), u32)> = Vec::new();
+        for (number, entry) in (0_u32..).zip(&self.entries) {
+            let key = (entry.bits, entry.length);
+            let is_behind = floor.is_none_or(|floor| key > floor);
+            let is_near = ceiling.is_none_or(|ceiling| key < ceiling);
+            if entry.length == FREE || !is_behind || !is_near {
+                continue;
+            }
+            found.push((key, number));
+            if found.len() >= most * 2 && most > 0 {
+                let (_, last, _) = found.select_nth_unstable(most - 1);
+                ceiling = Some(last.0);
+                found.truncate(most);
+            }
+        }
+        found.sort_unstable();
+        found.into_iter().take(most).map(|(_, number)| PrefixId(number)).collect()
+    }
+
     /// Octets of memory.
     pub(super) fn bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>()
@@ -203,6 +227,31 @@ mod tests {
         table.free(one);
         assert_eq!((table.find(narrow), table.len()), (None, 1));
         assert_eq!(table.intern(Ipv6Prefix::DEFAULT), Some(one));
+    }
+
+    #[test]
+    fn what_is_behind_a_prefix_is_what_the_order_of_all_says() {
+        let mut table = PrefixTable::new(3);
+        let prefix = |number: u16| {
+            let address = Ipv6Addr::new(0x2001, number.wrapping_mul(40_503), 0, 0, 0, 0, 0, 0);
+            Ipv6Prefix::containing(address, 32 + u8::try_from(number % 5).unwrap())
+        };
+        let ids: Vec<PrefixId> = (0..500).map(|n| table.intern(prefix(n)).unwrap()).collect();
+        ids.iter().step_by(7).for_each(|id| table.free(*id));
+        let all = table.sorted();
+        for most in [1, 3, 64, 1000] {
+            let (mut after, mut found) = (None, Vec::new());
+            loop {
+                let page = table.sorted_behind(after, most);
+                assert!(page.len() <= most);
+                found.extend_from_slice(&page);
+                match page.last() {
+                    Some(last) => after = Some(table.prefix(*last)),
+                    None => break,
+                }
+            }
+            assert_eq!(found, all, "{most}");
+        }
     }
 
     #[test]

@@ -52,6 +52,36 @@ pub struct PathView {
     pub standing: Standing,
 }
 
+/// A path of a prefix, as a peer is told of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdvertisedPath {
+    /// From whom it came.
+    pub source: PeerId,
+    /// RFC 7911: Path Identifier; `None` where the session has none.
+    pub path_id: Option<u32>,
+    /// Whether the peer was told of something in this place, or will be when it reads.
+    pub is_told: bool,
+    /// As it is told.
+    pub route: Route,
+}
+
+/// A path as a peer has sent it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReceivedPath {
+    /// RFC 7911: Path Identifier.
+    pub path_id: u32,
+    /// As it was sent.
+    pub received: Route,
+    /// As it is used; `None` where it is not.
+    pub imported: Option<Route>,
+    /// Why it is used or not.
+    pub validity: Validity,
+    /// When it came: seconds since the driver's origin.
+    pub since_secs: u32,
+    /// RFC 4724: of an earlier session, and kept.
+    pub is_stale: bool,
+}
+
 /// A prefix with all its paths.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PrefixView {
@@ -158,6 +188,12 @@ impl Ribs {
         self.prefixes.sorted().into_iter().map(|id| self.prefixes.prefix(id)).collect()
     }
 
+    /// The first prefixes behind one, in order: `most` at most. Looks through the table once.
+    pub fn prefixes_behind(&self, after: Option<Ipv6Prefix>, most: usize) -> Vec<Ipv6Prefix> {
+        let found = self.prefixes.sorted_behind(after, most).into_iter();
+        found.map(|id| self.prefixes.prefix(id)).collect()
+    }
+
     /// The best path of a prefix and what it carries.
     pub fn best(&self, prefix: Ipv6Prefix) -> Option<(PeerId, Route)> {
         let entry = self.prefixes.entry(self.prefixes.find(prefix)?);
@@ -174,6 +210,49 @@ impl Ribs {
         };
         let slots = (group.first_slot(id)..).take(group.width());
         slots.filter_map(|slot| group.target(slot, peer)).map(|set| self.route(set)).collect()
+    }
+
+    /// The same with where it comes from, and whether the peer has read it.
+    pub fn advertised_paths(&self, peer: PeerId, prefix: Ipv6Prefix) -> Vec<AdvertisedPath> {
+        let mut groups = self.groups.iter().flatten();
+        let member = groups.find_map(|group| Some((group, group.members.get(&peer)?)));
+        let (Some((group, member)), Some(id)) = (member, self.prefixes.find(prefix)) else {
+            return Vec::new();
+        };
+        let has_path_ids = member.settings.agreement.has_path_ids;
+        let slots = (group.first_slot(id)..).take(group.width());
+        let path = |slot: u32| {
+            let set = group.target(slot, peer)?;
+            Some(AdvertisedPath {
+                source: group.slots.get(slot as usize)?.source,
+                path_id: has_path_ids.then(|| group.name(slot).1),
+                is_told: member.told.has(slot),
+                route: self.route(set),
+            })
+        };
+        slots.filter_map(path).collect()
+    }
+
+    /// What a peer has sent of a prefix, by Path Identifier.
+    pub fn received_paths(&self, peer: PeerId, prefix: Ipv6Prefix) -> Vec<ReceivedPath> {
+        let (Some(state), Some(id)) = (self.peer(peer), self.prefixes.find(prefix)) else {
+            return Vec::new();
+        };
+        let list = self.paths.list(self.prefixes.entry(id).first_path);
+        let own = list.filter(|(_, path)| path.peer == peer && state.has(path));
+        let path = |(_, path): (u32, &super::adj_rib_in::Path)| {
+            Some(ReceivedPath {
+                path_id: path.path_id,
+                received: self.route(AttributesId::load(path.received)?),
+                imported: AttributesId::load(path.imported).map(|set| self.route(set)),
+                validity: path.validity,
+                since_secs: path.since_secs,
+                is_stale: path.epoch != state.epoch,
+            })
+        };
+        let mut paths: Vec<ReceivedPath> = own.filter_map(path).collect();
+        paths.sort_by_key(|path| path.path_id);
+        paths
     }
 
     /// A prefix with all its paths, and why which one is best.

@@ -93,6 +93,7 @@ fn peer_settings(here: usize, there: usize) -> PeerSettings {
         blackhole: Blackhole::Ignored,
         own_as_max: 0,
         paths_max: None,
+        paths_warning: None,
         paths_restart: None,
         add_paths_max: 1,
     }

@@ -223,6 +223,7 @@ fn each_cease_says_what_it_is() {
         (Cease::ConfigurationChange, Code::CONFIGURATION_CHANGE),
         (Cease::OutOfResources, Code::OUT_OF_RESOURCES),
         (Cease::BfdDown, Code::BFD_DOWN),
+        (Cease::LinkDown, Code::CEASE),
     ];
     for (cease, code) in cases {
         for mut lone in in_every_state() {

@@ -83,17 +83,20 @@ fn a_stop_is_read_by_the_other_end_and_a_start_brings_it_back() {
     let mut net = Net::up([settings(OURS, THEIRS), settings(THEIRS, OURS)]);
     let text = "cable moves at noon".to_owned();
     net.input(0, Input::Stop(Cease::AdministrativeShutdown { text: text.clone() }));
-    net.run(120 * SECOND);
-    assert_eq!(net.states().map(State::is_connected), [false; 2]);
-    assert_eq!(net.ends[0].state(), State::Idle);
+    net.run(SECOND / 2);
     let told = net.ends[1].view().last_received.unwrap();
-    // RFC 8538 §4: both ends keep routes over NOTIFICATIONs, so that this one must be hard.
+    // RFC 8538 §5.1: both ends keep routes over NOTIFICATIONs, so that this one must be hard.
     assert_eq!(told.words, "hard reset: administrative shutdown");
     assert_eq!(told.text, Some(text));
     for end in 0..2 {
         let [down] = net.downs(end).try_into().unwrap();
         assert_eq!(down.retention, Retention::Drop);
     }
+    net.run(120 * SECOND);
+    assert_eq!(net.states().map(State::is_connected), [false; 2]);
+    assert_eq!(net.ends[0].state(), State::Idle);
+    let told = net.ends[1].view().last_received.unwrap();
+    assert_eq!(told.words, "connection rejected", "it tries, and hears that it need not");
     net.input(0, Input::Start(Start::Fresh));
     net.run(20 * SECOND);
     assert_eq!(net.states(), [State::Established; 2]);

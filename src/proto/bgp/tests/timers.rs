@@ -140,6 +140,35 @@ fn while_it_waits_in_idle_it_refuses_connections() {
     lone.input(Input::Connected { connection });
     assert_eq!(lone.actions.last(), Some(&Action::Close { connection }));
     assert_eq!(lone.session.counters().connections_refused, 1);
+    // RFC 4486 §4: Connection Rejected.
+    let rejected = Notification::new(NotificationCode::CONNECTION_REJECTED);
+    assert_eq!(lone.sent.last(), Some(&Message::Notification(rejected)));
+}
+
+#[test]
+fn a_peer_in_which_no_error_was_found_may_come_back_at_once() {
+    let ends: [fn(&mut Lone); 4] = [
+        |lone| {
+            let said = Notification::new(NotificationCode::MALFORMED_ATTRIBUTE_LIST);
+            lone.message(&Message::Notification(said));
+        },
+        |lone| lone.pass(HOLD_TIME),
+        |lone| lone.input(Input::Reset(Cease::BfdDown)),
+        |lone| lone.input(Input::Reset(Cease::LinkDown)),
+    ];
+    for end in ends {
+        let mut lone = Lone::usual();
+        // Failures before do not count against it either.
+        for _ in 0..3 {
+            end(&mut lone);
+            assert_eq!(lone.session.state(), State::Active);
+            lone.id.number += 1;
+            lone.input(Input::Connected { connection: lone.id });
+            lone.message(&Message::Open(peer_open()));
+            lone.message(&Message::Keepalive);
+            assert_eq!(lone.session.state(), State::Established);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! BGP neighbours that nobody names: who connects from the prefix of a `[[bgp.dynamic]]` is one.
+//!
+//! Owns [`Dynamic`], who has come. A neighbour that came has the session that a block of its own
+//! would give it; it is forgotten when it was away for [`PATIENCE`] and nothing of it is kept for a
+//! restart.
+//!
+//! *Invariants*: at most as many of a block as it says; whoever comes then is told that it is not
+//! wanted (RFC 4486 §4). A `[[bgp.neighbor]]` goes before every prefix.
+//! Gap: after a failure of this router's control plane nobody waits for them to say everything
+//! again, because nobody knows who they were.
+
+use super::bgp_settings::{Neighbor, dynamic_of};
+use super::plane::ControlPlane;
+use super::report;
+use crate::base::prefix::Ipv6Prefix;
+use crate::base::time::{Duration, Instant};
+use crate::proto::bgp::State;
+use crate::proto::bgp::ribs::PeerId;
+use core::net::Ipv6Addr;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a neighbour may be away before it is forgotten: longer than it takes to start a
+/// daemon anew, shorter than anybody looks for it in a list.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Who has come; one exists, in the control plane.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dynamic {
+    /// With the time at which it is seen whether it is still there.
+    neighbors: BTreeMap<Ipv6Addr, Instant>,
+    /// Blocks of which it was said that they are full.
+    full: BTreeSet<Ipv6Prefix>,
+}
+
+impl Dynamic {
+    /// Everybody.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Ipv6Addr> + '_ {
+        self.neighbors.keys().copied()
+    }
+
+    /// When somebody may have to be forgotten.
+    pub(super) fn review_at(&self) -> Option<Instant> {
+        self.neighbors.values().min().copied()
+    }
+}
+
+impl ControlPlane {
+    /// Somebody connected. Who is not known and comes from the right prefix is a neighbour from now
+    /// on.
+    pub(super) fn welcome(&mut self, now: Instant, address: Ipv6Addr) {
+        let Some(bgp) = &self.config.bgp else { return };
+        let is_known = |neighbor: &Neighbor| neighbor.id.address == address;
+        if self.bgp.neighbors().iter().any(is_known) {
+            return;
+        }
+        let Some(block) = dynamic_of(bgp, address) else { return };
+        let (prefix, most) = (block.prefix, usize::from(block.max_neighbors));
+        let of_block =
+            |other: &Ipv6Addr| dynamic_of(bgp, *other).is_some_and(|block| block.prefix == prefix);
+        if self.bgp.dynamic.addresses().filter(of_block).count() >= most {
+            if self.bgp.dynamic.full.insert(prefix) {
+                let event = report::bgp_dynamic_full(now, prefix, most);
+                self.event(event);
+            }
+            return;
+        }
+        self.bgp.dynamic.neighbors.insert(address, now + PATIENCE);
+        self.review_bgp(now);
+    }
+
+    /// Forgets who is gone.
+    pub(super) fn review_dynamic(&mut self, now: Instant) {
+        let due = self.bgp.dynamic.neighbors.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<Ipv6Addr> = due.map(|(address, _)| *address).collect();
+        let mut is_gone = false;
+        for address in due {
+            if self.is_dynamic_there(address) {
+                self.bgp.dynamic.neighbors.insert(address, now + PATIENCE);
+            } else {
+                self.bgp.dynamic.neighbors.remove(&address);
+                self.bgp.dynamic.full.clear();
+                is_gone = true;
+            }
+        }
+        if is_gone {
+            self.review_bgp(now);
+        }
+    }
+
+    /// Whether a neighbour is connected, or its routes are kept.
+    fn is_dynamic_there(&self, address: Ipv6Addr) -> bool {
+        let mut neighbors = self.bgp.neighbors().iter();
+        let found = neighbors.find(|neighbor| neighbor.id.address == address);
+        let peer: Option<PeerId> = found.and_then(|neighbor| self.bgp.number(&neighbor.id));
+        let Some((peer, speaker)) = peer.zip(self.bgp.speaker()) else { return false };
+        let state = speaker.session(peer).map_or(State::Idle, |session| session.state());
+        state.is_connected() || speaker.ribs().peer_counts(peer).received > 0
+    }
+}

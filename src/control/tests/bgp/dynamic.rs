@@ -1,0 +1,78 @@
+//! Neighbours that come by themselves.
+
+use super::*;
+
+/// Edge 0 names nobody.
+fn open(most: u16) -> Config {
+    let mut config = config_of(0, "");
+    let bgp = config.bgp.as_mut().unwrap();
+    let named = bgp.neighbors.remove(0);
+    bgp.dynamics.push(crate::config::schema::BgpDynamic {
+        prefix: "2001:db8:f::/64".parse().unwrap(),
+        description: Some("whoever comes".to_owned()),
+        group: None,
+        max_neighbors: most,
+        keys: named.keys,
+    });
+    config
+}
+
+fn edges() -> Edges {
+    let mut edges = Edges::new("");
+    edges.configure(0, open(1));
+    edges.reach(0, true);
+    edges
+}
+
+#[test]
+fn who_comes_from_the_prefix_is_a_neighbor_and_who_stays_away_is_none_any_more() {
+    let mut edges = edges();
+    edges.run(SOON);
+    let row = edges.summary(0).neighbors[0].clone();
+    assert_eq!((row.name.as_str(), row.state.as_str()), ("2001:db8:f::2", "Established"));
+    assert_eq!(row.description.as_deref(), Some("whoever comes"));
+    assert_eq!(edges.paths(1).len(), 1);
+    // A configuration that changes nothing for it leaves it alone.
+    edges.configure(0, open(5));
+    assert_eq!(edges.summary(0).neighbors[0].lost_count, 0);
+    edges.run(Duration::from_secs(300));
+    assert_eq!(edges.summary(0).neighbors[0].state, "Established");
+    edges.tell(1, Input::Shutdown);
+    edges.run(Duration::from_secs(300));
+    assert!(edges.summary(0).neighbors.is_empty());
+}
+
+#[test]
+fn more_than_may_come_are_turned_away_and_that_is_said_once() {
+    let mut edges = edges();
+    edges.run(SOON);
+    for number in 0..2 {
+        let socket = SocketId::incoming(1000 + number);
+        let local = "[2001:db8:f::1]:179".parse().unwrap();
+        let remote = "[2001:db8:f::9]:4000".parse().unwrap();
+        edges.planes[0]
+            .handle(edges.now, Input::Bgp(Box::new(Report::Accepted { socket, local, remote })));
+        let mut is_closed = false;
+        while let Some(action) = edges.planes[0].poll_action() {
+            match action {
+                Action::Bgp(Order::Close { socket: closed }) => is_closed |= closed == socket,
+                Action::Event(event) => edges.events.push((0, event)),
+                _ => {}
+            }
+        }
+        assert!(is_closed);
+    }
+    assert_eq!(edges.said(0, "bgp.dynamic").len(), 1);
+    assert_eq!(edges.summary(0).neighbors.len(), 1);
+}
+
+#[test]
+fn the_session_ends_with_its_block() {
+    let mut edges = edges();
+    edges.run(SOON);
+    let mut config = open(1);
+    config.bgp.as_mut().unwrap().dynamics.clear();
+    edges.configure(0, config);
+    edges.run(Duration::from_secs(1));
+    assert!(edges.summary(0).neighbors.is_empty() && edges.paths(1).is_empty());
+}
