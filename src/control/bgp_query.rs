@@ -10,7 +10,8 @@ use crate::api::show_bgp::{BgpNeighborRow, BgpNextHopRow, BgpPathRow, BgpSummary
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
 use crate::proto::bgp::ribs::{PathView, PrefixView, Resolution, Standing};
-use crate::proto::bgp::transport::BGP_PORT;
+use crate::proto::bgp::transport::{BGP_PORT, Security};
+use crate::proto::bgp::{State, View};
 use core::net::SocketAddrV6;
 
 /// Prefixes that a page looks at where most of them have nothing to show: looking at one that has
@@ -87,9 +88,11 @@ impl ControlPlane {
         let agreed = view.negotiated.as_ref();
         let counters = &view.counters;
         BgpNeighborRow {
+            reason: self
+                .bgp_deaf_to(active)
+                .or_else(|| why_not_up(&view, &active.settings.security)),
             asn: agreed.map(|agreed| agreed.peer_asn),
             router_id: agreed.map(|agreed| agreed.peer_identifier),
-            reason: self.bgp_deaf_to(active),
             state: view.state.to_string(),
             state_age_ms: milliseconds(now - view.since),
             hold_time_ms: agreed.map(|agreed| milliseconds(agreed.hold_time)),
@@ -228,4 +231,29 @@ fn why_without_session(active: &ActiveNeighbor) -> String {
         Some(text) => format!("shut down by the configuration: {text}"),
         None => "it has no session yet".to_owned(),
     }
+}
+
+/// What the last try has told of why a session is not up; `None` where it is, and where nothing is
+/// known beyond what it was last down for.
+fn why_not_up(view: &View, security: &Security) -> Option<String> {
+    if view.state == State::Established {
+        return None;
+    }
+    if view.unanswered > 0 {
+        let mut text = format!("{} connections in a row without an answer", view.unanswered);
+        // RFC 2385 §2.0 and RFC 5082 §3: such segments are thrown away without a word.
+        if security.key.is_some() {
+            text.push_str("; so it is where the neighbour has another password, or none");
+        }
+        if security.hop_limit_least > 0 {
+            text.push_str("; so it is where the neighbour is more hops away than it may be");
+        }
+        return Some(text);
+    }
+    let sent = view.last_sent.iter().map(|error| ("we sent", error));
+    let received = view.last_received.iter().map(|error| ("the peer sent", error));
+    let (who, error) = sent.chain(received).max_by_key(|(_, error)| error.at)?;
+    let is_told = view.last_down.as_ref().is_some_and(|(at, _)| *at >= error.at);
+    let text = error.text.as_ref().map_or_else(String::new, |text| format!(": {text}"));
+    (!is_told).then(|| format!("{who}: {}{text}", error.words))
 }

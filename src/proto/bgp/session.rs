@@ -85,6 +85,8 @@ pub struct Session {
     pub(super) timers: TimerTable<Timer>,
     /// ConnectRetryCounter.
     pub(super) failures: u32,
+    /// Connections of ours, one after the other, that nobody has answered.
+    pub(super) unanswered: u32,
     /// The last connection ended without an error of the peer: it may come again at once.
     pub(super) may_return: bool,
     pub(super) since: Instant,
@@ -109,6 +111,7 @@ impl Session {
             remote: Track::default(),
             timers: TimerTable::default(),
             failures: 0,
+            unanswered: 0,
             may_return: false,
             since: now,
             was_established: false,
@@ -348,6 +351,7 @@ impl Session {
         if let Err(code) = admission {
             return self.turn_away(id, code);
         }
+        self.unanswered = 0;
         let track = self.track_mut(id.initiator);
         track.attempt = None;
         track.connection = Some(Connection::new(id, now));
@@ -422,6 +426,7 @@ impl Session {
     fn connect_failed(&mut self, now: Instant, id: ConnectionId) {
         if self.local.attempt == Some(id) {
             self.local.attempt = None;
+            self.unanswered = 0;
             self.counters.connects_failed += 1;
             self.happen(now, Initiator::Local, Event::TcpConnectionFails, None);
         }
@@ -476,6 +481,10 @@ impl Session {
                 }
             }
             Timer::ConnectRetry => {
+                // Neither taken nor refused: somebody throws the packets away, or nobody is there.
+                if self.local.attempt.is_some() {
+                    self.unanswered = self.unanswered.saturating_add(1);
+                }
                 self.happen(now, Initiator::Local, Event::ConnectRetryTimerExpires, None);
             }
             Timer::Hold(side) => self.happen(now, side, Event::HoldTimerExpires, None),

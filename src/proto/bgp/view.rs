@@ -124,6 +124,8 @@ pub struct View {
     pub last_down: Option<(Instant, DownReason)>,
     /// RFC 4271 §8.1.1: ConnectRetryCounter, failures in a row.
     pub failures: u32,
+    /// Connections of ours, one after the other, that were neither taken nor refused.
+    pub unanswered: u32,
     /// When it tries again, where it waits to.
     pub retry_at: Option<Instant>,
     /// Octets that the socket has not taken.
@@ -159,6 +161,7 @@ impl Session {
             last_received: self.spoken.received.as_ref().map(ErrorView::of),
             last_down: self.spoken.down.clone(),
             failures: self.failures,
+            unanswered: self.unanswered,
             retry_at: waits.into_iter().flatten().min(),
             queue_octets: connection.map_or(0, |connection| connection.waiting_octets()),
             queue_messages: connection.map_or(0, |connection| connection.waiting_messages()),

@@ -230,3 +230,34 @@ fn a_reset_does_not_wait() {
     lone.input(Input::Reset(Cease::AdministrativeReset { text: String::new() }));
     assert_eq!(lone.session.state(), State::Active);
 }
+
+#[test]
+fn connections_without_an_answer_are_counted_until_one_has_some() {
+    let mut session = Session::new(Instant::ZERO + SECOND, usual(), 7);
+    let mut now = Instant::ZERO + SECOND;
+    session.handle(now, Input::Start(Start::Fresh));
+    for count in 1..4 {
+        now += CONNECT_RETRY_TIME;
+        session.handle_timeout(now);
+        assert_eq!(session.view().unanswered, count);
+    }
+    // Refused is an answer, and so is a connection.
+    let tried = |session: &mut Session| {
+        let tried = drain(session).into_iter().rev().find_map(|action| match action {
+            Action::Connect { connection } => Some(connection),
+            _ => None,
+        });
+        tried.unwrap()
+    };
+    let connection = tried(&mut session);
+    session.handle(now, Input::ConnectFailed { connection });
+    assert_eq!(session.view().unanswered, 0);
+    for _ in 0..2 {
+        now += CONNECT_RETRY_TIME;
+        session.handle_timeout(now);
+    }
+    assert_eq!(session.view().unanswered, 1);
+    let connection = tried(&mut session);
+    session.handle(now, Input::Connected { connection });
+    assert_eq!(session.view().unanswered, 0);
+}
