@@ -426,6 +426,7 @@ fn session(
         opening: if keys.passive == Some(true) { Opening::Passive } else { Opening::Active },
         hold_time_s: u16::try_from(hold_time.as_secs()).unwrap_or(u16::MAX),
         keepalive_time: keys.keepalive_time.or(bgp.keepalive_time),
+        send_hold_time: keys.send_hold_time,
         connect_retry_time: keys.connect_retry_time.unwrap_or(bgp.connect_retry_time),
         role,
         role_mode: match keys.role_strict {

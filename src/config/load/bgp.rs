@@ -100,6 +100,7 @@ fn read_keys(reader: &mut BlockReader<'_>, source: &Source<'_>) -> NeighborKeys 
     let mut seconds = |key| reader.integer(key).map(Duration::from_secs);
     let hold_time = seconds("hold_time");
     let keepalive_time = seconds("keepalive_time");
+    let send_hold_time = seconds("send_hold_time");
     let connect_retry_time = seconds("connect_retry_time");
     let max_prefix_restart_time = seconds("max_prefix_restart_time");
     NeighborKeys {
@@ -112,6 +113,7 @@ fn read_keys(reader: &mut BlockReader<'_>, source: &Source<'_>) -> NeighborKeys 
         ttl_security_hops: reader.integer("ttl_security_hops"),
         hold_time,
         keepalive_time,
+        send_hold_time,
         connect_retry_time,
         graceful_restart: reader.choice("graceful_restart", BgpRestart::WORDS),
         role: reader.choice("role", BgpRole::WORDS),

@@ -115,6 +115,7 @@ fn keys_entries(keys: &NeighborKeys) -> Entries {
         ("ttl_security_hops", keys.ttl_security_hops.and_then(shown)),
         ("hold_time", keys.hold_time.and_then(seconds)),
         ("keepalive_time", keys.keepalive_time.and_then(seconds)),
+        ("send_hold_time", keys.send_hold_time.and_then(seconds)),
         ("connect_retry_time", keys.connect_retry_time.and_then(seconds)),
         ("graceful_restart", keys.graceful_restart.and_then(|it| word(BgpRestart::WORDS, it))),
         ("role", keys.role.and_then(|role| word(BgpRole::WORDS, role))),

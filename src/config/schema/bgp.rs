@@ -139,6 +139,9 @@ pub struct NeighborKeys {
     pub hold_time: Option<Duration>,
     /// Time between keepalives. Default: that of `[bgp]`.
     pub keepalive_time: Option<Duration>,
+    /// RFC 9687: time in which it may read nothing, the hold time at least. Default: twice the hold
+    /// time, 480 s at least.
+    pub send_hold_time: Option<Duration>,
     /// Time between two tries to connect. Default: that of `[bgp]`.
     pub connect_retry_time: Option<Duration>,
     /// Graceful restart. Default: that of `[bgp]`.
@@ -197,6 +200,7 @@ impl NeighborKeys {
             ttl_security_hops,
             hold_time: self.hold_time.or(group.hold_time),
             keepalive_time: self.keepalive_time.or(group.keepalive_time),
+            send_hold_time: self.send_hold_time.or(group.send_hold_time),
             connect_retry_time: self.connect_retry_time.or(group.connect_retry_time),
             graceful_restart: self.graceful_restart.or(group.graceful_restart),
             role: self.role.or(group.role),

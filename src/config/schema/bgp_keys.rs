@@ -281,6 +281,15 @@ const SHARED: &[KeyDoc] = &[
         help: "Time between keepalives.",
     },
     KeyDoc {
+        name: "send_hold_time",
+        kind: KeyKind::Integer { minimum: 3, maximum: 65535 },
+        unit: "seconds",
+        default: "twice the hold time, 480 at least",
+        needs_restart: false,
+        help: "How long the neighbour may read nothing of what it is sent (RFC 9687): then it is \
+               dead, however often it says that it lives. Not less than the hold time.",
+    },
+    KeyDoc {
         name: "connect_retry_time",
         kind: KeyKind::Integer { minimum: 1, maximum: 3600 },
         unit: "seconds",

@@ -105,7 +105,7 @@ fn what_a_block_says_reaches_the_session() {
         "[[bgp.group]]\nname = \"isp\"\nasn = \"external\"\nttl_security_hops = 1\n\
          password = \"file:k\"\nrole = \"customer\"\nrole_strict = true\nmax_prefix = 1000\n\
          [[bgp.neighbor]]\naddress = \"2001:db8:ffff::1\"\ngroup = \"isp\"\npassive = true\n\
-         hold_time = 9\nkeepalive_time = 2\nconnect_retry_time = 5\ngraceful_restart = \"off\"\n\
+         hold_time = 9\nsend_hold_time = 30\nkeepalive_time = 2\nconnect_retry_time = 5\ngraceful_restart = \"off\"\n\
          add_path = \"receive\"\nmax_prefix_warning_percent = 50\nmax_prefix_restart_time = 60\n\
          blackhole = true\nallow_own_as = 1\nbfd = true\nshutdown = \"moving\"",
     );
@@ -118,6 +118,7 @@ fn what_a_block_says_reaches_the_session() {
     assert_eq!((session.remote_as, session.opening), (RemoteAs::External, Opening::Passive));
     assert_eq!(session.hold_time_s, 9);
     assert_eq!(session.keepalive_time.map(|time| time.as_secs()), Some(2));
+    assert_eq!(session.send_hold_time.map(|time| time.as_secs()), Some(30));
     assert_eq!(session.connect_retry_time.as_secs(), 5);
     assert_eq!(session.restart.mode, RestartMode::Off);
     assert_eq!(session.add_path, AddPathMode { receives: true, sends: false });

@@ -153,6 +153,7 @@ fn keys() -> impl Strategy<Value = NeighborKeys> {
             ttl_security_hops: hops.filter(|_| !is_far),
             hold_time: third.map(|third| third * 3),
             keepalive_time: third,
+            send_hold_time: third.map(|third| third * 6),
             connect_retry_time: third,
             graceful_restart,
             role,
