@@ -11,6 +11,8 @@ use crate::base::prefix::Ipv6Prefix;
 use core::net::Ipv6Addr;
 use proptest::prelude::*;
 
+mod oracle;
+
 const EXTERNAL: Agreement = Agreement {
     has_four_octet_asn: true,
     has_path_ids: false,
