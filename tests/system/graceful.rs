@@ -4,8 +4,6 @@
 use crate::routers::{KUMIKI, Kept, needs_router};
 use crate::{BIRD, FRR, cannot_run, directory, lab, report};
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -69,24 +67,9 @@ fn wait_settled(kept: &Kept) -> Instant {
     }
 }
 
-/// Commands to FRR's ospf6d: each goes out ending with a zero octet, its answer ends with three
-/// zero octets and the status.
+/// Commands to FRR's ospf6d.
 pub fn tell_ospf6d(kept: &Kept, commands: &[&str]) {
-    let socket = kept.directory.path().join("lab/s02.frr/ospf6d.vty");
-    let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    for line in commands {
-        stream.write_all(line.as_bytes()).unwrap();
-        stream.write_all(&[0]).unwrap();
-        let mut answer = Vec::new();
-        while !matches!(answer.as_slice(), [.., 0, 0, 0, _]) {
-            let mut octet = [0];
-            stream.read_exact(&mut octet).unwrap();
-            answer.push(octet[0]);
-        }
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        assert!(matches!(answer.last(), Some(0)), "{line}: {text}");
-    }
+    crate::interop::frr::tell(&kept.directory.path().join("lab/s02.frr/ospf6d.vty"), commands);
 }
 
 #[test]

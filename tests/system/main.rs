@@ -4,11 +4,13 @@
 //! a program it needs is not installed.
 //!
 //! Here are the ways to a lab and the tests of the lab itself; [`routers`] has those of Kumiki in
-//! it, [`graceful`] those of graceful restarts, [`bgp`] those of edges, [`outside`] those of routes
+//! it, [`graceful`] those of graceful restarts, [`bgp`] those of edges, [`interop`] those of other
+//! speakers of BGP, [`outside`] those of routes
 //! from outside the AS.
 
 mod bgp;
 mod graceful;
+mod interop;
 mod outside;
 mod routers;
 

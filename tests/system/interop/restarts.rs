@@ -1,0 +1,142 @@
+//! Graceful restarts (RFC 4724) in both roles, while packets pass.
+//!
+//! ```text
+//!   world === kumiki === daemon
+//! ```
+//!
+//! Packets go from a host behind the one to a host behind the other and back, by routes of BGP: on
+//! the router, and on BIRD and FRR in the kernel. First the daemon is killed and comes back, with
+//! the router as its helper; then the router's control plane fails, with the daemon as helper.
+
+use super::peer::{Announced, Kind, Wish, present};
+use super::probe::Probe;
+use super::route::{Route, Table};
+use super::speaker::{Speaker, Who};
+use super::world::{BGP, World};
+use kumiki::base::prefix::Ipv6Prefix;
+use kumiki::wire::bgp::{AddressFamily, AsPath, Capability, GracefulRestart, PathAttributes};
+use std::net::Ipv6Addr;
+
+const OUTSIDE: u32 = 65_001;
+
+/// The one end of the world: what it announces, and its default route.
+struct Outside {
+    who: Who,
+    host: Ipv6Addr,
+    table: Table,
+}
+
+impl Outside {
+    fn new(world: &World) -> Self {
+        let host = world.give_host("world");
+        let gateway = world.kumiki("world").to_string();
+        let words = ["ip", "-6", "route", "add", "default", "via", &gateway, "dev", "up"];
+        assert!(world.run("world", &words).status.success());
+        let attributes =
+            PathAttributes { as_path: AsPath::sequence(&[OUTSIDE]), ..PathAttributes::default() };
+        let route = Route { next_hop: world.address("world"), attributes };
+        let table = Table::from([(Ipv6Prefix::containing(host, 64), route)]);
+        let restart = GracefulRestart {
+            has_restarted: false,
+            survives_notifications: false,
+            restart_time_s: 60,
+            families: vec![(AddressFamily::IPV6_UNICAST, true)],
+        };
+        let who = Who::of(OUTSIDE).with(Capability::GracefulRestart(restart));
+        Self { who, host, table }
+    }
+
+    fn speak(&self, world: &World) -> Speaker {
+        let to = world.kumiki("world");
+        let mut speaker = Speaker::establish(world, "world", to, &self.who);
+        speaker.announce(&self.table);
+        speaker
+    }
+}
+
+/// Whether a packet comes back.
+fn answers(world: &World, from: Ipv6Addr, to: Ipv6Addr) -> bool {
+    let (from, to) = (from.to_string(), to.to_string());
+    world.run("world", &["ping", "-c", "1", "-W", "1", "-I", &from, &to]).status.success()
+}
+
+fn restart_both(kind: Kind) {
+    let world = World::new(&[kind.name(), "world"]);
+    let name = kind.name();
+    let (outside, host) = (Outside::new(&world), world.give_host(name));
+    let prefix = Ipv6Prefix::containing(host, 64).to_string();
+    let announces = [Announced::plain(&prefix)];
+    let wish = Wish {
+        announces: &announces,
+        has_graceful_restart: true,
+        forwards: true,
+        ..Wish::default()
+    };
+    if kind == Kind::Gobgp {
+        let gateway = world.kumiki(name).to_string();
+        let words = ["ip", "-6", "route", "add", "default", "via", &gateway, "dev", "up"];
+        assert!(world.run(name, &words).status.success());
+    }
+    let near = world.neighbor_block("world", OUTSIDE, "passive = true");
+    let far = world.neighbor_block(name, kind.asn(), "");
+    world.start_kumiki(&format!("{BGP}{near}{far}"));
+    let peer = kind.start(&world, &wish);
+    let speaker = outside.speak(&world);
+    world.wait("packets there and back", || answers(&world, outside.host, host));
+    world.wait("the whole table", || world.neighbor(name)["accepted_count"] == 1);
+    let probe = Probe::start(&world, ("world", outside.host), (name, host));
+
+    // At which packet what happened.
+    let mut course = Vec::new();
+    let mut note = |what: &'static str| course.push((probe.sent_count(), what));
+    world.wait("a stream", || probe.sent_count() > 100);
+    note("killed");
+    peer.crash();
+    world.wait("its route is kept", || world.neighbor(name)["stale_count"].as_u64() >= Some(1));
+    note("kept");
+    peer.recover();
+    world.wait("it is back with its route", || {
+        let row = world.neighbor(name);
+        row["state"] == "Established" && row["stale_count"] == 0 && row["accepted_count"] == 1
+    });
+    world.wait("it has the route of the world", || peer.count() == 1);
+
+    note("back");
+    world.wait("a stream", || probe.sent_count() > 300);
+    note("panics");
+    assert!(world.tell_kumiki(&["debug", "panic", "control"]).status.success());
+    assert_eq!(peer.count(), 1, "kept while the router's control plane restarts");
+    drop(speaker);
+    note("speaks again");
+    let speaker = outside.speak(&world);
+    world.wait("the session with the daemon again", || {
+        let row = world.neighbor(name);
+        row["state"] == "Established" && row["accepted_count"] == 1
+    });
+    speaker.wait("the route of the daemon again", |heard| heard.end_of_rib_count > 0);
+    world.wait("it has the route of the world again", || peer.count() == 1);
+    note("all again");
+    let end = probe.sent_count() + 100;
+    world.wait("a stream", || probe.sent_count() > end);
+    let outcome = probe.finish();
+    if !outcome.lost.is_empty() {
+        world.testify();
+    }
+    assert!(outcome.lost.is_empty(), "{name}: {outcome:?}; {course:?}");
+    assert!(answers(&world, outside.host, host));
+}
+
+#[test]
+fn no_packet_is_lost_while_bird_or_the_control_plane_restarts() {
+    present(&[Kind::Bird]).into_iter().for_each(restart_both);
+}
+
+#[test]
+fn no_packet_is_lost_while_frr_or_the_control_plane_restarts() {
+    present(&[Kind::Frr]).into_iter().for_each(restart_both);
+}
+
+#[test]
+fn no_packet_is_lost_while_gobgp_or_the_control_plane_restarts() {
+    present(&[Kind::Gobgp]).into_iter().for_each(restart_both);
+}
