@@ -93,6 +93,11 @@ impl Rib {
         self.exits.news.pop_front()
     }
 
+    /// Sets of exits that are there, or not freed yet.
+    pub fn exit_set_count(&self) -> usize {
+        self.exits.sets.len() + self.exits.gone.len()
+    }
+
     /// Sets the next hops of a set of exits, or removes it.
     pub fn set_exits(&mut self, id: ExitsId, gateways: Option<Vec<ExitGateway>>) {
         self.exits.changed.insert(id);

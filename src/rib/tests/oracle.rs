@@ -1,6 +1,7 @@
 //! The compiled worlds held against a naive reading of the rules, under random events.
 
 use super::*;
+use crate::base::route::{ExitGateway, ExitsId};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,10 @@ enum Event {
     Rewrite(RouteNextHop, bool),
     /// The router has a loopback, or not.
     Loopback(bool),
+    /// A set of exits leads there, or is no more.
+    Exits(ExitsId, Option<Vec<ExitGateway>>),
+    /// An exit is resolved, or is no more.
+    Track(ExitGateway, bool),
     Compile,
     /// Worlds but this many of the newest are gone.
     Reclaim(usize),
@@ -33,9 +38,25 @@ struct Naive {
     dead: BTreeSet<RouteNextHop>,
     rewrites: BTreeSet<RouteNextHop>,
     has_loopback: bool,
+    exits: BTreeMap<ExitsId, Vec<ExitGateway>>,
+    /// With what their owner was told last.
+    tracked: BTreeMap<ExitGateway, Option<Option<u32>>>,
 }
 
 impl Naive {
+    /// Whether an owner of exits may do this: a set is there before a route has it, and goes when
+    /// none has it any more.
+    fn may(&self, event: &Event) -> bool {
+        let uses = |body: &RouteBody, id: ExitsId| body.target == RouteTarget::Exits(id);
+        match event {
+            Event::Announce(_, _, RouteBody { target: RouteTarget::Exits(id), .. }) => {
+                self.exits.contains_key(id)
+            }
+            Event::Exits(id, None) => !self.routes.values().any(|body| uses(body, *id)),
+            _ => true,
+        }
+    }
+
     fn take(&mut self, event: &Event) {
         match event.clone() {
             Event::Announce(prefix, source, body) => {
@@ -72,6 +93,18 @@ impl Naive {
                 self.rewrites.remove(&key);
             }
             Event::Loopback(is_there) => self.has_loopback = is_there,
+            Event::Exits(id, Some(gateways)) => {
+                self.exits.insert(id, gateways);
+            }
+            Event::Exits(id, None) => {
+                self.exits.remove(&id);
+            }
+            Event::Track(gateway, true) => {
+                self.tracked.entry(gateway).or_default();
+            }
+            Event::Track(gateway, false) => {
+                self.tracked.remove(&gateway);
+            }
             Event::Compile | Event::Reclaim(_) => {}
         }
     }
@@ -84,11 +117,11 @@ impl Naive {
         self.is_up(key.port) && !self.dead_ports.contains(&key.port) && !self.dead.contains(&key)
     }
 
-    /// The bodies for exactly this prefix, best first.
-    fn candidates(&self, prefix: Ipv6Prefix) -> Vec<&RouteBody> {
+    /// The routes for exactly this prefix, best first.
+    fn candidates(&self, prefix: Ipv6Prefix) -> Vec<(RouteSource, &RouteBody)> {
         let mut found: Vec<_> = self.routes.iter().filter(|(key, _)| key.0 == prefix).collect();
         found.sort_by_key(|((_, source), body)| (source.distance(), body.metric, *source));
-        found.into_iter().map(|(_, body)| body).collect()
+        found.into_iter().map(|((_, source), body)| (*source, body)).collect()
     }
 
     fn forward(
@@ -131,14 +164,54 @@ impl Naive {
     }
 
     fn gateway(&self, address: Ipv6Addr) -> (Vec<RouteNextHop>, Option<Path>) {
+        let (members, repair, _) = self.gateway_with_cost(address);
+        (members, repair)
+    }
+
+    /// What is behind an address, and at which cost.
+    fn gateway_with_cost(&self, address: Ipv6Addr) -> (Vec<RouteNextHop>, Option<Path>, u32) {
         let found = LENGTHS.into_iter().rev().filter(|length| *length > 0).find_map(|length| {
-            let candidates = self.candidates(Ipv6Prefix::containing(address, length));
-            candidates.into_iter().find_map(|body| self.direct(body))
+            let prefix = Ipv6Prefix::containing(address, length);
+            self.candidates(prefix).into_iter().find_map(|(source, body)| {
+                let is_own = matches!(source, RouteSource::Connected | RouteSource::Neighbor);
+                Some((self.direct(body)?, if is_own { 0 } else { body.metric }))
+            })
         });
         match found {
-            Some(Way::Forward { members, repair }) => (members, repair),
-            Some(Way::OnLink(port)) => (vec![RouteNextHop { port, address }], None),
-            _ => (Vec::new(), None),
+            Some((Way::Forward { members, repair }, cost)) => (members, repair, cost),
+            Some((Way::OnLink(port), _)) => (vec![RouteNextHop { port, address }], None, 0),
+            _ => (Vec::new(), None, 0),
+        }
+    }
+
+    /// What is behind an exit that is resolved.
+    fn exit(&self, exit: ExitGateway) -> (Vec<RouteNextHop>, Option<Path>, u32) {
+        let ExitGateway { address, port } = exit;
+        match port {
+            _ if !self.tracked.contains_key(&exit) => (Vec::new(), None, 0),
+            Some(port) if self.is_up(port) => (vec![RouteNextHop { port, address }], None, 0),
+            Some(_) => (Vec::new(), None, 0),
+            None => self.gateway_with_cost(address),
+        }
+    }
+
+    fn exits(&self, exits: &[ExitGateway]) -> Way {
+        let found: Vec<_> = exits.iter().map(|exit| self.exit(*exit)).collect();
+        let members = found.iter().flat_map(|(members, ..)| members.iter().copied());
+        let repairs = found.iter().filter_map(|(_, repair, _)| repair.clone());
+        Self::forward(members, repairs).unwrap_or(Way::Unreachable)
+    }
+
+    /// What the owner of every exit must have been told by now.
+    fn check_told(&mut self, rib: &mut Rib) {
+        while let Some((exit, cost)) = rib.poll_exit() {
+            if let Some(told) = self.tracked.get_mut(&exit) {
+                *told = Some(cost);
+            }
+        }
+        for (exit, told) in &self.tracked {
+            let (members, _, cost) = self.exit(*exit);
+            assert_eq!(*told, Some((!members.is_empty()).then_some(cost)), "{exit:?}");
         }
     }
 
@@ -149,6 +222,7 @@ impl Naive {
                 let members = found.iter().flat_map(|(members, _)| members.iter().copied());
                 Self::forward(members, found.iter().filter_map(|(_, repair)| repair.clone()))
             }
+            RouteTarget::Exits(id) => Some(self.exits(self.exits.get(id)?)),
             _ => self.direct(body),
         }
     }
@@ -156,7 +230,7 @@ impl Naive {
     fn lookup(&self, to: Ipv6Addr) -> Way {
         let found = LENGTHS.into_iter().rev().find_map(|length| {
             let candidates = self.candidates(Ipv6Prefix::containing(to, length));
-            candidates.into_iter().find_map(|body| self.way(body))
+            candidates.into_iter().find_map(|(_, body)| self.way(body))
         });
         found.unwrap_or(Way::Unreachable)
     }
@@ -180,6 +254,9 @@ fn carry_out(rib: &mut Rib, event: &Event) {
             rib.set_neighbor(key.port, key.address, is_known.then_some((A, OWN)));
         }
         Event::Loopback(is_there) => rib.set_repair_addresses(is_there.then(repair::addresses)),
+        Event::Exits(id, gateways) => rib.set_exits(id, gateways),
+        Event::Track(gateway, true) => rib.track_exit(gateway),
+        Event::Track(gateway, false) => rib.untrack_exit(gateway),
         Event::Compile | Event::Reclaim(_) => {}
     }
 }
@@ -247,12 +324,28 @@ fn some_neighbor() -> impl Strategy<Value = RouteNextHop> {
     (0_u16..3, addresses).prop_map(|(port, text)| neighbor(port, text))
 }
 
+fn some_exit() -> impl Strategy<Value = ExitGateway> {
+    let far = prop::sample::select(vec!["fd00::9", "fd00:0:0:1::7", "2001:db8::1"]);
+    let near = prop::sample::select(vec!["fe80::1", "fe80::2"]);
+    prop_oneof![
+        far.prop_map(|text| ExitGateway { address: address(text), port: None }),
+        (0_u16..3, near).prop_map(|(port, text)| {
+            ExitGateway { address: address(text), port: Some(PortId(port)) }
+        }),
+    ]
+}
+
+fn some_exits() -> impl Strategy<Value = ExitsId> {
+    (0_u32..3).prop_map(ExitsId)
+}
+
 fn some_body() -> impl Strategy<Value = RouteBody> {
     let gateways = prop::sample::select(vec!["fd00::9", "fd00:0:0:1::7", "2001:db8::1"]);
     let target = prop_oneof![
         4 => prop::collection::vec(some_neighbor(), 1..4).prop_map(RouteTarget::Via),
         2 => prop::collection::vec(gateways.prop_map(address), 1..3)
             .prop_map(RouteTarget::Recursive),
+        3 => some_exits().prop_map(RouteTarget::Exits),
         2 => (0_u16..3).prop_map(|port| RouteTarget::OnLink(PortId(port))),
         1 => some_neighbor().prop_map(RouteTarget::Cross),
         1 => Just(RouteTarget::Local),
@@ -276,8 +369,11 @@ fn some_event() -> impl Strategy<Value = Event> {
             RouteSource::Static,
             RouteSource::Neighbor,
             RouteSource::Ospf,
+            RouteSource::Ebgp,
+            RouteSource::Ibgp,
         ])
     };
+    let gateways = || prop::collection::vec(some_exit(), 0..4);
     prop_oneof![
         6 => (some_prefix(), source(), some_body()).prop_map(|(p, s, b)| Event::Announce(p, s, b)),
         3 => (some_prefix(), source()).prop_map(|(p, s)| Event::Withdraw(p, s)),
@@ -287,6 +383,9 @@ fn some_event() -> impl Strategy<Value = Event> {
         1 => (some_neighbor(), any::<bool>()).prop_map(|(key, is)| Event::NeighborAlive(key, is)),
         2 => (some_neighbor(), any::<bool>()).prop_map(|(key, is)| Event::Rewrite(key, is)),
         1 => any::<bool>().prop_map(Event::Loopback),
+        3 => (some_exits(), gateways()).prop_map(|(id, set)| Event::Exits(id, Some(set))),
+        1 => some_exits().prop_map(|id| Event::Exits(id, None)),
+        3 => (some_exit(), prop::bool::weighted(0.7)).prop_map(|(e, is)| Event::Track(e, is)),
         4 => Just(Event::Compile),
         2 => (0_usize..4).prop_map(Event::Reclaim),
     ]
@@ -301,11 +400,15 @@ proptest! {
         let ends = ["fd00::", "fd00::8", "fd00::9", "fd00::a", "fd00:0:0:1::7", "fd00:1::",
             "2001:db8::1", "2001:db8:1::1", "3000::1"].map(address);
         for event in events.iter().chain([&Event::Compile]) {
+            if !naive.may(event) {
+                continue;
+            }
             naive.take(event);
             carry_out(&mut rib, event);
             match event {
                 Event::Compile => {
                     worlds.extend(rib.compile().map(Kept::new));
+                    naive.check_told(&mut rib);
                     if let Some(kept) = worlds.last() {
                         check_newest(&kept.world, &naive, &ends);
                     }
@@ -326,8 +429,11 @@ proptest! {
         for (prefix, source) in routes {
             rib.apply(RouteUpdate { prefix, source, route: None }).unwrap();
         }
+        naive.exits.keys().for_each(|id| rib.set_exits(*id, None));
+        naive.tracked.keys().for_each(|exit| rib.untrack_exit(*exit));
         rib.compile();
         rib.reclaimed(u64::MAX);
+        prop_assert_eq!(rib.exit_set_count(), 0);
         prop_assert_eq!((rib.number_counts(), rib.route_count()), ((0, 1), 0));
         prop_assert!(!rib.is_dirty());
     }
