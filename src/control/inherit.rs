@@ -256,14 +256,24 @@ impl ControlPlane {
     }
 
     /// OSPF has said all. What nobody else says may be BGP's, whose neighbours have still to send
-    /// it again (RFC 4724 §4.1).
+    /// it again (RFC 4724 §4.1). What leads out by a port without OSPF was BGP's, even where OSPF
+    /// has it from another edge: packets sent there now would meet routers that send them here.
     fn keep_for_bgp(&mut self, now: Instant, mut inheritance: Inheritance) {
         if !core::mem::replace(&mut inheritance.is_for_bgp, true) {
-            let is_said = |prefix: &Ipv6Prefix, _: &mut u16| {
-                let mut routes = self.rib.routes_of(*prefix);
-                routes.any(|route| route.source != RouteSource::Inherited)
+            let Inheritance { ways, routes, .. } = &mut inheritance;
+            let is_out =
+                |way: &RouteNextHop| self.ports.get(&way.port).is_some_and(|port| !port.has_ospf);
+            let is_said = |prefix: &Ipv6Prefix, place: &mut u16| {
+                let ways = ways.get(usize::from(*place)).map_or(&[][..], Vec::as_slice);
+                let leads_out = ways.iter().any(is_out);
+                let mut others = self.rib.routes_of(*prefix).map(|route| route.source);
+                others.any(|source| match source {
+                    RouteSource::Inherited => false,
+                    RouteSource::Ospf => !leads_out,
+                    _ => true,
+                })
             };
-            let said: Vec<_> = inheritance.routes.extract_if(.., is_said).collect();
+            let said: Vec<_> = routes.extract_if(.., is_said).collect();
             for (prefix, _) in said {
                 self.say_inherited(now, prefix, None);
             }

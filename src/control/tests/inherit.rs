@@ -25,20 +25,29 @@ fn mac(port: u16) -> MacAddress {
 
 /// A world in which `FAR` leads to both fabric ports and `NEAR` to the first.
 fn old_world() -> Forwarding {
+    old_rib().compile().expect("a world with routes")
+}
+
+fn interface(number: u16, role: PortRole) -> crate::fib::Interface {
+    let own = port(number, role).mac;
+    crate::fib::Interface {
+        port: PortId(number),
+        role,
+        mac: own,
+        vlan: None,
+        mtu: 9000,
+        repair_mtu: 9000,
+        link_local: own.link_local(),
+        icmp_source: own.link_local(),
+        is_up: true,
+    }
+}
+
+fn old_rib() -> Rib {
     let mut rib = Rib::default();
     for number in [1, 2] {
         let own = port(number, PortRole::Fabric).mac;
-        rib.set_interface(crate::fib::Interface {
-            port: PortId(number),
-            role: PortRole::Fabric,
-            mac: own,
-            vlan: None,
-            mtu: 9000,
-            repair_mtu: 9000,
-            link_local: own.link_local(),
-            icmp_source: own.link_local(),
-            is_up: true,
-        });
+        rib.set_interface(interface(number, PortRole::Fabric));
         rib.set_neighbor(PortId(number), way(number).address, Some((mac(number), own)));
     }
     for (prefix, ways) in [(FAR, vec![way(1), way(2)]), (NEAR, vec![way(1)])] {
@@ -46,7 +55,7 @@ fn old_world() -> Forwarding {
         let (prefix, source) = (prefix.parse().unwrap(), RouteSource::Ospf);
         rib.apply(RouteUpdate { prefix, source, route }).unwrap();
     }
-    rib.compile().expect("a world with routes")
+    rib
 }
 
 fn testament(until: Option<Instant>) -> Testament {
@@ -161,6 +170,35 @@ fn neighbours_that_say_nothing_are_dead_and_what_they_offered_goes() {
     assert_eq!(bench.sources(), heir_sources(&[]));
     assert!(bench.events.contains(&"control.inheritance".to_owned()));
     assert_eq!(bench.plane.testament(), Testament::default());
+}
+
+#[test]
+fn what_led_out_by_an_uplink_stays_until_bgp_has_spoken() {
+    let (own, mut rib) = (port(3, PortRole::Uplink).mac, old_rib());
+    rib.set_interface(interface(3, PortRole::Uplink));
+    rib.set_neighbor(PortId(3), way(3).address, Some((mac(3), own)));
+    let update = |source, way| RouteUpdate {
+        prefix: NEAR.parse().unwrap(),
+        source,
+        route: Some(RouteBody::new(0, RouteTarget::Via(vec![way]))),
+    };
+    rib.apply(update(RouteSource::Ebgp, way(3))).unwrap();
+    let world = rib.compile().expect("a world with routes");
+    let mut uplink = port(3, PortRole::Uplink);
+    uplink.settings.address = Some(("2001:db8:f::2".parse().unwrap(), 64));
+    let ports = vec![port(1, PortRole::Fabric), port(2, PortRole::Fabric), uplink];
+    let bgp = "[bgp]\nasn = 64512\n\n[[bgp.neighbor]]\naddress = \"2001:db8:f::1\"\nasn = 64500\n";
+    let config = Box::new(config(&format!("{FABRIC}{bgp}")));
+    let until = NOW + Duration::from_secs(1);
+    let legacy = Legacy::new(config, ports, testament(Some(until)), &world);
+    let mut bench = heir(Input::Inherit(Box::new(legacy)));
+    assert_eq!(bench.living("2001:db8::1"), [PortId(3)]);
+    // Another edge announces the same, and OSPF has told so before BGP could.
+    bench.plane.rib.apply(update(RouteSource::Ospf, way(1))).unwrap();
+    bench.wait_until(until);
+    bench.input(Input::Flush);
+    assert!(bench.plane.inheritance.is_some(), "BGP has said nothing yet");
+    assert_eq!(bench.living("2001:db8::1"), [PortId(3)]);
 }
 
 #[test]
