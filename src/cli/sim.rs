@@ -24,6 +24,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
+/// Edges of a cluster, at most.
+const EDGES_MAX: i64 = 16;
+const _: () = assert!(EDGES_MAX as usize == crate::sim::edges::EDGES_MAX);
 /// Faults of a run, at most.
 const FAULTS_MAX: u64 = 2000;
 /// Runs of one command, at most.
@@ -58,6 +61,7 @@ pub enum CostsWord {
 Examples:
   kumiki sim --routers 200 --topology circulant:1,14 --faults 200
   kumiki sim --routers 50 --topology torus:5x10 --costs mixed --faults 20 --seeds 100
+  kumiki sim --routers 12 --topology torus:3x4 --edges 3 --faults 30
   kumiki sim --routers 8 --faults 5 --seed 7 --write-plan plan.toml
   kumiki sim --plan plan.toml
   kumiki sim --replay router.jsonl
@@ -87,6 +91,10 @@ pub struct SimArguments {
     #[arg(long, default_value_t = 10, value_name = "COUNT", conflicts_with = "plan",
           value_parser = clap::value_parser!(u64).range(0..=FAULTS_MAX))]
     pub faults: u64,
+    /// How many routers have an uplink to a provider
+    #[arg(long, default_value_t = 0, value_name = "COUNT", conflicts_with = "plan",
+          value_parser = clap::value_parser!(u16).range(0..=EDGES_MAX))]
+    pub edges: u16,
     /// What links cost
     #[arg(long, value_enum, default_value = "uniform", conflicts_with = "plan")]
     pub costs: CostsWord,
@@ -101,7 +109,7 @@ pub struct SimArguments {
     pub write_plan: Option<PathBuf>,
     /// Run a router's recording (`kumiki run --record`) again, and compare
     #[arg(long, value_name = "FILE", conflicts_with_all = ["routers", "topology", "seed", "seeds",
-          "jobs", "faults", "costs", "duration", "plan", "write_plan"])]
+          "jobs", "faults", "edges", "costs", "duration", "plan", "write_plan"])]
     pub replay: Option<PathBuf>,
     /// JSON instead of text: an object for each run
     #[arg(long)]
@@ -274,7 +282,9 @@ fn scenario(arguments: &SimArguments, seed: u64) -> Result<Scenario, String> {
     }
     let rule: TopologySpec = arguments.topology.parse().map_err(|error| format!("{error}"))?;
     let routers = arguments.routers.map(usize::from);
-    let mut scenario = Scenario::new(rule, routers, seed).map_err(|error| error.to_string())?;
+    let scenario = Scenario::new(rule, routers, seed).map_err(|error| error.to_string())?;
+    let edges = usize::from(arguments.edges);
+    let mut scenario = scenario.with_edges(edges).map_err(|error| error.to_string())?;
     if arguments.costs == CostsWord::Mixed {
         scenario.costs = Costs::Mixed;
     }
@@ -319,6 +329,9 @@ fn replay_command(arguments: &SimArguments, scenario: &Scenario) -> String {
     // Writing to a string cannot fail.
     let _ = write!(text, " --routers {routers} --topology {}", arguments.topology);
     let _ = write!(text, " --seed {} --faults {}", scenario.seed, arguments.faults);
+    if arguments.edges > 0 {
+        let _ = write!(text, " --edges {}", arguments.edges);
+    }
     if arguments.costs == CostsWord::Mixed {
         text += " --costs mixed";
     }
@@ -341,6 +354,12 @@ fn short(printed: &Printed) -> String {
         "seed {seed:<6} {verdict:<4} {lost_packets} lost, {microloops} + {overlapping} microloops, \
          {right}, {wall_ms} ms"
     );
+    if report.edges > 0 {
+        let (lost, loops) = (report.exit_lost_packets, report.exit_microloops);
+        let Summary { max, .. } = report.exits_moved_ms;
+        // Writing to a string cannot fail.
+        let _ = write!(text, "; out: {lost} lost, {loops} microloops, moved in at most {max} ms");
+    }
     text += &violations(report, replay);
     text
 }
@@ -412,7 +431,28 @@ fn what_happened(report: &Report) -> Vec<(&'static str, String)> {
     let (overlapping, loops) = (report.microloops_overlapping, report.loops);
     let more = format!("{overlapping} more while events overlapped, {loops} loops in the tables");
     rows.push(("microloops", format!("{} packets{}", report.microloops, bracketed(&more))));
+    if report.edges > 0 {
+        rows.extend(what_happened_outward(report));
+    }
     rows
+}
+
+/// The rows on the ways out of the cluster.
+fn what_happened_outward(report: &Report) -> Vec<(&'static str, String)> {
+    let Summary { count, median, p90, max } = report.exits_moved_ms;
+    let times = format!("median {median} ms, p90 {p90} ms, max {max} ms");
+    let moved = match count {
+        0 => "no event is known to have made one wrong".to_owned(),
+        _ => format!("right again: {times}, after {} that made one wrong", events(count)),
+    };
+    let lost = report.exit_lost_by_cause.iter().map(|(cause, count)| format!("{count} {cause}"));
+    let lost = bracketed(&lost.collect::<Vec<_>>().join(", "));
+    let loops = report.exit_microloops;
+    vec![
+        ("ways out", format!("{} edges; {moved}", report.edges)),
+        ("packets out", format!("{} sent", report.probes.exit_sent)),
+        ("lost out", format!("{}{lost}, {loops} came to a router twice", report.exit_lost_packets)),
+    ]
 }
 
 fn events(count: usize) -> String {
@@ -506,6 +546,8 @@ mod tests {
             lost_packets,
             lost_by_cause: BTreeMap::new(),
             microloops: 0,
+            exit_lost_packets: 0,
+            exit_microloops: 0,
         }
     }
 
@@ -528,6 +570,11 @@ mod tests {
             overtaken: 0,
             lost_packets: 0,
             lost_by_cause: BTreeMap::new(),
+            edges: 0,
+            exits_moved_ms: Summary::default(),
+            exit_lost_packets: 0,
+            exit_lost_by_cause: BTreeMap::new(),
+            exit_microloops: 0,
             microloops: 0,
             microloops_overlapping: 0,
             loops: 0,

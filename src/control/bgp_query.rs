@@ -9,16 +9,40 @@ use crate::api::request::RouteFilter;
 use crate::api::show_bgp::{BgpNeighborRow, BgpNextHopRow, BgpPathRow, BgpSummaryRow};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
-use crate::proto::bgp::ribs::{PathView, PrefixView, Resolution, Standing};
+use crate::proto::bgp::ribs::{PathView, PeerId, PrefixView, Resolution, Standing};
 use crate::proto::bgp::transport::{BGP_PORT, Security};
 use crate::proto::bgp::{State, View};
-use core::net::SocketAddrV6;
+use core::net::{Ipv6Addr, SocketAddrV6};
+use std::collections::BTreeMap;
 
 /// Prefixes that a page looks at where most of them have nothing to show: looking at one that has
 /// not costs a fraction of one that has.
 const LOOKED_AT_MAX: usize = 4 * PAGE_PREFIXES_MAX;
 
 impl ControlPlane {
+    /// What neighbours have told, accepted or not, for checkers: the address of who did, and the
+    /// prefix.
+    pub fn bgp_paths(&self) -> Vec<(Ipv6Addr, Ipv6Prefix)> {
+        let Some(speaker) = self.bgp.speaker() else { return Vec::new() };
+        let neighbors = self.bgp.neighbors().iter();
+        let number = |neighbor: &Neighbor| self.bgp.number(&neighbor.id);
+        let addresses: BTreeMap<PeerId, Ipv6Addr> = neighbors
+            .filter_map(|neighbor| Some((number(neighbor)?, neighbor.id.address)))
+            .collect();
+        let views = speaker.ribs().prefixes().into_iter();
+        let views = views.filter_map(|prefix| speaker.ribs().show(prefix));
+        let paths = views.flat_map(|view| {
+            let there = view.paths.into_iter().filter(|path| path.standing != Standing::Gone);
+            there.map(move |path| (path.peer, view.prefix))
+        });
+        paths.filter_map(|(peer, prefix)| Some((*addresses.get(&peer)?, prefix))).collect()
+    }
+
+    /// Groups of exits of the speaker, for checkers.
+    pub fn bgp_exit_group_count(&self) -> usize {
+        self.bgp.speaker().map_or(0, |speaker| speaker.ribs().exit_group_count())
+    }
+
     /// `show bgp summary`.
     pub(super) fn bgp_summary(&self, now: Instant) -> BgpSummaryRow {
         let neighbors = self.bgp_neighbor_rows(now);

@@ -12,17 +12,21 @@ use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
 use crate::control::ControlPlane;
 use crate::sim::checkers::{self, VIOLATIONS_MAX};
+use crate::sim::edge_checkers;
 use crate::sim::faults::{Fault, Part, Planned};
 use crate::sim::link::Quality;
 use crate::sim::node::{Control, Node};
 use crate::sim::oracle::Map;
-use crate::sim::probes::{KEPT, ProbeCounts};
+use crate::sim::probes::{Goal, KEPT, Pair, ProbeCounts};
 use crate::sim::report::{Counts, FaultRow, Finding, Report, Summary, milliseconds};
 use crate::sim::scenario::Scenario;
 use crate::sim::traffic::FrameKind;
 use crate::sim::world::World;
+use outward::Outward;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+pub use outward::EXIT_LIMIT;
 
 /// How long a cluster may take to start: routers start within two seconds, and find each other in
 /// two hellos and a round of retransmissions; large databases take their time.
@@ -124,6 +128,7 @@ struct Campaign<'a, C> {
     probes_end: Instant,
     last_event: Instant,
     started: Option<Duration>,
+    outward: Outward,
 }
 
 /// Tables that are wrong.
@@ -160,21 +165,25 @@ pub fn run_with<C: Control>(scenario: &Scenario, watch: &mut dyn FnMut(Progress)
         probes_end: Instant::ZERO,
         last_event: Instant::ZERO,
         started: None,
+        outward: Outward::default(),
     };
     if campaign.converges(Instant::ZERO, START_LIMIT) {
         let (world, first) = (&campaign.world, campaign.world.first_start());
         campaign.started = first.map(|first| world.last_publication() - first);
         campaign.world.hold_parts();
+        campaign.world.hold_exits();
         campaign.falls_silent();
+        campaign.judge_groups();
     }
     if campaign.findings.is_empty() {
         campaign.phase = "faults";
         campaign.happen();
         campaign.phase = "end";
         campaign.world.give_up_probes();
-        if campaign.converges(campaign.last_event, HEAL_LIMIT) {
+        if campaign.converges(campaign.last_event, campaign.heal_limit()) {
             campaign.note_late_end();
             campaign.falls_silent();
+            campaign.judge_groups();
             campaign.is_right();
         }
     }
@@ -223,6 +232,8 @@ impl<C: Control> Campaign<'_, C> {
                 lost_packets: 0,
                 lost_by_cause: BTreeMap::new(),
                 microloops: 0,
+                exit_lost_packets: 0,
+                exit_microloops: 0,
             });
             self.open_window(*fault, is_undisturbed, sole_crash);
         }
@@ -232,6 +243,8 @@ impl<C: Control> Campaign<'_, C> {
 
     fn open_window(&mut self, fault: Fault, is_undisturbed: bool, sole_crash: Option<usize>) {
         self.last_event = self.world.now();
+        self.outward.begin(self.world.now());
+        self.look_outward();
         self.window = Some(Window {
             at: self.world.now(),
             fault,
@@ -272,6 +285,7 @@ impl<C: Control> Campaign<'_, C> {
             }
         }
         self.watch_lateness();
+        self.look_outward();
         if is_probing && now - at >= self.probing_time(fault, converged) {
             self.world.probe(Vec::new());
             self.probes_end = now;
@@ -391,6 +405,8 @@ impl<C: Control> Campaign<'_, C> {
             row.lost_packets = lost;
             row.lost_by_cause = causes;
             row.microloops = microloops;
+            row.exit_lost_packets = now.exit_lost - before.exit_lost;
+            row.exit_microloops = now.exit_microloops - before.exit_microloops;
         }
         if window.is_undisturbed {
             self.judge_lone(&window, lost - kept, microloops);
@@ -435,8 +451,16 @@ impl<C: Control> Campaign<'_, C> {
     }
 
     /// Routers that a fault may separate: the ends of what it is about, and some whose shortest way
-    /// leads there.
-    fn choose_pairs(&mut self, fault: &Fault) -> Vec<(usize, usize)> {
+    /// leads there; with edges, also from some of them to the rest of the world.
+    fn choose_pairs(&mut self, fault: &Fault) -> Vec<Pair> {
+        let inside = self.choose_inside(fault);
+        let mut pairs: Vec<Pair> =
+            inside.into_iter().map(|(from, to)| (from, Goal::Router(to))).collect();
+        pairs.extend(self.choose_outward(fault));
+        pairs
+    }
+
+    fn choose_inside(&mut self, fault: &Fault) -> Vec<(usize, usize)> {
         let (map, count) = (self.world.map(), self.world.router_count());
         let near: Vec<usize> = match (fault.link(), fault.router()) {
             (Some(link), _) => self.world.links()[link].ends.map(|end| end.router).to_vec(),
@@ -445,6 +469,7 @@ impl<C: Control> Campaign<'_, C> {
             }
             (None, None) => Vec::new(),
         };
+        let near: Vec<usize> = near.into_iter().filter(|router| *router < count).collect();
         let mut pairs = Vec::new();
         if let [first, .., last] = near.as_slice() {
             pairs.extend([(*first, *last), (*last, *first)]);
@@ -483,13 +508,16 @@ impl<C: Control> Campaign<'_, C> {
             let map = self.world.map();
             let is_right = is_quiet
                 && self.is_right_now()
+                && self.are_exits_right()
                 && checkers::databases(&self.world, &map).is_empty()
-                && checkers::check(&self.world).is_empty();
+                && checkers::check(&self.world).is_empty()
+                && edge_checkers::check(&self.world).is_empty();
             if is_right {
                 return true;
             }
             if self.world.now() >= end {
                 self.judge_lateness(limit);
+                self.judge_exits(limit);
                 return false;
             }
             let next = self.world.now() + if is_quiet { STEP * 10 } else { STEP };
@@ -500,12 +528,12 @@ impl<C: Control> Campaign<'_, C> {
     fn judge_lateness(&mut self, limit: Duration) {
         let found = checkers::check(&self.world);
         let now = self.world.now();
-        if found.is_empty() {
+        if found.is_empty() && self.are_exits_right() {
             let text = format!("right, but never quiet for {QUIET:?} within {limit:?}");
             self.find(Finding::new("not_quiet", now, &[], text));
         }
         for violation in &found {
-            self.find(Finding::of(violation, now));
+            self.find(Finding::of(violation, self.world.edges(), now));
         }
     }
 
@@ -543,7 +571,7 @@ impl<C: Control> Campaign<'_, C> {
         found.extend(checkers::limits(&self.world));
         let now = self.world.now();
         for violation in &found {
-            self.find(Finding::of(violation, now));
+            self.find(Finding::of(violation, self.world.edges(), now));
         }
     }
 
@@ -560,7 +588,6 @@ impl<C: Control> Campaign<'_, C> {
         let (traffic, work, probes) = (world.traffic(), world.work(), world.probes());
         let cables = scenario.topology.cables().len();
         let rule = scenario.rule.as_ref().map(ToString::to_string);
-        let causes = probes.causes().iter();
         let count = |part| scenario.events.iter().filter(|planned| planned.part == part).count();
         let alone = self.rows.iter().filter(|row| row.is_alone).map(|row| row.microloops).sum();
         Report {
@@ -584,7 +611,12 @@ impl<C: Control> Campaign<'_, C> {
             converged_ms: Summary::of(self.spans.clone()),
             overtaken: self.overtaken_count(),
             lost_packets: probes.counts().lost,
-            lost_by_cause: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
+            lost_by_cause: words(probes.causes()),
+            edges: world.edges().count(),
+            exits_moved_ms: Summary::of(self.outward.spans.clone()),
+            exit_lost_packets: probes.counts().exit_lost,
+            exit_lost_by_cause: words(probes.exit_causes()),
+            exit_microloops: probes.counts().exit_microloops,
             microloops: alone,
             microloops_overlapping: probes.counts().microloops - alone,
             loops: probes.counts().loops,
@@ -597,9 +629,14 @@ impl<C: Control> Campaign<'_, C> {
     }
 }
 
+fn words(causes: &Causes) -> BTreeMap<String, u64> {
+    causes.iter().map(|(cause, count)| ((*cause).to_owned(), *count)).collect()
+}
+
 fn lead_ns() -> u64 {
     u64::try_from(PROBE_LEAD.as_nanos()).unwrap_or(0)
 }
 
+mod outward;
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,11 @@
 //! [`VIOLATIONS_MAX`] findings a check, the first ones.
 
 use crate::base::ids::{GroupId, NextHopId, PortId};
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
 use crate::fib::{Forwarding, NextHopGroup};
+use crate::planner::families::server_name;
+use crate::sim::edges;
 use crate::sim::link::End;
 use crate::sim::node::{Control, Node};
 use crate::sim::oracle::{Hop, Map};
@@ -98,6 +101,32 @@ pub enum Violation {
         /// How much.
         count: u64,
     },
+    /// A provider has not heard of the aggregate from an edge that reaches its cluster.
+    AggregateMissing {
+        /// The edge.
+        router: usize,
+    },
+    /// A provider has heard of the aggregate from an edge that reaches nobody.
+    AggregateUndue {
+        /// The edge.
+        router: usize,
+    },
+    /// A provider has heard of something that is no aggregate.
+    Leak {
+        /// From this edge.
+        router: usize,
+        /// Of this.
+        prefix: Ipv6Prefix,
+    },
+    /// Groups of exits are not as many as are used.
+    ExitGroups {
+        /// Whose; a provider where it is none of the cluster.
+        router: usize,
+        /// As many as are used.
+        expected: usize,
+        /// Those of BGP, and those of the routes.
+        found: (usize, usize),
+    },
     /// An echo request was not answered.
     NoReply {
         /// Who asked.
@@ -121,6 +150,10 @@ impl Violation {
             Self::Owed { .. } => "owed",
             Self::Refused { .. } => "refused",
             Self::NoReply { .. } => "no_reply",
+            Self::AggregateMissing { .. } => "aggregate_missing",
+            Self::AggregateUndue { .. } => "aggregate_undue",
+            Self::Leak { .. } => "ospf_in_bgp",
+            Self::ExitGroups { .. } => "exit_groups",
         }
     }
 
@@ -131,6 +164,10 @@ impl Violation {
             | Self::WrongAnswer { router, .. }
             | Self::Loop { router, .. }
             | Self::Owed { router, .. }
+            | Self::AggregateMissing { router }
+            | Self::AggregateUndue { router }
+            | Self::Leak { router, .. }
+            | Self::ExitGroups { router, .. }
             | Self::BlackHole { router, .. } => vec![*router],
             Self::DatabasesDiffer { one, other } => vec![*one, *other],
             Self::Untold { router, .. } | Self::Refused { router, .. } => {
@@ -144,7 +181,20 @@ impl Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |router: &usize| crate::planner::families::server_name(*router);
+        self.write(f, &|router| server_name(*router))
+    }
+}
+
+impl Violation {
+    /// A sentence with these names.
+    pub fn text(&self, name: &dyn Fn(&usize) -> String) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut text, name);
+        text
+    }
+
+    fn write(&self, f: &mut dyn fmt::Write, name: &dyn Fn(&usize) -> String) -> fmt::Result {
         match self {
             Self::NotStarted { router } => write!(f, "{} has not started yet", name(router)),
             Self::DatabasesDiffer { one, other } => {
@@ -176,6 +226,20 @@ impl fmt::Display for Violation {
             Self::NoReply { from, to } => {
                 write!(f, "{} has no reply from {}", name(from), name(to))
             }
+            Self::AggregateMissing { router } => {
+                write!(f, "the provider of {} has no aggregate from it", name(router))
+            }
+            Self::AggregateUndue { router } => {
+                write!(f, "the provider of {} has an aggregate from it", name(router))?;
+                write!(f, ", which reaches nobody")
+            }
+            Self::Leak { router, prefix } => {
+                write!(f, "{} told its provider of {prefix}, which is no aggregate", name(router))
+            }
+            Self::ExitGroups { router, expected, found: (of_bgp, of_routes) } => {
+                write!(f, "{}: {of_bgp} groups of exits in BGP, ", name(router))?;
+                write!(f, "{of_routes} in the routes, {expected} used")
+            }
         }
     }
 }
@@ -193,11 +257,12 @@ pub enum Answer {
     Nothing,
 }
 
-/// Every check that changes nothing; the later ones only where the databases are equal.
+/// Every check of the cluster itself that changes nothing; the later ones only where the databases
+/// are equal. The ways out of it are looked at by [`crate::sim::edge_checkers`].
 pub fn check<C: Control>(world: &World<C>) -> Vec<Violation> {
     let map = world.map();
     let mut found = conservation(world);
-    let late = (0..world.router_count()).filter(|router| !world.has_started(*router));
+    let late = (0..world.slot_count()).filter(|router| !world.has_started(*router));
     found.extend(late.take(VIOLATIONS_MAX).map(|router| Violation::NotStarted { router }));
     found.extend(databases(world, &map));
     if found.is_empty() {
@@ -270,6 +335,7 @@ pub fn answers<C: Control>(world: &World<C>, map: &Map, limit: usize) -> Vec<Vio
                     }
                     Target::LanHost => Answer::OnLink(world.setup().lan_port(to)),
                     Target::Loopback | Target::LanAddress => Answer::Local,
+                    Target::Outside(_) => continue,
                 };
                 let answer = answer(node.forwarding(), address);
                 if answer != expected {
@@ -291,14 +357,7 @@ pub fn walks<C: Control>(world: &World<C>, map: &Map) -> Vec<Violation> {
     let mut found = Vec::new();
     for (to, _) in running(world) {
         for target in Target::ALL {
-            let mut walk = Walk {
-                world,
-                to,
-                target,
-                address: target.address(world, to),
-                marks: vec![Mark::Unseen; world.router_count()],
-                found: &mut found,
-            };
+            let mut walk = Walk::new(world, (to, target), &mut found);
             for from in 0..world.router_count() {
                 if map.is_joined(from, to) && world.node(from).is_some() {
                     walk.visit(from);
@@ -313,7 +372,8 @@ pub fn walks<C: Control>(world: &World<C>, map: &Map) -> Vec<Violation> {
 /// No packet was lost without a reason, in no router and on no link.
 pub fn conservation<C: Control>(world: &World<C>) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (router, node) in running(world) {
+    let all = (0..world.slot_count()).filter_map(|slot| Some((slot, world.node(slot)?)));
+    for (router, node) in all {
         let counts = node.counts();
         if !counts.is_conserved() {
             let (came_in, went_out) = (counts.came_in(), counts.went_out());
@@ -343,7 +403,7 @@ pub fn limits<C: Control>(world: &World<C>) -> Vec<Violation> {
             found.push(Violation::Owed { router, count: owed });
         }
     }
-    for router in 0..world.router_count() {
+    for router in 0..world.slot_count() {
         let refused = world.refusals(router);
         if refused > 0 {
             found.push(Violation::Refused { router: Some(router), count: refused });
@@ -414,17 +474,21 @@ pub fn answer(world: &Forwarding, address: Ipv6Addr) -> Answer {
 
 /// An address of a router that others want to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
+pub(super) enum Target {
     Loopback,
     LanAddress,
     LanHost,
+    /// A host in a prefix of the rest of the world.
+    Outside(usize),
 }
 
 impl Target {
     const ALL: [Self; 3] = [Self::Loopback, Self::LanAddress, Self::LanHost];
 
-    fn address<C: Control>(self, world: &World<C>, router: usize) -> Ipv6Addr {
+    /// Its address; that of a target outside is of no router.
+    pub(super) fn address<C: Control>(self, world: &World<C>, router: usize) -> Ipv6Addr {
         match self {
+            Self::Outside(prefix) => edges::host(prefix),
             Self::Loopback => world.setup().loopback(router),
             Self::LanAddress => world.setup().lan_address(router),
             Self::LanHost => world.setup().lan_host(router),
@@ -432,11 +496,11 @@ impl Target {
     }
 }
 
-fn running<C: Control>(world: &World<C>) -> impl Iterator<Item = (usize, &Node<C>)> {
+pub(super) fn running<C: Control>(world: &World<C>) -> impl Iterator<Item = (usize, &Node<C>)> {
     (0..world.router_count()).filter_map(|router| Some((router, world.node(router)?)))
 }
 
-fn expected_way<C: Control>(world: &World<C>, hops: &[Hop]) -> Answer {
+pub(super) fn expected_way<C: Control>(world: &World<C>, hops: &[Hop]) -> Answer {
     if hops.is_empty() {
         return Answer::Nothing;
     }
@@ -446,7 +510,7 @@ fn expected_way<C: Control>(world: &World<C>, hops: &[Hop]) -> Answer {
 }
 
 /// The link-local address of a port, as the data plane of its router knows it.
-fn link_local<C: Control>(world: &World<C>, end: End) -> Option<Ipv6Addr> {
+pub(super) fn link_local<C: Control>(world: &World<C>, end: End) -> Option<Ipv6Addr> {
     let interfaces = &world.node(end.router)?.forwarding().interfaces;
     interfaces.get(end.port).map(|interface| interface.link_local)
 }
@@ -476,7 +540,7 @@ enum Mark {
 }
 
 /// A walk to one address from everywhere.
-struct Walk<'a, C> {
+pub(super) struct Walk<'a, C> {
     world: &'a World<C>,
     to: usize,
     target: Target,
@@ -485,10 +549,20 @@ struct Walk<'a, C> {
     found: &'a mut Vec<Violation>,
 }
 
-impl<C: Control> Walk<'_, C> {
+impl<'a, C: Control> Walk<'a, C> {
+    /// A walk that has not begun; a target outside is reached at any provider.
+    pub(super) fn new(
+        world: &'a World<C>,
+        (to, target): (usize, Target),
+        found: &'a mut Vec<Violation>,
+    ) -> Self {
+        let (address, marks) = (target.address(world, to), vec![Mark::Unseen; world.slot_count()]);
+        Self { world, to, target, address, marks, found }
+    }
+
     /// Walks on from a router by every member of its group. As deep as the longest way, which is
     /// at most the number of routers.
-    fn visit(&mut self, router: usize) {
+    pub(super) fn visit(&mut self, router: usize) {
         let address = self.address;
         match self.marks[router] {
             Mark::Done => return,
@@ -507,8 +581,10 @@ impl<C: Control> Walk<'_, C> {
         match forwarding.group(forwarding.table.lookup(self.address.to_bits())) {
             NextHopGroup::Forward { members, .. } => {
                 for member in members.iter() {
-                    let next = self.follow(forwarding, router, *member)?;
-                    self.visit(next);
+                    if !self.is_outside(forwarding, router, *member) {
+                        let next = self.follow(forwarding, router, *member)?;
+                        self.visit(next);
+                    }
                 }
                 Ok(())
             }
@@ -528,6 +604,14 @@ impl<C: Control> Walk<'_, C> {
         }
     }
 
+    /// Whether a next hop leads from a provider to the rest of the world, where the target is.
+    fn is_outside(&self, forwarding: &Forwarding, router: usize, member: NextHopId) -> bool {
+        let edges = self.world.edges();
+        let core = edges.provider_at(router).map(|provider| edges.core_port(provider));
+        let port = forwarding.next_hop(member).map(|next_hop| next_hop.port);
+        matches!(self.target, Target::Outside(_)) && core.is_some() && core == port
+    }
+
     /// The router behind a next hop, with everything a packet needs to get there.
     fn follow(
         &self,
@@ -544,7 +628,13 @@ impl<C: Control> Walk<'_, C> {
         if link_local(self.world, peer) != Some(next_hop.address) {
             return Err("a next hop that is not the neighbour on that cable");
         }
-        let adjacency = next_hop.adjacency.ok_or("a next hop without a MAC")?;
+        let Some(adjacency) = next_hop.adjacency else {
+            // The MAC behind an uplink is asked for when the first packet goes there.
+            let edges = self.world.edges();
+            let is_uplink =
+                [router, peer.router].iter().any(|slot| edges.provider_at(*slot).is_some());
+            return if is_uplink { Ok(peer.router) } else { Err("a next hop without a MAC") };
+        };
         let [macs @ .., _, _] = &adjacency.rewrite;
         let (to, from) = (mac(peer.router, peer.port), mac(router, next_hop.port));
         if macs != [to.0, from.0].as_flattened() {

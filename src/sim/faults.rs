@@ -9,6 +9,7 @@
 
 use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
+use crate::sim::edges::{Edges, Filter};
 use crate::sim::link::{Direction, Quality};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -99,6 +100,13 @@ pub enum Fault {
         /// Which.
         router: usize,
     },
+    /// An edge gets a new configuration, which lets other prefixes into the cluster.
+    Refilter {
+        /// Which.
+        router: usize,
+        /// Which prefixes, and how.
+        filter: Filter,
+    },
 }
 
 impl Fault {
@@ -124,6 +132,7 @@ impl Fault {
                 | Self::Stop { .. }
                 | Self::Attach { .. }
                 | Self::Reconfigure { .. }
+                | Self::Refilter { .. }
         )
     }
 
@@ -134,6 +143,7 @@ impl Fault {
             | Self::Restart { router }
             | Self::Stop { router }
             | Self::Reconfigure { router, .. }
+            | Self::Refilter { router, .. }
             | Self::Crash { router } => Some(router),
             _ => None,
         }
@@ -158,6 +168,7 @@ impl Part {
         match fault {
             Fault::Heal { .. } | Fault::Restart { .. } | Fault::Attach { .. } => Self::Sequel,
             Fault::Degrade { quality: Quality::GOOD, .. } => Self::Sequel,
+            Fault::Refilter { filter: Filter::Open, .. } => Self::Sequel,
             _ => Self::Fault,
         }
     }
@@ -189,6 +200,8 @@ pub struct ChaosPlan {
     pub until: Instant,
     /// How good links are when they are whole.
     pub quality: Quality,
+    /// Who has an uplink; those are the links behind the others.
+    pub edges: Edges,
 }
 
 /// A schedule of faults and repairs, in order of time.
@@ -203,20 +216,62 @@ pub fn chaos(plan: &ChaosPlan, prng: &mut Prng) -> Vec<(Instant, Fault)> {
         schedule.push((at, fault));
         schedule.push((repaired.min(plan.until), repair));
     }
-    for link in 0..plan.link_count {
+    for link in 0..plan.link_count + plan.edges.count() {
         schedule.push((plan.until, Fault::Heal { link }));
         schedule.push((plan.until, Fault::Degrade { link, quality: plan.quality }));
         let ends = Direction::ALL.into_iter();
         schedule.extend(ends.map(|end| (plan.until, Fault::Attach { link, end })));
     }
-    schedule.extend((0..plan.router_count).map(|router| (plan.until, Fault::Restart { router })));
+    let slot_count = plan.router_count + plan.edges.provider_count();
+    schedule.extend((0..slot_count).map(|router| (plan.until, Fault::Restart { router })));
+    let open = |edge| Fault::Refilter { router: plan.edges.router(edge), filter: Filter::Open };
+    schedule.extend((0..plan.edges.count()).map(|edge| (plan.until, open(edge))));
     // Stable: at the end the repairs of all stay behind what else happens then.
     schedule.sort_by_key(|(at, _)| *at);
     schedule
 }
 
+/// Of a hundred faults in a cluster with edges, those that hit what leads out of it.
+const OUTWARD_PERCENT: u64 = 40;
+
+/// A fault of an uplink, an edge or a provider, and its repair.
+fn one_outward(plan: &ChaosPlan, prng: &mut Prng) -> (Fault, Fault) {
+    let edge = index(prng, plan.edges.count());
+    let (link, router) = (plan.link_count + edge, plan.edges.router(edge));
+    let provider = plan.edges.slot(plan.edges.provider(edge));
+    let heal = Fault::Heal { link };
+    let restart = Fault::Restart { router };
+    match prng.below(100) {
+        0..25 => (Fault::Cut { link }, heal),
+        25..35 => (Fault::Silence { link, direction: None }, heal),
+        35..40 => (Fault::Silence { link, direction: Some(Direction::Forth) }, heal),
+        40..45 => (Fault::Silence { link, direction: Some(Direction::Back) }, heal),
+        45..55 => (Fault::Crash { router }, restart),
+        55..60 => (Fault::Kill { router, death: Death::Power }, restart),
+        60..65 => (Fault::Kill { router, death: Death::Process }, restart),
+        65..70 => (Fault::Stop { router }, restart),
+        70..75 => (Fault::Crash { router: provider }, Fault::Restart { router: provider }),
+        75..80 => {
+            let death = Death::Process;
+            (Fault::Kill { router: provider, death }, Fault::Restart { router: provider })
+        }
+        80..85 => {
+            let whole = Fault::Degrade { link, quality: plan.quality };
+            (Fault::Degrade { link, quality: Quality::BAD }, whole)
+        }
+        _ => {
+            let filter = Filter::ALL[1 + index(prng, Filter::ALL.len() - 1)];
+            (Fault::Refilter { router, filter }, Fault::Refilter { router, filter: Filter::Open })
+        }
+    }
+}
+
 /// A fault and its repair.
 fn one(plan: &ChaosPlan, prng: &mut Prng) -> (Fault, Fault) {
+    // No draw where there are no edges: their clusters have the schedules that they always had.
+    if plan.edges.count() > 0 && prng.below(100) < OUTWARD_PERCENT {
+        return one_outward(plan, prng);
+    }
     let link = index(prng, plan.link_count);
     let router = index(prng, plan.router_count);
     let heal = Fault::Heal { link };
@@ -259,14 +314,16 @@ pub struct SeasonPlan {
     pub span: Duration,
     /// How good links are when they are whole.
     pub quality: Quality,
+    /// Who has an uplink; those are the links behind the others.
+    pub edges: Edges,
 }
 
 /// Faults and repairs that mostly leave a network time to recover, in order of time: most come
 /// alone, some together, some links flap. At the end everything is whole.
 pub fn season(plan: &SeasonPlan, prng: &mut Prng) -> Vec<Planned> {
-    let &SeasonPlan { link_count, router_count, fault_count, span, quality } = plan;
+    let &SeasonPlan { link_count, router_count, fault_count, span, quality, edges } = plan;
     let (from, until) = (Instant::ZERO, Instant::ZERO + span);
-    let chaos = ChaosPlan { link_count, router_count, fault_count, from, until, quality };
+    let chaos = ChaosPlan { link_count, router_count, fault_count, from, until, quality, edges };
     let slot = span / u32::try_from(fault_count.max(1)).unwrap_or(u32::MAX);
     let mut schedule = Vec::new();
     let mut at = Duration::ZERO;
@@ -308,7 +365,14 @@ fn clean_up(plan: &SeasonPlan, schedule: &[Planned]) -> Vec<Planned> {
         repairs.push(Fault::Degrade { link, quality });
         repairs.extend(Direction::ALL.into_iter().map(|end| Fault::Attach { link, end }));
     }
+    let refiltered: BTreeSet<usize> = schedule
+        .iter()
+        .filter(|planned| matches!(planned.fault, Fault::Refilter { .. }))
+        .filter_map(|planned| planned.fault.router())
+        .collect();
     repairs.extend(routers_touched.into_iter().map(|router| Fault::Restart { router }));
+    let open = |router| Fault::Refilter { router, filter: Filter::Open };
+    repairs.extend(refiltered.into_iter().map(open));
     let after = whole_micros(span);
     let planned = |fault| Planned { after, fault, part: Part::CleanUp };
     repairs.into_iter().map(planned).collect()
@@ -360,6 +424,7 @@ mod tests {
         from: Instant::from_millis(1_000),
         until: Instant::from_millis(20_000),
         quality: Quality::GOOD,
+        edges: Edges::NONE,
     };
 
     #[test]
@@ -389,6 +454,7 @@ mod tests {
             fault_count: 50,
             span: Duration::from_secs(60),
             quality: Quality::GOOD,
+            edges: Edges::NONE,
         };
         let schedule = season(&plan, &mut Prng::new(5));
         assert!(schedule.is_sorted_by_key(|planned| planned.after));
@@ -413,6 +479,7 @@ mod tests {
             fault_count: 50,
             span: Duration::from_secs(60),
             quality: Quality::GOOD,
+            edges: Edges::NONE,
         };
         for seed in 1..20 {
             let schedule = season(&plan, &mut Prng::new(seed));
@@ -423,6 +490,21 @@ mod tests {
             let is_mending = |planned: &Planned| Part::of(&planned.fault) == Part::Sequel;
             assert!(schedule[before..].iter().all(is_mending));
         }
+    }
+
+    #[test]
+    fn edges_have_faults_of_their_own() {
+        let edges = Edges::new(2, 4);
+        let plan = ChaosPlan { edges, ..PLAN };
+        let schedule = chaos(&plan, &mut Prng::new(4));
+        let has = |wanted: fn(&Fault) -> bool| schedule.iter().any(|(_, fault)| wanted(fault));
+        assert!(has(|fault| matches!(fault, Fault::Refilter { filter: Filter::Closed, .. })));
+        assert!(has(|fault| matches!(fault, Fault::Cut { link: 5..7 })));
+        assert!(has(|fault| matches!(fault, Fault::Crash { router: 4..6 })));
+        assert!(has(|fault| matches!(fault, Fault::Cut { link: 0..5 })), "and those of all");
+        let last = schedule.iter().rev().take(2).map(|(_, fault)| *fault).collect::<Vec<_>>();
+        let open = |router| Fault::Refilter { router, filter: Filter::Open };
+        assert_eq!(last, [open(2), open(0)]);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! Owns [`Node`]: a control plane, a worker on heap buffers, and the small piece of driver between
 //! them, which does what the daemon does: punts become inputs, actions become injected packets and
-//! publications. When anything happens is the world's.
+//! publications. Where there is BGP, the kernel's TCP is in it as well ([`HostTcp`]), and with a
+//! provider the rest of the world ([`Feed`]). When anything happens is the world's.
 //!
 //! *Invariants*: between two calls nothing waits inside, neither in a ring nor in the control
 //! plane. A node takes no time: what it does at an instant, it has done at that instant.
 
 use crate::base::ids::{LcoreId, NextHopId, PortId};
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::rcu::{Publisher, Reader};
 use crate::base::time::Instant;
 use crate::config::Config;
@@ -21,6 +23,8 @@ use crate::dataplane::{
 use crate::fib::{Forwarding, Liveness};
 use crate::packet::{BURST_MAX, Burst, HeapAlloc, HeapBuf, PacketBuf, PortRx, PortTx};
 use crate::sim::clock::Clock;
+use crate::sim::feed::Feed;
+use crate::sim::tcp::HostTcp;
 use core::net::Ipv6Addr;
 use core::ops::Deref;
 use std::collections::{BTreeMap, VecDeque};
@@ -56,6 +60,16 @@ pub trait Control: Plane {
     /// Whether it took the place of one that failed, and its neighbours still forward by what they
     /// knew of that one.
     fn is_restarting(&self) -> bool;
+
+    /// What its neighbours in BGP have told it, accepted or not: who, and which prefix.
+    fn bgp_paths(&self) -> Vec<(Ipv6Addr, Ipv6Prefix)> {
+        Vec::new()
+    }
+
+    /// Groups of exits: of its speaker, and in its routes.
+    fn exit_group_counts(&self) -> (usize, usize) {
+        (0, 0)
+    }
 }
 
 impl Control for ControlPlane {
@@ -81,6 +95,14 @@ impl Control for ControlPlane {
 
     fn is_restarting(&self) -> bool {
         self.ospf().is_restarting()
+    }
+
+    fn bgp_paths(&self) -> Vec<(Ipv6Addr, Ipv6Prefix)> {
+        Self::bgp_paths(self)
+    }
+
+    fn exit_group_counts(&self) -> (usize, usize) {
+        (self.bgp_exit_group_count(), self.rib().exit_set_count())
     }
 }
 
@@ -138,10 +160,20 @@ pub struct Sent {
     pub bytes: Vec<u8>,
 }
 
+/// What a host has beside the router.
+#[derive(Default)]
+pub struct Host {
+    /// Its kernel's TCP, where the router has BGP.
+    pub tcp: Option<HostTcp>,
+    /// The rest of the world, behind a provider.
+    pub feed: Option<Feed>,
+}
+
 /// A server that runs; one per living router of a world.
 pub struct Node<C> {
     control: C,
     clock: Clock,
+    host: Host,
     worker: Worker<HeapBuf, SnapshotReader>,
     rings: WorkerRings<HeapBuf>,
     bfd: BfdRings,
@@ -177,6 +209,7 @@ impl<C: Control> Node<C> {
     pub fn start(
         now: Instant,
         (seed, clock): (u64, Clock),
+        host: Host,
         configure: Input,
         attached: Vec<AttachedPort>,
     ) -> (Self, Vec<Sent>) {
@@ -198,6 +231,7 @@ impl<C: Control> Node<C> {
             reports: Arc::new(Ring::new(RING_MAX)),
         };
         let counters = Arc::new(LcoreCounters::new(NEXT_HOPS_WATCHED));
+        let (alloc, wake) = (Box::new(HeapAlloc), Box::new(|| ()));
         let worker = Worker::new(WorkerSetup {
             lcore: LcoreId(0),
             reader: SnapshotReader(reader),
@@ -208,15 +242,11 @@ impl<C: Control> Node<C> {
             hash_seed: seed,
             cycles: || 0,
         });
-        let worker = worker.with_bfd(BfdSetup {
-            rings: bfd.clone(),
-            alloc: Box::new(HeapAlloc),
-            wake: Box::new(|| ()),
-            seed,
-        });
+        let worker = worker.with_bfd(BfdSetup { rings: bfd.clone(), alloc, wake, seed });
         let mut node = Self {
             control: C::start(ControlOptions { seed }),
             clock,
+            host,
             worker,
             rings,
             bfd,
@@ -260,6 +290,12 @@ impl<C: Control> Node<C> {
         self.control = C::start(ControlOptions { seed });
         self.foreign_worlds = self.publisher.pending() + 1;
         self.reclaimed = 0;
+        if let Some(tcp) = &mut self.host.tcp {
+            tcp.forget_all(self.clock.read(now));
+        }
+        if let Some(feed) = &mut self.host.feed {
+            feed.forget();
+        }
         self.input(now, Input::Inherit(Box::new(legacy)))
     }
 
@@ -291,7 +327,9 @@ impl<C: Control> Node<C> {
     /// When the control plane or the worker wants to be woken.
     pub fn next_deadline(&self) -> Option<Instant> {
         let of_worker = Some(self.worker.due_at()).filter(|at| *at < Instant::MAX);
-        let deadline = [self.control.next_deadline(), of_worker].into_iter().flatten().min();
+        let of_tcp = self.host.tcp.as_ref().and_then(HostTcp::deadline);
+        let parts = [self.control.next_deadline(), of_worker, of_tcp];
+        let deadline = parts.into_iter().flatten().min();
         deadline.map(|deadline| self.clock.when(deadline))
     }
 
@@ -340,6 +378,9 @@ impl<C: Control> Node<C> {
             self.tell(now, Input::NeighborUsed { port, address });
         }
         self.reclaim();
+        if let Some(feed) = &mut self.host.feed {
+            feed.connect();
+        }
         let oldest = self.publisher.oldest().epoch;
         if self.foreign_worlds == 0 && oldest != self.reclaimed {
             self.reclaimed = oldest;
@@ -404,6 +445,7 @@ impl<C: Control> Node<C> {
                 is_empty = false;
                 self.hand_over(now, punted);
             }
+            is_empty &= !self.speak(now);
             if is_empty && is_quiet {
                 self.collect(&mut sent);
                 // The worker has entered the newest world: room in the tables for the next one.
@@ -412,6 +454,30 @@ impl<C: Control> Node<C> {
             }
         }
         panic!("at {now} control plane and data plane keep each other busy");
+    }
+
+    /// Lets the kernel's TCP and the rest of the world do what they can; says whether they did.
+    fn speak(&mut self, now: Instant) -> bool {
+        let reading = self.clock.read(now);
+        let mut is_any = false;
+        if let Some(tcp) = self.host.tcp.as_mut().filter(|tcp| tcp.has_work(reading)) {
+            tcp.poll(reading);
+        }
+        for _ in 0..BURST_MAX {
+            let packet = self.host.tcp.as_mut().and_then(HostTcp::next_packet);
+            let Some(packet) = packet else { break };
+            is_any = true;
+            self.inject(Injected::Packet { packet: HeapBuf::snug(&packet) });
+        }
+        let Host { tcp, feed } = &mut self.host;
+        let of_tcp = core::iter::from_fn(|| tcp.as_mut()?.next_report());
+        let of_feed = core::iter::from_fn(|| feed.as_mut()?.next_report());
+        let reports: Vec<_> = of_tcp.chain(of_feed).collect();
+        for report in reports {
+            is_any = true;
+            self.tell(now, Input::Bgp(Box::new(report)));
+        }
+        is_any
     }
 
     /// Whether a loop of the worker finds anything to do.
@@ -463,9 +529,19 @@ impl<C: Control> Node<C> {
             Action::Bfd(order) => {
                 assert!(self.bfd.orders.push(order).is_ok(), "the ring was emptied before");
             }
+            Action::Bgp(order) => {
+                let reading = self.clock.read(now);
+                let Host { tcp, feed } = &mut self.host;
+                let order = match feed {
+                    Some(feed) => feed.order(order),
+                    None => Some(order),
+                };
+                if let (Some(tcp), Some(order)) = (tcp, order) {
+                    tcp.order(reading, order);
+                }
+            }
             // Nothing filters groups here, and nobody asks questions.
-            // Nobody in the simulator's world has TCP.
-            Action::Bgp(_) | Action::JoinMulticast { .. } | Action::Reply { .. } => {}
+            Action::JoinMulticast { .. } | Action::Reply { .. } => {}
         }
     }
 
@@ -478,6 +554,10 @@ impl<C: Control> Node<C> {
                 Input::Unresolved { port, address, packet: bytes }
             }
             PuntClass::Host => {
+                if let Some(tcp) = self.host.tcp.as_mut().filter(|_| HostTcp::is_ours(&bytes)) {
+                    tcp.receive(bytes);
+                    return;
+                }
                 if self.host_packets.len() < HOST_PACKETS_MAX {
                     self.host_packets.push_back(bytes);
                 } else {

@@ -3,8 +3,8 @@
 //! Owns [`WorldSetup`] (the knobs of a scenario) and what follows from it without any event: the
 //! ports of each router, their MAC addresses, the configuration that an administrator would write.
 //!
-//! *Invariants*: fabric ports are numbered from zero in the order of the cables; the LAN port is
-//! the last one of a router.
+//! *Invariants*: fabric ports are numbered from zero in the order of the cables, then comes the LAN
+//! port, and at an edge the uplink. Links between routers stand before uplinks.
 
 use crate::base::ids::{MacAddress, PORT_MAX, PortId};
 use crate::base::prefix::Ipv6Prefix;
@@ -17,6 +17,7 @@ use crate::config::{
 use crate::control::AttachedPort;
 use crate::planner::families::{Topology, server_name};
 use crate::sim::clock::Clock;
+use crate::sim::edges::Edges;
 use crate::sim::link::{End, Link, Quality};
 use core::net::Ipv6Addr;
 
@@ -72,6 +73,8 @@ pub struct WorldSetup {
     pub start_spread: Duration,
     /// Numbers of routers that are not index + 1: index and number.
     pub renumbered: Vec<(usize, u16)>,
+    /// Routers with an uplink.
+    pub edge_count: usize,
 }
 
 /// `[ospf]` as the manual advises for so many routers.
@@ -99,7 +102,13 @@ impl WorldSetup {
             clocks: Clocks::Wrong,
             start_spread: Duration::from_secs(2),
             renumbered: Vec::new(),
+            edge_count: 0,
         }
+    }
+
+    /// The edges and the providers behind them.
+    pub fn edges(&self) -> Edges {
+        Edges::new(self.edge_count, self.topology.server_count())
     }
 
     /// The clock of a server.
@@ -135,7 +144,7 @@ impl WorldSetup {
         Ipv6Addr::from_bits(lan.bits() | 0x1234_5678)
     }
 
-    /// The links, in the order of the cables.
+    /// The links, in the order of the cables, then the uplinks.
     pub fn links(&self, prng: &mut Prng) -> Vec<Link> {
         let mut port_counts = vec![0; self.topology.server_count()];
         let mut next_end = |router: usize| {
@@ -149,13 +158,21 @@ impl WorldSetup {
                 1 + u16::try_from(prng.below(u64::from(MIXED_COST_MAX))).unwrap_or_default()
             }
         };
-        let cables = self.topology.cables().iter();
-        cables
-            .map(|&(a, b)| {
-                let ends = [next_end(a), next_end(b)];
-                Link::new(ends, [cost(), cost()], self.quality)
-            })
-            .collect()
+        let cables = self.topology.cables().iter().map(|&(a, b)| {
+            let ends = [next_end(a), next_end(b)];
+            Link::new(ends, [cost(), cost()], self.quality)
+        });
+        let edges = self.edges();
+        let uplinks = (0..edges.count()).map(|edge| {
+            let near = End { router: edges.router(edge), port: self.uplink_port(edge) };
+            Link::new([near, provider_end(edges, edge)], [0; 2], self.quality)
+        });
+        cables.chain(uplinks).collect()
+    }
+
+    /// The port of an edge's uplink.
+    pub fn uplink_port(&self, edge: usize) -> PortId {
+        PortId(self.lan_port(self.edges().router(edge)).0 + 1)
     }
 
     /// The port of a router's LAN.
@@ -218,6 +235,11 @@ impl WorldSetup {
             })
             .collect()
     }
+}
+
+/// The provider's end of an uplink.
+pub fn provider_end(edges: Edges, edge: usize) -> End {
+    End { router: edges.slot(edges.provider(edge)), port: edges.provider_port(edge) }
 }
 
 /// The MAC of a port.

@@ -42,13 +42,30 @@ crate::counters! {
         microloops: "packets", "Packets that came to a router twice.";
         loops: "loops", "Loops that stood in the tables, by publication and destination.";
         unsent: "packets", "Packets not sent because too many were on their way.";
+        @normal exit_sent: "packets", "Packets sent to the rest of the world; in none of the above.";
+        @normal exit_arrived: "packets", "Of these, packets that arrived.";
+        exit_lost: "packets", "Packets lost although a way out was there all the time.";
+        @normal exit_excused: "packets", "Packets lost because there was no way out.";
+        exit_microloops: "packets", "Packets on their way out that came to a router twice.";
     }
 }
+
+/// Where a packet shall go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Goal {
+    /// The loopback of a router.
+    Router(usize),
+    /// A host in a prefix of the rest of the world.
+    Outside(usize),
+}
+
+/// From where to where packets are sent.
+pub type Pair = (usize, Goal);
 
 /// A packet on its way.
 #[derive(Clone, Debug)]
 struct Flight {
-    pair: (usize, usize),
+    pair: Pair,
     /// Where it was, and what its outermost header said there.
     trail: Vec<(usize, Ipv6Addr)>,
     /// Copies that may still arrive.
@@ -61,12 +78,13 @@ struct Flight {
 /// The packets that are followed; one per world.
 #[derive(Clone, Debug, Default)]
 pub struct Probes {
-    pairs: Vec<(usize, usize)>,
+    pairs: Vec<Pair>,
     is_ticking: bool,
     next: u32,
     flights: BTreeMap<u32, Flight>,
     counts: ProbeCounts,
     causes: BTreeMap<&'static str, u64>,
+    exit_causes: BTreeMap<&'static str, u64>,
 }
 
 impl Probes {
@@ -80,14 +98,23 @@ impl Probes {
         &self.causes
     }
 
+    /// The same of those to the rest of the world.
+    pub const fn exit_causes(&self) -> &BTreeMap<&'static str, u64> {
+        &self.exit_causes
+    }
+
     /// Between whom packets are sent.
-    pub fn pairs(&self) -> &[(usize, usize)] {
+    pub fn pairs(&self) -> &[Pair] {
         &self.pairs
     }
 
     /// The routers that packets are sent to.
     pub fn targets(&self) -> BTreeSet<usize> {
-        self.pairs.iter().map(|(_, to)| *to).collect()
+        let router = |(_, goal): &Pair| match goal {
+            Goal::Router(router) => Some(*router),
+            Goal::Outside(_) => None,
+        };
+        self.pairs.iter().filter_map(router).collect()
     }
 
     /// Whether anything is on its way or about to be sent.
@@ -95,13 +122,14 @@ impl Probes {
         !self.pairs.is_empty() || !self.flights.is_empty()
     }
 
-    /// Packets on their way.
+    /// Packets on their way to routers.
     pub fn waiting(&self) -> u64 {
-        self.flights.len() as u64
+        let is_inside = |flight: &&Flight| matches!(flight.pair.1, Goal::Router(_));
+        self.flights.values().filter(is_inside).count() as u64
     }
 
     /// Probes these pairs; whether a tick must be planned.
-    pub(super) fn aim(&mut self, pairs: Vec<(usize, usize)>) -> bool {
+    pub(super) fn aim(&mut self, pairs: Vec<Pair>) -> bool {
         self.pairs = pairs;
         !self.pairs.is_empty() && !core::mem::replace(&mut self.is_ticking, true)
     }
@@ -113,14 +141,17 @@ impl Probes {
     }
 
     /// A new packet: its number.
-    pub(super) fn depart(&mut self, pair: (usize, usize)) -> Option<u32> {
+    pub(super) fn depart(&mut self, pair: Pair) -> Option<u32> {
         if self.flights.len() >= FLIGHTS_MAX {
             self.counts.unsent += 1;
             return None;
         }
         let number = self.next;
         self.next = self.next.wrapping_add(1);
-        self.counts.sent += 1;
+        match pair.1 {
+            Goal::Router(_) => self.counts.sent += 1,
+            Goal::Outside(_) => self.counts.exit_sent += 1,
+        }
         let flight = Flight {
             pair,
             trail: Vec::new(),
@@ -149,7 +180,10 @@ impl Probes {
         let here = (router, destination);
         if flight.trail.contains(&here) && !flight.is_doubled && !flight.has_circled {
             flight.has_circled = true;
-            self.counts.microloops += 1;
+            match flight.pair.1 {
+                Goal::Router(_) => self.counts.microloops += 1,
+                Goal::Outside(_) => self.counts.exit_microloops += 1,
+            }
         }
         flight.trail.push(here);
     }
@@ -170,7 +204,7 @@ impl Probes {
     }
 
     /// Between whom the packet is under way.
-    pub(super) fn pair(&self, number: u32) -> Option<(usize, usize)> {
+    pub(super) fn pair(&self, number: u32) -> Option<Pair> {
         self.flights.get(&number).map(|flight| flight.pair)
     }
 
@@ -181,19 +215,29 @@ impl Probes {
         if flight.copies > 0 {
             return;
         }
+        let goal = flight.pair.1;
         self.flights.remove(&number);
-        if is_excused {
-            self.counts.excused += 1;
-        } else {
-            self.counts.lost += 1;
-            *self.causes.entry(cause).or_default() += 1;
+        let (counts, causes) = (&mut self.counts, &mut self.causes);
+        match (goal, is_excused) {
+            (Goal::Router(_), true) => counts.excused += 1,
+            (Goal::Outside(_), true) => counts.exit_excused += 1,
+            (Goal::Router(_), false) => {
+                counts.lost += 1;
+                *causes.entry(cause).or_default() += 1;
+            }
+            (Goal::Outside(_), false) => {
+                counts.exit_lost += 1;
+                *self.exit_causes.entry(cause).or_default() += 1;
+            }
         }
     }
 
     /// The packet arrived; what becomes of copies is not followed.
     pub(super) fn arrive(&mut self, number: u32) {
-        if self.flights.remove(&number).is_some() {
-            self.counts.arrived += 1;
+        match self.flights.remove(&number).map(|flight| flight.pair.1) {
+            Some(Goal::Router(_)) => self.counts.arrived += 1,
+            Some(Goal::Outside(_)) => self.counts.exit_arrived += 1,
+            None => {}
         }
     }
 
@@ -202,7 +246,7 @@ impl Probes {
     }
 
     /// Gives up what has not arrived: nothing is on a link any more, so somebody kept it.
-    pub(super) fn give_up(&mut self, is_joined: impl Fn((usize, usize)) -> bool) {
+    pub(super) fn give_up(&mut self, is_joined: impl Fn(Pair) -> bool) {
         let left: Vec<(u32, bool)> =
             self.flights.iter().map(|(number, flight)| (*number, is_joined(flight.pair))).collect();
         for (number, is_joined) in left {
@@ -290,8 +334,9 @@ mod tests {
     #[test]
     fn a_circle_is_counted_once_and_a_tunnel_back_is_none() {
         let mut probes = Probes::default();
-        assert!(probes.aim(vec![(0, 2)]) && !probes.aim(vec![(0, 2)]));
-        let number = probes.depart((0, 2)).unwrap();
+        let pair = (0, Goal::Router(2));
+        assert!(probes.aim(vec![pair]) && !probes.aim(vec![pair]));
+        let number = probes.depart(pair).unwrap();
         for (router, destination) in [(0, TARGET), (1, TARGET), (0, MIDDLE)] {
             probes.visit(number, router, destination);
         }
@@ -304,7 +349,12 @@ mod tests {
     #[test]
     fn every_packet_has_one_end() {
         let mut probes = Probes::default();
-        let numbers: Vec<u32> = (0..5).map(|_| probes.depart((0, 2)).unwrap()).collect();
+        let mut depart = |goal| probes.depart((0, goal)).unwrap();
+        let numbers: Vec<u32> = (0..5).map(|_| depart(Goal::Router(2))).collect();
+        let outward = [(); 3].map(|()| depart(Goal::Outside(2)));
+        probes.arrive(outward[0]);
+        probes.lose(outward[1], "no_route", false);
+        probes.lose(outward[2], "no_route", true);
         probes.arrive(numbers[0]);
         probes.arrive(numbers[0]);
         probes.lose(numbers[1], "cut", false);
@@ -316,5 +366,8 @@ mod tests {
         let ProbeCounts { sent, arrived, lost, excused, .. } = probes.counts();
         assert_eq!((sent, arrived, lost, excused), (5, 2, 2, 1));
         assert_eq!(probes.causes(), &BTreeMap::from([("cut", 1), ("kept", 1)]));
+        let ProbeCounts { exit_sent, exit_arrived, exit_lost, exit_excused, .. } = probes.counts();
+        assert_eq!((exit_sent, exit_arrived, exit_lost, exit_excused), (3, 1, 1, 1));
+        assert_eq!(probes.exit_causes(), &BTreeMap::from([("no_route", 1)]));
     }
 }

@@ -5,6 +5,7 @@
 use crate::base::time::{Duration, Instant};
 use crate::planner::families::server_name;
 use crate::sim::checkers::Violation;
+use crate::sim::edges::Edges;
 use crate::sim::faults::Part;
 use crate::sim::probes::ProbeCounts;
 use serde::Serialize;
@@ -24,9 +25,11 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// What a checker found at `now`.
-    pub fn of(violation: &Violation, now: Instant) -> Self {
-        Self::new(violation.kind(), now, &violation.routers(), violation.to_string())
+    /// What a checker found at `now`, in a cluster with these edges.
+    pub fn of(violation: &Violation, edges: Edges, now: Instant) -> Self {
+        let routers = violation.routers().iter().map(|router| edges.name(*router)).collect();
+        let text = violation.text(&|router| edges.name(*router));
+        Self { routers, ..Self::new(violation.kind(), now, &[], text) }
     }
 
     /// Something that no checker has a word for.
@@ -102,6 +105,10 @@ pub struct FaultRow {
     pub lost_by_cause: BTreeMap<String, u64>,
     /// Probes that came to a router twice.
     pub microloops: u64,
+    /// Probes to the rest of the world that were lost although a way out was there all the time.
+    pub exit_lost_packets: u64,
+    /// Probes to the rest of the world that came to a router twice.
+    pub exit_microloops: u64,
 }
 
 /// The report of one run.
@@ -141,6 +148,18 @@ pub struct Report {
     pub lost_packets: u64,
     /// The same by cause.
     pub lost_by_cause: BTreeMap<String, u64>,
+    /// Edges with an uplink to a provider; none where there are none, and then nothing is below that
+    /// begins with `exit`.
+    pub edges: usize,
+    /// From an event that made a way out of the cluster wrong until all were right, where the next
+    /// event did not come before.
+    pub exits_moved_ms: Summary,
+    /// Probes to the rest of the world that were lost although a way out was there all the time.
+    pub exit_lost_packets: u64,
+    /// The same by cause.
+    pub exit_lost_by_cause: BTreeMap<String, u64>,
+    /// Probes to the rest of the world that came to a router twice.
+    pub exit_microloops: u64,
     /// Probes that came to a router twice because of one fault or repair, alone.
     pub microloops: u64,
     /// Probes that did so while what came before was not over, or while a link was bad.

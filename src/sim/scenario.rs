@@ -9,20 +9,24 @@
 //! routers = 8
 //! seed = 7                 # jitter, start times, mixed costs
 //! costs = "uniform"        # or "mixed"
+//! edges = 2                # routers with an uplink; links are then `s01-isp1` as well
 //!
 //! [[event]]
 //! at_us = 500000
 //! fault = "silence"        # cut silence heal degrade detach attach, with `link`;
-//! link = "s01-s02"         # kill power_off restart stop crash reconfigure, with `router`
+//! link = "s01-s02"         # kill power_off restart stop crash reconfigure refilter, with `router`
 //! from = "s01"             # silence: frames of this end only; detach, attach: at this end
+//! filter = "half"          # refilter: open half dear closed
 //! part = "clean_up"        # how it is counted: fault sequel clean_up; by what it does if unsaid
 //! ```
 
+use crate::base::ids::PORT_MAX;
 use crate::base::prng::Prng;
 use crate::base::time::Duration;
 use crate::config::did_you_mean;
 use crate::config::problem::line_and_column;
 use crate::planner::families::{Topology, TopologyError, TopologySpec, server_index, server_name};
+use crate::sim::edges::{EDGES_MAX, Edges, Filter};
 use crate::sim::faults::{Death, Fault, Part, Planned, SeasonPlan, season};
 use crate::sim::link::{Direction, Quality};
 use crate::sim::plan::{Costs, WorldSetup};
@@ -113,6 +117,28 @@ pub enum ScenarioError {
         /// The key.
         key: &'static str,
     },
+    /// What an edge cannot let into the cluster.
+    #[error(
+        "event {event}: only an edge has a `filter`, one of open, half, dear, closed; {router} is \
+         none"
+    )]
+    NoEdge {
+        /// Counted from 1.
+        event: usize,
+        /// Who is no edge.
+        router: String,
+    },
+    /// Too many edges.
+    #[error("{given} edges; there may be {most} here")]
+    Edges {
+        /// What was written.
+        given: usize,
+        /// What is possible.
+        most: usize,
+    },
+    /// A router has no port left for an uplink.
+    #[error("{0} has a cable at every port, and none left for an uplink")]
+    NoPort(String),
     /// Too many events.
     #[error("{0} events; at most {EVENTS_MAX} are run")]
     Events(usize),
@@ -122,7 +148,7 @@ pub enum ScenarioError {
 }
 
 /// Every fault that a file can name.
-const FAULT_NAMES: [&str; 12] = [
+const FAULT_NAMES: [&str; 13] = [
     "cut",
     "silence",
     "heal",
@@ -135,6 +161,7 @@ const FAULT_NAMES: [&str; 12] = [
     "stop",
     "crash",
     "reconfigure",
+    "refilter",
 ];
 
 /// What a campaign runs.
@@ -148,6 +175,8 @@ pub struct Scenario {
     pub seed: u64,
     /// What links cost.
     pub costs: Costs,
+    /// Routers with an uplink to a provider.
+    pub edge_count: usize,
     /// What happens when, after the first rest; in order.
     pub events: Vec<Planned>,
 }
@@ -161,7 +190,29 @@ impl Scenario {
     ) -> Result<Self, TopologyError> {
         let topology = rule.build(routers)?;
         let costs = Costs::Uniform(UNIFORM_COST);
-        Ok(Self { topology, rule: Some(rule), seed, costs, events: Vec::new() })
+        let rule = Some(rule);
+        Ok(Self { topology, rule, seed, costs, edge_count: 0, events: Vec::new() })
+    }
+
+    /// Gives so many routers an uplink.
+    pub fn with_edges(mut self, edge_count: usize) -> Result<Self, ScenarioError> {
+        let most = EDGES_MAX.min(self.topology.server_count());
+        if edge_count > most {
+            return Err(ScenarioError::Edges { given: edge_count, most });
+        }
+        self.edge_count = edge_count;
+        let edges = self.edges();
+        let routers = (0..edge_count).map(|edge| edges.router(edge));
+        // One port is for the LAN and one for the uplink.
+        let is_full = |router: &usize| self.topology.neighbors(*router).count() + 2 > PORT_MAX;
+        match routers.into_iter().find(is_full) {
+            Some(router) => Err(ScenarioError::NoPort(server_name(router))),
+            None => Ok(self),
+        }
+    }
+
+    fn edges(&self) -> Edges {
+        Edges::new(self.edge_count, self.topology.server_count())
     }
 
     /// Adds a season of faults that follows from the seed.
@@ -172,6 +223,7 @@ impl Scenario {
             fault_count,
             span: span.min(SPAN_MAX),
             quality: Quality::GOOD,
+            edges: self.edges(),
         };
         self.events = season(&plan, &mut Prng::new(self.seed ^ 0xfa17));
         self
@@ -179,7 +231,8 @@ impl Scenario {
 
     /// The setup of its world.
     pub fn setup(&self) -> WorldSetup {
-        WorldSetup { costs: self.costs, ..WorldSetup::new(self.topology.clone(), self.seed) }
+        let (costs, edge_count) = (self.costs, self.edge_count);
+        WorldSetup { costs, edge_count, ..WorldSetup::new(self.topology.clone(), self.seed) }
     }
 
     /// A fault in words, with names.
@@ -189,7 +242,8 @@ impl Scenario {
         let subject = event.link.or(event.router).unwrap_or_default();
         let from = event.from.map(|from| format!(" at {from}")).unwrap_or_default();
         let cost = event.cost.map(|cost| format!(", cost {cost}")).unwrap_or_default();
-        format!("{} {subject}{from}{cost}", event.fault)
+        let filter = event.filter.map(|filter| format!(", {}", filter.word())).unwrap_or_default();
+        format!("{} {subject}{from}{cost}{filter}", event.fault)
     }
 
     /// Reads a file.
@@ -220,7 +274,9 @@ impl Scenario {
             CostsWord::Uniform => Costs::Uniform(UNIFORM_COST),
             CostsWord::Mixed => Costs::Mixed,
         };
-        let mut scenario = Self { topology, rule, seed: file.seed, costs, events: Vec::new() };
+        let (seed, edge_count) = (file.seed, 0);
+        let scenario = Self { topology, rule, seed, costs, edge_count, events: Vec::new() };
+        let mut scenario = scenario.with_edges(file.edges)?;
         for (index, spanned) in file.event.iter().enumerate() {
             let reading =
                 Reading { scenario: &scenario, number: index + 1, event: spanned.get_ref() };
@@ -240,6 +296,7 @@ impl Scenario {
                 unplaced(links.map(|link| self.link_name(link)).collect())
             }),
             routers: Some(self.topology.server_count()),
+            edges: self.edge_count,
             seed: self.seed,
             costs: match self.costs {
                 Costs::Uniform(_) => CostsWord::Uniform,
@@ -250,14 +307,30 @@ impl Scenario {
         toml::to_string(&file).unwrap_or_else(|error| unreachable!("plain values: {error}"))
     }
 
+    /// The router or provider of this name.
+    fn place(&self, name: &str) -> Option<usize> {
+        let router = server_index(name).filter(|index| *index < self.topology.server_count());
+        router.or_else(|| self.edges().place(name))
+    }
+
+    /// The two ends of a link: of a cable, or of the uplink of an edge.
+    fn link_ends(&self, link: usize) -> (usize, usize) {
+        let (cables, edges) = (self.topology.cables(), self.edges());
+        let of_uplink = || {
+            let edge = link.checked_sub(cables.len())?;
+            Some((edges.router(edge), edges.slot(edges.provider(edge))))
+        };
+        cables.get(link).copied().or_else(of_uplink).unwrap_or_default()
+    }
+
     fn link_name(&self, link: usize) -> String {
-        let (a, b) = self.topology.cables().get(link).copied().unwrap_or_default();
-        format!("{}-{}", server_name(a), server_name(b))
+        let (a, b) = self.link_ends(link);
+        format!("{}-{}", self.edges().name(a), self.edges().name(b))
     }
 
     fn end_name(&self, link: usize, end: Direction) -> String {
-        let (a, b) = self.topology.cables().get(link).copied().unwrap_or_default();
-        server_name(if end == Direction::Forth { a } else { b })
+        let (a, b) = self.link_ends(link);
+        self.edges().name(if end == Direction::Forth { a } else { b })
     }
 
     fn written(&self, planned: &Planned) -> Event {
@@ -267,7 +340,7 @@ impl Scenario {
             at_us,
             fault: name(fault).to_owned(),
             link: fault.link().map(|link| self.link_name(link)),
-            router: fault.router().map(server_name),
+            router: fault.router().map(|router| self.edges().name(router)),
             part: (*part != Part::of(fault)).then_some(*part),
             ..Event::default()
         };
@@ -279,6 +352,7 @@ impl Scenario {
                 event.from = Some(self.end_name(link, end));
             }
             Fault::Reconfigure { cost, .. } => event.cost = Some(cost),
+            Fault::Refilter { filter, .. } => event.filter = Some(filter),
             Fault::Degrade { quality, .. } => event.quality = Some(QualityWords::of(quality)),
             _ => {}
         }
@@ -335,6 +409,15 @@ impl Reading<'_> {
                 let cost = self.event.cost.ok_or_else(|| self.missing("cost"))?;
                 Fault::Reconfigure { router: self.router()?, cost: cost.max(1) }
             }
+            "refilter" => {
+                let filter = self.event.filter.ok_or_else(|| self.missing("filter"))?;
+                let router = self.router()?;
+                if self.scenario.edges().edge(router).is_none() {
+                    let (event, router) = (self.number, self.scenario.edges().name(router));
+                    return Err(ScenarioError::NoEdge { event, router });
+                }
+                Fault::Refilter { router, filter }
+            }
             other => {
                 return Err(ScenarioError::Fault { event: self.number, fault: other.to_owned() });
             }
@@ -351,32 +434,34 @@ impl Reading<'_> {
     }
 
     fn index(&self, name: &str) -> Result<usize, ScenarioError> {
-        let count = self.scenario.topology.server_count();
-        server_index(name)
-            .filter(|index| *index < count)
+        self.scenario
+            .place(name)
             .ok_or_else(|| ScenarioError::Router { event: self.number, name: name.to_owned() })
     }
 
     fn link(&self) -> Result<usize, ScenarioError> {
         let name = self.event.link.as_ref().ok_or_else(|| self.missing("link"))?;
-        let ends = ends(name);
-        let cables = self.scenario.topology.cables();
-        let place =
-            ends.and_then(|(a, b)| cables.iter().position(|cable| *cable == (a.min(b), a.max(b))));
+        let place = |name| self.scenario.place(name);
+        let ends = name.split_once('-').and_then(|(a, b)| Some((place(a)?, place(b)?)));
+        let count = self.scenario.topology.cables().len() + self.scenario.edge_count;
+        let is_it = |(a, b): (usize, usize), link: usize| {
+            self.scenario.link_ends(link) == (a.min(b), a.max(b))
+        };
+        let place = ends.and_then(|ends| (0..count).find(|link| is_it(ends, *link)));
         place.ok_or_else(|| ScenarioError::Link { event: self.number, name: name.clone() })
     }
 
     /// The end that the event names, as a direction of the link.
     fn end(&self, link: usize) -> Result<Option<Direction>, ScenarioError> {
         let Some(name) = &self.event.from else { return Ok(None) };
-        let (a, b) = self.scenario.topology.cables().get(link).copied().unwrap_or_default();
-        match server_index(name) {
+        let (a, b) = self.scenario.link_ends(link);
+        match self.scenario.place(name) {
             Some(router) if router == a => Ok(Some(Direction::Forth)),
             Some(router) if router == b => Ok(Some(Direction::Back)),
             _ => Err(ScenarioError::End {
                 event: self.number,
                 link: self.scenario.link_name(link),
-                ends: (server_name(a), server_name(b)),
+                ends: (self.scenario.edges().name(a), self.scenario.edges().name(b)),
                 given: name.clone(),
             }),
         }
@@ -415,6 +500,7 @@ const fn name(fault: &Fault) -> &'static str {
         Fault::Attach { .. } => "attach",
         Fault::Reconfigure { .. } => "reconfigure",
         Fault::Crash { .. } => "crash",
+        Fault::Refilter { .. } => "refilter",
     }
 }
 
@@ -434,6 +520,8 @@ struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     cables: Option<Spanned<Vec<String>>>,
     routers: Option<usize>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    edges: usize,
     #[serde(default = "first")]
     seed: u64,
     #[serde(default)]
@@ -451,6 +539,11 @@ const fn first() -> u64 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Event {
@@ -464,6 +557,8 @@ struct Event {
     from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<Filter>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<Part>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -528,6 +623,25 @@ mod tests {
         assert_eq!(Scenario::read(&text).unwrap(), scenario);
         let bare = Scenario { rule: None, ..scenario };
         assert_eq!(Scenario::read(&bare.write()).unwrap(), bare);
+        let with_edges = bare.with_edges(3).unwrap().with_faults(120, Duration::from_secs(60));
+        let text = with_edges.write();
+        assert_eq!(Scenario::read(&text).unwrap(), with_edges);
+        assert!(text.contains("refilter") && text.contains("s05-isp2"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_edges_is_said() {
+        let read = |rest: &str| {
+            let text = format!("topology = \"ring\"\nrouters = 4\n{rest}");
+            Scenario::read(&text).unwrap_err().to_string()
+        };
+        assert_eq!(read("edges = 5"), "5 edges; there may be 4 here");
+        let event = "\n[[event]]\nat_us = 1\nfault = \"refilter\"\nfilter = \"half\"\n";
+        let text = read(&format!("edges = 1{event}router = \"s02\""));
+        assert!(text.contains("event 1: only an edge") && text.contains("s02 is none"), "{text}");
+        let full: TopologySpec = "mesh".parse().unwrap();
+        let full = Scenario::new(full, Some(64), 1).unwrap().with_edges(1).unwrap_err();
+        assert_eq!(full.to_string(), "s01 has a cable at every port, and none left for an uplink");
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::base::time::{Duration, Instant};
 use crate::config::Config;
 use crate::control::{AttachedPort, ControlPlane, Input};
 use crate::sim::clock::Clock;
+use crate::sim::edges::Filter;
+use crate::sim::exits::Exits;
 use crate::sim::faults::{Death, Fault};
 use crate::sim::link::{Direction, End, Link};
 use crate::sim::node::{Control, Node, Sent};
@@ -110,14 +112,16 @@ struct Slot<C> {
     publications: u64,
     /// What it refused in earlier lives because a table was full.
     earlier_refusals: u64,
-    /// Link of each fabric port.
+    /// Link of each port that has one.
     links: BTreeMap<PortId, usize>,
     /// Carrier as the router was told.
     carrier: BTreeMap<PortId, bool>,
-    /// Fabric ports that it closed.
+    /// Ports that it closed.
     detached: BTreeSet<PortId>,
     /// Whether it said good-bye.
     is_stopping: bool,
+    /// What it lets into the cluster, if it is an edge.
+    filter: Filter,
 }
 
 /// A simulated cluster; one per run.
@@ -142,10 +146,10 @@ pub struct World<C = ControlPlane> {
     last_publication: Instant,
     /// What works at this moment, drawn when first asked for.
     map: OnceCell<Rc<Map>>,
+    exits: OnceCell<Rc<Exits>>,
     probes: Probes,
-    /// Routers with the same number here have been joined ever since all was right; `None` before
-    /// somebody says that it is.
-    parts: Option<Vec<Option<usize>>>,
+    /// What packets are owed.
+    held: probing::Held,
 }
 
 impl<C: Control> World<C> {
@@ -153,7 +157,7 @@ impl<C: Control> World<C> {
     pub fn new(setup: WorldSetup) -> Self {
         let mut prng = Prng::new(setup.seed);
         let links = setup.links(&mut prng.fork());
-        let slots = (0..setup.topology.server_count())
+        let slots = (0..setup.topology.server_count() + setup.edges().provider_count())
             .map(|router| Slot {
                 node: None,
                 has_power: true,
@@ -168,6 +172,7 @@ impl<C: Control> World<C> {
                 carrier: BTreeMap::new(),
                 detached: BTreeSet::new(),
                 is_stopping: false,
+                filter: Filter::Open,
             })
             .collect();
         let link_prngs = links.iter().map(|_| prng.fork()).collect();
@@ -189,8 +194,9 @@ impl<C: Control> World<C> {
             first_start: None,
             last_publication: Instant::ZERO,
             map: OnceCell::new(),
+            exits: OnceCell::new(),
             probes: Probes::default(),
-            parts: None,
+            held: probing::Held::default(),
             setup,
         };
         for router in 0..world.slots.len() {
@@ -210,8 +216,13 @@ impl<C: Control> World<C> {
         self.now
     }
 
-    /// How many routers there are places for.
-    pub const fn router_count(&self) -> usize {
+    /// How many routers there are places for in the cluster.
+    pub fn router_count(&self) -> usize {
+        self.setup.topology.server_count()
+    }
+
+    /// The same with the providers, who stand behind the cluster.
+    pub const fn slot_count(&self) -> usize {
         self.slots.len()
     }
 
@@ -312,17 +323,27 @@ impl<C: Control> World<C> {
         Rc::clone(self.map.get_or_init(|| Rc::new(self.draw_map())))
     }
 
-    fn redraw(&mut self) {
-        self.map = OnceCell::new();
+    /// Links between routers of the cluster; those behind them are uplinks.
+    pub fn cable_count(&self) -> usize {
+        self.setup.topology.cables().len()
     }
 
-    fn draw_map(&self) -> Map {
+    fn redraw(&mut self) {
+        self.map = OnceCell::new();
+        self.exits = OnceCell::new();
+    }
+
+    fn is_usable(&self, link: &Link) -> bool {
         let runs = |end: &End| {
             let slot = &self.slots[end.router];
             slot.node.is_some() && !slot.is_stopping && !slot.detached.contains(&end.port)
         };
-        let usable =
-            self.links.iter().filter(|link| link.is_usable() && link.ends.iter().all(runs));
+        link.is_usable() && link.ends.iter().all(runs)
+    }
+
+    fn draw_map(&self) -> Map {
+        let cables = self.links.iter().take(self.cable_count());
+        let usable = cables.filter(|link| self.is_usable(link));
         let hops = usable.flat_map(|link| {
             Direction::ALL.map(|direction| {
                 let (from, to) = (link.ends[direction.index()], link.target(direction));
@@ -335,7 +356,7 @@ impl<C: Control> World<C> {
                 }
             })
         });
-        Map::new(self.slots.len(), hops.collect())
+        Map::new(self.router_count(), hops.collect())
     }
 
     /// Whether nothing is broken: all routers run with all their ports, and cables lose nothing.
@@ -392,6 +413,7 @@ impl<C: Control> World<C> {
             }
             Fault::Reconfigure { router, cost } => self.reconfigure(router, cost),
             Fault::Crash { router } => self.crash(router),
+            Fault::Refilter { router, filter } => self.refilter(router, filter),
         }
         self.notice_parts();
     }
@@ -486,8 +508,9 @@ impl<C: Control> World<C> {
         let (config, attached) = self.describe(router);
         self.slots[router].carrier = attached.iter().map(|port| (port.port, port.is_up)).collect();
         self.trace.say(self.now, format!("{} starts", config.router.name));
-        let (node, sent) =
-            Node::start(self.now, (seed, clock), Input::Configure(Box::new(config)), attached);
+        let host = self.host(router, (seed, clock), &config);
+        let configure = Input::Configure(Box::new(config));
+        let (node, sent) = Node::start(self.now, (seed, clock), host, configure, attached);
         self.slots[router].node = Some(node);
         self.redraw();
         self.push(self.now + HOUSEKEEPING_INTERVAL, Event::KeepHouse { router, life });
@@ -500,10 +523,17 @@ impl<C: Control> World<C> {
 
     /// The configuration of a router and its ports, as they are now.
     fn describe(&self, router: usize) -> (Config, Vec<AttachedPort>) {
-        let links = &self.slots[router].links;
-        let costs: Vec<u16> =
-            links.iter().map(|(port, link)| self.cost(router, *port, *link)).collect();
-        let config = self.setup.config(router, &costs);
+        let (links, edges) = (&self.slots[router].links, self.edges());
+        let config = match edges.provider_at(router) {
+            Some(provider) => edges.provider_config(provider),
+            None => {
+                let cables = links.iter().filter(|(_, link)| **link < self.cable_count());
+                let costs = cables.map(|(port, link)| self.cost(router, *port, *link));
+                let mut config = self.setup.config(router, &costs.collect::<Vec<u16>>());
+                edges.add_to(&mut config, router, self.slots[router].filter);
+                config
+            }
+        };
         let is_up = |port| !links.contains_key(&port) || self.has_carrier(End { router, port });
         let attached = WorldSetup::attached(router, &config, is_up);
         (config, attached)
@@ -565,12 +595,12 @@ impl<C: Control> World<C> {
         slot.has_power = death == Death::Process;
         slot.is_stopping = false;
         slot.wakes_at = None;
-        self.map = OnceCell::new();
         let counts = node.counts();
         self.lost_track += counts.came_in().abs_diff(counts.went_out());
         self.of_the_dead.add(&node);
         slot.earlier_refusals += node.refusals();
         let links: Vec<usize> = slot.links.values().copied().collect();
+        self.redraw();
         for link in links {
             self.announce_carrier(link);
         }
@@ -656,7 +686,7 @@ impl<C: Control> World<C> {
         for Sent { port, bytes } in sent {
             match self.slots[router].links.get(&port) {
                 Some(link) => self.put(*link, End { router, port }, bytes),
-                None => self.lan_frames += 1,
+                None => self.leave(router, &bytes),
             }
         }
         self.listen(router);
@@ -698,7 +728,7 @@ impl<C: Control> World<C> {
     fn listen(&mut self, router: usize) {
         let Some(node) = self.slots[router].node.as_mut() else { return };
         for (at, topic, text) in node.events.drain(..) {
-            self.trace.say(at, format!("s{:02} {topic}: {text}", router + 1));
+            self.trace.say(at, format!("{} {topic}: {text}", self.setup.edges().name(router)));
             if self.sayings.len() == SAYINGS_MAX {
                 self.sayings.pop_front();
             }
@@ -733,6 +763,7 @@ fn ports_of(router: usize, links: &[Link]) -> BTreeMap<PortId, usize> {
     ends.filter(|(end, _)| end.router == router).map(|(end, link)| (end.port, link)).collect()
 }
 
+mod outward;
 mod probing;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 
 mod bfd;
 mod chaos;
+mod edges;
 mod faults;
 mod replay;
 mod restart;

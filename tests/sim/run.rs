@@ -122,12 +122,13 @@ impl Run {
         let from = self.world.now();
         let until = from + span;
         let plan = ChaosPlan {
-            link_count: self.world.links().len(),
+            link_count: self.world.cable_count(),
             router_count: self.world.router_count(),
             fault_count,
             from,
             until,
             quality: self.world.setup().quality,
+            edges: self.world.edges(),
         };
         for (at, fault) in chaos(&plan, &mut Prng::new(self.seed ^ 0xfa17)) {
             self.world.schedule(at, fault);

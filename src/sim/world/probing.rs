@@ -4,14 +4,27 @@ use super::{Event, World};
 use crate::base::ids::PortId;
 use crate::dataplane::drop::DropReason;
 use crate::fib::NextHopGroup;
+use crate::sim::edges;
+use crate::sim::exits::Exits;
 use crate::sim::link::{End, Link};
 use crate::sim::node::{Control, Node, Sent};
-use crate::sim::probes::{PROBE_INTERVAL, packet, read};
-use std::collections::BTreeMap;
+use crate::sim::oracle::Map;
+use crate::sim::probes::{Goal, PROBE_INTERVAL, Pair, packet, read};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What has been there ever since all was right.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Held {
+    /// Routers with the same number here have been joined all the time; `None` before somebody says
+    /// that all is right.
+    parts: Option<Vec<Option<usize>>>,
+    /// The edges that have announced each prefix all the time; `None` before somebody says so.
+    exits: Option<Vec<BTreeSet<usize>>>,
+}
 
 impl<C: Control> World<C> {
     /// Sends packets between these pairs from now on, and no longer between others.
-    pub fn probe(&mut self, pairs: Vec<(usize, usize)>) {
+    pub fn probe(&mut self, pairs: Vec<Pair>) {
         if self.probes.aim(pairs) {
             self.push(self.now, Event::Probe);
         }
@@ -21,26 +34,49 @@ impl<C: Control> World<C> {
     pub fn give_up_probes(&mut self) {
         self.notice_parts();
         self.probes.aim(Vec::new());
-        let (map, parts) = (self.map(), self.parts.clone());
-        self.probes
-            .give_up(|(from, to)| map.is_joined(from, to) && is_held(parts.as_deref(), from, to));
+        let (map, exits, held) = (self.map(), self.exits(), &self.held);
+        self.probes.give_up(|pair| held.owes(&map, &exits, pair));
     }
 
     /// All is right: what is joined now is owed a way from now on, until something separates it.
     pub fn hold_parts(&mut self) {
         let map = self.map();
-        self.parts = Some((0..self.slots.len()).map(|router| map.part(router)).collect());
+        self.held.parts = Some((0..self.router_count()).map(|router| map.part(router)).collect());
+    }
+
+    /// All ways out are right: the edges that announce a prefix now are owed to it from now on,
+    /// until they do so no more.
+    pub fn hold_exits(&mut self) {
+        let exits = self.exits();
+        self.held.exits = Some((0..exits.len()).map(|prefix| exits.announcers(prefix)).collect());
     }
 
     /// What works has changed: pairs that nothing joins now are owed no way before all is right
     /// again, also where a repair joins them sooner.
     pub(super) fn notice_parts(&mut self) {
-        let map = self.map();
-        let Some(parts) = &mut self.parts else { return };
+        let (map, exits) = (self.map(), self.exits());
+        for (prefix, held) in self.held.exits.iter_mut().flatten().enumerate() {
+            let announcers = exits.announcers(prefix);
+            held.retain(|router| announcers.contains(router));
+        }
+        let Some(parts) = &mut self.held.parts else { return };
         let mut first: BTreeMap<_, usize> = BTreeMap::new();
         for (router, part) in parts.iter_mut().enumerate() {
             let both = (*part, map.part(router));
             *part = Some(*first.entry(both).or_insert(router));
+        }
+    }
+
+    /// A frame leaves the world by a port without a cable: into a LAN, or, behind a provider, to
+    /// where packets for the rest of the world shall go.
+    pub(super) fn leave(&mut self, router: usize, bytes: &[u8]) {
+        self.lan_frames += 1;
+        let Some((number, _)) = self.probes.find(bytes) else { return };
+        match self.probes.pair(number) {
+            Some((_, Goal::Outside(_))) if self.edges().provider_at(router).is_some() => {
+                self.probes.arrive(number);
+            }
+            _ => self.lose_probe(number, "wrong_host"),
         }
     }
 
@@ -50,12 +86,13 @@ impl<C: Control> World<C> {
         }
         self.push(self.now + PROBE_INTERVAL, Event::Probe);
         let (now, map) = (self.now, self.map());
-        for (from, to) in self.probes.pairs().to_vec() {
-            if !map.is_joined(from, to) || self.node(from).is_none() {
+        for (from, goal) in self.probes.pairs().to_vec() {
+            let is_there = is_there(&map, &self.exits(), (from, goal));
+            if !is_there || self.node(from).is_none() {
                 continue;
             }
-            let (source, target) = (self.setup.loopback(from), self.setup.loopback(to));
-            let Some(number) = self.probes.depart((from, to)) else { continue };
+            let (source, target) = (self.setup.loopback(from), self.address(goal));
+            let Some(number) = self.probes.depart((from, goal)) else { continue };
             self.probes.visit(number, from, target);
             let packet = packet(source, target, number);
             self.follow(from, number, |node| node.send_from_host(now, &packet));
@@ -91,7 +128,9 @@ impl<C: Control> World<C> {
         });
         for number in delivered {
             match self.probes.pair(number) {
-                Some((_, to)) if to != router => self.lose_probe(number, "wrong_host"),
+                Some((_, goal)) if goal != Goal::Router(router) => {
+                    self.lose_probe(number, "wrong_host");
+                }
                 _ => self.probes.arrive(number),
             }
         }
@@ -118,9 +157,16 @@ impl<C: Control> World<C> {
     }
 
     pub(super) fn lose_probe(&mut self, number: u32, cause: &'static str) {
-        let Some((from, to)) = self.probes.pair(number) else { return };
-        let is_joined = self.map().is_joined(from, to) && is_held(self.parts.as_deref(), from, to);
-        self.probes.lose(number, cause, !is_joined);
+        let Some(pair) = self.probes.pair(number) else { return };
+        let is_owed = self.held.owes(&self.map(), &self.exits(), pair);
+        self.probes.lose(number, cause, !is_owed);
+    }
+
+    fn address(&self, goal: Goal) -> core::net::Ipv6Addr {
+        match goal {
+            Goal::Router(router) => self.setup.loopback(router),
+            Goal::Outside(prefix) => edges::host(prefix),
+        }
     }
 
     /// The probe in a frame was lost on a link or at the end of it.
@@ -173,9 +219,36 @@ impl<C: Control> World<C> {
     }
 }
 
-/// Whether two routers have been in one part all the time; `None` when nobody keeps account.
-fn is_held(parts: Option<&[Option<usize>]>, from: usize, to: usize) -> bool {
-    parts.is_none_or(|parts| parts.get(from) == parts.get(to))
+impl Held {
+    /// Whether a pair has had a way ever since all was right.
+    fn owes(&self, map: &Map, exits: &Exits, (from, goal): Pair) -> bool {
+        is_there(map, exits, (from, goal))
+            && match goal {
+                Goal::Router(to) => self.has_joined(from, to),
+                Goal::Outside(prefix) => {
+                    let held = self.exits.as_ref().and_then(|exits| exits.get(prefix));
+                    held.is_none_or(|edges| {
+                        let is_owed = |edge: &usize| {
+                            map.is_joined(from, *edge) && self.has_joined(from, *edge)
+                        };
+                        edges.iter().any(is_owed)
+                    })
+                }
+            }
+    }
+
+    /// Whether two routers have been in one part all the time.
+    fn has_joined(&self, from: usize, to: usize) -> bool {
+        self.parts.as_ref().is_none_or(|parts| parts.get(from) == parts.get(to))
+    }
+}
+
+/// Whether there is a way now.
+fn is_there(map: &Map, exits: &Exits, (from, goal): Pair) -> bool {
+    match goal {
+        Goal::Router(to) => map.is_joined(from, to),
+        Goal::Outside(prefix) => !exits.chosen(map, from, prefix).is_empty(),
+    }
 }
 
 /// Why a link that makes nothing of a frame does so.
