@@ -182,6 +182,7 @@ pub fn run_with<C: Control>(scenario: &Scenario, watch: &mut dyn FnMut(Progress)
         campaign.world.give_up_probes();
         if campaign.converges(campaign.last_event, campaign.heal_limit()) {
             campaign.note_late_end();
+            campaign.note_right_exits();
             campaign.falls_silent();
             campaign.judge_groups();
             campaign.is_right();

@@ -17,7 +17,7 @@ use crate::sim::plan::{ULA, provider_end};
 use crate::sim::world::World;
 use std::collections::BTreeSet;
 
-/// All of it, but for what is judged at any moment; the later ones only where the answers are right.
+/// All of it, but for what is judged at any moment; the walks only where the rest is right.
 pub fn check<C: Control>(world: &World<C>) -> Vec<Violation> {
     let mut found = answers(world, VIOLATIONS_MAX);
     found.extend(tables(world));

@@ -1,16 +1,16 @@
 //! The edges of a cluster and the providers behind them: who is one, what each announces.
 //!
-//! Owns [`Edges`] and what follows from it without any event: which routers have an uplink, to which
-//! provider, which prefixes a provider announces there and how, and the configurations that the
-//! administrators of both would write. What is right at a moment is for [`crate::sim::exits`] to
-//! say, what the world tells the providers for [`crate::sim::feed`].
+//! Owns [`Edges`] and what follows from it without any event: which routers have an uplink, to
+//! which provider, which prefixes a provider announces there and how, and the configurations that
+//! the administrators of both would write. What is right at a moment is for [`crate::sim::exits`]
+//! to say, what the world tells the providers for [`crate::sim::feed`].
 //!
-//! A provider is a router like the others: a whole control plane on a whole data plane, with BGP and
-//! nothing else. It stands behind the routers of the cluster in the numbering of the world, has a
-//! port for each of its edges and one, `core`, that leads to the rest of the world.
+//! A provider is a router like the others: a whole control plane on a whole data plane, with BGP
+//! and nothing else. It stands behind the routers of the cluster in the numbering of the world, has
+//! a port for each of its edges and one, `core`, that leads to the rest of the world.
 //!
-//! *Invariants*: an edge has one uplink, its last port. Prefixes of three kinds come in turn: by all
-//! edges alike, by all edges with different MEDs, by one edge alone.
+//! *Invariants*: an edge has one uplink, its last port. Prefixes of three kinds come in turn: by
+//! all edges alike, by all edges with different MEDs, by one edge alone.
 
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::prefix::Ipv6Prefix;

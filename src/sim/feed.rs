@@ -1,4 +1,4 @@
-//! The rest of the world, as a provider hears it: a peer that announces what it has and never fails.
+//! The rest of the world, as a provider hears it: a peer that says what it has and never fails.
 //!
 //! Owns [`Feed`]: the octets that such a peer says, and a connection without cable between it and
 //! the provider's speaker. It is not under test: what it says follows from [`wire`](crate::wire)

@@ -42,7 +42,7 @@ crate::counters! {
         microloops: "packets", "Packets that came to a router twice.";
         loops: "loops", "Loops that stood in the tables, by publication and destination.";
         unsent: "packets", "Packets not sent because too many were on their way.";
-        @normal exit_sent: "packets", "Packets sent to the rest of the world; in none of the above.";
+        @normal exit_sent: "packets", "Packets sent to the rest of the world; not above.";
         @normal exit_arrived: "packets", "Of these, packets that arrived.";
         exit_lost: "packets", "Packets lost although a way out was there all the time.";
         @normal exit_excused: "packets", "Packets lost because there was no way out.";

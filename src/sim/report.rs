@@ -148,8 +148,7 @@ pub struct Report {
     pub lost_packets: u64,
     /// The same by cause.
     pub lost_by_cause: BTreeMap<String, u64>,
-    /// Edges with an uplink to a provider; none where there are none, and then nothing is below that
-    /// begins with `exit`.
+    /// Edges with an uplink to a provider. Without them all is zero that begins with `exit`.
     pub edges: usize,
     /// From an event that made a way out of the cluster wrong until all were right, where the next
     /// event did not come before.

@@ -23,8 +23,8 @@ fn a_cluster_with_edges_starts_and_every_router_finds_the_exits() {
 
 #[test]
 fn a_season_of_faults_leaves_every_way_out_right() {
-    let scenario = Scenario::new("circulant:1,3".parse().unwrap(), Some(12), 7).unwrap();
-    let scenario = scenario.with_edges(3).unwrap().with_faults(12, Duration::from_secs(60));
+    let scenario = Scenario::new("ring".parse().unwrap(), Some(6), 7).unwrap();
+    let scenario = scenario.with_edges(3).unwrap().with_faults(10, Duration::from_secs(40));
     let report = run(&scenario);
     assert!(report.exits_moved_ms.count > 0 && report.probes.exit_arrived > 0, "{report:?}");
     assert_eq!(campaign::run(&scenario, &mut |_| ()), report, "the same seed, the same run");
@@ -32,9 +32,8 @@ fn a_season_of_faults_leaves_every_way_out_right() {
 
 /// What follows one event in a ring of six with two edges, s01 and s04.
 fn alone(event: &str) -> Report {
-    run(&read(&format!(
-        "topology = \"ring\"\nrouters = 6\nedges = 2\nseed = 3\n\n[[event]]\nat_us = 100000\n{event}"
-    )))
+    let cluster = "topology = \"ring\"\nrouters = 6\nedges = 2\nseed = 3\n";
+    run(&read(&format!("{cluster}[[event]]\nat_us = 100000\n{event}")))
 }
 
 #[test]

@@ -18,9 +18,9 @@ use crate::sim::oracle::Map;
 use crate::sim::probes::Goal;
 use std::rc::Rc;
 
-/// How long ways out may be wrong while what works stays the same. A peer that says nothing is found
-/// dead by the hold time, and its routes are kept for the restart time; then one that was given up
-/// is called again, with a lost SYN or two; and the cluster has its own time after that.
+/// How long ways out may be wrong while what works stays the same. A peer that says nothing is
+/// found dead by the hold time, and its routes are kept for the restart time; then one that was
+/// given up is called again, with a lost SYN or two; and the cluster has its own time after that.
 pub const EXIT_LIMIT: Duration = Duration::from_secs(
     HOLD_TIME_S + RESTART_TIME_S + 2 * CONNECT_RETRY_S + HEAL_LIMIT.as_secs() / 2,
 );
@@ -89,10 +89,7 @@ impl<C: Control> Campaign<'_, C> {
         if is_right {
             self.world.hold_exits();
             self.outward.wrong = None;
-            let event = self.outward.event;
-            if let Some(event) = event.filter(|_| core::mem::take(&mut self.outward.was_wrong)) {
-                self.outward.spans.push(self.world.last_publication().max(event) - event);
-            }
+            self.note_right_exits();
             return;
         }
         self.outward.was_wrong = true;
@@ -107,6 +104,14 @@ impl<C: Control> Campaign<'_, C> {
                 self.judge_exits(EXIT_LIMIT);
             }
             None => (self.outward.wrong, self.outward.is_told) = (Some((now, map, exits)), false),
+        }
+    }
+
+    /// All ways out are right: notes how long that took, if one was wrong.
+    pub(super) fn note_right_exits(&mut self) {
+        let event = self.outward.event;
+        if let Some(event) = event.filter(|_| core::mem::take(&mut self.outward.was_wrong)) {
+            self.outward.spans.push(self.world.last_publication().max(event) - event);
         }
     }
 

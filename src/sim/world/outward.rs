@@ -1,5 +1,7 @@
-//! The world's side of edges: which uplinks work, what that makes of the ways out, and what stands on
-//! a host beside the router.
+//! The world's side of edges.
+//!
+//! Owns which uplinks work, what that makes of the ways out, and what stands on a host beside the
+//! router.
 
 use super::World;
 use crate::config::Config;
