@@ -19,7 +19,11 @@ fn prefix(number: u32) -> Ipv6Prefix {
 }
 
 impl Edges {
-    pub(super) fn originate(&mut self, place: usize, prefixes: impl Iterator<Item = Ipv6Prefix>) {
+    pub(super) fn originate_all(
+        &mut self,
+        place: usize,
+        prefixes: impl Iterator<Item = Ipv6Prefix>,
+    ) {
         let route = Route { next_hop: None, attributes: PathAttributes::default() };
         let now = self.now;
         let (speaker, _) = self.planes[place].bgp.parts().unwrap();
@@ -66,7 +70,7 @@ fn advertised(pages: Vec<ShowReply>) -> Vec<BgpAdvertisedRow> {
 #[test]
 fn a_long_table_comes_in_pages_that_are_in_order_and_together_the_whole() {
     let mut edges = Edges::new("");
-    edges.originate(0, (0..ROUTES).map(prefix));
+    edges.originate_all(0, (0..ROUTES).map(prefix));
     edges.run(Duration::from_secs(1));
     let pages = edges.pages(0, &ShowQuery::BgpRoute(RouteFilter::default()));
     let mut all = Vec::new();
@@ -85,7 +89,7 @@ fn a_long_table_comes_in_pages_that_are_in_order_and_together_the_whole() {
 #[test]
 fn what_goes_while_it_is_listed_is_left_out_and_what_follows_is_not() {
     let mut edges = Edges::new("");
-    edges.originate(0, (0..1000).map(prefix));
+    edges.originate_all(0, (0..1000).map(prefix));
     edges.run(Duration::from_secs(1));
     let query = ShowQuery::BgpRoute(RouteFilter::default());
     edges.tell(0, Input::Query { id: 1, query: query.clone(), after: None });

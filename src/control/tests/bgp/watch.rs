@@ -211,14 +211,14 @@ fn a_neighbor_with_nearly_too_many_routes_is_warned_of_once() {
     let prefix = |number: u16| {
         Ipv6Prefix::containing(Ipv6Addr::new(0x2001, 0xdb9, number, 0, 0, 0, 0, 0), 48)
     };
-    edges.originate(1, (0..7).map(prefix));
+    edges.originate_all(1, (0..7).map(prefix));
     edges.run(Duration::from_secs(1));
     assert!(edges.said(0, "bgp.many_paths").is_empty());
-    edges.originate(1, (7..9).map(prefix));
+    edges.originate_all(1, (7..9).map(prefix));
     edges.run(Duration::from_secs(1));
     let said = edges.said(0, "bgp.many_paths");
     assert!(said.len() == 1 && said[0].contains("of 10 that it may have"), "{said:?}");
-    edges.originate(1, (9..12).map(prefix));
+    edges.originate_all(1, (9..12).map(prefix));
     edges.run(Duration::from_secs(1));
     let said = edges.said(0, "bgp.refused");
     assert!(said.len() == 1 && said[0].contains("tried again in 60 s"), "{said:?}");
