@@ -14,6 +14,7 @@ use crate::lab::ping::{HostPair, Pinger, pairs_of};
 use crate::lab::report::PingReport;
 use crate::lab::scenario;
 use crate::lab::session::{Narration, Session, complain, say};
+use crate::lab::site::Site;
 use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState};
 use crate::os::namespace::{Namespace, join_user_namespace, mount_own_sys};
 use crate::planner::{Topology, server_name};
@@ -57,9 +58,17 @@ fn load_and_enter(name: &str, directory: &LabDirectory) -> Result<LabState, LabE
     Ok(state)
 }
 
-fn topology_of(lab: &Lab) -> Result<Topology, LabError> {
-    let cables = lab.state.cables.iter().map(|cable| cable.ends).collect();
-    Ok(Topology::new(lab.server_count(), cables)?)
+/// The numbers of cables by their names.
+fn cable_numbers(lab: &Lab, names: &[String]) -> Result<Vec<usize>, LabError> {
+    let numbers: Result<Vec<usize>, FaultError> = match Site::of(lab) {
+        Some(site) => names.iter().map(|name| site.parse_cable(name)).collect(),
+        None => {
+            let cables = lab.state.cables.iter().map(|cable| cable.ends).collect();
+            let topology = Topology::new(lab.server_count(), cables)?;
+            names.iter().map(|name| parse_cable(name, &topology)).collect()
+        }
+    };
+    Ok(numbers?)
 }
 
 /// Ends the lab.
@@ -76,9 +85,7 @@ pub fn down(name: &str) -> Result<u8, LabError> {
 /// Cuts, silences or mends the named cables.
 pub fn set_cables(name: &str, cables: &[String], status: CableStatus) -> Result<u8, LabError> {
     let mut lab = open_to_change(name)?;
-    let topology = topology_of(&lab)?;
-    let cables =
-        cables.iter().map(|cable| parse_cable(cable, &topology)).collect::<Result<Vec<_>, _>>()?;
+    let cables = cable_numbers(&lab, cables)?;
     check_breakable(lab.state.driver)?;
     set_each(&mut lab, cables, status)
 }
@@ -187,7 +194,9 @@ pub fn exec(name: &str, place: &str, words: &[String]) -> Result<u8, LabError> {
         let last = server_name(lab.server_count() - 1);
         return Err(LabError::Name {
             given: place.to_owned(),
-            expected: format!("no place of this lab; use s01 to {last}, h01 …, or fabric"),
+            expected: format!(
+                "no place of this lab; use s01 to {last}, h01 …, fabric, or isp where there is one"
+            ),
         });
     }
     let namespace = Namespace::open(&path)?;

@@ -10,12 +10,14 @@ use crate::lab::error::LabError;
 use crate::lab::fault::parse_server;
 use crate::lab::scenario::LabOptions;
 use crate::lab::session::complain;
+use crate::lab::site::Site;
 use crate::lab::state::{BFD_INTERVAL_MS_DEFAULT, CableStatus, Driver, LabDirectory, ServerKind};
-use crate::lab::test::Course;
+use crate::lab::test::{Course, Format};
+use crate::lab::two_clusters::TWO_CLUSTERS;
 use crate::lab::{actions, demo, status, test};
 use crate::os::namespace::{enter_user_namespace, may_create_namespaces};
 use crate::planner::families::file;
-use crate::planner::{Topology, TopologyError, TopologySpec};
+use crate::planner::{Topology, TopologyError, TopologySpec, server_name};
 use clap::{Args, Subcommand};
 use core::ops::Range;
 use std::collections::BTreeMap;
@@ -78,9 +80,9 @@ enum LabAction {
         /// Servers, such as s03.
         servers: Vec<String>,
     },
-    /// Run a program on a server (s01), a host (h01) or in the fabric.
+    /// Run a program on a server (s01), a host (h01), in the fabric or at the provider (isp).
     Exec {
-        /// s01, h01 or fabric.
+        /// s01, h01, fabric or isp.
         place: String,
         /// The program and its arguments.
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -132,7 +134,15 @@ enum LabAction {
 
 #[derive(Args, Debug)]
 struct Shape {
-    /// Number of servers. Default: what the topology says, else 4.
+    /// two-clusters: two clusters of that shape, each with an AS, a ULA and two edges of its own,
+    /// and a provider between them. A test of it makes exits die and come back, looks at who
+    /// reaches whom at every stage, and counts routes of OSPF in the provider's table.
+    #[arg(long, value_enum)]
+    scenario: Option<Scenario>,
+    /// What the provider of a scenario runs: bird or frr.
+    #[arg(long, value_enum, default_value_t, requires = "scenario")]
+    isp: Isp,
+    /// Number of servers, of each cluster. Default: what the topology says, else 4.
     #[arg(long)]
     servers: Option<usize>,
     /// ring, line, mesh, circulant:1,3, torus:4x3, or a file with a cable a line (`s01 s02`).
@@ -149,6 +159,33 @@ struct Shape {
     #[arg(long, value_name = "MS", default_value_t = BFD_INTERVAL_MS_DEFAULT,
           value_parser = bfd_interval)]
     bfd: u16,
+}
+
+/// A lab that is more than one cluster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Scenario {
+    /// Two clusters with exits to one provider.
+    #[value(name = TWO_CLUSTERS)]
+    TwoClusters,
+}
+
+/// A router outside of the clusters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+enum Isp {
+    /// BIRD 2 or 3.
+    #[default]
+    Bird,
+    /// FRR; as root only.
+    Frr,
+}
+
+impl Isp {
+    fn kind(self) -> ServerKind {
+        match self {
+            Self::Bird => ServerKind::Bird,
+            Self::Frr => ServerKind::Frr,
+        }
+    }
 }
 
 /// What routers take: nothing, or 10 ms and more.
@@ -195,7 +232,8 @@ fn dispatch(command: LabCommand) -> Result<u8, LabError> {
             let options = options(&name, &shape, keep)?;
             let faults = test::parse_faults(&options, &faults)?;
             enter(&options)?;
-            test::test(&options, &Course { faults, repeat }, json)
+            let format = if json { Format::Json } else { Format::Table };
+            test::test(&options, &Course { faults, repeat }, format)
         }
         LabAction::Demo { peers } => {
             let options = options(&own, &Shape::demo(peers), false)?;
@@ -213,6 +251,8 @@ impl Shape {
             driver: Driver::AfPacket,
             peers,
             bfd: BFD_INTERVAL_MS_DEFAULT,
+            scenario: None,
+            isp: Isp::Bird,
         }
     }
 
@@ -248,18 +288,28 @@ fn lab_name(given: &str) -> Result<String, LabError> {
 /// Reads the command line and refuses what cannot be.
 fn options(name: &str, shape: &Shape, is_kept: bool) -> Result<LabOptions, LabError> {
     let topology = shape.build()?;
+    let outside = match shape.scenario {
+        Some(Scenario::TwoClusters) => Some((Site::new(&topology)?, shape.isp.kind())),
+        None => None,
+    };
+    let count = outside.as_ref().map_or(topology.server_count(), |(site, _)| site.server_count);
     let mut peers = BTreeMap::new();
     for text in &shape.peers {
-        let (servers, kind) = parse_peer(text, topology.server_count())?;
+        let (servers, kind) = parse_peer(text, count)?;
         peers.extend(servers.map(|server| (server, kind)));
     }
     peers.retain(|_, kind| *kind != ServerKind::Kumiki);
     let is_rootless = !(rustix::process::geteuid().is_root() && may_create_namespaces());
     check_driver(shape.driver, is_rootless, &peers)?;
     check_peers(is_rootless, &peers)?;
+    if let Some((site, provider)) = &outside {
+        check_peers(is_rootless, &BTreeMap::from([(count, *provider)]))?;
+        check_edges(site, &peers)?;
+    }
     Ok(LabOptions {
         name: name.to_owned(),
         topology,
+        outside,
         topology_text: shape.topology.clone(),
         driver: shape.driver,
         bfd_interval_ms: shape.bfd,
@@ -308,6 +358,17 @@ fn check_peers(is_rootless: bool, peers: &BTreeMap<usize, ServerKind>) -> Result
     Ok(())
 }
 
+/// Only Kumiki is configured as an edge.
+fn check_edges(site: &Site, peers: &BTreeMap<usize, ServerKind>) -> Result<(), LabError> {
+    match site.edges.iter().find_map(|edge| peers.get(edge).map(|kind| (*edge, kind.name()))) {
+        None => Ok(()),
+        Some((edge, kind)) => {
+            let reason = format!("{} is an edge, which is Kumiki's place", server_name(edge));
+            Err(LabError::Peer { kind, reason })
+        }
+    }
+}
+
 fn parse_peer(text: &str, count: usize) -> Result<(Range<usize>, ServerKind), LabError> {
     let refused = || LabError::Name {
         given: text.to_owned(),
@@ -347,6 +408,8 @@ mod tests {
             "lab test --servers 8 --peer all=frr --fault cut:s01-s02 --repeat 10",
             "lab test --fault cut:s01-s02 --fault silent:s02-s03+kill:s05 --json --keep",
             "lab test --bfd 10 --fault silent:s01-s02",
+            "lab test --scenario two-clusters --isp frr --topology mesh --servers 6 --json",
+            "lab up --scenario two-clusters",
             "lab status --json --lab other",
             "lab exec h01 ping -c 1 ::1",
             "lab ping h01 h02 --size 64,8900",
@@ -389,6 +452,15 @@ mod tests {
         assert!(rootless.to_string().contains("needs root"));
         assert_eq!(rootless.exit_code(), 2);
         assert!(check_driver(Driver::Memif, false, &peers).is_err());
+    }
+
+    #[test]
+    fn an_edge_is_kumikis_place() {
+        let ring = "ring".parse::<TopologySpec>().unwrap().build(Some(4)).unwrap();
+        let site = Site::new(&ring).unwrap();
+        assert!(check_edges(&site, &BTreeMap::from([(1, ServerKind::Frr)])).is_ok());
+        let refused = check_edges(&site, &BTreeMap::from([(6, ServerKind::Bird)])).unwrap_err();
+        assert_eq!(refused.to_string(), "peer bird: s07 is an edge, which is Kumiki's place");
     }
 
     #[test]

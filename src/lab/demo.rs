@@ -10,6 +10,7 @@ use crate::lab::fault::Fault;
 use crate::lab::report::{FaultReport, TestReport};
 use crate::lab::scenario::{self, LabOptions};
 use crate::lab::session::{Narration, Session};
+use crate::lab::trial::Trial;
 use std::time::Instant;
 
 /// The cable that is cut.
@@ -41,9 +42,12 @@ fn tour(session: &Session, lab: &mut Lab, options: &LabOptions) -> Result<bool, 
     session.line(&session.paint("1", "  Cut the cable s01–s02 under 1000 packets a second:"));
     let fault = Fault::parse(DEMO_FAULT, &options.topology)?;
     session.doing("cutting s01–s02");
-    let found = scenario::run_fault(session, lab, &options.topology, &fault, |lab| {
+    let trial = Trial::of(&fault, &options.topology);
+    let found = trial.run(session, lab, |lab| {
         show_cluster(session, lab);
+        Ok(())
     })?;
+    let found = found.report;
     tell(session, &found);
     let full = lab.full_count_total();
     let expected = lab.adjacencies_expected();

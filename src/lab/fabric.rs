@@ -1,7 +1,7 @@
 //! The wires: namespaces, cables, LANs and hosts.
 //!
 //! Owns making them and changing the status of a cable; what runs on a server is
-//! [`super::server`]'s.
+//! [`super::server`]'s, uplinks and what is at their other end are [`super::provider`]'s.
 //!
 //! ```text
 //!   s01                fabric                  s02
@@ -16,7 +16,7 @@
 use crate::lab::error::LabError;
 use crate::lab::layout::{self, CablePart};
 use crate::lab::lock::LabLock;
-use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState, ServerKind};
+use crate::lab::state::{CableStatus, Driver, LabDirectory, LabState, Place, ServerKind};
 use crate::os::namespace::Namespace;
 use crate::os::netlink::address::HostRoute;
 use crate::os::netlink::sysctl::disable_ipv6;
@@ -24,7 +24,7 @@ use crate::os::netlink::{NetlinkError, NewVeth, RouteSocket, VethEnd, offloads_o
 use crate::planner::server_name;
 
 /// Interface index of the loopback device in every namespace.
-const LOOPBACK_IFINDEX: u32 = 1;
+pub(super) const LOOPBACK_IFINDEX: u32 = 1;
 
 /// A lab whose namespaces are open.
 pub struct Lab {
@@ -36,6 +36,7 @@ pub struct Lab {
     lock: Option<LabLock>,
     servers: Vec<Namespace>,
     hosts: Vec<Namespace>,
+    provider: Option<Namespace>,
     fabric_links: RouteSocket,
 }
 
@@ -50,15 +51,18 @@ impl Lab {
         let servers = (0..count).map(|s| make(server_name(s))).collect::<Result<Vec<_>, _>>()?;
         let hosts =
             (0..count).map(|s| make(layout::host_name(s))).collect::<Result<Vec<_>, _>>()?;
+        let wanted = state.provider.as_ref().map(|_| make(Place::Provider.name()));
+        let provider = wanted.transpose()?;
         let fabric_links = fabric.run(prepare_fabric)??;
         let lock = Some(lock);
-        let mut lab = Self { directory, state, lock, servers, hosts, fabric_links };
+        let mut lab = Self { directory, state, lock, servers, hosts, provider, fabric_links };
         for server in 0..count {
             lab.build_lan(server)?;
         }
         for cable in 0..lab.state.cables.len() {
             lab.build_cable(cable)?;
         }
+        lab.build_uplinks()?;
         for server in 0..count {
             lab.prepare_server(server)?;
             lab.prepare_host(server)?;
@@ -73,8 +77,10 @@ impl Lab {
         let servers = (0..count).map(|s| open(server_name(s))).collect::<Result<Vec<_>, _>>()?;
         let hosts =
             (0..count).map(|s| open(layout::host_name(s))).collect::<Result<Vec<_>, _>>()?;
+        let wanted = state.provider.as_ref().map(|_| open(Place::Provider.name()));
+        let provider = wanted.transpose()?;
         let fabric_links = open("fabric".to_owned())?.run(RouteSocket::open)??;
-        Ok(Self { directory, state, lock: None, servers, hosts, fabric_links })
+        Ok(Self { directory, state, lock: None, servers, hosts, provider, fabric_links })
     }
 
     /// The same, to change it. `state` was read under `lock`.
@@ -91,6 +97,11 @@ impl Lab {
     /// The namespace of the host behind a server.
     pub fn host(&self, server: usize) -> &Namespace {
         &self.hosts[server]
+    }
+
+    /// The namespace of the provider, where there is one.
+    pub fn provider(&self) -> Option<&Namespace> {
+        self.provider.as_ref()
     }
 
     /// Number of servers.
@@ -242,6 +253,7 @@ impl Lab {
     fn prepare_server(&self, server: usize) -> Result<(), LabError> {
         let kind = self.state.servers[server].kind;
         let mtu_bytes = u32::from(self.state.driver.mtu_bytes());
+        let numbering = self.state.numbering;
         let prepare = || -> Result<(), NetlinkError> {
             let mut socket = RouteSocket::open()?;
             for link in socket.links()? {
@@ -257,9 +269,9 @@ impl Lab {
                 socket.set_up(link.ifindex)?;
             }
             if kind != ServerKind::Kumiki {
-                socket.add_address(LOOPBACK_IFINDEX, layout::loopback(server), 128)?;
+                socket.add_address(LOOPBACK_IFINDEX, numbering.loopback(server), 128)?;
                 let lan = layout::lan_ifindex(server);
-                socket.add_address(lan, layout::lan_address(server), 64)?;
+                socket.add_address(lan, numbering.lan_address(server), 64)?;
             }
             Ok(())
         };
@@ -279,6 +291,7 @@ impl Lab {
 
     fn prepare_host(&self, server: usize) -> Result<(), LabError> {
         let kind = self.state.servers[server].kind;
+        let numbering = self.state.numbering;
         let prepare = || -> Result<(), NetlinkError> {
             let mut socket = RouteSocket::open()?;
             let ifindex = layout::host_ifindex(server);
@@ -290,9 +303,9 @@ impl Lab {
             socket.set_up(ifindex)?;
             // Only Kumiki advertises itself here; behind other routers the host is told.
             if kind != ServerKind::Kumiki {
-                socket.add_address(ifindex, layout::host_address(server), 64)?;
+                socket.add_address(ifindex, numbering.host_address(server), 64)?;
                 socket.add_route(&HostRoute {
-                    gateway: Some(layout::lan_address(server)),
+                    gateway: Some(numbering.lan_address(server)),
                     ..HostRoute::on_link(crate::base::prefix::Ipv6Prefix::DEFAULT, ifindex)
                 })?;
             }

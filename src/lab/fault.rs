@@ -13,7 +13,7 @@ use crate::planner::{Topology, server_index, server_name};
 use std::collections::BTreeSet;
 
 /// Streams that probe one fault, at most: each is 1000 packets a second at every hop.
-const STREAM_MAX: usize = 6;
+pub const STREAM_MAX: usize = 6;
 /// Flows between two neighbours of a killed router: equal-cost ways take their share.
 const FLOWS_PER_KILL_MAX: usize = 4;
 

@@ -12,8 +12,9 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::config::addressing;
 use crate::planner::server_name;
 use core::net::Ipv6Addr;
+use serde::{Deserialize, Serialize};
 
-/// The ULA of every lab.
+/// The ULA of every lab, or of its first cluster; the next cluster has the next number.
 pub const LAB_ULA: &str = "fd4b:756d:696b::/48";
 /// MTU of cables, in octets: what the largest port setting needs.
 pub const CABLE_MTU_BYTES: u32 = 9216;
@@ -30,6 +31,17 @@ const LAN_IFINDEX_BASE: usize = 1_000_000;
 
 /// First interface index of bridges for TAP devices, two a cable.
 const TAP_IFINDEX_BASE: usize = 2_000_000;
+/// First interface index of uplinks, two each.
+const UPLINK_IFINDEX_BASE: usize = 3_000_000;
+
+/// The edge's device towards the provider.
+pub const UPLINK_PORT: &str = "up0";
+/// AS of the provider (RFC 5398).
+pub const PROVIDER_ASN: u32 = 64_500;
+/// AS of the first cluster (RFC 6996); the next cluster has the next number.
+const CLUSTER_ASN_BASE: u32 = 64_512;
+/// First octets of the addresses of uplinks: a /64 each (RFC 3849).
+const UPLINK_NETWORK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 0);
 
 /// A device of a cable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,44 +122,122 @@ pub fn server_number(server: usize) -> u16 {
     u16::try_from(server + 1).unwrap_or(u16::MAX)
 }
 
-/// The cluster's ULA.
-pub fn ula() -> Ipv6Prefix {
-    Ipv6Prefix::containing(Ipv6Addr::new(0xfd4b, 0x756d, 0x696b, 0, 0, 0, 0, 0), 48)
-}
-
-/// The router's loopback.
-pub fn loopback(server: usize) -> Ipv6Addr {
-    addressing::loopback(ula(), server_number(server))
-}
-
-/// The LAN's prefix.
-pub fn lan_prefix(server: usize) -> Ipv6Prefix {
-    addressing::lan_prefix(ula(), server_number(server))
-}
-
-/// The router's address on its LAN.
-pub fn lan_address(server: usize) -> Ipv6Addr {
-    addressing::lan_address(ula(), server_number(server))
-}
-
 /// The host's MAC: `02:4b:` and its number.
 pub fn host_mac(server: usize) -> MacAddress {
     let [high, low] = server_number(server).to_be_bytes();
     MacAddress([0x02, 0x4b, 0x00, 0x00, high, low])
 }
 
-/// The host's address: its LAN's prefix and the EUI-64 of its MAC (RFC 4862 §5.5.3).
-pub fn host_address(server: usize) -> Ipv6Addr {
-    let MacAddress([a, b, c, d, e, f]) = host_mac(server);
-    let identifier = u64::from_be_bytes([a ^ 0x02, b, c, 0xff, 0xfe, d, e, f]);
-    Ipv6Addr::from_bits(lan_prefix(server).bits() | u128::from(identifier))
+/// Which servers are a cluster, and what follows for their addresses. Servers are numbered through,
+/// cluster by cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbering {
+    /// Servers of each cluster.
+    pub cluster_size: usize,
 }
 
-/// What every router has to know: loopback and LAN prefix of all `server_count` servers.
-pub fn expected_prefixes(server_count: usize) -> Vec<Ipv6Prefix> {
-    (0..server_count)
-        .flat_map(|server| [Ipv6Prefix::host(loopback(server)), lan_prefix(server)])
-        .collect()
+impl Numbering {
+    /// A single cluster of so many servers.
+    pub fn single(server_count: usize) -> Self {
+        Self { cluster_size: server_count }
+    }
+
+    /// The cluster of a server, counted from 0.
+    pub fn cluster(self, server: usize) -> usize {
+        server / self.cluster_size.max(1)
+    }
+
+    /// The ULA of a cluster, which is the aggregate that its edges announce.
+    pub fn ula(self, cluster: usize) -> Ipv6Prefix {
+        let first = Ipv6Addr::new(0xfd4b, 0x756d, 0x696b, 0, 0, 0, 0, 0).to_bits();
+        let step = u128::from(index_to_u32(cluster)) << 80;
+        Ipv6Prefix::containing(Ipv6Addr::from_bits(first + step), 48)
+    }
+
+    /// The ULA in which a server has its addresses.
+    pub fn ula_of(self, server: usize) -> Ipv6Prefix {
+        self.ula(self.cluster(server))
+    }
+
+    /// The router's loopback.
+    pub fn loopback(self, server: usize) -> Ipv6Addr {
+        addressing::loopback(self.ula_of(server), server_number(server))
+    }
+
+    /// The LAN's prefix.
+    pub fn lan_prefix(self, server: usize) -> Ipv6Prefix {
+        addressing::lan_prefix(self.ula_of(server), server_number(server))
+    }
+
+    /// The router's address on its LAN.
+    pub fn lan_address(self, server: usize) -> Ipv6Addr {
+        addressing::lan_address(self.ula_of(server), server_number(server))
+    }
+
+    /// The host's address: its LAN's prefix and the EUI-64 of its MAC (RFC 4862 §5.5.3).
+    pub fn host_address(self, server: usize) -> Ipv6Addr {
+        let MacAddress([a, b, c, d, e, f]) = host_mac(server);
+        let identifier = u64::from_be_bytes([a ^ 0x02, b, c, 0xff, 0xfe, d, e, f]);
+        Ipv6Addr::from_bits(self.lan_prefix(server).bits() | u128::from(identifier))
+    }
+
+    /// What every router of a cluster has to know: loopback and LAN prefix of each of its servers.
+    pub fn prefixes_of(self, cluster: usize) -> Vec<Ipv6Prefix> {
+        let first = cluster * self.cluster_size;
+        (first..first + self.cluster_size)
+            .flat_map(|server| [Ipv6Prefix::host(self.loopback(server)), self.lan_prefix(server)])
+            .collect()
+    }
+}
+
+/// AS of a cluster.
+pub fn cluster_asn(cluster: usize) -> u32 {
+    CLUSTER_ASN_BASE + index_to_u32(cluster)
+}
+
+/// Interface index of the edge's end of its uplink.
+pub fn uplink_ifindex(edge: usize) -> u32 {
+    index_to_u32(UPLINK_IFINDEX_BASE + 2 * edge)
+}
+
+/// Interface index of the provider's end.
+pub fn provider_ifindex(edge: usize) -> u32 {
+    index_to_u32(UPLINK_IFINDEX_BASE + 2 * edge + 1)
+}
+
+/// Name of the provider's device towards an edge.
+pub fn provider_port(edge: usize) -> String {
+    format!("u-{}", server_name(edge))
+}
+
+/// The edge's address on its uplink, in a /64.
+pub fn uplink_address(edge: usize) -> Ipv6Addr {
+    on_uplink(edge, 2)
+}
+
+/// The provider's address there.
+pub fn provider_address(edge: usize) -> Ipv6Addr {
+    on_uplink(edge, 1)
+}
+
+fn on_uplink(edge: usize, interface: u128) -> Ipv6Addr {
+    let subnet = u128::from(server_number(edge)) << 64;
+    Ipv6Addr::from_bits(UPLINK_NETWORK.to_bits() | subnet | interface)
+}
+
+/// What the provider announces and clusters are to hear of.
+pub fn outside_prefix() -> Ipv6Prefix {
+    Ipv6Prefix::containing(Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 0), 48)
+}
+
+/// An address in it that answers.
+pub fn outside_address() -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0xa, 0, 0, 0, 0, 1)
+}
+
+/// What the provider announces, too, and no policy lets into a cluster.
+pub fn held_back_prefix() -> Ipv6Prefix {
+    Ipv6Prefix::containing(Ipv6Addr::new(0x2001, 0xdb8, 0xb, 0, 0, 0, 0, 0), 48)
 }
 
 fn index_to_u32(index: usize) -> u32 {
@@ -161,13 +251,32 @@ mod tests {
 
     #[test]
     fn the_ula_is_the_one_in_the_text() {
-        assert_eq!(LAB_ULA.parse(), Ok(ula()));
+        assert_eq!(LAB_ULA.parse(), Ok(Numbering::single(4).ula(0)));
     }
 
     #[test]
     fn the_host_gets_the_address_slaac_gives() {
         assert_eq!(host_mac(6).to_string(), "02:4b:00:00:00:07");
-        assert_eq!(host_address(6).to_string(), "fd4b:756d:696b:7:4b:ff:fe00:7");
+        let address = Numbering::single(8).host_address(6);
+        assert_eq!(address.to_string(), "fd4b:756d:696b:7:4b:ff:fe00:7");
+    }
+
+    #[test]
+    fn the_next_cluster_has_the_next_ula_and_goes_on_counting() {
+        let numbering = Numbering { cluster_size: 4 };
+        assert_eq!((numbering.cluster(3), numbering.cluster(4)), (0, 1));
+        assert_eq!(numbering.loopback(4).to_string(), "fd4b:756d:696c::5");
+        assert_eq!(numbering.prefixes_of(1).len(), 8);
+        let is_inside = |prefix: &Ipv6Prefix| numbering.ula(1).covers(*prefix);
+        assert!(numbering.prefixes_of(1).iter().all(is_inside));
+        assert!(!numbering.prefixes_of(0).iter().any(is_inside));
+    }
+
+    #[test]
+    fn an_uplink_has_a_network_of_its_own() {
+        assert_eq!(uplink_address(0).to_string(), "2001:db8:ffff:1::2");
+        assert_eq!(provider_address(6).to_string(), "2001:db8:ffff:7::1");
+        assert!(tap_bridge_ifindex(SERVER_COUNT_MAX * 63 / 2, 1) < uplink_ifindex(0));
     }
 
     #[test]

@@ -6,10 +6,10 @@ use crate::api::ShowQuery;
 use crate::api::request::RouteFilter;
 use crate::api::show::ShowReply;
 use crate::base::prefix::Ipv6Prefix;
+use crate::base::route::RouteSource;
 use crate::lab::client;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::layout;
 use crate::lab::peer;
 use crate::lab::state::{CableStatus, ServerKind};
 use crate::os::netlink::RouteSocket;
@@ -23,6 +23,15 @@ pub struct MissingRoutes {
     pub server: usize,
     /// What it does not know.
     pub prefixes: Vec<Ipv6Prefix>,
+}
+
+/// How a router goes to a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Who told it.
+    pub source: RouteSource,
+    /// By which ports.
+    pub ports: BTreeSet<String>,
 }
 
 impl Lab {
@@ -74,12 +83,21 @@ impl Lab {
         2 * possible.count()
     }
 
-    /// Every router compared with every loopback and LAN prefix.
+    /// What a router has to know while all of the lab is well: loopback and LAN prefix of every
+    /// server of its cluster, and what comes from outside.
+    pub fn expected_prefixes(&self, server: usize) -> Vec<Ipv6Prefix> {
+        let cluster = self.state.numbering.cluster(server);
+        let mut expected = self.state.numbering.prefixes_of(cluster);
+        expected.extend(self.outside_of(cluster));
+        expected
+    }
+
+    /// Every router compared with that.
     pub fn missing_routes(&self) -> Result<Vec<MissingRoutes>, LabError> {
-        let expected = layout::expected_prefixes(self.server_count());
         let mut missing = Vec::new();
         for server in 0..self.server_count() {
             let known = self.known_prefixes(server)?;
+            let expected = self.expected_prefixes(server);
             let prefixes: Vec<Ipv6Prefix> =
                 expected.iter().filter(|prefix| !known.contains(prefix)).copied().collect();
             if !prefixes.is_empty() {
@@ -91,7 +109,7 @@ impl Lab {
 
     /// What a router forwards by: Kumiki's FIB, or the kernel's main table. A router's own prefixes
     /// count as known.
-    fn known_prefixes(&self, server: usize) -> Result<BTreeSet<Ipv6Prefix>, LabError> {
+    pub fn known_prefixes(&self, server: usize) -> Result<BTreeSet<Ipv6Prefix>, LabError> {
         let mut known: BTreeSet<Ipv6Prefix> = match self.state.servers[server].kind {
             ServerKind::Kumiki => {
                 match self.ask(server, ShowQuery::Fib(RouteFilter::default()))? {
@@ -106,9 +124,24 @@ impl Lab {
                 routes.into_iter().map(|(prefix, _)| prefix).collect()
             }
         };
-        known.insert(Ipv6Prefix::host(layout::loopback(server)));
-        known.insert(layout::lan_prefix(server));
+        let numbering = self.state.numbering;
+        known.insert(Ipv6Prefix::host(numbering.loopback(server)));
+        known.insert(numbering.lan_prefix(server));
         Ok(known)
+    }
+
+    /// How a Kumiki router goes to a prefix: who told it, and by which ports; `None` where it has
+    /// no way.
+    pub fn way_to(&self, server: usize, prefix: Ipv6Prefix) -> Result<Option<Way>, LabError> {
+        let filter = RouteFilter { prefix: Some(prefix), address: None };
+        let ShowReply::Route(rows) = self.ask(server, ShowQuery::Route(filter))? else {
+            return Err(self.unexpected(server));
+        };
+        let selected = rows.into_iter().find(|row| row.is_selected && row.prefix == prefix);
+        Ok(selected.map(|row| Way {
+            source: row.source,
+            ports: row.next_hops.into_iter().map(|next_hop| next_hop.port).collect(),
+        }))
     }
 
     pub(super) fn ask(&self, server: usize, query: ShowQuery) -> Result<ShowReply, LabError> {

@@ -1,7 +1,8 @@
 //! FRR and BIRD in a router's place: their configuration, their start, and what they answer.
 //!
 //! Owns a directory `sNN.frr` or `sNN.bird` in the lab's directory with configuration, sockets and
-//! whatever else they write. Nothing of a system-wide installation is read or written, but for the
+//! whatever else they write; what they are configured for outside of a cluster is
+//! [`super::provider`]'s. Nothing of a system-wide installation is read or written, but for the
 //! programs.
 //!
 //! *Invariants*: the same timers as Kumiki's defaults: point-to-point, hello 1 s, dead 3 s, area 0,
@@ -10,9 +11,10 @@
 use crate::config::addressing;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::layout;
+use crate::lab::layout::{self, Numbering};
 use crate::lab::server::Program;
 use crate::lab::session::Session;
+use crate::lab::state::Place;
 use crate::planner::server_name;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -40,41 +42,54 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 
 /// Starts zebra, bfdd and ospf6d.
 pub fn start_frr(lab: &mut Lab, session: &Session, server: usize) -> Result<(), LabError> {
-    let directory = make_directory(lab, server, "frr")?;
+    let place = Place::Server(server);
+    let directory = make_directory(lab, place, "frr")?;
+    start_zebra(lab, session, place)?;
+    write_file(&directory.join("ospf6d.conf"), &ospf6d_config(lab, server))?;
+    if lab.state.bfd_interval_ms > 0 {
+        start_bfdd(lab, place, lab.state.bfd_interval_ms)?;
+    }
+    lab.spawn(place, &frr_daemon(&directory, "ospf6d")).map(|_| ())
+}
+
+/// Starts zebra, which every daemon of FRR needs, and waits until they can reach it.
+pub fn start_zebra(lab: &mut Lab, session: &Session, place: Place) -> Result<(), LabError> {
+    let directory = make_directory(lab, place, "frr")?;
     let temporary = directory.join(TEMPORARY_DIRECTORY);
     std::fs::create_dir_all(&temporary).map_err(|e| LabError::file("create", &temporary, e))?;
     for directory in [&directory, &temporary] {
         give_to_frr(directory)?;
     }
-    let name = server_name(server);
+    let name = place.name();
     let zebra_socket = directory.join(ZEBRA_SOCKET);
-    for stale in [ZEBRA_SOCKET, "zebra.vty", "bfdd.vty", BFDD_SOCKET, "ospf6d.vty"] {
+    for stale in [ZEBRA_SOCKET, "zebra.vty", "bfdd.vty", BFDD_SOCKET, "ospf6d.vty", "bgpd.vty"] {
         let _ = std::fs::remove_file(directory.join(stale));
     }
     write_file(&directory.join("zebra.conf"), &format!("hostname {name}\nipv6 forwarding\n"))?;
-    write_file(&directory.join("ospf6d.conf"), &ospf6d_config(lab, server))?;
-    let zebra = lab.spawn(server, &frr_daemon(&directory, "zebra"))?;
+    let zebra = lab.spawn(place, &frr_daemon(&directory, "zebra"))?;
     let deadline = Instant::now() + ZEBRA_WAIT;
     while !zebra_socket.exists() {
         session.check()?;
         if !zebra.is_alive() || Instant::now() > deadline {
-            return Err(lab.router_error(server, "zebra does not open its socket".to_owned()));
+            return Err(lab.place_error(place, "zebra does not open its socket".to_owned()));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    if lab.state.bfd_interval_ms > 0 {
-        let config = bfdd_config(&name, lab.state.bfd_interval_ms);
-        write_file(&directory.join("bfdd.conf"), &config)?;
-        let mut bfdd = frr_daemon(&directory, "bfdd");
-        let socket = directory.join(BFDD_SOCKET).display().to_string();
-        bfdd.arguments.extend(["--bfdctl".to_owned(), socket]);
-        lab.spawn(server, &bfdd)?;
-    }
-    lab.spawn(server, &frr_daemon(&directory, "ospf6d")).map(|_| ())
+    Ok(())
+}
+
+/// Starts bfdd, with the profile `lab` for other daemons to name.
+pub fn start_bfdd(lab: &mut Lab, place: Place, interval_ms: u16) -> Result<(), LabError> {
+    let directory = make_directory(lab, place, "frr")?;
+    write_file(&directory.join("bfdd.conf"), &bfdd_config(&place.name(), interval_ms))?;
+    let mut bfdd = frr_daemon(&directory, "bfdd");
+    let socket = directory.join(BFDD_SOCKET).display().to_string();
+    bfdd.arguments.extend(["--bfdctl".to_owned(), socket]);
+    lab.spawn(place, &bfdd).map(|_| ())
 }
 
 /// A daemon of FRR with everything it writes in `directory`.
-fn frr_daemon(directory: &Path, daemon: &str) -> Program {
+pub fn frr_daemon(directory: &Path, daemon: &str) -> Program {
     let arguments = [
         ("-f", directory.join(format!("{daemon}.conf")).display().to_string()),
         ("-i", directory.join(format!("{daemon}.pid")).display().to_string()),
@@ -112,9 +127,15 @@ fn may_be_covered(own: &Path, system: &Path) -> bool {
 
 /// Starts bird.
 pub fn start_bird(lab: &mut Lab, server: usize) -> Result<(), LabError> {
-    let directory = make_directory(lab, server, "bird")?;
+    let config = bird_config(lab.state.numbering, server, lab.state.bfd_interval_ms);
+    spawn_bird(lab, Place::Server(server), &config)
+}
+
+/// Starts bird with a configuration.
+pub fn spawn_bird(lab: &mut Lab, place: Place, text: &str) -> Result<(), LabError> {
+    let directory = make_directory(lab, place, "bird")?;
     let config = directory.join("bird.conf");
-    write_file(&config, &bird_config(server, lab.state.bfd_interval_ms))?;
+    write_file(&config, text)?;
     let arguments = [
         "-f".to_owned(),
         "-c".to_owned(),
@@ -135,7 +156,7 @@ pub fn start_bird(lab: &mut Lab, server: usize) -> Result<(), LabError> {
         hint: "; `apt-get install bird2` brings it",
         mounted_over: Vec::new(),
     };
-    lab.spawn(server, &program).map(|_| ())
+    lab.spawn(place, &program).map(|_| ())
 }
 
 /// Adjacencies of a FRR or BIRD server in state Full.
@@ -176,7 +197,7 @@ fn answer(server: usize, error: &io::Error) -> LabError {
 
 /// One command on a VTY socket: it goes out ending with a zero octet, the answer ends with three
 /// zero octets and the status.
-fn ask_frr(socket: &Path, command: &str) -> io::Result<String> {
+pub fn ask_frr(socket: &Path, command: &str) -> io::Result<String> {
     let mut stream = connect(socket)?;
     let mut text = Vec::new();
     for line in ["enable", command] {
@@ -193,7 +214,7 @@ fn ask_frr(socket: &Path, command: &str) -> io::Result<String> {
 
 /// One command on a BIRD control socket: a line out; the answer's last line starts with four digits
 /// and a space, lines before with four digits and a minus, or a space.
-fn ask_bird(socket: &Path, command: &str) -> io::Result<String> {
+pub fn ask_bird(socket: &Path, command: &str) -> io::Result<String> {
     let mut stream = connect(socket)?;
     let mut text = Vec::new();
     read_until(&mut stream, &mut text, ends_bird_answer)?;
@@ -241,8 +262,9 @@ fn frr_program(daemon: &str) -> PathBuf {
         .unwrap_or_else(|| Path::new(FRR_DIRECTORIES[0]).join(daemon))
 }
 
-fn make_directory(lab: &Lab, server: usize, kind: &str) -> Result<PathBuf, LabError> {
-    let directory = lab.directory.file(format!("{}.{kind}", server_name(server)));
+/// The directory of a router with everything it writes.
+pub fn make_directory(lab: &Lab, place: Place, kind: &str) -> Result<PathBuf, LabError> {
+    let directory = lab.directory.file(format!("{}.{kind}", place.name()));
     std::fs::create_dir_all(&directory).map_err(|e| LabError::file("create", &directory, e))?;
     Ok(directory)
 }
@@ -263,7 +285,8 @@ fn give_to_frr(directory: &Path) -> Result<(), LabError> {
         .map_err(|e| LabError::file("give to frr", directory, e))
 }
 
-fn write_file(path: &Path, text: &str) -> Result<(), LabError> {
+/// Writes a file of a router.
+pub fn write_file(path: &Path, text: &str) -> Result<(), LabError> {
     std::fs::write(path, text).map_err(|e| LabError::file("write", path, e))
 }
 
@@ -303,7 +326,7 @@ fn bfdd_config(name: &str, interval_ms: u16) -> String {
     )
 }
 
-fn bird_config(server: usize, bfd_interval_ms: u16) -> String {
+fn bird_config(numbering: Numbering, server: usize, bfd_interval_ms: u16) -> String {
     let (protocol, bfd) = match bfd_interval_ms {
         0 => (String::new(), ""),
         ms => (
@@ -324,7 +347,7 @@ fn bird_config(server: usize, bfd_interval_ms: u16) -> String {
          interface \"{}\" {{ stub; }};\n    \
          stubnet {}/128 {{ cost 0; }};\n  }};\n}}\n",
         layout::LAN_PORT,
-        layout::loopback(server)
+        numbering.loopback(server)
     )
 }
 

@@ -8,7 +8,7 @@
 
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::layout;
+use crate::lab::layout::{self, Numbering};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -20,6 +20,8 @@ const IN_FLIGHT_MAX: usize = 16;
 /// Their data in octets: what comes back at once must fit the default receive buffer of 208 KiB, in
 /// which a packet of 8900 octets takes twice its size.
 const IN_FLIGHT_OCTETS_MAX: usize = 64 << 10;
+/// Octets of data of an echo to an address outside.
+const OUTSIDE_OCTETS: usize = 64;
 const ECHO_REQUEST: u8 = 128;
 const ECHO_REPLY: u8 = 129;
 
@@ -47,9 +49,14 @@ impl PingRound {
     }
 }
 
+/// An echo: the two hosts, and the address that is asked. Of an address outside, the second host
+/// is the first.
+type Echo = (HostPair, Ipv6Addr);
+
 /// Echo sockets of every host; one in a lab, owned by its main thread.
 pub struct Pinger {
     sockets: Vec<UdpSocket>,
+    numbering: Numbering,
     sequence_number: u16,
 }
 
@@ -64,17 +71,28 @@ impl Pinger {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { sockets, sequence_number: 0 })
+        Ok(Self { sockets, numbering: lab.state.numbering, sequence_number: 0 })
     }
 
     /// One echo for each pair, with `data_octets` of data; waits up to `wait` for those of one
     /// host.
     pub fn round(&mut self, pairs: &[HostPair], data_octets: usize, wait: Duration) -> PingRound {
+        let numbering = self.numbering;
+        let echo = |&pair: &HostPair| (pair, numbering.host_address(pair.1));
+        self.all(pairs.iter().map(echo).collect(), data_octets, wait)
+    }
+
+    /// One echo from each of `hosts` to an address that is no host's.
+    pub fn outside(&mut self, hosts: &[usize], to: Ipv6Addr, wait: Duration) -> PingRound {
+        let echoes = hosts.iter().map(|&host| ((host, host), to));
+        self.all(echoes.collect(), OUTSIDE_OCTETS, wait)
+    }
+
+    fn all(&mut self, mut echoes: Vec<Echo>, data_octets: usize, wait: Duration) -> PingRound {
         let mut round = PingRound::default();
-        let mut sorted = pairs.to_vec();
-        sorted.sort_unstable();
+        echoes.sort_unstable();
         let in_flight = (IN_FLIGHT_OCTETS_MAX / data_octets.max(1)).clamp(1, IN_FLIGHT_MAX);
-        for same_source in sorted.chunk_by(|a, b| a.0 == b.0) {
+        for same_source in echoes.chunk_by(|(a, _), (b, _)| a.0 == b.0) {
             for batch in same_source.chunks(in_flight) {
                 self.batch(batch, data_octets, wait, &mut round);
             }
@@ -85,20 +103,21 @@ impl Pinger {
 
     fn batch(
         &mut self,
-        pairs: &[HostPair],
+        echoes: &[Echo],
         data_octets: usize,
         wait: Duration,
         round: &mut PingRound,
     ) {
-        let mut waiting: Vec<(u16, HostPair, Instant)> = Vec::new();
-        let Some(socket) = pairs.first().and_then(|pair| self.sockets.get(pair.0)) else { return };
-        for &pair in pairs {
+        let mut waiting: Vec<(u16, Echo, Instant)> = Vec::new();
+        let source = echoes.first().and_then(|(pair, _)| self.sockets.get(pair.0));
+        let Some(socket) = source else { return };
+        for &echo in echoes {
             self.sequence_number = self.sequence_number.wrapping_add(1);
             let request = echo_request(self.sequence_number, data_octets);
-            let to = SocketAddrV6::new(layout::host_address(pair.1), 0, 0, 0);
+            let to = SocketAddrV6::new(echo.1, 0, 0, 0);
             // A host without a route answers with an error: then nothing comes back either.
             let _ = socket.send_to(&request, to);
-            waiting.push((self.sequence_number, pair, Instant::now()));
+            waiting.push((self.sequence_number, echo, Instant::now()));
         }
         let deadline = Instant::now() + wait;
         while !waiting.is_empty() {
@@ -107,16 +126,16 @@ impl Pinger {
                 break;
             }
             let Some((from, sequence_number)) = receive_reply(socket, left) else { continue };
-            let found = waiting.iter().position(|(sequence, pair, _)| {
-                *sequence == sequence_number && layout::host_address(pair.1) == from
-            });
+            let found = waiting
+                .iter()
+                .position(|(sequence, (_, to), _)| *sequence == sequence_number && *to == from);
             if let Some(index) = found {
                 let (_, _, sent) = waiting.swap_remove(index);
                 let elapsed = u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX);
                 round.round_trip_us.push(elapsed);
             }
         }
-        round.missing.extend(waiting.into_iter().map(|(_, pair, _)| pair));
+        round.missing.extend(waiting.into_iter().map(|(_, (pair, _), _)| pair));
     }
 }
 

@@ -10,8 +10,10 @@
 //! (reordering).
 
 use crate::lab::error::LabError;
+use crate::lab::exit_choice::source_via;
 use crate::lab::fabric::Lab;
 use crate::lab::layout;
+use crate::lab::ping::HostPair;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
@@ -26,7 +28,7 @@ pub const PROBE_INTERVAL: Duration = Duration::from_millis(1);
 /// First UDP port of sinks, below those that the kernel gives to sources.
 const PORT_BASE: u16 = 20_000;
 /// Octets of a probe packet's payload.
-const PAYLOAD_OCTETS: usize = 64;
+pub const PAYLOAD_OCTETS: usize = 64;
 /// Packets a stream may have: ten minutes.
 const PACKET_MAX: usize = 600_000;
 /// How often a receiver looks whether it shall end.
@@ -143,16 +145,25 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Starts a stream for each (source, sink); the same pair twice makes two flows.
-    pub fn start(lab: &Lab, pairs: &[(usize, usize)]) -> Result<Self, LabError> {
+    /// Starts a stream for each (source, sink); the same pair twice makes two flows. `exits` are
+    /// the edges by which they leave their cluster; those without one go as they will.
+    pub fn start(lab: &Lab, pairs: &[HostPair], exits: &[Option<usize>]) -> Result<Self, LabError> {
+        let mut sources = Vec::new();
+        let exits = exits.iter().copied().chain(core::iter::repeat(None));
+        for ((port, &pair), exit) in (PORT_BASE..).zip(pairs).zip(exits) {
+            sources.push(match exit {
+                Some(edge) => source_via(lab, pair, port, edge)?,
+                None => opened(pair.0, lab.host(pair.0).run(source_socket)?)?,
+            });
+        }
         let mut probe = Self {
             start: Instant::now(),
             stop_sending: Arc::default(),
             stop_receiving: Arc::default(),
             streams: Vec::new(),
         };
-        for (port, &(from, to)) in (PORT_BASE..).zip(pairs) {
-            match probe.start_stream(lab, port, from, to) {
+        for ((port, &(_, to)), source) in (PORT_BASE..).zip(pairs).zip(sources) {
+            match probe.start_stream(lab, port, source, to) {
                 Ok(stream) => probe.streams.push(stream),
                 Err(error) => {
                     probe.finish();
@@ -195,21 +206,16 @@ impl Probe {
         &self,
         lab: &Lab,
         port: u16,
-        from: usize,
+        source: UdpSocket,
         to: usize,
     ) -> Result<Stream, LabError> {
-        let failed = |host: usize| {
-            let action = format!("open a probe socket in {}", layout::host_name(host));
-            move |source| LabError::Socket { action, source }
-        };
-        let sink = lab.host(to).run(|| sink_socket(port))?.map_err(failed(to))?;
-        let source = lab.host(from).run(source_socket)?.map_err(failed(from))?;
+        let sink = opened(to, lab.host(to).run(|| sink_socket(port))?)?;
         let last_arrival_ns = Arc::new(AtomicU64::new(0));
         let start = self.start;
         let (stop_sending, stop_receiving) =
             (Arc::clone(&self.stop_sending), Arc::clone(&self.stop_receiving));
         let last = Arc::clone(&last_arrival_ns);
-        let target = SocketAddrV6::new(layout::host_address(to), port, 0, 0);
+        let target = SocketAddrV6::new(lab.state.numbering.host_address(to), port, 0, 0);
         Ok(Stream {
             last_arrival_ns,
             // The sockets are in their namespaces already; the threads need not be.
@@ -217,6 +223,12 @@ impl Probe {
             receiver: std::thread::spawn(move || receive(&sink, start, &last, &stop_receiving)),
         })
     }
+}
+
+/// A socket of a host, or why there is none.
+fn opened(host: usize, socket: io::Result<UdpSocket>) -> Result<UdpSocket, LabError> {
+    let action = || format!("open a probe socket in {}", layout::host_name(host));
+    socket.map_err(|source| LabError::Socket { action: action(), source })
 }
 
 fn joined<T>(thread: JoinHandle<T>) -> T {
@@ -227,7 +239,8 @@ fn elapsed_ns(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn source_socket() -> io::Result<UdpSocket> {
+/// A socket of a source.
+pub fn source_socket() -> io::Result<UdpSocket> {
     UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))
 }
 

@@ -168,7 +168,7 @@ impl FaultReport {
 }
 
 /// Milliseconds with one decimal, for reading.
-fn milliseconds(nanoseconds: u64) -> f64 {
+pub fn milliseconds(nanoseconds: u64) -> f64 {
     let tenths = u32::try_from(nanoseconds / 100_000).unwrap_or(u32::MAX);
     f64::from(tenths) / 10.0
 }

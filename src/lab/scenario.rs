@@ -1,24 +1,25 @@
-//! The course of a lab: bring it up, wait until everything works, break it, mend it, measure.
+//! The beginning of a lab: bring it up and wait until everything works.
 //!
-//! Owns the order of steps and their time limits. What is reported is [`super::report`]'s.
+//! Owns the order of steps and their time limits. What comes then is [`super::trial`]'s.
 //!
-//! *Invariants*: a fault counts as recovered only when every pair of hosts that the rest of the
-//! topology connects answers, every probe stream flows, and the routers' adjacencies are exactly
-//! those that are left.
+//! *Invariants*: a lab is ready only when every adjacency is Full, every router knows what it has
+//! to, and every pair of hosts answers both sizes of ping; with a provider, when it hears from
+//! every edge, too, and answers every host.
 
 use crate::lab::cleanup;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::fault::{Fault, FaultPart, Probes};
 use crate::lab::holder;
-use crate::lab::layout;
+use crate::lab::layout::{self, Numbering};
 use crate::lab::lock::{LabLock, wait_in};
 use crate::lab::ping::{HostPair, PingRound, Pinger, pairs_of};
-use crate::lab::probe::{Figures, Probe};
-use crate::lab::report::{FaultReport, PingReport, TestReport};
+use crate::lab::provider_table::Heard;
+use crate::lab::report::{PingReport, TestReport};
 use crate::lab::session::{Progress, Session};
+use crate::lab::site::Site;
 use crate::lab::state::{
-    CableState, CableStatus, Driver, LabDirectory, LabState, ServerKind, ServerState,
+    CableState, CableStatus, Driver, LabDirectory, LabState, Place, ProviderState, ServerKind,
+    ServerState,
 };
 use crate::planner::{Topology, server_name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,20 +31,10 @@ const ADJACENCY_LIMIT: Duration = Duration::from_secs(90);
 const BFD_LIMIT: Duration = Duration::from_secs(20);
 /// Time for routes and pings once adjacencies are there.
 const REACH_LIMIT: Duration = Duration::from_secs(45);
-/// Time for a fault to be routed around, and for its repair.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(60);
+/// Time for the sessions of edges and for what their provider hears.
+const SESSION_LIMIT: Duration = Duration::from_secs(60);
 /// How long one echo may take.
-const ECHO_WAIT: Duration = Duration::from_millis(300);
-/// Undisturbed traffic before a fault.
-const BASELINE: Duration = Duration::from_millis(500);
-/// Traffic after a recovery, so that a second loss counts too.
-const SETTLE: Duration = Duration::from_millis(1000);
-/// The same where FRR or BIRD take part: until then routers may wait for them
-/// (two seconds and a half, and their own turn), and the next
-/// fault would be a second one.
-const SETTLE_MIXED: Duration = Duration::from_millis(4000);
-/// A stream without arrivals for this long does not flow.
-const FLOWING_WITHIN: Duration = Duration::from_millis(100);
+pub const ECHO_WAIT: Duration = Duration::from_millis(300);
 /// Data octets of the small ping.
 pub const SMALL_PING_OCTETS: usize = 64;
 /// Octets of the headers of an echo: IPv6 and ICMPv6.
@@ -55,8 +46,10 @@ const LARGE_PING_OCTETS: usize = 8900;
 pub struct LabOptions {
     /// Name.
     pub name: String,
-    /// Cables.
+    /// Cables of a cluster.
     pub topology: Topology,
+    /// Several clusters of that topology, and what runs on the provider between them; else one.
+    pub outside: Option<(Site, ServerKind)>,
     /// As it was asked for.
     pub topology_text: String,
     /// Driver of Kumiki's fabric ports.
@@ -71,6 +64,18 @@ pub struct LabOptions {
     pub is_rootless: bool,
 }
 
+impl LabOptions {
+    /// Servers of all clusters.
+    pub fn server_count(&self) -> usize {
+        self.outside.as_ref().map_or(self.topology.server_count(), |(site, _)| site.server_count)
+    }
+
+    /// Cables of all clusters.
+    fn cables(&self) -> &[(usize, usize)] {
+        self.outside.as_ref().map_or(self.topology.cables(), |(site, _)| &site.cables)
+    }
+}
+
 /// Makes the lab and starts its servers. On an error nothing of it stays. The lock, which the lab
 /// shares, is the right to end it.
 pub fn bring_up(session: &Session, options: &LabOptions) -> Result<(LabLock, Lab), LabError> {
@@ -78,18 +83,23 @@ pub fn bring_up(session: &Session, options: &LabOptions) -> Result<(LabLock, Lab
     let mut state = LabState::new(&options.name, options.topology_text.clone(), options.driver);
     state.is_kept = options.is_kept;
     state.bfd_interval_ms = options.bfd_interval_ms;
-    state.servers = (0..options.topology.server_count())
+    state.servers = (0..options.server_count())
         .map(|server| ServerState {
             kind: options.peers.get(&server).copied().unwrap_or_default(),
             processes: Vec::new(),
         })
         .collect();
     state.cables = options
-        .topology
         .cables()
         .iter()
         .map(|&ends| CableState { ends, status: CableStatus::Connected })
         .collect();
+    state.numbering = Numbering::single(options.server_count());
+    if let Some((site, kind)) = &options.outside {
+        state.numbering = site.numbering;
+        state.provider =
+            Some(ProviderState { kind: *kind, edges: site.edges.clone(), processes: Vec::new() });
+    }
     let lock = cleanup::claim(&directory, &state, &mut wait_in(session))?;
     match build_and_start(session, options, lock.clone(), state) {
         Ok(lab) => Ok((lock, lab)),
@@ -113,7 +123,10 @@ fn build_and_start(
         })?;
     }
     let mut lab = Lab::build(lock, state)?;
-    let text = format!("fabric    {count} servers, {cables} cables, {count} hosts");
+    let mut text = format!("fabric    {count} servers, {cables} cables, {count} hosts");
+    if !lab.state.edges().is_empty() {
+        text.push_str(&format!(", {} uplinks", lab.state.edges().len()));
+    }
     session.step(&text, start.elapsed());
     session.check()?;
     let start = Instant::now();
@@ -133,7 +146,8 @@ fn kinds(lab: &Lab) -> String {
     }
     let words: Vec<String> =
         counts.iter().rev().map(|(name, count)| format!("{count} × {name}")).collect();
-    words.join(", ")
+    let outside = lab.state.provider.as_ref().map(|found| format!("{} outside", found.kind.name()));
+    words.into_iter().chain(outside).collect::<Vec<_>>().join(", ")
 }
 
 /// Waits until adjacencies, routes and both sizes of ping are complete, and says so step by step.
@@ -150,9 +164,10 @@ pub fn wait_ready(session: &Session, lab: &Lab, report: &mut TestReport) -> Resu
         format!("adjacency {} of {} Full", report.adjacencies_full, lab.adjacencies_expected());
     session.step(&text, start.elapsed());
 
+    wait_for_provider(session, lab)?;
     let routes = session.wait("routes are missing", REACH_LIMIT, || route_progress(lab))?;
     report.routed_ms = elapsed_ms(start);
-    let prefix_count = layout::expected_prefixes(lab.server_count()).len();
+    let prefix_count = lab.expected_prefixes(0).len();
     let text = format!("routes    {prefix_count} prefixes known to all {}", lab.server_count());
     session.step(&text, routes);
 
@@ -170,7 +185,32 @@ pub fn wait_ready(session: &Session, lab: &Lab, report: &mut TestReport) -> Resu
         session.step(&ping.sentence(), took);
         report.pings.push(ping);
     }
+    if lab.provider().is_some() {
+        let hosts: Vec<usize> = (0..lab.server_count()).collect();
+        let took = session.wait("hosts do not reach the world", REACH_LIMIT, || {
+            let round = pinger.outside(&hosts, layout::outside_address(), ECHO_WAIT);
+            Ok(ping_progress(&round, SMALL_PING_OCTETS))
+        })?;
+        let address = layout::outside_address();
+        session.step(&format!("outside   {address} answers all {} hosts", hosts.len()), took);
+    }
     report.ready_ms = elapsed_ms(start);
+    Ok(())
+}
+
+/// Waits until the provider hears from every edge; nothing where there is none.
+fn wait_for_provider(session: &Session, lab: &Lab) -> Result<(), LabError> {
+    let edges = lab.state.edges();
+    if edges.is_empty() {
+        return Ok(());
+    }
+    let none = BTreeSet::new();
+    let took = session.wait("the provider does not hear from every edge", SESSION_LIMIT, || {
+        check_alive(lab, &none)?;
+        Ok(provider_progress(lab, edges))
+    })?;
+    let count = edges.len();
+    session.step(&format!("bgp       {count} of {count} edges announce their cluster"), took);
     Ok(())
 }
 
@@ -198,12 +238,15 @@ fn wait_pings(
     Ok((last, took))
 }
 
-fn ping_progress(round: &PingRound, octets: usize) -> Progress {
+/// How far the answers of a round of echoes are.
+pub fn ping_progress(round: &PingRound, octets: usize) -> Progress {
     if round.is_complete() {
         return Progress::Done;
     }
-    let named =
-        |&(from, to): &HostPair| format!("{}→{}", layout::host_name(from), layout::host_name(to));
+    let named = |&(from, to): &HostPair| {
+        let to = if from == to { "the world".to_owned() } else { layout::host_name(to) };
+        format!("{}→{to}", layout::host_name(from))
+    };
     let some: Vec<String> = round.missing.iter().take(8).map(named).collect();
     let count = round.missing.len();
     Progress::Waiting(format!(
@@ -212,7 +255,8 @@ fn ping_progress(round: &PingRound, octets: usize) -> Progress {
     ))
 }
 
-fn adjacency_progress(lab: &Lab) -> Progress {
+/// How far adjacencies are those of the cables that are there.
+pub fn adjacency_progress(lab: &Lab) -> Progress {
     let full: Vec<_> = (0..lab.server_count()).map(|server| lab.full_count(server)).collect();
     let count: usize = full.iter().map(|count| count.as_ref().copied().unwrap_or(0)).sum();
     let possible = lab.adjacencies_possible();
@@ -232,6 +276,25 @@ fn adjacency_progress(lab: &Lab) -> Progress {
         }
     }
     Progress::Waiting(text)
+}
+
+/// How far the provider hears from these edges and from no other; what else it hears is not waited
+/// for.
+pub fn provider_progress(lab: &Lab, announcing: &[usize]) -> Progress {
+    let heard = match lab.heard() {
+        Ok(heard) => heard,
+        Err(error) => return Progress::Waiting(format!("  {error}\n")),
+    };
+    let expected = lab.announced_by(announcing);
+    let of_aggregates: BTreeSet<Heard> =
+        heard.into_iter().filter(|(prefix, _)| lab.is_aggregate(*prefix)).collect();
+    let line = |word: &str, &(prefix, edge): &Heard| {
+        format!("  the provider {word} {prefix} from {}\n", server_name(edge))
+    };
+    let missing = expected.difference(&of_aggregates).map(|heard| line("does not hear", heard));
+    let wrong = of_aggregates.difference(&expected).map(|heard| line("still hears", heard));
+    let text: String = missing.chain(wrong).collect();
+    if text.is_empty() { Progress::Done } else { Progress::Waiting(text) }
 }
 
 fn bfd_progress(lab: &Lab) -> Progress {
@@ -256,119 +319,14 @@ fn route_progress(lab: &Lab) -> Result<Progress, LabError> {
 }
 
 /// An error when a router ended that was not killed.
-fn check_alive(lab: &Lab, killed: &BTreeSet<usize>) -> Result<(), LabError> {
+pub fn check_alive(lab: &Lab, killed: &BTreeSet<usize>) -> Result<(), LabError> {
     for server in 0..lab.server_count() {
         if !killed.contains(&server) && !lab.is_running(server) {
             return Err(lab.router_error(server, "its router ended".to_owned()));
         }
     }
-    Ok(())
-}
-
-/// Breaks what the fault says.
-pub fn apply(lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
-    fault.parts.iter().try_for_each(|part| match *part {
-        FaultPart::Cable(cable, status) => lab.set_cable(cable, status),
-        FaultPart::Kill(server) => lab.kill_forwarding(server),
-        FaultPart::Stop(server) => lab.stop(server),
-        FaultPart::Panic(server) => lab.fail_control(server),
-    })
-}
-
-/// Mends it again.
-pub fn restore(session: &Session, lab: &mut Lab, fault: &Fault) -> Result<(), LabError> {
-    fault.parts.iter().try_for_each(|part| match *part {
-        FaultPart::Cable(cable, _) => lab.set_cable(cable, CableStatus::Connected),
-        FaultPart::Kill(server) | FaultPart::Stop(server) => lab.start(session, server),
-        FaultPart::Panic(_) => Ok(()),
-    })
-}
-
-/// Breaks, measures, mends, measures. A recovery that does not come is reported, not an error.
-pub fn run_fault(
-    session: &Session,
-    lab: &mut Lab,
-    topology: &Topology,
-    fault: &Fault,
-    mut on_recovery: impl FnMut(&Lab),
-) -> Result<FaultReport, LabError> {
-    let mut pinger = Pinger::open(lab)?;
-    let Probes { streams, not_measured } = fault.probes(topology);
-    let probe = Probe::start(lab, &streams)?;
-    let course = (|| -> Result<_, LabError> {
-        session.sleep(BASELINE)?;
-        let broken_ns = probe.now_ns();
-        apply(lab, fault)?;
-        let reachable = fault.reachable_pairs(topology);
-        let ended = fault.ended();
-        let recovery = wait_recovered(session, lab, &mut pinger, &probe, (&reachable, &ended));
-        let is_recovered = is_in_time(session, recovery)?;
-        session.sleep(settle(lab))?;
-        on_recovery(lab);
-        let mended_ns = probe.now_ns();
-        restore(session, lab, fault)?;
-        let everybody = pairs_of(lab.server_count(), |_, _| true);
-        let nobody = BTreeSet::new();
-        let repair = wait_recovered(session, lab, &mut pinger, &probe, (&everybody, &nobody));
-        let is_restored = is_in_time(session, repair)?;
-        session.sleep(settle(lab))?;
-        Ok((is_recovered, is_restored, broken_ns, mended_ns, probe.now_ns()))
-    })();
-    let logs = probe.finish();
-    let (is_recovered, is_restored, broken_ns, mended_ns, end_ns) = course?;
-    let sum = |from: u64, to: u64| {
-        let figures = logs.iter().map(|log| log.figures(&(from..to)));
-        figures.fold(Figures::default(), Figures::merge)
-    };
-    let names: Vec<String> = streams
-        .iter()
-        .map(|&(from, to)| format!("{}-{}", layout::host_name(from), layout::host_name(to)))
-        .collect();
-    Ok(FaultReport::new(
-        (&fault.text, names, not_measured),
-        (is_recovered, is_restored),
-        sum(broken_ns, mended_ns),
-        sum(mended_ns, end_ns),
-    ))
-}
-
-/// How long traffic is watched after a recovery.
-fn settle(lab: &Lab) -> Duration {
-    let are_alike = lab.state.servers.iter().all(|server| server.kind == ServerKind::Kumiki);
-    if are_alike { SETTLE } else { SETTLE_MIXED }
-}
-
-/// A recovery that is late is an answer; everything else stays an error.
-fn is_in_time(session: &Session, recovery: Result<Duration, LabError>) -> Result<bool, LabError> {
-    match recovery {
-        Ok(_) => Ok(true),
-        Err(error @ LabError::Late { .. }) => {
-            session.failed(&error.to_string());
-            Ok(false)
-        }
-        Err(error) => Err(error),
+    if !lab.is_provider_well() {
+        return Err(lab.place_error(Place::Provider, "the provider ended".to_owned()));
     }
-}
-
-fn wait_recovered(
-    session: &Session,
-    lab: &Lab,
-    pinger: &mut Pinger,
-    probe: &Probe,
-    (reachable, killed): (&[HostPair], &BTreeSet<usize>),
-) -> Result<Duration, LabError> {
-    session.wait("not everything works", RECOVERY_LIMIT, || {
-        check_alive(lab, killed)?;
-        let round = pinger.round(reachable, SMALL_PING_OCTETS, ECHO_WAIT);
-        if let waiting @ Progress::Waiting(_) = ping_progress(&round, SMALL_PING_OCTETS) {
-            return Ok(waiting);
-        }
-        if let waiting @ Progress::Waiting(_) = adjacency_progress(lab) {
-            return Ok(waiting);
-        }
-        if !probe.is_flowing(FLOWING_WITHIN) {
-            return Ok(Progress::Waiting("  a probe stream does not arrive\n".to_owned()));
-        }
-        Ok(Progress::Done)
-    })
+    Ok(())
 }

@@ -11,13 +11,14 @@ use crate::api::ShowQuery;
 use crate::api::show::ShowReply;
 use crate::lab::error::LabError;
 use crate::lab::fabric::Lab;
-use crate::lab::layout::{self, LAN_PORT, fabric_port};
+use crate::lab::layout::{self, LAN_PORT, UPLINK_PORT, fabric_port};
 use crate::lab::peer;
 use crate::lab::process::{ProcessRecord, end_all};
-use crate::lab::router_file::{FilePort, RouterFile};
+use crate::lab::provider::{EDGE_WATCH, PASSWORD_FILE};
+use crate::lab::router_file::{EdgeFile, FilePort, RouterFile, UPLINK_NAME};
 use crate::lab::session::{Progress, Session};
-use crate::lab::state::{Driver, ServerKind};
-use crate::os::namespace::{die_with_parent, mount_over, start_detached};
+use crate::lab::state::{Driver, Place, ServerKind};
+use crate::os::namespace::{Namespace, die_with_parent, mount_over, start_detached};
 use crate::os::netlink::RouteSocket;
 use crate::planner::server_name;
 use rustix::process::Signal;
@@ -46,14 +47,16 @@ pub struct Program {
 }
 
 impl Lab {
-    /// Starts every server.
+    /// Starts every router.
     pub fn start_all(&mut self, session: &Session) -> Result<(), LabError> {
+        self.start_provider(session)?;
         (0..self.server_count()).try_for_each(|server| self.start_process(session, server))?;
         (0..self.server_count()).try_for_each(|server| self.attach_taps(session, server))
     }
 
     /// Starts a server that does not run.
     pub fn start(&mut self, session: &Session, server: usize) -> Result<(), LabError> {
+        self.connect_uplink(server)?;
         self.set_kernel_forwarding(server, true)?;
         self.start_process(session, server)?;
         self.attach_taps(session, server)?;
@@ -66,7 +69,7 @@ impl Lab {
         if self.state.servers[server].kind != ServerKind::Kumiki {
             return Ok(());
         }
-        let wanted = self.cables_of(server).len() + 1;
+        let wanted = self.cables_of(server).len() + 1 + usize::from(self.is_edge(server));
         let what = format!("{} has not opened its ports", server_name(server));
         let opened = session.wait(&what, START_WAIT, || {
             let opened = match self.ask(server, ShowQuery::Port) {
@@ -104,8 +107,10 @@ impl Lab {
         started
     }
 
-    /// Kills the router of a server as a crash would: SIGKILL, its namespace and cables stay.
+    /// Kills the router of a server as a crash would: SIGKILL, its namespace and cables stay. The
+    /// uplink of an edge loses its carrier: no BFD tells the provider.
     pub fn kill(&mut self, server: usize) -> Result<(), LabError> {
+        self.disconnect_uplink(server)?;
         let processes = &self.state.servers[server].processes;
         for process in processes {
             process.signal(Signal::KILL);
@@ -159,9 +164,17 @@ impl Lab {
             .collect()
     }
 
-    /// Starts a program on a server and notes it in the state file.
-    pub fn spawn(&mut self, server: usize, program: &Program) -> Result<ProcessRecord, LabError> {
-        let log = self.directory.log(server);
+    /// The namespace of a router.
+    fn namespace_at(&self, place: Place) -> Option<&Namespace> {
+        match place {
+            Place::Server(server) => Some(self.server(server)),
+            Place::Provider => self.provider(),
+        }
+    }
+
+    /// Starts a program of a router and notes it in the state file.
+    pub fn spawn(&mut self, place: Place, program: &Program) -> Result<ProcessRecord, LabError> {
+        let log = self.directory.log_at(place);
         let output = append_to(&log)?;
         let errors = output.try_clone().map_err(|e| LabError::file("open", &log, e))?;
         let mut command = Command::new(&program.path);
@@ -170,7 +183,8 @@ impl Lab {
         command.env("RUNTIME_DIRECTORY", self.directory.path());
         // Scenarios break what only a router itself can break.
         command.env("KUMIKI_DEBUG_COMMANDS", "true");
-        self.server(server).start_inside(&mut command);
+        let missing = || self.place_error(place, "is not part of this lab".to_owned());
+        self.namespace_at(place).ok_or_else(missing)?.start_inside(&mut command);
         if !program.mounted_over.is_empty() {
             mount_over(&mut command, &program.mounted_over)
                 .map_err(|e| LabError::file("mount directories for", &program.path, e))?;
@@ -184,9 +198,9 @@ impl Lab {
         let child = command.spawn().map_err(failed)?;
         // Not waited for: a zombie counts as ended, and ends with this process.
         let Some(process) = ProcessRecord::of_pid(child.id()) else {
-            return Err(self.router_error(server, "ended as soon as it started".to_owned()));
+            return Err(self.place_error(place, "ended as soon as it started".to_owned()));
         };
-        self.state.servers[server].processes.push(process);
+        self.state.processes_at_mut(place).into_iter().for_each(|found| found.push(process));
         self.save().inspect_err(|_| process.signal(Signal::KILL))?;
         Ok(process)
     }
@@ -207,8 +221,13 @@ impl Lab {
 
     /// An error of a router with the last lines of its log.
     pub fn router_error(&self, server: usize, what: String) -> LabError {
-        let log = self.directory.log(server);
-        LabError::Router { server: server_name(server), what, log_tail: log_tail(&log), log }
+        self.place_error(Place::Server(server), what)
+    }
+
+    /// The same of any router of the lab.
+    pub fn place_error(&self, place: Place, what: String) -> LabError {
+        let log = self.directory.log_at(place);
+        LabError::Router { server: place.name(), what, log_tail: log_tail(&log), log }
     }
 
     fn start_kumiki(&mut self, server: usize) -> Result<(), LabError> {
@@ -234,7 +253,7 @@ impl Lab {
             hint: "; KUMIKI_BIN names another one",
             mounted_over: Vec::new(),
         };
-        self.spawn(server, &program).map(|_| ())
+        self.spawn(Place::Server(server), &program).map(|_| ())
     }
 }
 
@@ -272,16 +291,44 @@ fn router_file(lab: &Lab, server: usize) -> RouterFile {
         name: format!("p-{}", server_name(peer)),
         device: fabric_device(lab, server, peer, cable),
         role: "fabric",
+        address: None,
     });
-    let lan =
-        FilePort { name: "lan".to_owned(), device: format!("af_packet:{LAN_PORT}"), role: "lan" };
+    let lan = FilePort {
+        name: "lan".to_owned(),
+        device: format!("af_packet:{LAN_PORT}"),
+        role: "lan",
+        address: None,
+    };
+    let edge = lab.is_edge(server).then(|| edge_file(lab, server));
+    let uplink = edge.as_ref().map(|_| FilePort {
+        name: UPLINK_NAME.to_owned(),
+        device: format!("af_packet:{UPLINK_PORT}"),
+        role: "uplink",
+        address: Some(format!("{}/64", layout::uplink_address(server))),
+    });
     RouterFile {
         server,
         worker_cpu: worker_cpu(server),
         socket: lab.directory.socket(server),
         mtu_bytes: lab.state.driver.mtu_bytes(),
         bfd_interval_ms: lab.state.bfd_interval_ms,
-        ports: fabric_ports.chain([lan]).collect(),
+        ula: lab.state.numbering.ula_of(server),
+        ports: fabric_ports.chain([lan]).chain(uplink).collect(),
+        edge,
+    }
+}
+
+/// What the router of an edge has to know of the provider and of the other clusters.
+fn edge_file(lab: &Lab, edge: usize) -> EdgeFile {
+    let numbering = lab.state.numbering;
+    let own = numbering.cluster(edge);
+    EdgeFile {
+        asn: layout::cluster_asn(own),
+        aggregate: numbering.ula(own),
+        provider: layout::provider_address(edge),
+        password_file: PASSWORD_FILE,
+        watch: EDGE_WATCH,
+        taken_in: lab.outside_of(own),
     }
 }
 

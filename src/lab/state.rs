@@ -9,10 +9,11 @@
 //! has a state file, it comes and goes by one `rename`, and nothing else in BASE is touched.
 
 use crate::lab::error::LabError;
-use crate::lab::layout::CABLE_MTU_BYTES;
+use crate::lab::layout::{CABLE_MTU_BYTES, Numbering};
 use crate::lab::lock::is_free;
 use crate::lab::process::ProcessRecord;
 use crate::os::xdp;
+use crate::planner::families::SERVER_COUNT_MAX;
 use crate::planner::server_name;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -21,10 +22,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Version of the file; another version is not read.
 /// The default of the product.
 pub const BFD_INTERVAL_MS_DEFAULT: u16 = 50;
-const STATE_VERSION: u32 = 3;
+/// Version of the file; another version is not read.
+const STATE_VERSION: u32 = 4;
 /// The file.
 const STATE_FILE: &str = "state.json";
 /// How the directories of labs begin that are not there yet or no more.
@@ -132,6 +133,39 @@ pub struct ServerState {
     pub processes: Vec<ProcessRecord>,
 }
 
+/// The router outside, to which the edges of clusters have uplinks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderState {
+    /// What runs on it: FRR or BIRD.
+    pub kind: ServerKind,
+    /// The servers that are edges, in order.
+    pub edges: Vec<usize>,
+    /// Its processes.
+    pub processes: Vec<ProcessRecord>,
+}
+
+/// Where a router of the lab runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On a server.
+    Server(usize),
+    /// Outside of the clusters.
+    Provider,
+}
+
+impl Place {
+    /// The name of the provider's namespace, log and files.
+    pub const PROVIDER_NAME: &str = "isp";
+
+    /// As in names of files and in words.
+    pub fn name(self) -> String {
+        match self {
+            Self::Server(server) => server_name(server),
+            Self::Provider => Self::PROVIDER_NAME.to_owned(),
+        }
+    }
+}
+
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabState {
@@ -145,6 +179,10 @@ pub struct LabState {
     pub driver: Driver,
     /// Time between two BFD packets, in milliseconds; 0 where there is no BFD.
     pub bfd_interval_ms: u16,
+    /// Which servers are a cluster.
+    pub numbering: Numbering,
+    /// The router outside, where there is one.
+    pub provider: Option<ProviderState>,
     /// The process that made it, or makes it still.
     pub owner: Option<ProcessRecord>,
     /// Whether it stays when its owner has ended, until `lab down`.
@@ -168,6 +206,8 @@ impl LabState {
             topology,
             driver,
             bfd_interval_ms: BFD_INTERVAL_MS_DEFAULT,
+            numbering: Numbering::single(SERVER_COUNT_MAX),
+            provider: None,
             owner: ProcessRecord::own(),
             is_kept: false,
             is_started: false,
@@ -179,8 +219,30 @@ impl LabState {
 
     /// Every process.
     pub fn processes(&self) -> Vec<ProcessRecord> {
-        let routers = self.servers.iter().flat_map(|server| server.processes.iter().copied());
-        routers.chain(self.holder).collect()
+        let routers = self.servers.iter().flat_map(|server| &server.processes);
+        let outside = self.provider.iter().flat_map(|provider| &provider.processes);
+        routers.chain(outside).copied().chain(self.holder).collect()
+    }
+
+    /// The processes of the router at a place; none where there is no such place.
+    pub fn processes_at(&self, place: Place) -> &[ProcessRecord] {
+        match place {
+            Place::Server(server) => &self.servers[server].processes,
+            Place::Provider => self.provider.as_ref().map_or(&[], |found| &found.processes),
+        }
+    }
+
+    /// The same, to change them.
+    pub fn processes_at_mut(&mut self, place: Place) -> Option<&mut Vec<ProcessRecord>> {
+        match place {
+            Place::Server(server) => Some(&mut self.servers[server].processes),
+            Place::Provider => self.provider.as_mut().map(|found| &mut found.processes),
+        }
+    }
+
+    /// The servers with an uplink, in order.
+    pub fn edges(&self) -> &[usize] {
+        self.provider.as_ref().map_or(&[], |provider| &provider.edges)
     }
 }
 
@@ -329,7 +391,12 @@ impl LabDirectory {
 
     /// The log of a server.
     pub fn log(&self, server: usize) -> PathBuf {
-        self.file(format!("{}.log", server_name(server)))
+        self.log_at(Place::Server(server))
+    }
+
+    /// The log of a router.
+    pub fn log_at(&self, place: Place) -> PathBuf {
+        self.file(format!("{}.log", place.name()))
     }
 
     /// The control socket of a server.
@@ -488,6 +555,6 @@ mod tests {
         let mut state = LabState::new("lab", "ring".to_owned(), Driver::Tap);
         state.version = 99;
         lab.save(&state).unwrap();
-        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 3"));
+        assert!(lab.load().unwrap_err().to_string().contains("version 99, not 4"));
     }
 }

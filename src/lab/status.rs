@@ -8,7 +8,7 @@ use crate::lab::fabric::Lab;
 use crate::lab::layout;
 use crate::lab::report::TABLE_STYLE;
 use crate::lab::session::say;
-use crate::lab::state::CableStatus;
+use crate::lab::state::{CableStatus, Place};
 use crate::planner::server_name;
 use comfy_table::Table;
 use serde::Serialize;
@@ -27,6 +27,7 @@ struct Status<'a> {
     adjacencies_expected: usize,
     servers: Vec<ServerRow>,
     cables: Vec<CableRow>,
+    provider: Option<ProviderRow>,
 }
 
 #[derive(Serialize)]
@@ -47,6 +48,14 @@ struct ServerRow {
 struct CableRow {
     name: String,
     status: CableStatus,
+}
+
+#[derive(Serialize)]
+struct ProviderRow {
+    kind: &'static str,
+    is_running: bool,
+    edges: Vec<String>,
+    log: String,
 }
 
 /// Prints the status; returns exit code 0 when every router runs.
@@ -79,11 +88,18 @@ fn status(lab: &Lab) -> Status<'_> {
             .iter()
             .map(|cable| CableRow { name: layout::cable_name(cable.ends), status: cable.status })
             .collect(),
+        provider: lab.state.provider.as_ref().map(|provider| ProviderRow {
+            kind: provider.kind.name(),
+            is_running: lab.is_provider_well(),
+            edges: provider.edges.iter().map(|&edge| server_name(edge)).collect(),
+            log: lab.directory.log_at(Place::Provider).display().to_string(),
+        }),
     }
 }
 
 fn row(lab: &Lab, server: usize) -> ServerRow {
     let state = &lab.state.servers[server];
+    let numbering = lab.state.numbering;
     ServerRow {
         name: server_name(server),
         kind: state.kind.name(),
@@ -91,9 +107,9 @@ fn row(lab: &Lab, server: usize) -> ServerRow {
         pids: state.processes.iter().map(|process| process.pid).collect(),
         adjacencies_full: lab.full_count(server).ok(),
         cable_count: lab.cables_of(server).len(),
-        loopback: layout::loopback(server).to_string(),
+        loopback: numbering.loopback(server).to_string(),
         host: layout::host_name(server),
-        host_address: layout::host_address(server).to_string(),
+        host_address: numbering.host_address(server).to_string(),
         log: lab.directory.log(server).display().to_string(),
     }
 }
@@ -127,6 +143,11 @@ fn print_table(lab: &Lab, status: &Status<'_>) {
         ]);
     }
     say(&table);
+    if let Some(provider) = &status.provider {
+        let state = if provider.is_running { "runs" } else { "ended" };
+        let edges = provider.edges.join(", ");
+        say(format_args!("isp ({}) {state}, with uplinks of {edges}", provider.kind));
+    }
     for cable in status.cables.iter().filter(|cable| cable.status != CableStatus::Connected) {
         let word = if cable.status == CableStatus::Cut { "cut" } else { "silent" };
         say(format_args!("cable {} is {word}", cable.name));
