@@ -4,11 +4,12 @@
 //! a program it needs is not installed.
 //!
 //! Here are the ways to a lab and the tests of the lab itself; [`routers`] has those of Kumiki in
-//! it, [`graceful`] those of graceful restarts, [`bgp`] those of edges, [`interop`] those of other
-//! speakers of BGP, [`outside`] those of routes
-//! from outside the AS.
+//! it, [`graceful`] those of graceful restarts, [`bgp`] those of edges, [`exits`] those of clusters
+//! that lose some, [`interop`] those of other speakers of BGP, [`outside`] those of routes from
+//! outside the AS.
 
 mod bgp;
+mod exits;
 mod graceful;
 mod interop;
 mod outside;
