@@ -20,9 +20,9 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
 /// Chunks of one connection on their way to the speaker: enough that it never waits for the kernel.
-const CHUNKS_MAX: u8 = 4;
-/// Octets of a chunk: a few hundred messages, a slice of work for the speaker.
-const CHUNK_OCTETS: usize = 1 << 16;
+const CHUNKS_MAX: u8 = 16;
+/// Octets of a chunk: a hundred messages, a slice of work for the speaker.
+const CHUNK_OCTETS: usize = 1 << 14;
 /// Connections at once, two a neighbour; more are turned away.
 const SOCKETS_MAX: usize = 2048;
 /// How long a peer is given to read the last word.

@@ -59,8 +59,9 @@ pub const STALE_TIME_MAX: Duration = Duration::from_secs(360);
 /// After this time a peer of whose routes some found no room in the tables is asked for them again,
 /// if there is some: a full table each time, so not every second.
 pub const EXHAUSTED_RETRY_TIME: Duration = Duration::from_secs(60);
-/// Prefixes that are decided in a slice of work: some milliseconds, so that no hello waits longer.
-pub const DECISIONS_PER_SLICE: usize = 1000;
+/// Prefixes that are decided in a slice of work: a millisecond or two, so that no hello waits
+/// longer.
+pub const DECISIONS_PER_SLICE: usize = 500;
 
 /// What is written for all peers in a slice of work, in octets; a path that is looked at counts as
 /// one. Two peers' worth of room, some milliseconds: where many come back at once, each gets its
@@ -78,8 +79,9 @@ pub const SEND_RESERVE_OCTETS_MAX: usize = 16 * 1024;
 pub const SEND_WINDOW_OCTETS_MAX: usize = 256 * 1024;
 /// Octets of a message that is not whole yet: the longest one.
 pub const RECEIVE_OCTETS_MAX: usize = EXTENDED_OCTETS_MAX;
-/// Octets that one `Received` should bring: what is done with them is one slice of work.
-pub const RECEIVE_SLICE_OCTETS_MAX: usize = 64 * 1024;
+/// Octets that one `Received` should bring: what is done with them is one slice of work, a
+/// millisecond or two.
+pub const RECEIVE_SLICE_OCTETS_MAX: usize = 16 * 1024;
 
 const _: () = assert!(CONNECT_RETRY_TIME_MIN.as_nanos() < CONNECT_RETRY_TIME.as_nanos());
 const _: () = assert!(CONNECT_RETRY_TIME.as_nanos() < CONNECT_RETRY_TIME_MAX.as_nanos());

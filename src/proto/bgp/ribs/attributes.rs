@@ -215,8 +215,7 @@ impl AttributeTable {
                 u32::try_from(self.sets.len() - 1).unwrap_or_else(|_| unreachable!("a limit"))
             }
         };
-        let sets = &self.sets;
-        self.index.insert(hash, number, |other| hash_of(sets, other));
+        self.index.insert(hash, number);
         Ok(AttributesId(number))
     }
 
@@ -242,8 +241,7 @@ impl AttributeTable {
             if !is_unused(&self.sets[number as usize]) {
                 continue;
             }
-            let sets = &self.sets;
-            self.index.remove(hash_of(sets, number), number, |other| hash_of(sets, other));
+            self.index.remove(hash_of(&self.sets, number), number);
             if let Some(set) = self.sets[number as usize].take() {
                 self.octets -= set.octets.len();
                 self.free.push(number);

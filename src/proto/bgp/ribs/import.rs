@@ -65,20 +65,29 @@ fn is_leak(peer: &RibPeer, only_to_customer: Option<u32>) -> bool {
     }
 }
 
-/// RFC 9234 §5, ingress 3: marks a route that only customers may have. Before the policy.
-pub(super) fn mark(peer: &RibPeer, route: &mut Route) {
+/// RFC 9234 §5, ingress 3: marks a route that only customers may have; says whether it had to.
+/// Before the policy.
+pub(super) fn mark(peer: &RibPeer, route: &mut Route) -> bool {
     let is_marked =
         matches!(peer.role, Some(Role::Customer | Role::Peer | Role::RouteServerClient));
-    if is_marked && peer.kind == PeerKind::External {
-        route.attributes.only_to_customer.get_or_insert(peer.asn);
+    let is_due = is_marked && peer.kind == PeerKind::External;
+    if is_due && route.attributes.only_to_customer.is_none() {
+        route.attributes.only_to_customer = Some(peer.asn);
+        return true;
     }
+    false
+}
+
+/// Whether [`finish`] changes a route.
+pub(super) fn is_ending(peer: &RibPeer, route: &Route) -> bool {
+    let communities = &route.attributes.communities;
+    peer.kind == PeerKind::External
+        && communities.binary_search(&Community::GRACEFUL_SHUTDOWN).is_ok()
 }
 
 /// RFC 8326 §4: a way that is about to end is the last one to be used. After the policy.
 pub(super) fn finish(peer: &RibPeer, route: &mut Route) {
-    let communities = &route.attributes.communities;
-    let is_ending = communities.binary_search(&Community::GRACEFUL_SHUTDOWN).is_ok();
-    if is_ending && peer.kind == PeerKind::External {
+    if is_ending(peer, route) {
         route.attributes.local_pref = Some(0);
     }
 }

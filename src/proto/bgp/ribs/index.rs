@@ -13,10 +13,20 @@ const EMPTY: u32 = u32::MAX;
 /// Places of the least index that is not empty.
 const PLACES_MIN: usize = 16;
 
+/// A number, and half of the hash of its value: enough to find its place, and to pass by nearly
+/// all other values without a look at them, each of which would be a wait for memory.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    number: u32,
+    half: u32,
+}
+
+const FREE: Place = Place { number: EMPTY, half: 0 };
+
 /// Numbers by the hash of their values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    places: Vec<u32>,
+    places: Vec<Place>,
     count: usize,
 }
 
@@ -31,49 +41,49 @@ impl Index {
         if self.places.is_empty() {
             return None;
         }
-        let mask = self.places.len() - 1;
-        let mut place = first(hash, mask);
+        let (half, mask) = (half(hash), self.places.len() - 1);
+        let mut at = first(half, mask);
         loop {
-            match self.places[place] {
-                EMPTY => return None,
-                number if is_it(number) => return Some(number),
-                _ => place = (place + 1) & mask,
+            match self.places[at] {
+                Place { number: EMPTY, .. } => return None,
+                place if place.half == half && is_it(place.number) => return Some(place.number),
+                _ => at = (at + 1) & mask,
             }
         }
     }
 
-    /// Adds a number that is not there. `hash_of` gives the hash of numbers that are.
-    pub(super) fn insert(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
+    /// Adds a number that is not there.
+    pub(super) fn insert(&mut self, hash: u64, number: u32) {
         if (self.count + 1) * 8 > self.places.len() * 7 {
-            self.resize((self.places.len() * 2).max(PLACES_MIN), hash_of);
+            self.resize((self.places.len() * 2).max(PLACES_MIN));
         }
-        self.put(hash, number);
+        self.put(Place { number, half: half(hash) });
         self.count += 1;
     }
 
-    /// Takes out a number that is there. `hash_of` gives the hash of all that are.
-    pub(super) fn remove(&mut self, hash: u64, number: u32, hash_of: impl Fn(u32) -> u64) {
+    /// Takes out a number that is there.
+    pub(super) fn remove(&mut self, hash: u64, number: u32) {
         let mask = self.places.len() - 1;
-        let mut hole = first(hash, mask);
-        while self.places[hole] != number {
-            assert!(self.places[hole] != EMPTY, "a number is removed where it was inserted");
+        let mut hole = first(half(hash), mask);
+        while self.places[hole].number != number {
+            assert!(self.places[hole].number != EMPTY, "a number is removed where it was inserted");
             hole = (hole + 1) & mask;
         }
-        let mut place = hole;
+        let mut at = hole;
         loop {
-            place = (place + 1) & mask;
-            let other = self.places[place];
-            if other == EMPTY {
+            at = (at + 1) & mask;
+            let other = self.places[at];
+            if other.number == EMPTY {
                 break;
             }
             // It may move back as far as where it would like to stand, and not before that.
-            let wanted = first(hash_of(other), mask);
-            if (place.wrapping_sub(wanted) & mask) >= (place.wrapping_sub(hole) & mask) {
+            let wanted = first(other.half, mask);
+            if (at.wrapping_sub(wanted) & mask) >= (at.wrapping_sub(hole) & mask) {
                 self.places[hole] = other;
-                hole = place;
+                hole = at;
             }
         }
-        self.places[hole] = EMPTY;
+        self.places[hole] = FREE;
         self.count -= 1;
         if self.count == 0 {
             self.places = Vec::new();
@@ -82,30 +92,33 @@ impl Index {
 
     /// Octets of memory.
     pub(super) const fn bytes(&self) -> usize {
-        self.places.capacity() * size_of::<u32>()
+        self.places.capacity() * size_of::<Place>()
     }
 
-    fn resize(&mut self, places: usize, hash_of: impl Fn(u32) -> u64) {
-        let before = core::mem::replace(&mut self.places, vec![EMPTY; places]);
-        for number in before.into_iter().filter(|number| *number != EMPTY) {
-            self.put(hash_of(number), number);
-        }
+    fn resize(&mut self, places: usize) {
+        let before = core::mem::replace(&mut self.places, vec![FREE; places]);
+        before.into_iter().filter(|place| place.number != EMPTY).for_each(|place| self.put(place));
     }
 
-    fn put(&mut self, hash: u64, number: u32) {
+    fn put(&mut self, place: Place) {
         let mask = self.places.len() - 1;
-        let mut place = first(hash, mask);
-        while self.places[place] != EMPTY {
-            place = (place + 1) & mask;
+        let mut at = first(place.half, mask);
+        while self.places[at].number != EMPTY {
+            at = (at + 1) & mask;
         }
-        self.places[place] = number;
+        self.places[at] = place;
     }
 }
 
-/// Where a value with this hash would like to stand.
-#[expect(clippy::cast_possible_truncation, reason = "the mask takes the low bits")]
-const fn first(hash: u64, mask: usize) -> usize {
-    hash as usize & mask
+#[expect(clippy::cast_possible_truncation, reason = "the half that is kept")]
+const fn half(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// Where a value would like to stand. The limits of all tables are far below four billion, so that
+/// half a hash has bits enough.
+const fn first(half: u32, mask: usize) -> usize {
+    half as usize & mask
 }
 
 /// A hash that is keyed by a seed: folded multiplications.
@@ -168,9 +181,9 @@ mod tests {
             let (mut index, mut model) = (Index::default(), BTreeSet::new());
             for (number, is_in) in steps {
                 if is_in && model.insert(number) {
-                    index.insert(hash_of(number), number, hash_of);
+                    index.insert(hash_of(number), number);
                 } else if !is_in && model.remove(&number) {
-                    index.remove(hash_of(number), number, hash_of);
+                    index.remove(hash_of(number), number);
                 }
                 for number in 0..64 {
                     let found = index.find(hash_of(number), |other| other == number);

@@ -58,7 +58,7 @@ impl Ribs {
             left = left.saturating_sub(self.decide(prefix, policies));
         }
         // Also for peers that do not read: what was superseded goes.
-        self.groups.iter_mut().flatten().for_each(ExportGroup::tidy);
+        self.groups.iter_mut().flatten().for_each(|group| group.tidy());
         self.free_empties(prefixes_max);
         self.sweep();
         if self.queue.is_empty() {

@@ -179,7 +179,8 @@ pub struct Ribs {
     exits: ExitGroups,
     peers: Vec<Option<PeerState>>,
     local: PeerState,
-    groups: Vec<Option<ExportGroup>>,
+    /// Boxed, as each decision takes every one of them out and puts it back.
+    groups: Vec<Option<Box<ExportGroup>>>,
     deferral: Deferral,
     /// Prefixes to decide, the oldest first.
     queue: VecDeque<PrefixId>,
@@ -349,7 +350,7 @@ impl Ribs {
             group.join(id, settings);
             return Ok(());
         }
-        let mut group = ExportGroup::new(export);
+        let mut group = Box::new(ExportGroup::new(export));
         group.join(id, settings);
         match self.groups.iter().position(Option::is_none) {
             Some(place) => self.groups[place] = Some(group),

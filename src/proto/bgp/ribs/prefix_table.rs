@@ -99,9 +99,7 @@ impl PrefixTable {
                 u32::try_from(self.entries.len() - 1).unwrap_or_else(|_| unreachable!("a limit"))
             }
         };
-        let (entries, seed) = (&self.entries, self.seed);
-        let hash = hash(seed, entry.bits, entry.length);
-        self.index.insert(hash, number, |other| hash_of(entries, seed, other));
+        self.index.insert(hash(self.seed, entry.bits, entry.length), number);
         Some(PrefixId(number))
     }
 
@@ -112,9 +110,8 @@ impl PrefixTable {
 
     /// Frees a number.
     pub(super) fn free(&mut self, id: PrefixId) {
-        let (entries, seed) = (&self.entries, self.seed);
-        let hash_of = |other| hash_of(entries, seed, other);
-        self.index.remove(hash_of(id.0), id.0, hash_of);
+        let entry = self.entry(id);
+        self.index.remove(hash(self.seed, entry.bits, entry.length), id.0);
         self.entry_mut(id).length = FREE;
         self.free.push(id.0);
         if self.free.len() == self.entries.len() {
@@ -204,11 +201,6 @@ const fn halves(prefix: Ipv6Prefix) -> [u64; 2] {
 
 fn hash(seed: u64, [high, low]: [u64; 2], length: u8) -> u64 {
     Hash::new(seed).add(high, low).add(u64::from(length), 0).value()
-}
-
-fn hash_of(entries: &[Entry], seed: u64, number: u32) -> u64 {
-    let entry = &entries[number as usize];
-    hash(seed, entry.bits, entry.length)
 }
 
 #[cfg(test)]

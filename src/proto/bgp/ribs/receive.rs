@@ -97,7 +97,7 @@ impl Ribs {
             nlri.into_iter().for_each(|nlri| self.withdraw(from, nlri));
             return Ok(());
         };
-        let arrival = self.arrive((from, &peer), route, policies);
+        let arrival = self.arrive((from, &peer), (received, route), policies);
         let mut common = None;
         if arrival.dependence == Dependence::Attributes {
             common = Some(self.admit((from, &peer), &arrival, None, policies));
@@ -149,18 +149,26 @@ impl Ribs {
     fn arrive(
         &mut self,
         (from, peer): (PeerId, &RibPeer),
-        route: Route,
+        (received, mut route): (AttributesId, Route),
         policies: &dyn Policies,
     ) -> Arrival {
         let judged = import::judge(&self.settings, peer, &route);
         let is_denied = peer.kind == PeerKind::External && peer.import.is_none();
         let judged = judged.and(if is_denied { Err(Validity::NoPolicy) } else { Ok(()) });
-        let mut marked = route;
-        import::mark(peer, &mut marked);
-        let mut finished = marked.clone();
-        import::finish(peer, &mut finished);
+        let is_marked = import::mark(peer, &mut route);
+        let marked = route;
         let accepted = match judged {
-            Ok(()) => self.intern(&finished, peer.port, from),
+            Ok(()) if import::is_ending(peer, &marked) => {
+                let mut finished = marked.clone();
+                import::finish(peer, &mut finished);
+                self.intern(&finished, peer.port, from)
+            }
+            Ok(()) if is_marked => self.intern(&marked, peer.port, from),
+            // It is what it was: most routes are.
+            Ok(()) => {
+                self.attributes.retain(received, 1);
+                Some(received)
+            }
             Err(_) => None,
         };
         let dependence = match (judged, peer.import) {
@@ -205,7 +213,7 @@ impl Ribs {
         let Some(peer) = self.peer(path.peer).map(|state| state.peer.clone()) else { return };
         let prefix = self.prefixes.prefix(path.prefix);
         let route = self.route(received);
-        let arrival = self.arrive((path.peer, &peer), route, policies);
+        let arrival = self.arrive((path.peer, &peer), (received, route), policies);
         let prefix = (arrival.dependence == Dependence::Prefix).then_some(prefix);
         let (imported, validity) = self.admit((path.peer, &peer), &arrival, prefix, policies);
         if let Some(accepted) = arrival.accepted {
