@@ -17,6 +17,7 @@ use crate::base::time::{Duration, Instant};
 use crate::config::{Config, StaticRouteTarget};
 use crate::proto::nd;
 use crate::proto::ospf::{self, Settings, SpfDelays};
+use crate::rib::RibError;
 use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
 
@@ -154,9 +155,15 @@ impl ControlPlane {
 
     /// Gives a route to the RIB; what it refuses is counted and said once.
     pub(super) fn apply_route(&mut self, now: Instant, update: RouteUpdate) {
-        let Err(error) = self.rib.apply(update) else { return };
+        if let Err(error) = self.rib.apply(update) {
+            self.note_refusal(now, &error);
+        }
+    }
+
+    /// The table has refused a route: said once, counted always.
+    pub(super) fn note_refusal(&mut self, now: Instant, error: &RibError) {
         if self.counters.routes_refused == 0 {
-            self.event(report::table_full(now, &error));
+            self.event(report::table_full(now, error));
         }
         self.counters.routes_refused += 1;
     }

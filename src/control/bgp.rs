@@ -542,9 +542,9 @@ impl ControlPlane {
                 if source.is_some() {
                     self.take_over(now, prefix);
                 }
-                for other in [RouteSource::Ebgp, RouteSource::Ibgp] {
-                    let route = (source == Some(other)).then(|| RouteBody::new(0, target.clone()));
-                    self.apply_route(now, RouteUpdate { prefix, source: other, route });
+                let route = source.map(|source| (source, RouteBody::new(0, target)));
+                if let Err(error) = self.rib.apply_bgp(prefix, route) {
+                    self.note_refusal(now, &error);
                 }
             }
         }

@@ -8,7 +8,7 @@
 //! forwarding state. Liveness waits for nobody.
 //!
 //! *Invariants*: after `handle` and `handle_timeout` no machine has an action left; after `Flush`
-//! the RIB is compiled.
+//! the RIB is compiled, but for what waits in its backlog.
 
 use super::action::Action;
 use super::apply::StaticState;
@@ -149,6 +149,12 @@ pub trait Plane: Machine<Input = Input, Action = Action> {
 
     /// Whether [`Input::Flush`] may have something to publish.
     fn is_dirty(&self) -> bool;
+
+    /// Whether it would publish nothing but more of a table that comes in, which may wait while
+    /// there is other work.
+    fn is_only_behind(&self) -> bool {
+        false
+    }
 
     /// How often it has calculated routes; drivers time the steps in which it does.
     fn calculation_count(&self) -> u64;
@@ -326,6 +332,10 @@ impl Plane for ControlPlane {
 
     fn is_dirty(&self) -> bool {
         self.rib.is_dirty() || self.has_settled_marks()
+    }
+
+    fn is_only_behind(&self) -> bool {
+        !self.rib.is_urgent() && !self.has_settled_marks()
     }
 
     fn calculation_count(&self) -> u64 {

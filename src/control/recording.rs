@@ -189,6 +189,10 @@ impl<P: Plane, S: Sink + Default> Plane for Recorded<P, S> {
         self.inner.is_dirty()
     }
 
+    fn is_only_behind(&self) -> bool {
+        self.inner.is_only_behind()
+    }
+
     fn calculation_count(&self) -> u64 {
         self.inner.calculation_count()
     }

@@ -27,6 +27,7 @@ use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{HostAddresses, ToControl, ToHost};
 use crate::daemon::punctuality::{Punctuality, Verdict};
 use crate::daemon::recorder::Recorder;
+use crate::daemon::turns::Turns;
 use crate::daemon::worker::{Admission, WorkerLinks};
 use crate::dataplane::bfd::{Order, REPORT_RING_MAX, Report, owner};
 use crate::dataplane::punt::CONTROL_RING_COUNT;
@@ -49,7 +50,7 @@ const HOLD_LOOK_INTERVAL: Duration = Duration::from_millis(1);
 const MESSAGES_PER_SLICE: usize = 64;
 /// The time after which they are looked at, whatever messages wait: a configuration with thousands
 /// of routes takes long, and hellos wait for none that follows it.
-const SLICE_TIME_MAX: Duration = Duration::from_millis(10);
+const SLICE_TIME_MAX: Duration = Duration::from_millis(2);
 /// How often the use of next hops is told to neighbour discovery: a third of the shortest time
 /// after which it asks (REACHABLE_TIME of RFC 4861 §10 is 30 s, its random minimum half of that).
 const USE_REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -59,6 +60,9 @@ const RECLAIM_WAIT: (Duration, Duration) = (Duration::from_millis(1), Duration::
 /// with many addresses, a peer that flaps) cannot keep this thread busy with worlds. Liveness flags
 /// and packets that waited for a neighbour do not wait for it.
 const PUBLICATION_GAP: Duration = Duration::from_millis(2);
+/// How much time other work gets, where there is any, for each time that a slice of a table took on
+/// its way into a world.
+const OTHER_WORK: u32 = 8;
 /// The first wait before a failed control plane is started again, and the longest.
 const RESTART_WAIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
@@ -107,10 +111,15 @@ struct Estate<B> {
     use_counts: Vec<u64>,
     /// When the next world may be published.
     flush_at: Instant,
+    /// When that is for the next slice of a table that comes in, while there is other work.
+    slice_at: Instant,
+    /// Whether messages or packets wait.
+    is_busy: bool,
     /// How long the last step with an SPF run took.
     calculation: Duration,
     ending: Option<Ending>,
     punctuality: Punctuality,
+    turns: Turns,
 }
 
 /// A message of which the estate has kept its part.
@@ -159,7 +168,8 @@ pub fn run<B: PacketBuf, P: Plane>(mut start: ControlStart<B>) -> Publisher<Forw
             }
         }
     }
-    let Estate { mut start, alloc, .. } = estate;
+    let Estate { mut start, alloc, turns, .. } = estate;
+    turns.tell();
     start.lifeline.let_go();
     drop(alloc);
     drop(pass.proof);
@@ -183,9 +193,12 @@ impl<B: PacketBuf> Estate<B> {
             use_reported_at: now,
             use_counts: Vec::new(),
             flush_at: now,
+            slice_at: now,
+            is_busy: false,
             calculation: Duration::ZERO,
             ending: None,
             punctuality: Punctuality::default(),
+            turns: Turns::default(),
         }
     }
 
@@ -196,9 +209,10 @@ impl<B: PacketBuf> Estate<B> {
         self.teach(&mut plane);
         let mut events = Events::new();
         loop {
-            let mut is_busy = self.take_messages(&mut plane);
+            let began = self.start.clock.now();
+            self.is_busy = self.take_messages(&mut plane);
             self.take_reports(&mut plane);
-            is_busy |= self.take_punts(&mut plane);
+            self.is_busy |= self.take_punts(&mut plane);
             self.expire_timers(&mut plane);
             let now = self.start.clock.now();
             self.report_use(now, &mut plane);
@@ -209,7 +223,8 @@ impl<B: PacketBuf> Estate<B> {
             if self.has_ended(now, &mut plane) {
                 return;
             }
-            if !is_busy {
+            self.turns.note(self.start.clock.now() - began);
+            if !self.is_busy {
                 self.sleep(&plane, &mut events);
             }
         }
@@ -489,11 +504,26 @@ impl<B: PacketBuf> Estate<B> {
 
     /// The end of a slice: what it changed becomes one world.
     fn flush<P: Plane>(&mut self, now: Instant, plane: &mut P) {
-        if plane.is_dirty() && now >= self.flush_at {
-            plane.handle(now, Input::Flush);
-            self.carry_out(plane);
-            self.flush_at = now + PUBLICATION_GAP;
+        if !plane.is_dirty() || now < self.due_flush(plane) {
+            return;
         }
+        plane.handle(now, Input::Flush);
+        self.carry_out(plane);
+        let done = self.start.clock.now();
+        // What is left of a table after a slice is not another change: without other work there is
+        // nothing to wait for.
+        let is_behind = plane.is_dirty() && plane.is_only_behind();
+        self.flush_at = if is_behind { done } else { done + PUBLICATION_GAP };
+        self.slice_at = done + PUBLICATION_GAP.max((done - now) * OTHER_WORK);
+    }
+
+    /// When the next world is due, where there is anything for it. The next slice of a table that
+    /// comes in waits longer, as long as there is other work: the table itself, mostly, of which
+    /// the same parts would be built again and again.
+    fn due_flush<P: Plane>(&self, plane: &P) -> Instant {
+        let is_working =
+            self.is_busy || plane.next_deadline().is_some_and(|at| at <= self.start.clock.now());
+        if is_working && plane.is_only_behind() { self.slice_at } else { self.flush_at }
     }
 
     fn send_event(&self, event: Event) {
@@ -610,7 +640,7 @@ impl<B: PacketBuf> Estate<B> {
         };
         let deadline = [
             timers,
-            plane.is_dirty().then_some(self.flush_at),
+            plane.is_dirty().then(|| self.due_flush(plane)),
             pending.then_some(self.reclaim_at),
             self.ending.as_ref().map(|ending| ending.next_look(now)),
             self.unsent_addresses.is_some().then_some(now + RECLAIM_WAIT.0),

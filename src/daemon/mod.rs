@@ -1,9 +1,10 @@
 //! Everything impure: threads, sockets, the clock, signals, devices.
 //!
 //! Read [`run`] below and [`router`] (the threads and their order), then the threads: [`worker`]
-//! (the packet path), [`control`] (drives the control plane, with [`punctuality`] and [`ending`]),
-//! [`host`] (everything with a descriptor), and the main thread in [`apply`] (configurations) over
-//! [`port_table`] and [`lost`]. What they say to each other is [`messages`] through [`mailbox`].
+//! (the packet path), [`control`] (drives the control plane, with [`punctuality`], [`turns`] and
+//! [`ending`]), [`host`] (everything with a descriptor), and the main thread in [`apply`]
+//! (configurations) over [`port_table`] and [`lost`]. What they say to each other is [`messages`]
+//! through [`mailbox`].
 //!
 //! The host thread's parts: [`socket`], [`lines`] and [`api_server`], [`tun_bridge`], [`carrier`],
 //! [`signals`], [`observe`], [`watch`] with [`watch_rows`]. Devices: [`inventory`] (which there
@@ -58,6 +59,7 @@ pub mod router;
 pub mod signals;
 pub mod socket;
 pub mod tun_bridge;
+pub mod turns;
 pub mod watch;
 pub mod watch_rows;
 pub mod worker;

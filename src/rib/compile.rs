@@ -3,6 +3,9 @@
 //! Owns [`Rib::compile`]: prefixes whose answer may have changed are decided anew, the rest is
 //! shared with the last world.
 //!
+//! What BGP alone has changed is taken in slices (`backlog`): a world then has some of its changes,
+//! and the next one more. Everything else is in the next world as a whole.
+//!
 //! The order matters: ports first (they make announcements usable), then gateways (they need usable
 //! announcements), then the prefixes. Numbers that went out of use are given back at the end, so
 //! that what moves from one prefix to another keeps its number.
@@ -15,6 +18,7 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{RouteBody, RouteTarget};
 use crate::fib::Forwarding;
 use crate::rib::resolve::{Way, resolve_gateway};
+use crate::rib::select::Candidates;
 use crate::rib::table::{Installed, Rib, RibEntry};
 use core::net::Ipv6Addr;
 use std::collections::BTreeSet;
@@ -28,7 +32,8 @@ struct Outcome {
 }
 
 impl Rib {
-    /// The next world; `None` when it would be like the last.
+    /// The next world; `None` when it would be like the last. While [`Self::is_dirty`] still says
+    /// yes, there are more.
     pub fn compile(&mut self) -> Option<Forwarding> {
         if !self.is_dirty() {
             return None;
@@ -36,9 +41,16 @@ impl Rib {
         self.exits.is_stale |= !self.dirty.is_empty() || !self.stale_ports.is_empty();
         self.look_at_users_of_stale_ports();
         self.resolve_gateways();
+        let slice = self.backlog.take();
+        if self.backlog.is_empty() {
+            self.exits.end();
+        }
         let is_any_led_elsewhere = self.lead_exits();
         let mut outcome = Outcome::default();
         for prefix in core::mem::take(&mut self.dirty) {
+            self.decide(prefix, &mut outcome);
+        }
+        for prefix in slice {
             self.decide(prefix, &mut outcome);
         }
         let mut is_any_free = false;
@@ -84,7 +96,8 @@ impl Rib {
             return;
         }
         for (prefix, entry) in &self.entries {
-            let mut bodies = entry.candidates.iter().map(|candidate| &candidate.body);
+            let candidates = entry.candidates.as_slice();
+            let mut bodies = candidates.iter().map(|candidate| &candidate.body);
             if bodies.any(|body| mentions(body, &stale)) {
                 self.dirty.insert(*prefix);
             }
@@ -152,10 +165,11 @@ impl Rib {
             outcome.changes.push((prefix, new_group));
         }
         match self.entries.get_mut(&prefix) {
-            Some(RibEntry { candidates, .. }) if candidates.is_empty() => {
+            Some(RibEntry { candidates: Candidates::None, .. }) => {
                 self.entries.remove(&prefix);
             }
-            Some(entry) => entry.installed = new,
+            // Where the backlog still has it, it is looked at twice, and nothing is different then.
+            Some(entry) => (entry.installed, entry.is_waiting) = (new, false),
             None => {}
         }
     }

@@ -15,11 +15,14 @@
 
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
-use crate::base::route::{ECMP_WIDTH_MAX, ExitGateway, ExitsId, RouteNextHop};
+use crate::base::route::{
+    ECMP_WIDTH_MAX, ExitGateway, ExitsId, RouteBody, RouteNextHop, RouteTarget,
+};
 use crate::fib::InterfaceTable;
 use crate::rib::resolve::{Resolved, Way, forward, resolve_gateway};
 use crate::rib::table::{EXIT_GATEWAYS_MAX, Rib};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// A next hop that somebody wants resolved.
 #[derive(Clone, Debug, Default)]
@@ -36,10 +39,14 @@ pub(super) struct Exits {
     pub(super) is_stale: bool,
     tracked: BTreeMap<ExitGateway, Tracked>,
     sets: BTreeMap<ExitsId, Vec<ExitGateway>>,
+    /// What routes with a set say, once for all prefixes that have it and nothing else to say.
+    bodies: BTreeMap<ExitsId, Arc<RouteBody>>,
     /// Sets whose group is to be looked at.
     changed: BTreeSet<ExitsId>,
     /// Sets that are no more, while a group may have them.
     gone: BTreeSet<ExitsId>,
+    /// Those of them whose group leads where it did: prefixes may wait to be taken from it.
+    ending: BTreeSet<ExitsId>,
     news: VecDeque<(ExitGateway, Option<u32>)>,
 }
 
@@ -49,9 +56,34 @@ impl Exits {
         self.is_stale || !self.changed.is_empty()
     }
 
+    /// Whether sets have ended, whose groups lead where they did.
+    pub(super) fn are_any_ending(&self) -> bool {
+        !self.ending.is_empty()
+    }
+
+    /// No prefix waits to be taken from a set that has ended.
+    pub(super) fn end(&mut self) {
+        self.changed.append(&mut self.ending);
+    }
+
     /// Whether there is such a set.
     pub(super) fn has(&self, id: ExitsId) -> bool {
         self.sets.contains_key(&id)
+    }
+
+    /// The body of a route, shared where others say the same.
+    pub(super) fn share(&mut self, body: RouteBody) -> Arc<RouteBody> {
+        let RouteTarget::Exits(id) = body.target else { return Arc::new(body) };
+        match self.bodies.get(&id) {
+            Some(shared) if **shared == body => Arc::clone(shared),
+            _ => {
+                let shared = Arc::new(body);
+                if self.sets.contains_key(&id) {
+                    self.bodies.insert(id, Arc::clone(&shared));
+                }
+                shared
+            }
+        }
     }
 
     /// Where a set leads, by the nearest of what each next hop is resolved to.
@@ -100,14 +132,22 @@ impl Rib {
 
     /// Sets the next hops of a set of exits, or removes it.
     pub fn set_exits(&mut self, id: ExitsId, gateways: Option<Vec<ExitGateway>>) {
-        self.exits.changed.insert(id);
         match gateways {
             Some(gateways) => {
-                self.exits.gone.remove(&id);
+                if self.exits.gone.remove(&id) {
+                    // Its number is used again: whoever still waits to be taken from it must not
+                    // see where it leads now.
+                    self.backlog.hurry();
+                }
+                self.exits.ending.remove(&id);
+                self.exits.changed.insert(id);
                 self.exits.sets.insert(id, gateways);
             }
             None => {
+                self.exits.changed.remove(&id);
+                self.exits.ending.insert(id);
                 self.exits.sets.remove(&id);
+                self.exits.bodies.remove(&id);
                 self.exits.gone.insert(id);
             }
         }
@@ -166,8 +206,9 @@ impl Rib {
 
     /// Frees what sets left that are no more.
     pub(super) fn forget_exits(&mut self) {
-        let groups = &mut self.groups;
-        self.exits.gone.retain(|id| !groups.forget(*id));
+        let (groups, gone) = (&mut self.groups, &mut self.exits.gone);
+        gone.retain(|id| !groups.forget(*id));
+        self.exits.ending.retain(|id| gone.contains(id));
     }
 }
 

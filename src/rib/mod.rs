@@ -2,14 +2,15 @@
 //!
 //! Read [`table`] (the [`Rib`]: routes, neighbours, ports in), `select` (which source wins),
 //! `resolve` (gateways to neighbours), `exits` (gateways that many
-//! routes share), `numbers` (next hops and groups get theirs), `compile` (the
-//! world for the data plane comes out) and `verify` (whether it did).
+//! routes share), `numbers` (next hops and groups get theirs), `backlog` (tables that come in),
+//! `compile` (the world for the data plane comes out) and `verify` (whether it did).
 //!
 //! Absent on purpose: why a route exists (the protocols know) and when to publish (the owner
 //! decides, after a burst of changes).
 
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod compile;
 mod exits;
 mod numbers;

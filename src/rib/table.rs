@@ -3,9 +3,9 @@
 //! Owns [`Rib`] and what comes in; what goes out is in `compile.rs`. One per router, owned by the
 //! control plane. Liveness flags change at once, everything else at the next [`Rib::compile`].
 //!
-//! *Invariants*: an entry has at least one candidate or waits in `dirty` to be removed; candidates
-//! stand in order of preference, one a source. Counts stay within [`RibLimits`]; what is refused is
-//! counted.
+//! *Invariants*: an entry has at least one candidate or waits in `dirty` or in the backlog to be
+//! removed; candidates stand in order of preference, one a source. Counts stay within
+//! [`RibLimits`]; what is refused is counted.
 
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::prefix::Ipv6Prefix;
@@ -14,12 +14,14 @@ use crate::base::route::{
 };
 use crate::fib::group_table::NEXT_HOP_ABSENT;
 use crate::fib::{Fib, Interface, InterfaceTable, Liveness, RepairAddresses};
+use crate::rib::backlog::{Backlog, is_bulk};
 use crate::rib::exits::Exits;
 use crate::rib::numbers::{Groups, NextHops};
 use crate::rib::resolve::{Gateway, Way, covering, way};
-use crate::rib::select::{Candidate, select};
+use crate::rib::select::{Candidate, Candidates, select};
 use core::net::Ipv6Addr;
 use core::ops::Bound;
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -102,8 +104,10 @@ pub enum RibError {
 /// All candidates of one prefix, and what the last world does with it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RibEntry {
-    pub(super) candidates: Vec<Candidate>,
+    pub(super) candidates: Candidates,
     pub(super) installed: Option<Installed>,
+    /// Whether it is in the backlog.
+    pub(super) is_waiting: bool,
 }
 
 /// The winner in the last world.
@@ -134,6 +138,8 @@ pub struct Rib {
     pub(super) entries: BTreeMap<Ipv6Prefix, RibEntry>,
     /// Prefixes to look at in the next compilation.
     pub(super) dirty: BTreeSet<Ipv6Prefix>,
+    /// Prefixes of which BGP alone said something; a slice of them goes into each compilation.
+    pub(super) backlog: Backlog,
     /// Prefixes that got no numbers; tried again when some become free.
     pub(super) starved: BTreeSet<Ipv6Prefix>,
     /// Ports that came, went, rose or fell since the last compilation.
@@ -164,6 +170,7 @@ impl Rib {
         Self {
             entries: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            backlog: Backlog::default(),
             starved: BTreeSet::new(),
             stale_ports: BTreeSet::new(),
             gateways: BTreeMap::new(),
@@ -191,7 +198,7 @@ impl Rib {
             self.counters.repairs_refused += 1;
         }
         let before = self.entries.get(&prefix).and_then(|entry| entry.of(source));
-        if before == route.as_ref() {
+        if before.map(AsRef::as_ref) == route.as_ref() {
             return Ok(());
         }
         let is_replacement = before.is_some();
@@ -199,21 +206,74 @@ impl Rib {
             self.put(prefix, source, None);
         }
         let admitted = route.as_ref().map_or(Ok(()), |route| self.admit(route));
-        if admitted.is_ok() && route.is_some() {
-            self.put(prefix, source, route);
+        if admitted.is_ok()
+            && let Some(route) = route
+        {
+            let body = self.exits.share(route);
+            self.put(prefix, source, Some(body));
         }
         self.counters.updates += u64::from(is_replacement || admitted.is_ok());
         admitted
     }
 
+    /// Takes BGP's word on a prefix: it has one, learned in another AS or within this one, or none.
+    /// A table of a quarter of a million comes this way, so that what is new is looked up once.
+    pub fn apply_bgp(
+        &mut self,
+        prefix: Ipv6Prefix,
+        route: Option<(RouteSource, RouteBody)>,
+    ) -> Result<(), RibError> {
+        let is_full = self.route_count >= self.limits.routes_max;
+        match (self.entries.entry(prefix), route) {
+            (Slot::Vacant(_), None) => Ok(()),
+            (Slot::Vacant(vacant), Some((source, body)))
+                if !is_full && gateways_of(&body).is_empty() && is_bulk(source) =>
+            {
+                let body = self.exits.share(body);
+                let entry = vacant.insert(RibEntry { is_waiting: true, ..RibEntry::default() });
+                entry.candidates.insert(Candidate { source, body });
+                self.backlog.push(prefix);
+                self.route_count += 1;
+                self.counters.updates += 1;
+                Ok(())
+            }
+            (Slot::Vacant(_), Some((source, body))) => {
+                self.apply(RouteUpdate { prefix, source, route: Some(body) })
+            }
+            (Slot::Occupied(entry), route) => {
+                let kept = route.as_ref().map(|(source, _)| *source);
+                let is_stale = |source: &RouteSource| {
+                    Some(*source) != kept && entry.get().of(*source).is_some()
+                };
+                let both = [RouteSource::Ebgp, RouteSource::Ibgp];
+                if let Some(source) = both.into_iter().find(is_stale) {
+                    self.apply(RouteUpdate { prefix, source, route: None })?;
+                }
+                route.map_or(Ok(()), |(source, body)| {
+                    self.apply(RouteUpdate { prefix, source, route: Some(body) })
+                })
+            }
+        }
+    }
+
     /// Puts a source's word, or its silence, in the place of what it said before.
-    fn put(&mut self, prefix: Ipv6Prefix, source: RouteSource, route: Option<RouteBody>) {
+    fn put(&mut self, prefix: Ipv6Prefix, source: RouteSource, route: Option<Arc<RouteBody>>) {
         let entry = self.entries.entry(prefix).or_default();
         let before = entry.replace(source, route);
         self.route_count += usize::from(entry.of(source).is_some());
         self.route_count -= usize::from(before.is_some());
-        self.use_gateways(prefix, before.as_ref());
-        self.dirty.insert(prefix);
+        match is_bulk(source) {
+            true if core::mem::replace(&mut entry.is_waiting, true) => {}
+            true => self.backlog.push(prefix),
+            false => {
+                self.dirty.insert(prefix);
+            }
+        }
+        let needs_gateways = |body: &RouteBody| !gateways_of(body).is_empty();
+        let candidates = entry.candidates.as_slice().iter().map(|candidate| &*candidate.body);
+        if before.as_deref().into_iter().chain(candidates).any(needs_gateways) {
+            self.use_gateways(prefix, before.as_deref());
+        }
     }
 
     /// Checks the limits for one more route; the one that it replaces is out already.
@@ -241,7 +301,8 @@ impl Rib {
                 }
             }
         }
-        let candidates = self.entries.get(&prefix).map_or(&[][..], |entry| &entry.candidates);
+        let entry = self.entries.get(&prefix);
+        let candidates = entry.map_or(&[][..], |entry| entry.candidates.as_slice());
         for address in candidates.iter().flat_map(|candidate| gateways_of(&candidate.body)) {
             self.gateways.entry(*address).or_default().users.insert(prefix);
         }
@@ -286,7 +347,8 @@ impl Rib {
         self.are_interfaces_changed = true;
         self.next_hops.set_source(addresses.map(|addresses| addresses.loopback()));
         let is_repaired = |entry: &RibEntry| {
-            entry.candidates.iter().any(|candidate| candidate.body.repair.is_some())
+            let mut candidates = entry.candidates.as_slice().iter();
+            candidates.any(|candidate| candidate.body.repair.is_some())
         };
         let users = self.entries.iter().filter(|(_, entry)| is_repaired(entry));
         self.dirty.extend(users.map(|(prefix, _)| *prefix));
@@ -320,11 +382,18 @@ impl Rib {
 
     /// Whether [`Self::compile`] may have something to say.
     pub fn is_dirty(&self) -> bool {
+        self.is_urgent() || !self.backlog.is_empty()
+    }
+
+    /// Whether it has something to say that does not only follow from routes of BGP.
+    pub fn is_urgent(&self) -> bool {
         !self.dirty.is_empty()
             || !self.stale_ports.is_empty()
             || self.are_interfaces_changed
             || self.next_hops.is_changed
             || self.exits.is_dirty()
+            || self.backlog.is_hurried()
+            || self.backlog.is_empty() && self.exits.are_any_ending()
     }
 
     /// Says that all worlds with an epoch below `oldest` are gone, so that numbers which only they
@@ -363,7 +432,7 @@ impl Rib {
         entry: &'rib RibEntry,
     ) -> impl Iterator<Item = RibRoute<'rib>> + 'rib {
         let selected = entry.installed.map(|installed| installed.source);
-        entry.candidates.iter().map(move |candidate| RibRoute {
+        entry.candidates.as_slice().iter().map(move |candidate| RibRoute {
             prefix,
             source: candidate.source,
             body: &candidate.body,
@@ -387,7 +456,7 @@ impl Rib {
 
     /// The winner of an entry, with its way.
     pub(super) fn winner<'rib>(&self, entry: &'rib RibEntry) -> Option<(&'rib Candidate, Way)> {
-        select(&entry.candidates, |candidate| self.way(candidate))
+        select(entry.candidates.as_slice(), |candidate| self.way(candidate))
     }
 
     /// The routes of exactly this prefix, the preferred first.
@@ -413,14 +482,14 @@ impl Rib {
     /// Whether one of these sources has a route within a prefix that can be used now.
     pub fn has_part(&self, whole: Ipv6Prefix, sources: &[RouteSource]) -> bool {
         let parts = self.entries.range(whole..).take_while(|(prefix, _)| whole.covers(**prefix));
-        let mut candidates = parts.flat_map(|(_, entry)| &entry.candidates);
+        let mut candidates = parts.flat_map(|(_, entry)| entry.candidates.as_slice());
         candidates
             .any(|candidate| sources.contains(&candidate.source) && self.way(candidate).is_some())
     }
 
     /// Whether anybody announces exactly this prefix.
     pub fn has_route(&self, prefix: Ipv6Prefix) -> bool {
-        self.entries.get(&prefix).is_some_and(|entry| !entry.candidates.is_empty())
+        self.entries.get(&prefix).is_some_and(|entry| !entry.candidates.as_slice().is_empty())
     }
 
     /// Announcements inside.
@@ -440,21 +509,20 @@ impl Rib {
 }
 
 impl RibEntry {
-    fn of(&self, source: RouteSource) -> Option<&RouteBody> {
-        let found = self.candidates.iter().find(|candidate| candidate.source == source);
-        found.map(|candidate| &candidate.body)
+    fn of(&self, source: RouteSource) -> Option<&Arc<RouteBody>> {
+        let mut candidates = self.candidates.as_slice().iter();
+        candidates.find(|candidate| candidate.source == source).map(|candidate| &candidate.body)
     }
 
     /// Puts a source's word, or its silence, in the place of what it said before; returns that.
-    fn replace(&mut self, source: RouteSource, body: Option<RouteBody>) -> Option<RouteBody> {
-        let place = self.candidates.iter().position(|candidate| candidate.source == source);
-        let before = place.map(|place| self.candidates.remove(place).body);
+    fn replace(
+        &mut self,
+        source: RouteSource,
+        body: Option<Arc<RouteBody>>,
+    ) -> Option<Arc<RouteBody>> {
+        let before = self.candidates.remove(source);
         if let Some(body) = body {
-            let candidate = Candidate { source, body };
-            // Most prefixes of a full table have one, and Vec would make room for four.
-            self.candidates.reserve_exact(1);
-            let at = self.candidates.partition_point(|c| c.preference() < candidate.preference());
-            self.candidates.insert(at, candidate);
+            self.candidates.insert(Candidate { source, body });
         }
         before
     }

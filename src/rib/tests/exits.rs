@@ -135,3 +135,100 @@ fn a_set_without_next_hop_numbers_leads_nowhere_and_is_counted() {
     assert_eq!(way_of(&world, address("2001:db8::1")), Way::Unreachable);
     assert_eq!(rib.counters().exits_exhausted, 1);
 }
+
+/// More prefixes than a world takes at a time, of two sets behind different neighbours.
+fn many_prefixes() -> (Rib, Vec<Ipv6Prefix>) {
+    let mut rib = two_exits();
+    let address = |block: u16, number| Ipv6Addr::new(0x2a00, block << 8, number, 0, 0, 0, 0, 0);
+    let pairs = (0..12).flat_map(|block| (0..1000).map(move |number| (block, number)));
+    let prefix = |(block, number)| Ipv6Prefix::containing(address(block, number), 48);
+    let prefixes: Vec<Ipv6Prefix> = pairs.map(prefix).collect();
+    take(&mut rib, &prefixes, SET);
+    (rib, prefixes)
+}
+
+fn take(rib: &mut Rib, prefixes: &[Ipv6Prefix], set: ExitsId) {
+    for prefix in prefixes {
+        let route = Some(RouteBody::new(0, RouteTarget::Exits(set)));
+        let (prefix, source) = (*prefix, RouteSource::Ebgp);
+        rib.apply(RouteUpdate { prefix, source, route }).unwrap();
+    }
+}
+
+/// The worlds until nothing is left.
+fn worlds(rib: &mut Rib) -> Vec<Forwarding> {
+    let worlds: Vec<Forwarding> = core::iter::from_fn(|| rib.compile()).collect();
+    assert!(!rib.is_dirty() && rib.verify(None, usize::MAX).unwrap().wrong.is_empty());
+    worlds
+}
+
+#[test]
+fn a_table_of_bgp_comes_in_slices_and_does_not_keep_others_waiting() {
+    let (mut rib, prefixes) = many_prefixes();
+    assert!(rib.compile().unwrap().table.len() < prefixes.len());
+    assert!(rib.is_dirty() && !rib.is_urgent());
+    announce(&mut rib, "fd00::/64", RouteSource::Ospf, 1, via(&[neighbor(1, "fe80::1")]));
+    assert!(rib.is_urgent());
+    let world = rib.compile().unwrap();
+    assert_eq!(way_of(&world, address("fd00::1")), plain(&[neighbor(1, "fe80::1")]));
+    assert!(rib.is_dirty() && !rib.is_urgent());
+    let last = worlds(&mut rib).pop().unwrap();
+    assert_eq!(last.table.len(), prefixes.len() + 6, "and six others");
+}
+
+#[test]
+fn prefixes_that_move_in_slices_go_by_the_old_exits_or_the_new_ones() {
+    let (mut rib, prefixes) = many_prefixes();
+    let two = ExitsId(8);
+    worlds(&mut rib);
+    rib.set_exits(two, Some(vec![gateway("2001:db8:2::1")]));
+    take(&mut rib, &prefixes, two);
+    let own = ["2001:db8:a::/48", "2001:db8:b::/48", "2001:db8:c::/48"];
+    take(&mut rib, &own.map(prefix), two);
+    rib.set_exits(SET, None);
+    let (one, other) = (neighbor(1, "fe80::1"), neighbor(2, "fe80::2"));
+    let all = worlds(&mut rib);
+    assert!(all.len() > 2, "slices");
+    for world in &all {
+        for prefix in &prefixes {
+            let way = way_of(world, prefix.address());
+            assert!(way == plain(&[one, other]) || way == plain(&[other]), "{way:?}");
+        }
+    }
+    let last = all.last().unwrap();
+    let has_moved = |to: &Ipv6Prefix| way_of(last, to.address()) == plain(&[other]);
+    assert!(prefixes.iter().all(has_moved));
+}
+
+#[test]
+fn a_number_of_exits_that_is_used_again_finds_nobody_who_waits_to_leave_it() {
+    let (mut rib, prefixes) = many_prefixes();
+    let two = ExitsId(8);
+    worlds(&mut rib);
+    rib.set_exits(two, Some(vec![gateway("2001:db8:2::1")]));
+    take(&mut rib, &prefixes, two);
+    rib.set_exits(SET, None);
+    let third = neighbor(3, "fe80::3");
+    rib.track_exit(on_port(3, "fe80::3"));
+    rib.set_exits(SET, Some(vec![on_port(3, "fe80::3")]));
+    for world in worlds(&mut rib) {
+        let strays = |to: &&Ipv6Prefix| way_of(&world, to.address()) == plain(&[third]);
+        assert_eq!(prefixes.iter().find(strays), None);
+    }
+}
+
+#[test]
+fn bgp_has_one_word_on_a_prefix_and_the_last_one_counts() {
+    let (mut rib, to) = (two_exits(), prefix("2001:db8:d::/48"));
+    let said = |source| Some((source, RouteBody::new(0, RouteTarget::Exits(SET))));
+    for source in [RouteSource::Ebgp, RouteSource::Ibgp, RouteSource::Ebgp] {
+        rib.apply_bgp(to, said(source)).unwrap();
+        let sources: Vec<RouteSource> = rib.routes_of(to).map(|route| route.source).collect();
+        assert_eq!(sources, [source]);
+        assert_eq!(rib.route_count(), 6);
+    }
+    rib.apply_bgp(to, None).unwrap();
+    rib.apply_bgp(prefix("2001:db8:e::/48"), None).unwrap();
+    assert!(!rib.has_route(to) && rib.route_count() == 5);
+    worlds(&mut rib);
+}
