@@ -10,6 +10,7 @@
 //!   Pktgen-DPDK);
 //! - [`area`] (an OSPF area of thousands of routers, made up) and [`speaker`] (a neighbour that
 //!   tells of it);
+//! - [`bgp`] (a full table through BGP routers, ours and others);
 //! - [`kernels`] (pieces of work, for criterion and callgrind) and [`world`] (what they and
 //!   `forward` forward in);
 //! - [`document`] (a result as data), [`report`] (the machine), [`comparison`], [`plot`] and
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 pub mod area;
+pub mod bgp;
 pub mod command;
 pub mod comparison;
 pub mod document;

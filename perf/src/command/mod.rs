@@ -6,6 +6,7 @@
 //! *Invariants*: what cannot be done is a sentence on standard error and exit code 2.
 
 pub mod baseline;
+pub mod bgp;
 pub mod compare;
 pub mod failover;
 pub mod fib;
@@ -51,6 +52,8 @@ pub enum Command {
     Failover(failover::FailoverArguments),
     /// OSPF in a large area: routes, repairs, loading
     Spf(spf::SpfArguments),
+    /// A full table through Kumiki, BIRD, FRR and GoBGP
+    Bgp(bgp::BgpArguments),
     /// The same traffic as a profile for TRex or Pktgen-DPDK
     Profile(Box<profile::ProfileArguments>),
     /// Instructions a packet, beside those in perf/BASELINE.md (valgrind)
@@ -75,6 +78,7 @@ impl Command {
             Self::Rfc(arguments) => rfc::run(arguments),
             Self::Failover(arguments) => failover::run(arguments),
             Self::Spf(arguments) => spf::run(arguments),
+            Self::Bgp(arguments) => bgp::run(arguments),
             Self::Profile(arguments) => profile::run(arguments),
             Self::Baseline(arguments) => baseline::run(arguments),
             Self::Kernel(arguments) => baseline::run_kernel(arguments),
