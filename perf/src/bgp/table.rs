@@ -159,7 +159,11 @@ impl Table {
         let times = if neighbour == Neighbour::Second { PREPENDS_OF_SECOND } else { 1 };
         let as_path = set.as_path.prepended(neighbour.asn(), times);
         let mut attributes = Writer::default();
-        PathAttributes { as_path, ..set.clone() }.encode(AGREEMENT, &mut attributes);
+        let attributes_of = PathAttributes { as_path, ..set.clone() };
+        if attributes_of.encode(AGREEMENT, &mut attributes).is_err() {
+            // Made-up paths are a few ASes long.
+            return;
+        }
         let next_hop = NextHop { global: Some(neighbour.address()), link_local: None };
         let room = MESSAGE_OCTETS_MAX - FRAME_OCTETS - attributes.len();
         let each = 1 + size_of::<Ipv6Addr>();

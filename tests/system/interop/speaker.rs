@@ -380,7 +380,7 @@ pub fn announcement(table: &Table, agreement: Agreement) -> Vec<u8> {
             nlri.push(next);
         }
         let mut attributes = Writer::default();
-        route.attributes.encode(agreement, &mut attributes);
+        route.attributes.encode(agreement, &mut attributes).expect("attributes of a test fit");
         let next_hop = NextHop { global: Some(route.next_hop), link_local: None };
         put_announcement(&mut writer, (&next_hop, &nlri), attributes.as_slice(), agreement);
     }
