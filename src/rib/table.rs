@@ -227,7 +227,7 @@ impl Rib {
         match (self.entries.entry(prefix), route) {
             (Slot::Vacant(_), None) => Ok(()),
             (Slot::Vacant(vacant), Some((source, body)))
-                if !is_full && gateways_of(&body).is_empty() && is_bulk(source) =>
+                if !is_full && is_bulk(source) && may_wait(&body) =>
             {
                 let body = self.exits.share(body);
                 let entry = vacant.insert(RibEntry { is_waiting: true, ..RibEntry::default() });
@@ -262,7 +262,8 @@ impl Rib {
         let before = entry.replace(source, route);
         self.route_count += usize::from(entry.of(source).is_some());
         self.route_count -= usize::from(before.is_some());
-        match is_bulk(source) {
+        let mut said = before.as_deref().into_iter().chain(entry.of(source).map(AsRef::as_ref));
+        match is_bulk(source) && said.all(may_wait) {
             true if core::mem::replace(&mut entry.is_waiting, true) => {}
             true => self.backlog.push(prefix),
             false => {
@@ -535,6 +536,12 @@ fn is_repair(target: &RouteTarget, repair: &Repair) -> bool {
         0 => !ways.contains(&repair.via),
         count => count <= REPAIR_SEGMENTS_MAX,
     }
+}
+
+/// Whether a route of a whole table may wait for its slice: gateways are never resolved through
+/// one that has exits, so that no other prefix depends on it.
+const fn may_wait(body: &RouteBody) -> bool {
+    matches!(body.target, RouteTarget::Exits(_))
 }
 
 /// The gateways that a route needs.
