@@ -44,6 +44,7 @@
 //! daemon -> control, dataplane, ports, dpdk, os, telemetry, fib, packet, config, api, base
 //! sim -> control, dataplane, planner, config, api, fib, packet, wire, base
 //! cli -> api, config, planner, sim, base
+//! cli -> wire                              (a table of BGP in a file is octets of a format)
 //! lab -> api, config, planner, os, base
 //! web -> api, base                         (it talks to the daemon through its socket)
 //! main -> cli, daemon, lab, web

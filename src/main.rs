@@ -6,6 +6,7 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use kumiki::cli;
+use kumiki::cli::bgp::BgpCommand;
 use kumiki::cli::capture::CaptureArguments;
 use kumiki::cli::config::{CheckArguments, ConfigCommand};
 use kumiki::cli::debug::DebugCommand;
@@ -47,6 +48,9 @@ enum Command {
     /// Try policies on routes that nobody has sent
     #[command(subcommand, infer_subcommands = true)]
     Policy(PolicyCommand),
+    /// Write a table of BGP for the tools of others
+    #[command(subcommand, infer_subcommands = true)]
+    Bgp(BgpCommand),
     /// Ask other servers to send around this one, without loss, until undrained or restarted
     Drain(DrainArguments),
     /// Carry the traffic of other servers again
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
         Command::Trace(arguments) => cli::trace::trace(&arguments).code(),
         Command::Config(command) => cli::config::config(&command).code(),
         Command::Policy(command) => cli::policy::policy(&command).code(),
+        Command::Bgp(command) => cli::bgp::bgp(&command).code(),
         Command::Drain(arguments) => cli::drain::drain(&arguments).code(),
         Command::Undrain(arguments) => cli::drain::undrain(&arguments).code(),
         Command::Verify(command) => cli::verify::verify(&command).code(),

@@ -99,6 +99,8 @@ pub enum ShowQuery {
         /// Only this one.
         name: Option<String>,
     },
+    /// A page of a table of BGP with its attributes as octets, for those who take all of it.
+    BgpTable(BgpTableQuery),
     /// The RIB; with a prefix only that one, with an address its longest match.
     Route(RouteFilter),
     /// The FIB as workers see it.
@@ -123,6 +125,29 @@ pub struct NeighborRoutes {
     pub neighbor: String,
     /// Which of them.
     pub routes: RouteFilter,
+}
+
+/// Which table of BGP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BgpTable {
+    /// RFC 4271 §3.2: Adj-RIB-In, what neighbours sent, before policies.
+    #[default]
+    AdjRibIn,
+    /// What the policies made of it, where it may be used.
+    AdjRibInPost,
+    /// The best path of each prefix.
+    LocRib,
+}
+
+/// Which page of a table of BGP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpTableQuery {
+    /// Of which table.
+    pub table: BgpTable,
+    /// What [`crate::api::show_bgp::BgpTablePage::next`] said of the page before; zero for the
+    /// first.
+    pub from: u32,
 }
 
 /// Which routes.

@@ -5,6 +5,7 @@
 
 use super::show_bgp::{
     BgpAdvertisedRow, BgpNeighborRow, BgpPathRow, BgpPolicyRow, BgpReceivedRow, BgpSummaryRow,
+    BgpTablePage,
 };
 use crate::base::ids::{AreaId, MacAddress, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
@@ -52,6 +53,8 @@ pub enum ShowReply {
     BgpReceived(Vec<BgpReceivedRow>),
     /// `show bgp policy`.
     BgpPolicy(Vec<BgpPolicyRow>),
+    /// A page for `bgp dump`.
+    BgpTable(BgpTablePage),
     /// `show route`.
     Route(Vec<RouteRow>),
     /// `show fib`.

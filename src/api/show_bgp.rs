@@ -255,3 +255,33 @@ pub struct BgpPrefixListRow {
     /// The first of them.
     pub entries: Vec<String>,
 }
+
+/// A page of a table, not in the order of prefixes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpTablePage {
+    /// The paths.
+    pub paths: Vec<BgpTablePath>,
+    /// Where the next page begins; `None` where this is the last one.
+    pub next: Option<u32>,
+}
+
+/// A path of a prefix with its attributes as octets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpTablePath {
+    /// The prefix.
+    pub prefix: Ipv6Prefix,
+    /// Name of the neighbour; `None` for what this router announces itself.
+    pub from: Option<String>,
+    /// RFC 7911: Path Identifier; zero where there is none.
+    pub path_id: u32,
+    /// How long ago it came, in seconds.
+    pub age_s: u64,
+    /// The global address where packets go next.
+    pub next_hop: Option<Ipv6Addr>,
+    /// The one of the link.
+    pub link_local: Option<Ipv6Addr>,
+    /// Attributes but MP_REACH_NLRI as in an UPDATE within an AS, AS numbers with four octets, in
+    /// hexadecimal digits.
+    #[serde(with = "crate::base::hex")]
+    pub attributes: Vec<u8>,
+}

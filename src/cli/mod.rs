@@ -2,7 +2,8 @@
 //!
 //! Read [`arguments`] (which words exist, and the spellings of other routers that are understood),
 //! then [`show`] (one file a table), [`config`] (check, diff, apply, schema), [`monitor`], [`run`]
-//! (the arguments of the router itself), [`drain`], [`debug`], [`policy`] (a policy tried), [`sim`]
+//! (the arguments of the router itself), [`drain`], [`debug`], [`policy`] (a policy tried), [`bgp`]
+//! (a table of BGP in a file), [`sim`]
 //! (a cluster that does not exist) and [`replay`] (a recorded router again), [`capture`] and
 //! [`trace`] with what they share in [`watch`], [`client`] (the socket), [`output`]. What the shell
 //! gets back is a word of the house: [`crate::base::exit`].
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arguments;
+pub mod bgp;
 pub mod capture;
 pub mod client;
 pub mod config;

@@ -150,6 +150,7 @@ impl ControlPlane {
             ShowQuery::BgpPolicy { name } => {
                 ShowReply::BgpPolicy(self.bgp_policy_rows(name.as_deref()))
             }
+            ShowQuery::BgpTable(query) => ShowReply::BgpTable(self.bgp_table_page(now, query)),
             ShowQuery::Bgp => ShowReply::Bgp(self.bgp_summary(now)),
             ShowQuery::BgpNeighbor => ShowReply::BgpNeighbor(self.bgp_neighbor_rows(now)),
             ShowQuery::Version => ShowReply::Version(VersionRow {

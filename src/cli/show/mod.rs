@@ -148,6 +148,7 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::BgpAdvertised(rows) => bgp_exchange::advertised_table(rows, look),
         ShowReply::BgpReceived(rows) => bgp_exchange::received_table(rows, look),
         ShowReply::BgpPolicy(rows) => bgp_exchange::policy_text(rows, look),
+        ShowReply::BgpTable(page) => format!("{} paths.\n", page.paths.len()),
         ShowReply::Route(rows) => route::rib_table(rows, look),
         ShowReply::Fib(rows) => route::fib_table(rows, look),
         ShowReply::Runtime(rows) => runtime::table(rows, look),

@@ -11,7 +11,7 @@
 //! hand out (`index` finds them). Then [`peer`] and [`policy`], the borders to the speaker; then
 //! the way of a route: `import`, [`adj_rib_in`], [`next_hops`], [`decision`], [`exits`], `loc_rib`
 //! (where it is decided, in slices), [`export`], [`adj_rib_out`] with `journal`, `packing`.
-//! `view` is what people are shown.
+//! `view` is what people are shown, [`table_page`] what whole tables are taken by.
 //!
 //! Owns [`Ribs`], one for each speaker. A peer's UPDATE only marks prefixes; [`Ribs::process`]
 //! decides as many of them as its caller has time for; [`Ribs::write`] writes what peers shall be
@@ -44,6 +44,7 @@ pub mod peer;
 pub mod policy;
 mod prefix_table;
 mod receive;
+pub mod table_page;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -60,6 +61,7 @@ pub use packing::Written;
 pub use peer::{Blackhole, FirstAs, PeerId, PeerKind, RibPeer};
 pub use policy::{Dependence, Policies, PolicyId, Question, Route, Verdict};
 pub use receive::PathsExceeded;
+pub use table_page::{PageLimits, Table, TablePath};
 pub use view::{AdvertisedPath, Memory, PathView, PrefixView, ReceivedPath, Standing};
 
 use crate::base::ids::{PortId, RouterId};
