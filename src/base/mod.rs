@@ -1,8 +1,8 @@
 //! The words of the house: types that every other folder uses and that use nothing but `std`.
 //!
-//! Read in this order: [`time`], [`ids`], [`prefix`], [`route`], [`prefix_range`], [`community`]
-//! and [`as_path_pattern`] (what policies are written in), [`machine`], [`timers`], [`prng`],
-//! [`cursor`], [`checksum`], [`digest`], [`hex`], [`bounded`], [`counters`], [`exit`],
+//! Read in this order: [`time`], [`ids`], [`prefix`], [`prefix_map`], [`route`], [`prefix_range`],
+//! [`community`] and [`as_path_pattern`] (what policies are written in), [`machine`], [`timers`],
+//! [`prng`], [`cursor`], [`checksum`], [`digest`], [`hex`], [`bounded`], [`counters`], [`exit`],
 //! [`prefetch`], and last [`rcu`], which has the memory-order argument. These last two are the only
 //! files here with `unsafe`.
 //!
@@ -25,6 +25,7 @@ pub mod machine;
 #[allow(unsafe_code)]
 pub mod prefetch;
 pub mod prefix;
+pub mod prefix_map;
 pub mod prefix_range;
 pub mod prng;
 #[allow(unsafe_code)]

@@ -7,3 +7,4 @@ pub mod bfd;
 pub mod bgp;
 pub mod nd;
 pub mod ospf;
+pub mod rtr;

@@ -1,7 +1,7 @@
 //! Bytes to values and back, one file a format.
 //!
 //! Read [`ethernet`], [`ipv6`], [`ecn`] (two bits of it), [`icmpv6`], [`nd`], [`udp`], [`bfd`],
-//! then [`ospf`] and [`bgp`], and [`mrt`] (tables of BGP in files).
+//! then [`ospf`] and [`bgp`], [`rtr`] (what an RPKI cache says) and [`mrt`] (tables of BGP in files).
 //!
 //! Two kinds of reading stand side by side: *views* over a slice for the packet path (no copy,
 //! fields by offset, checked once) and *values* for the control plane (`decode`, `encode`, errors
@@ -17,4 +17,5 @@ pub mod ipv6;
 pub mod mrt;
 pub mod nd;
 pub mod ospf;
+pub mod rtr;
 pub mod udp;
