@@ -31,6 +31,7 @@ impl Pages {
             ShowReply::BgpRoute(_) => line(ShowReply::BgpRoute(Vec::new()))?,
             ShowReply::BgpAdvertised(_) => line(ShowReply::BgpAdvertised(Vec::new()))?,
             ShowReply::BgpReceived(_) => line(ShowReply::BgpReceived(Vec::new()))?,
+            ShowReply::RpkiVrp(_) => line(ShowReply::RpkiVrp(Vec::new()))?,
             _ => unreachable!("only tables without a limit have pages"),
         };
         let head = head.strip_suffix(TAIL).unwrap_or(&head);

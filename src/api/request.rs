@@ -101,6 +101,12 @@ pub enum ShowQuery {
     },
     /// A page of a table of BGP with its attributes as octets, for those who take all of it.
     BgpTable(BgpTableQuery),
+    /// RPKI: caches, and how much they have said.
+    Rpki,
+    /// All validated payloads.
+    RpkiVrp,
+    /// What the RPKI says of a prefix and its paths.
+    RpkiPrefix(Ipv6Prefix),
     /// The RIB; with a prefix only that one, with an address its longest match.
     Route(RouteFilter),
     /// The FIB as workers see it.

@@ -7,6 +7,7 @@ use super::show_bgp::{
     BgpAdvertisedRow, BgpNeighborRow, BgpPathRow, BgpPolicyRow, BgpReceivedRow, BgpSummaryRow,
     BgpTablePage,
 };
+use super::show_rpki::{RpkiPrefixRow, RpkiRow, RpkiVrpRow};
 use crate::base::ids::{AreaId, MacAddress, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{PortRole, RouteSource};
@@ -55,6 +56,12 @@ pub enum ShowReply {
     BgpPolicy(Vec<BgpPolicyRow>),
     /// A page for `bgp dump`.
     BgpTable(BgpTablePage),
+    /// `show rpki`.
+    Rpki(RpkiRow),
+    /// `show rpki prefix`.
+    RpkiVrp(Vec<RpkiVrpRow>),
+    /// `show rpki prefix PREFIX`.
+    RpkiPrefix(RpkiPrefixRow),
     /// `show route`.
     Route(Vec<RouteRow>),
     /// `show fib`.

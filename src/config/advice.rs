@@ -83,9 +83,10 @@ fn about_policies(config: &Config, sentences: &mut Vec<Advice>) {
         }
         for (number, clause) in policy.clauses.iter().enumerate() {
             let path = |key| KeyPath::nested("policy.clause", (index, number), key);
-            if clause.when.rpki.is_some() {
+            let has_caches = config.rpki.as_ref().is_some_and(|rpki| !rpki.caches.is_empty());
+            if clause.when.rpki.is_some() && !has_caches {
                 let message = "no RPKI cache is asked: every route is not_found";
-                sentences.push(say(path("match.rpki"), message, "do not rely on it"));
+                sentences.push(say(path("match.rpki"), message, "add a [[rpki.cache]]"));
             }
             let is_idle = clause.action == PolicyAction::Next && clause.set == PolicySet::default();
             if is_idle {

@@ -60,8 +60,18 @@ impl Delta {
             return delta;
         }
         let (old_blocks, new_blocks) = (blocks(old), blocks(new));
-        let singles =
-            ["router", "cluster", "dpdk", "host", "ospf", "ospf.redistribute", "bfd", "bgp"];
+        let singles = [
+            "router",
+            "cluster",
+            "dpdk",
+            "host",
+            "ospf",
+            "ospf.redistribute",
+            "bfd",
+            "bgp",
+            "rpki",
+            "bmp",
+        ];
         for name in singles {
             let find = |blocks: &[RenderedBlock]| {
                 blocks.iter().find(|block| block.doc.name == name).cloned()
@@ -71,7 +81,16 @@ impl Delta {
         if old.bfd.secret != new.bfd.secret && old.bfd.key == new.bfd.key {
             delta.change("bfd", "[bfd] key: another key in the same file".to_owned());
         }
-        for name in ["bgp.group", "bgp.neighbor", "bgp.dynamic", "prefix_list", "policy"] {
+        let named_blocks = [
+            "bgp.group",
+            "bgp.neighbor",
+            "bgp.dynamic",
+            "rpki.cache",
+            "bmp.station",
+            "prefix_list",
+            "policy",
+        ];
+        for name in named_blocks {
             delta.compare_named(named(&old_blocks, name), named(&new_blocks, name));
         }
         delta.compare_prefix_files(old, new);
@@ -314,6 +333,10 @@ fn named<'a>(blocks: &'a [RenderedBlock], kind: &str) -> Named<'a> {
             let (address, port) = (value(block, "address"), value(block, "port"));
             let on = if port.is_empty() { String::new() } else { format!(" on {port}") };
             format!("BGP neighbour {address}{on}")
+        }
+        "rpki.cache" | "bmp.station" => {
+            let what = if kind == "rpki.cache" { "RPKI cache" } else { "BMP station" };
+            format!("{what} [{}]:{}", value(block, "address"), value(block, "port"))
         }
         "prefix_list" => format!("prefix list {}", value(block, "name")),
         _ => format!("policy {}", value(block, "name")),

@@ -1,7 +1,8 @@
 //! From text to a configuration, with the place of every error.
 //!
 //! Owns the reading of each block and the order of the steps: TOML, blocks, keys, then `validate`.
-//! What belongs to BGP stands in `load/bgp.rs`, policies in `load/policy.rs`.
+//! What belongs to BGP stands in `load/bgp.rs`, policies in `load/policy.rs`, RPKI and BMP in
+//! `load/feeds.rs`.
 //! Files that a key names are read through a [`FileSource`] that the caller brings; name and number
 //! may come from the caller too ([`Overrides`]).
 //!
@@ -17,8 +18,8 @@ use crate::config::schema::keys::{BLOCKS, BlockDoc, LATER_BLOCKS, absence};
 use crate::config::schema::{
     BfdAuth, BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy,
     OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RouterSettings, Secret,
-    StaticNeighbor, StaticRoute, StaticRouteTarget, bfd, bgp_keys, cluster, default_mtu, dpdk,
-    host, ospf, policy as schema_policy, port, redistribute, role_word, route, router,
+    StaticNeighbor, StaticRoute, StaticRouteTarget, bfd, bgp_keys, bmp, cluster, default_mtu, dpdk,
+    host, ospf, policy as schema_policy, port, redistribute, role_word, route, router, rpki,
 };
 use crate::config::validate::validate;
 use core::fmt::Display;
@@ -28,6 +29,7 @@ use core::str::FromStr;
 use toml::de::{DeTable, DeValue};
 
 mod bgp;
+mod feeds;
 mod policy;
 
 /// Prefixes one `prefixes` file may hold: four times the global table of 2026.
@@ -214,6 +216,12 @@ fn read_config(document: &DeTable<'_>, source: &Source<'_>, findings: &mut Findi
     }
     if let Some(block) = single(document, &bgp_keys::BGP) {
         config.bgp = Some(bgp::read_bgp(block, document, source, findings));
+    }
+    if let Some(block) = single(document, &rpki::RPKI) {
+        config.rpki = Some(feeds::read_rpki(block, document, findings));
+    }
+    if let Some(block) = single(document, &bmp::BMP) {
+        config.bmp = Some(feeds::read_bmp(block, document, findings));
     }
     for (index, block) in listed(document, &schema_policy::PREFIX_LIST).into_iter().enumerate() {
         config.prefix_lists.push(policy::read_prefix_list(index, block, source, findings));

@@ -2,7 +2,7 @@
 //!
 //! Owns [`blocks`], a configuration as blocks of keys and texts, and [`render`], which prints them.
 //! `delta` compares the same blocks, so what is shown is what is compared. The blocks of BGP are
-//! made in `render/bgp.rs`.
+//! made in `render/bgp.rs`, those of RPKI and BMP in `render/feeds.rs`.
 //!
 //! *Invariants*: loading the rendered text gives the same configuration (for routes from a file: as
 //! long as the file is the same). Keys stand in the order of the documentation; a key that holds no
@@ -18,6 +18,7 @@ use crate::config::schema::{
 use core::fmt::Write;
 
 mod bgp;
+mod feeds;
 
 /// A block as text: each key with its value as TOML, or `None` where it holds none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,14 @@ pub fn blocks(config: &Config) -> Vec<RenderedBlock> {
         blocks.extend(settings.groups.iter().map(bgp::group_block));
         blocks.extend(settings.neighbors.iter().map(bgp::neighbor_block));
         blocks.extend(settings.dynamics.iter().map(bgp::dynamic_block));
+    }
+    if let Some(settings) = &config.rpki {
+        blocks.push(feeds::rpki_block(settings));
+        blocks.extend(settings.caches.iter().map(feeds::cache_block));
+    }
+    if let Some(settings) = &config.bmp {
+        blocks.push(feeds::bmp_block(settings));
+        blocks.extend(settings.stations.iter().map(feeds::station_block));
     }
     blocks.extend(config.prefix_lists.iter().map(bgp::prefix_list_block));
     blocks.extend(config.policies.iter().flat_map(bgp::policy_blocks));

@@ -1,9 +1,9 @@
 //! What can never run is refused here, before anything changes.
 //!
 //! Owns every rule between keys, and every rule about a value that its type does not say; those of
-//! BGP stand in `validate/bgp.rs`, those of policies in `validate/policy.rs`. It looks at the
-//! value, not at the text, so that configurations made by programs pass through it too; the loader
-//! adds the places.
+//! BGP stand in `validate/bgp.rs`, those of policies in `validate/policy.rs`, those of RPKI and BMP
+//! in `validate/feeds.rs`. It looks at the value, not at the text, so that configurations made by
+//! programs pass through it too; the loader adds the places.
 //!
 //! *Invariants*: a [`Config`] without problems can be run by every part of the router without
 //! re-checking.
@@ -26,6 +26,7 @@ use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
 
 mod bgp;
+mod feeds;
 mod policy;
 
 /// Octets of a router's name: one label of a host name (RFC 1035 §2.3.4).
@@ -55,6 +56,8 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     check_ospf(&config.ospf, &mut problems);
     check_bfd(&config.bfd, &mut problems);
     bgp::check_bgp(config, &mut problems);
+    feeds::check_rpki(config, &mut problems);
+    feeds::check_bmp(config, &mut problems);
     policy::check_policies(config, &mut problems);
     for (index, port) in config.ports.iter().enumerate() {
         check_port(config, index, port, &mut problems);

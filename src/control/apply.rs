@@ -41,6 +41,7 @@ impl ControlPlane {
             self.config.routes == config.routes && self.config.neighbors == config.neighbors;
         self.config = config;
         self.take_policies(now);
+        self.review_rpki(now);
         if let Some(router_id) = self.identity.router_id {
             let ospf = &self.config.ospf;
             self.ospf.handle(

@@ -31,6 +31,7 @@ use crate::config::Config;
 use crate::proto::bgp::State;
 use crate::proto::bgp::action::StateChange;
 use crate::proto::bgp::input::{Cease, Input as SessionInput, Start};
+use crate::proto::bgp::policy::Vrps;
 use crate::proto::bgp::ribs::limits::NEXT_HOPS_MAX;
 use crate::proto::bgp::ribs::{
     Change, ExitGroupId, Gateway, PeerId, PeerKind, PolicyId, Resolution, RibSettings, Route,
@@ -137,6 +138,11 @@ impl Bgp {
     /// The speaker and the policies, while BGP is configured.
     pub(super) fn parts(&mut self) -> Option<(&mut Speaker, &PolicyTable)> {
         Some((&mut self.speaker.as_mut()?.speaker, &self.policies))
+    }
+
+    /// What the RPKI says; also where BGP is not configured.
+    pub(super) const fn vrps_mut(&mut self) -> &mut Vrps {
+        self.policies.engine_mut().vrps_mut()
     }
 
     /// The policies.
@@ -410,16 +416,31 @@ impl ControlPlane {
         self.ports.iter().map(link).collect()
     }
 
-    /// TCP says something.
-    pub(super) fn bgp_report(&mut self, now: Instant, report: Report) {
+    /// TCP says something, of whosesoever connection.
+    pub(super) fn tcp_report(&mut self, now: Instant, report: Report) {
+        match report.socket() {
+            Some(socket) if self.rpki.has(socket) => self.rpki_report(now, report),
+            _ => self.bgp_report(now, report),
+        }
+    }
+
+    /// TCP says something of a neighbour.
+    fn bgp_report(&mut self, now: Instant, report: Report) {
         if let Report::Deaf { local, failure } = report {
             return self.bgp_is_deaf(now, local, failure);
         }
         if let Report::Accepted { remote, .. } = &report {
             self.welcome(now, *remote.ip());
         }
-        if let Some(running) = &mut self.bgp.speaker {
-            running.speaker.report(now, report, self.bgp.policies.engine());
+        match (&mut self.bgp.speaker, report) {
+            (Some(running), report) => {
+                running.speaker.report(now, report, self.bgp.policies.engine());
+            }
+            // It was on its way when BGP ended.
+            (None, Report::Accepted { socket, .. }) => {
+                self.actions.push_back(Action::Bgp(Order::Close { socket }));
+            }
+            (None, _) => {}
         }
     }
 

@@ -4,7 +4,8 @@
 //! and how one input runs through it), `apply` (a configuration becomes inputs of the machines),
 //! `port` (what a port is to each of them), `connected` (the router's own routes), `death_mark`
 //! (neighbours that OSPF lost), `bfd` (sessions with neighbours), `bgp` (the speaker at the edge)
-//! with `bgp_query`, `bgp_table` and `redistribute`, [`bgp_settings`] (what a configuration says to BGP, and
+//! with `bgp_query`, `bgp_table` and `redistribute`, `rpki` with `rpki_query` (what caches say of
+//! origins), [`bgp_settings`] (what a configuration says to BGP, and
 //! its policies), `deliver` (what the machines want becomes actions), `frame` (octets around their
 //! messages), [`inherit`] (from a control plane that failed to the next), `report` (events in
 //! words), `stub` (when nobody shall send through this router), `self_check` (whether it forwards
@@ -39,6 +40,8 @@ mod query;
 pub mod recording;
 mod redistribute;
 mod report;
+mod rpki;
+mod rpki_query;
 mod self_check;
 mod stub;
 

@@ -19,6 +19,7 @@ use super::death_mark::DeathMarks;
 use super::inherit::{Inheritance, Testament};
 use super::input::Input;
 use super::port::PortState;
+use super::rpki::Rpki;
 use super::self_check::SelfCheck;
 use super::stub::StubRouter;
 use crate::api::show::ShowReply;
@@ -175,6 +176,7 @@ pub struct ControlPlane {
     pub(super) ospf_neighbors: BTreeMap<(PortId, Ipv6Addr), (RouterId, NeighborState)>,
     pub(super) bfd: BfdClients,
     pub(super) bgp: Bgp,
+    pub(super) rpki: Rpki,
     pub(super) death_marks: DeathMarks,
     pub(super) stub: StubRouter,
     pub(super) self_check: SelfCheck,
@@ -207,6 +209,7 @@ impl ControlPlane {
             ospf_neighbors: BTreeMap::new(),
             bfd: BfdClients::default(),
             bgp: Bgp::new(options.seed.rotate_left(16)),
+            rpki: Rpki::new(options.seed.rotate_left(24)),
             death_marks: DeathMarks::default(),
             stub: StubRouter::starting(),
             self_check: SelfCheck::default(),
@@ -276,7 +279,7 @@ impl ControlPlane {
                 self.nd.handle(now, nd::Input::Resolve { port, address, packet });
             }
             Input::Bfd(report) => self.bfd_report(now, &report),
-            Input::Bgp(report) => self.bgp_report(now, *report),
+            Input::Bgp(report) => self.tcp_report(now, *report),
             Input::NeighborUsed { port, address } => {
                 self.nd.handle(now, nd::Input::Used { port, address });
             }
@@ -292,6 +295,7 @@ impl ControlPlane {
             Input::Shutdown => {
                 self.is_leaving = true;
                 self.leave_bfd();
+                self.leave_rpki(now);
                 self.leave_bgp(now);
                 self.ospf.handle(now, ospf::Input::Shutdown);
                 self.nd.handle(now, nd::Input::Shutdown);
@@ -360,14 +364,15 @@ impl Machine for ControlPlane {
         let stub = self.stub.deadline().filter(|_| is_staying);
         let (ospf, nd) = (self.ospf.next_deadline(), self.nd.next_deadline());
         let check = self.self_check.deadline().filter(|_| is_staying);
-        let bgp = self.bgp.next_deadline();
-        let parts = [ospf, nd, inheritance, adopted, stub, check, bgp];
+        let (bgp, rpki) = (self.bgp.next_deadline(), self.rpki.next_deadline());
+        let parts = [ospf, nd, inheritance, adopted, stub, check, bgp, rpki];
         parts.into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.ospf.handle_timeout(now);
         self.nd.handle_timeout(now);
+        self.work_rpki(now);
         self.work_bgp(now);
         if !self.is_leaving {
             self.expire_bfd(now);

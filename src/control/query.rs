@@ -150,6 +150,12 @@ impl ControlPlane {
             ShowQuery::BgpPolicy { name } => {
                 ShowReply::BgpPolicy(self.bgp_policy_rows(name.as_deref()))
             }
+            ShowQuery::RpkiVrp => {
+                let (rows, rest) = self.rpki_vrp_page(after);
+                return (ShowReply::RpkiVrp(rows), rest);
+            }
+            ShowQuery::Rpki => ShowReply::Rpki(self.rpki_row(now)),
+            ShowQuery::RpkiPrefix(prefix) => ShowReply::RpkiPrefix(self.rpki_prefix_row(*prefix)),
             ShowQuery::BgpTable(query) => ShowReply::BgpTable(self.bgp_table_page(now, query)),
             ShowQuery::Bgp => ShowReply::Bgp(self.bgp_summary(now)),
             ShowQuery::BgpNeighbor => ShowReply::BgpNeighbor(self.bgp_neighbor_rows(now)),

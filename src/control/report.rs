@@ -16,6 +16,7 @@ use crate::proto::bgp::fsm::State as SessionState;
 use crate::proto::bgp::speaker::Refusal;
 use crate::proto::bgp::transport::Failure;
 use crate::proto::ospf::{HelpEnd, NeighborChange, NeighborState, Notice, RestartEnd};
+use crate::proto::rtr;
 use crate::rib::RibError;
 use crate::wire::bfd::{Diagnostic, State};
 use crate::wire::ospf::GraceReason;
@@ -218,6 +219,31 @@ pub(super) fn bgp_dynamic_full(now: Instant, prefix: Ipv6Prefix, most: usize) ->
 pub(super) fn bgp_hears(now: Instant, local: SocketAddrV6) -> Event {
     let text = format!("BGP neighbours can connect to {local} again");
     Draft::new(now, Severity::Info, "bgp.deaf", text).with("local", local).0
+}
+
+/// The data of an RPKI cache are here.
+pub(super) fn rpki_synchronised(now: Instant, cache: &str) -> Event {
+    let text = format!("RPKI cache {cache}: its data are here");
+    Draft::new(now, Severity::Info, "rpki.cache", text).with("cache", cache).0
+}
+
+/// An RPKI cache is lost, or cannot be reached.
+pub(super) fn rpki_failed(now: Instant, cache: &str, why: &rtr::Failure, has_data: bool) -> Event {
+    let rest = if has_data { "; its data hold until they expire" } else { "; it has sent no data" };
+    let text = format!("RPKI cache {cache}: {why}{rest}");
+    Draft::new(now, Severity::Warning, "rpki.cache", text)
+        .with("cache", cache)
+        .with("reason", why)
+        .0
+}
+
+/// The data of an RPKI cache are too old.
+pub(super) fn rpki_expired(now: Instant, cache: &str) -> Event {
+    let text = format!(
+        "RPKI cache {cache}: its data have expired and are dropped; routes that only it knew of \
+         are not_found from now on"
+    );
+    Draft::new(now, Severity::Error, "rpki.expired", text).with("cache", cache).0
 }
 
 /// Something an administrator should know.

@@ -1,8 +1,8 @@
 //! `kumiki show`: every state, as a table for people and as JSON for programs.
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
-//! [`ospf`], [`bfd`], [`bgp`], [`bgp_exchange`], [`route`] (RIB and FIB), [`runtime`], [`mempool`],
-//! [`errors`], [`config`]. [`look`] has columns and colours, [`narrow`] picks one port or route,
+//! [`ospf`], [`bfd`], [`bgp`], [`bgp_exchange`], [`rpki`], [`route`] (RIB and FIB),
+//! [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`] has columns and colours, [`narrow`] picks one port or route,
 //! [`json`] is the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
@@ -20,6 +20,7 @@ pub mod neighbor;
 pub mod ospf;
 pub mod port;
 pub mod route;
+pub mod rpki;
 pub mod runtime;
 pub mod version;
 pub mod words;
@@ -149,6 +150,9 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::BgpReceived(rows) => bgp_exchange::received_table(rows, look),
         ShowReply::BgpPolicy(rows) => bgp_exchange::policy_text(rows, look),
         ShowReply::BgpTable(page) => format!("{} paths.\n", page.paths.len()),
+        ShowReply::Rpki(row) => rpki::summary(row, look),
+        ShowReply::RpkiVrp(rows) => rpki::vrp_table(rows, look),
+        ShowReply::RpkiPrefix(row) => rpki::prefix_table(row, look),
         ShowReply::Route(rows) => route::rib_table(rows, look),
         ShowReply::Fib(rows) => route::fib_table(rows, look),
         ShowReply::Runtime(rows) => runtime::table(rows, look),

@@ -138,6 +138,12 @@ pub enum ShowWords {
         #[command(subcommand)]
         words: Option<BfdWords>,
     },
+    /// RPKI: caches and what they say
+    Rpki {
+        /// What of RPKI; its caches where nothing is said.
+        #[command(subcommand)]
+        words: Option<RpkiWords>,
+    },
     /// Routes of all sources; the selected ones are marked
     #[command(aliases = ["routes", "rib"])]
     Route(RouteWords),
@@ -238,6 +244,22 @@ pub enum BgpWords {
         /// Only this policy
         #[arg(value_name = "NAME")]
         name: Option<String>,
+    },
+}
+
+/// What of RPKI.
+#[derive(Clone, Debug, Subcommand)]
+#[command(infer_subcommands = true)]
+pub enum RpkiWords {
+    /// Caches, and how much they have said
+    #[command(aliases = ["caches", "cache-server", "cache-connection", "server"])]
+    Cache,
+    /// Validated payloads; with a prefix, what they say of it and of its paths
+    #[command(aliases = ["prefixes", "prefix-table", "vrp", "vrps"])]
+    Prefix {
+        /// Only what is about this prefix
+        #[arg(value_name = "PREFIX")]
+        prefix: Option<Ipv6Prefix>,
     },
 }
 
@@ -350,6 +372,11 @@ impl ShowWords {
                 Ipv6Words::Bgp { words } => bgp_query(words.as_ref()),
             },
             Self::Bgp { words } => bgp_query(words.as_ref()),
+            Self::Rpki { words } => match words {
+                None | Some(RpkiWords::Cache) => ShowQuery::Rpki,
+                Some(RpkiWords::Prefix { prefix: None }) => ShowQuery::RpkiVrp,
+                Some(RpkiWords::Prefix { prefix: Some(prefix) }) => ShowQuery::RpkiPrefix(*prefix),
+            },
             Self::BridgeDomain(_) => return Question::Later("the tenant overlay"),
             Self::L2tpv3(_) => return Question::Later("L2TPv3"),
         })
@@ -419,6 +446,8 @@ mod tests {
             ("bgp advertised-routes isp", "bgp advertised isp"),
             ("ipv6 bgp received-routes 2001:db8:0::1", "bgp received 2001:db8::1"),
             ("bgp route-map out", "bgp policy out"),
+            ("rpki cache-connection", "rpki"),
+            ("rpki prefix-table", "rpki prefix"),
         ];
         for (theirs, ours) in pairs {
             assert_eq!(question(theirs), question(ours), "{theirs}");

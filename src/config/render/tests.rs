@@ -10,6 +10,7 @@ use core::net::Ipv6Addr;
 use proptest::prelude::*;
 
 mod bgp;
+mod feeds;
 
 const FILE_TEXT: &str = "2001:db8:f::/48\n2001:db8:e::/48\n";
 
@@ -188,8 +189,20 @@ fn config() -> impl Strategy<Value = Config> {
     let ports = (port(0), port(1), port(2)).prop_map(|(a, b, c)| vec![a, b, c]);
     let lists = (routes("p1".to_owned()), neighbors("p2".to_owned()));
     let router = ("[a-z0-9.-]{1,63}", cluster());
-    (router, dpdk(), host, ospf(), bfd(), ports, lists, bgp::edge()).prop_map(
-        |((name, cluster), dpdk, host, ospf, bfd, ports, (routes, neighbors), edge)| Config {
+    let edge = (bgp::edge(), feeds::rpki(), feeds::bmp());
+    (router, dpdk(), host, ospf(), bfd(), ports, lists, edge).prop_map(
+        |(
+            (name, cluster),
+            dpdk,
+            host,
+            ospf,
+            bfd,
+            ports,
+            (routes, neighbors),
+            (edge, rpki, bmp),
+        )| Config {
+            rpki,
+            bmp,
             redistribute: edge.redistribute,
             bgp: edge.bgp,
             prefix_lists: edge.prefix_lists,

@@ -10,7 +10,9 @@
 //!
 //! *Invariants*: names are unique within a block; a key that is not here does not exist.
 
-use super::{bfd, bgp_keys, cluster, dpdk, host, ospf, policy, port, redistribute, route, router};
+use super::{
+    bfd, bgp_keys, bmp, cluster, dpdk, host, ospf, policy, port, redistribute, route, router, rpki,
+};
 use core::fmt;
 
 /// What a value must be.
@@ -191,6 +193,10 @@ pub const BLOCKS: &[&BlockDoc] = &[
     &bgp_keys::BGP_GROUP,
     &bgp_keys::BGP_NEIGHBOR,
     &bgp_keys::BGP_DYNAMIC,
+    &rpki::RPKI,
+    &rpki::RPKI_CACHE,
+    &bmp::BMP,
+    &bmp::BMP_STATION,
     &policy::PREFIX_LIST,
     &policy::POLICY,
     &policy::POLICY_CLAUSE,
@@ -200,8 +206,7 @@ pub const BLOCKS: &[&BlockDoc] = &[
 ];
 
 /// Blocks that people may bring from the manual of a later version, with what they belong to.
-pub const LATER_BLOCKS: &[(&str, &str)] =
-    &[("tenant", "the tenant overlay (L2TPv3)"), ("rpki", "the RPKI client")];
+pub const LATER_BLOCKS: &[(&str, &str)] = &[("tenant", "the tenant overlay (L2TPv3)")];
 
 /// What people of other routers look for and there is not, on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 pub mod bfd;
 pub mod bgp;
 pub mod bgp_keys;
+pub mod bmp;
 pub mod cluster;
 pub mod dpdk;
 pub mod host;
@@ -17,6 +18,7 @@ pub mod port;
 pub mod redistribute;
 pub mod route;
 pub mod router;
+pub mod rpki;
 pub mod secret;
 
 pub use bfd::{BfdAuth, BfdSettings, PortBfd};
@@ -24,6 +26,7 @@ pub use bgp::{
     BgpAddPath, BgpDynamic, BgpGroup, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings,
     NeighborKeys,
 };
+pub use bmp::{BmpSettings, BmpStation, BmpView};
 pub use cluster::ClusterSettings;
 pub use dpdk::{DpdkSettings, IdlePolicy};
 pub use host::HostSettings;
@@ -36,6 +39,7 @@ pub use port::{PortDevice, PortRole, PortSettings, default_mtu, role_word};
 pub use redistribute::{MetricType, RedistributeSettings};
 pub use route::{StaticNeighbor, StaticRoute, StaticRouteTarget};
 pub use router::RouterSettings;
+pub use rpki::{RpkiCache, RpkiSettings};
 pub use secret::Secret;
 
 use serde::{Deserialize, Serialize};
@@ -61,6 +65,12 @@ pub struct Config {
     /// `[bgp]` with its groups and neighbours; `None`: there is no BGP.
     #[serde(default)]
     pub bgp: Option<BgpSettings>,
+    /// `[rpki]` with its caches; `None`: nobody says anything of origins.
+    #[serde(default)]
+    pub rpki: Option<RpkiSettings>,
+    /// `[bmp]` with its stations; `None`: nobody watches.
+    #[serde(default)]
+    pub bmp: Option<BmpSettings>,
     /// `[[prefix_list]]`.
     #[serde(default)]
     pub prefix_lists: Vec<PrefixList>,

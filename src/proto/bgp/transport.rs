@@ -202,3 +202,18 @@ pub enum Report {
         failure: Failure,
     },
 }
+
+impl Report {
+    /// Of which connection; `None` where it is about none.
+    pub const fn socket(&self) -> Option<SocketId> {
+        match self {
+            Self::Accepted { socket, .. }
+            | Self::Connected { socket, .. }
+            | Self::Failed { socket, .. }
+            | Self::Received { socket, .. }
+            | Self::Sent { socket, .. }
+            | Self::Closed { socket, .. } => Some(*socket),
+            Self::Deaf { .. } => None,
+        }
+    }
+}

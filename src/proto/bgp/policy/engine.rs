@@ -202,6 +202,22 @@ impl Engine {
         self.vrps = vrps;
     }
 
+    /// What the RPKI says.
+    pub const fn vrps(&self) -> &Vrps {
+        &self.vrps
+    }
+
+    /// The same, to be changed one by one; what it changes of routes is asked for by
+    /// [`crate::proto::bgp::ribs::Ribs::revalidate`].
+    pub const fn vrps_mut(&mut self) -> &mut Vrps {
+        &mut self.vrps
+    }
+
+    /// What the RPKI says of a route.
+    pub fn rpki(&self, prefix: Ipv6Prefix, route: &Route) -> RpkiState {
+        self.vrps.state(prefix, &route.attributes.as_path, self.local_asn)
+    }
+
     /// The policy of this number is now this one; says whether that is another one than before.
     pub fn insert(&mut self, id: PolicyId, policy: Policy) -> bool {
         match self.policies.get(&id) {

@@ -204,6 +204,23 @@ fn origin_validation_is_that_of_the_rfc() {
 }
 
 #[test]
+fn a_payload_holds_until_the_last_cache_withdraws_it() {
+    let payload =
+        |length_max, asn| ValidatedPrefix { prefix: prefix("2001:db8::/32"), length_max, asn };
+    let mut vrps = Vrps::default();
+    assert_eq!(vrps.announce(payload(48, 64500)), Ok(true));
+    assert_eq!(vrps.announce(payload(48, 64500)), Ok(false), "another cache has it as well");
+    assert_eq!(vrps.announce(payload(32, 64500)), Ok(true));
+    assert_eq!((vrps.len(), vrps.behind(None).count()), (2, 2));
+    assert!(!vrps.withdraw(payload(48, 64500)));
+    assert_eq!(vrps.state(prefix("2001:db8:1::/48"), &path(&[64500]), ASN), RpkiState::Valid);
+    assert!(vrps.withdraw(payload(48, 64500)) && !vrps.withdraw(payload(48, 64500)));
+    assert_eq!(vrps.state(prefix("2001:db8:1::/48"), &path(&[64500]), ASN), RpkiState::Invalid);
+    assert!(vrps.withdraw(payload(32, 64500)) && vrps.is_empty());
+    assert_eq!(vrps.state(prefix("2001:db8:1::/48"), &path(&[64500]), ASN), RpkiState::NotFound);
+}
+
+#[test]
 fn each_condition_asks_what_it_says() {
     let subject = Subject { prefix: Some(prefix("2001:db8::/32")), rpki: RpkiState::Invalid };
     let mut route = with_communities(&["64500:7", "no-export", "64500:1:2"]);

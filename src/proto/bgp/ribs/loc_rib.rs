@@ -114,6 +114,7 @@ impl Ribs {
                     state.is_policy_changed = false;
                     state.note_swept();
                 }
+                self.revalidation.finish();
                 break;
             }
             let at = scan.at;
@@ -130,7 +131,7 @@ impl Ribs {
             self.remove_path(at);
             return REMOVAL_COST;
         }
-        if state.is_policy_changed {
+        if state.is_policy_changed || self.is_revalidated(&path) {
             self.readmit(at, policies);
             // Also where it is what it was: the peer may be another one to those who are told.
             self.mark(path.prefix);

@@ -10,7 +10,7 @@
 //! Read [`attributes`] and `prefix_table` first: everything else is small numbers that these two
 //! hand out (`index` finds them). Then [`peer`] and [`policy`], the borders to the speaker; then
 //! the way of a route: `import`, [`adj_rib_in`], [`next_hops`], [`decision`], [`exits`], `loc_rib`
-//! (where it is decided, in slices), [`export`], [`adj_rib_out`] with `journal`, `packing`.
+//! (where it is decided, in slices; `revalidate` when the RPKI says other things), [`export`], [`adj_rib_out`] with `journal`, `packing`.
 //! `view` is what people are shown, [`table_page`] what whole tables are taken by.
 //!
 //! Owns [`Ribs`], one for each speaker. A peer's UPDATE only marks prefixes; [`Ribs::process`]
@@ -44,6 +44,7 @@ pub mod peer;
 pub mod policy;
 mod prefix_table;
 mod receive;
+mod revalidate;
 pub mod table_page;
 #[cfg(test)]
 mod tests;
@@ -74,6 +75,7 @@ use exits::{Exit, ExitGroups};
 use limits::{ADD_PATHS_MAX, EXPORT_GROUPS_MAX, PEERS_MAX};
 use next_hops::{Edge, NextHopId, NextHops};
 use prefix_table::{NONE, PrefixId, PrefixTable};
+use revalidate::Revalidation;
 use std::collections::VecDeque;
 
 crate::counters! {
@@ -190,6 +192,8 @@ pub struct Ribs {
     empties: VecDeque<PrefixId>,
     /// A pass over all paths: where it is, and how many are left.
     scan: Option<loc_rib::Scan>,
+    /// Prefixes whose origin is judged anew by that pass.
+    revalidation: Revalidation,
     changes: VecDeque<Change>,
     /// Peers of whose routes some found no room, not yet said.
     shortages: VecDeque<PeerId>,
@@ -217,6 +221,7 @@ impl Ribs {
             queue: VecDeque::new(),
             empties: VecDeque::new(),
             scan: None,
+            revalidation: Revalidation::default(),
             changes: VecDeque::new(),
             shortages: VecDeque::new(),
             decided: None,
