@@ -5,6 +5,7 @@
 
 pub mod bfd;
 pub mod bgp;
+pub mod bmp;
 pub mod nd;
 pub mod ospf;
 pub mod rtr;
