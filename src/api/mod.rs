@@ -15,6 +15,7 @@ pub mod reply;
 pub mod request;
 pub mod show;
 pub mod show_bgp;
+pub mod show_bmp;
 pub mod show_rpki;
 pub mod watch;
 

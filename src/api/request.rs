@@ -101,6 +101,8 @@ pub enum ShowQuery {
     },
     /// A page of a table of BGP with its attributes as octets, for those who take all of it.
     BgpTable(BgpTableQuery),
+    /// BMP: stations.
+    Bmp,
     /// RPKI: caches, and how much they have said.
     Rpki,
     /// All validated payloads.

@@ -7,6 +7,7 @@ use super::show_bgp::{
     BgpAdvertisedRow, BgpNeighborRow, BgpPathRow, BgpPolicyRow, BgpReceivedRow, BgpSummaryRow,
     BgpTablePage,
 };
+use super::show_bmp::BmpStationRow;
 use super::show_rpki::{RpkiPrefixRow, RpkiRow, RpkiVrpRow};
 use crate::base::ids::{AreaId, MacAddress, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
@@ -56,6 +57,8 @@ pub enum ShowReply {
     BgpPolicy(Vec<BgpPolicyRow>),
     /// A page for `bgp dump`.
     BgpTable(BgpTablePage),
+    /// `show bmp`.
+    Bmp(Vec<BmpStationRow>),
     /// `show rpki`.
     Rpki(RpkiRow),
     /// `show rpki prefix`.

@@ -63,6 +63,7 @@ impl ControlPlane {
         }
         self.number_links();
         self.tell_all(now);
+        self.review_bmp(now);
         if !is_static_same {
             self.apply_static(now);
         }

@@ -160,6 +160,17 @@ impl Bgp {
         self.speaker.as_ref().map(|running| running.identity.1)
     }
 
+    /// Its AS and its BGP identifier, while it runs.
+    pub(super) fn identity(&self) -> Option<(u32, RouterId)> {
+        self.speaker.as_ref().map(|running| (running.identity.0, running.identity.1))
+    }
+
+    /// Both addresses of a session.
+    pub(super) fn ends(&self, peer: PeerId) -> Option<(Ipv6Addr, Ipv6Addr)> {
+        let (_, active) = self.active().find(|(id, _)| *id == peer)?;
+        Some((active.settings.local, *active.settings.remote.ip()))
+    }
+
     /// What is announced of the cluster now.
     pub(super) fn aggregates(&self) -> impl Iterator<Item = Ipv6Prefix> {
         self.aggregates.iter().copied()
@@ -419,6 +430,7 @@ impl ControlPlane {
     /// TCP says something, of whosesoever connection.
     pub(super) fn tcp_report(&mut self, now: Instant, report: Report) {
         match report.socket() {
+            Some(socket) if self.bmp.has(socket) => self.bmp_report(now, report),
             Some(socket) if self.rpki.has(socket) => self.rpki_report(now, report),
             _ => self.bgp_report(now, report),
         }
@@ -526,6 +538,7 @@ impl ControlPlane {
     fn bgp_changed(&mut self, now: Instant, peer: PeerId, change: &StateChange) {
         let event = report::bgp_session(now, &self.bgp.name(peer), change);
         self.event(event);
+        self.bmp_session(now, peer, change);
         let found = self.bgp.active_of(peer);
         let link = found.map(|it| (it.settings.port, *it.settings.remote.ip()));
         if change.to == State::Established

@@ -14,6 +14,7 @@ use super::action::Action;
 use super::apply::StaticState;
 use super::bfd::BfdClients;
 use super::bgp::Bgp;
+use super::bmp::Bmp;
 use super::connected::Connected;
 use super::death_mark::DeathMarks;
 use super::inherit::{Inheritance, Testament};
@@ -63,6 +64,7 @@ crate::counters! {
         unreachable_undue: "packets", "Packets to silent neighbours that deserve no answer.";
         externals_refused: "routes", "Routes of BGP left out of OSPF: as many as may are there.";
         externals_damped: "routes", "Routes of BGP held back from OSPF because they come and go.";
+        bmp_oversized: "routes", "Routes not told to a BMP station: no message can hold them.";
         addresses_refused: "addresses", "Own addresses that somebody else has as well.";
         @normal self_checks: "checks", "Times the router compared database, routes and forwarding.";
         self_check_faults: "prefixes", "Prefixes that differed then, and were set right.";
@@ -177,6 +179,7 @@ pub struct ControlPlane {
     pub(super) bfd: BfdClients,
     pub(super) bgp: Bgp,
     pub(super) rpki: Rpki,
+    pub(super) bmp: Bmp,
     pub(super) death_marks: DeathMarks,
     pub(super) stub: StubRouter,
     pub(super) self_check: SelfCheck,
@@ -210,6 +213,7 @@ impl ControlPlane {
             bfd: BfdClients::default(),
             bgp: Bgp::new(options.seed.rotate_left(16)),
             rpki: Rpki::new(options.seed.rotate_left(24)),
+            bmp: Bmp::new(options.seed.rotate_left(40)),
             death_marks: DeathMarks::default(),
             stub: StubRouter::starting(),
             self_check: SelfCheck::default(),
@@ -259,6 +263,7 @@ impl ControlPlane {
     fn finish(&mut self, now: Instant) {
         self.deliver(now);
         self.deliver_bgp(now);
+        self.deliver_bmp(now);
         self.review_bgp_restart(now);
         self.review_inheritance(now);
         if !self.is_leaving {
@@ -297,6 +302,7 @@ impl ControlPlane {
                 self.leave_bfd();
                 self.leave_rpki(now);
                 self.leave_bgp(now);
+                self.leave_bmp(now);
                 self.ospf.handle(now, ospf::Input::Shutdown);
                 self.nd.handle(now, nd::Input::Shutdown);
             }
@@ -365,7 +371,8 @@ impl Machine for ControlPlane {
         let (ospf, nd) = (self.ospf.next_deadline(), self.nd.next_deadline());
         let check = self.self_check.deadline().filter(|_| is_staying);
         let (bgp, rpki) = (self.bgp.next_deadline(), self.rpki.next_deadline());
-        let parts = [ospf, nd, inheritance, adopted, stub, check, bgp, rpki];
+        let bmp = self.bmp.next_deadline();
+        let parts = [ospf, nd, inheritance, adopted, stub, check, bgp, rpki, bmp];
         parts.into_iter().flatten().min()
     }
 
@@ -374,6 +381,7 @@ impl Machine for ControlPlane {
         self.nd.handle_timeout(now);
         self.work_rpki(now);
         self.work_bgp(now);
+        self.work_bmp(now);
         if !self.is_leaving {
             self.expire_bfd(now);
         }

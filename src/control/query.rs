@@ -154,6 +154,7 @@ impl ControlPlane {
                 let (rows, rest) = self.rpki_vrp_page(after);
                 return (ShowReply::RpkiVrp(rows), rest);
             }
+            ShowQuery::Bmp => ShowReply::Bmp(self.bmp_rows(now)),
             ShowQuery::Rpki => ShowReply::Rpki(self.rpki_row(now)),
             ShowQuery::RpkiPrefix(prefix) => ShowReply::RpkiPrefix(self.rpki_prefix_row(*prefix)),
             ShowQuery::BgpTable(query) => ShowReply::BgpTable(self.bgp_table_page(now, query)),

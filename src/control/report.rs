@@ -15,6 +15,7 @@ use crate::proto::bgp::action::StateChange;
 use crate::proto::bgp::fsm::State as SessionState;
 use crate::proto::bgp::speaker::Refusal;
 use crate::proto::bgp::transport::Failure;
+use crate::proto::bmp;
 use crate::proto::ospf::{HelpEnd, NeighborChange, NeighborState, Notice, RestartEnd};
 use crate::proto::rtr;
 use crate::rib::RibError;
@@ -219,6 +220,21 @@ pub(super) fn bgp_dynamic_full(now: Instant, prefix: Ipv6Prefix, most: usize) ->
 pub(super) fn bgp_hears(now: Instant, local: SocketAddrV6) -> Event {
     let text = format!("BGP neighbours can connect to {local} again");
     Draft::new(now, Severity::Info, "bgp.deaf", text).with("local", local).0
+}
+
+/// A monitoring station is told from now on.
+pub(super) fn bmp_station_up(now: Instant, station: &str) -> Event {
+    let text = format!("BMP station {station} is up, and is told everything from the beginning");
+    Draft::new(now, Severity::Info, "bmp.station", text).with("station", station).0
+}
+
+/// It is not told any more.
+pub(super) fn bmp_station_lost(now: Instant, station: &str, why: bmp::Failure) -> Event {
+    let text = format!("BMP station {station}: {why}; it is tried again");
+    Draft::new(now, Severity::Warning, "bmp.station", text)
+        .with("station", station)
+        .with("reason", why)
+        .0
 }
 
 /// The data of an RPKI cache are here.

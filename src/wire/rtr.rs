@@ -379,8 +379,7 @@ fn decode_prefix(reader: &mut Reader<'_>) -> Result<Pdu, ErrorCode> {
     if length > length_max || length_max > 128 {
         return Err(ErrorCode::CORRUPT_DATA);
     }
-    let change =
-        if flags & FLAG_ANNOUNCE == 0 { Change::Withdraw } else { Change::Announce };
+    let change = if flags & FLAG_ANNOUNCE == 0 { Change::Withdraw } else { Change::Announce };
     let prefix = Ipv6Prefix::containing(address, length);
     Ok(Pdu::Prefix { change, payload: Payload { prefix, length_max, asn } })
 }

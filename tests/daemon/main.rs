@@ -2,6 +2,7 @@
 
 mod bench;
 mod config;
+mod feeds;
 mod pages;
 mod record;
 mod threads;

@@ -1,15 +1,16 @@
 //! `kumiki show`: every state, as a table for people and as JSON for programs.
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
-//! [`ospf`], [`bfd`], [`bgp`], [`bgp_exchange`], [`rpki`], [`route`] (RIB and FIB),
-//! [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`] has columns and colours, [`narrow`] picks one port or route,
-//! [`json`] is the form for programs.
+//! [`ospf`], [`bfd`], [`bgp`], [`bgp_exchange`], [`bmp`], [`rpki`], [`route`] (RIB and FIB),
+//! [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`] has columns and colours, [`narrow`]
+//! picks one port or route, [`json`] is the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 
 pub mod bfd;
 pub mod bgp;
 pub mod bgp_exchange;
+pub mod bmp;
 pub mod config;
 pub mod errors;
 pub mod json;
@@ -150,6 +151,7 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::BgpReceived(rows) => bgp_exchange::received_table(rows, look),
         ShowReply::BgpPolicy(rows) => bgp_exchange::policy_text(rows, look),
         ShowReply::BgpTable(page) => format!("{} paths.\n", page.paths.len()),
+        ShowReply::Bmp(rows) => bmp::table(rows, look),
         ShowReply::Rpki(row) => rpki::summary(row, look),
         ShowReply::RpkiVrp(rows) => rpki::vrp_table(rows, look),
         ShowReply::RpkiPrefix(row) => rpki::prefix_table(row, look),

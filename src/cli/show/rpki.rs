@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn what_holds_without_payloads_is_said() {
-        let look = Look::default();
+        let look = Look::PLAIN;
         assert!(summary(&RpkiRow::default(), look).starts_with("No RPKI cache is configured"));
         let cache = RpkiCacheRow {
             name: "one".to_owned(),

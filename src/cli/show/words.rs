@@ -138,6 +138,8 @@ pub enum ShowWords {
         #[command(subcommand)]
         words: Option<BfdWords>,
     },
+    /// BMP: stations that watch BGP
+    Bmp,
     /// RPKI: caches and what they say
     Rpki {
         /// What of RPKI; its caches where nothing is said.
@@ -372,6 +374,7 @@ impl ShowWords {
                 Ipv6Words::Bgp { words } => bgp_query(words.as_ref()),
             },
             Self::Bgp { words } => bgp_query(words.as_ref()),
+            Self::Bmp => ShowQuery::Bmp,
             Self::Rpki { words } => match words {
                 None | Some(RpkiWords::Cache) => ShowQuery::Rpki,
                 Some(RpkiWords::Prefix { prefix: None }) => ShowQuery::RpkiVrp,

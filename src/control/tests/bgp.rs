@@ -15,6 +15,7 @@ use core::net::SocketAddrV6;
 use std::collections::BTreeMap;
 
 mod dynamic;
+mod feeds;
 mod show;
 mod watch;
 
@@ -29,6 +30,8 @@ struct Edges {
     /// The other end of each connection.
     ends: BTreeMap<(usize, SocketId), (usize, SocketId)>,
     accepted: u64,
+    /// Connections to others than the edges, and what was sent on them.
+    outside: BTreeMap<(usize, SocketId), (SocketAddrV6, Vec<u8>)>,
     replies: Vec<ShowReply>,
     /// Where the last answer goes on.
     rest: Option<Ipv6Prefix>,
@@ -68,6 +71,7 @@ impl Edges {
             now: Instant::from_millis(1000),
             ends: BTreeMap::new(),
             accepted: 0,
+            outside: BTreeMap::new(),
             replies: Vec::new(),
             rest: None,
             bfd: Vec::new(),
@@ -170,6 +174,9 @@ impl Edges {
         match order {
             Order::Listen(_) => self.listens[place] += 1,
             Order::Taken { .. } => {}
+            Order::Connect { socket, remote, .. } if remote.port() != BGP_PORT => {
+                self.outside.insert((place, socket), (remote, Vec::new()));
+            }
             Order::Connect { socket, .. } => {
                 let peer = SocketId::incoming(self.accepted);
                 self.accepted += 1;
@@ -182,12 +189,17 @@ impl Edges {
             }
             Order::Send { socket, octets } => {
                 let count = u32::try_from(octets.len()).unwrap();
+                if let Some((_, sent)) = self.outside.get_mut(&(place, socket)) {
+                    sent.extend(octets);
+                    return;
+                }
                 report(self, place, Report::Sent { socket, count });
                 if let Some((other, socket)) = self.ends.get(&(place, socket)).copied() {
                     report(self, other, Report::Received { socket, octets });
                 }
             }
             Order::Close { socket } => {
+                self.outside.remove(&(place, socket));
                 if let Some((other, peer)) = self.ends.remove(&(place, socket))
                     && self.ends.remove(&(other, peer)).is_some()
                 {

@@ -137,6 +137,13 @@ pub struct View {
 }
 
 impl Session {
+    /// The OPENs of the session that is up: ours, then the peer's.
+    pub fn opens(&self) -> Option<(&Open, &Open)> {
+        let tracks = [self.track(Initiator::Local), self.track(Initiator::Remote)];
+        let up = tracks.into_iter().find(|track| track.state == State::Established)?;
+        Some((up.sent.as_ref()?, up.received.as_ref()?))
+    }
+
     /// What it shows.
     pub fn view(&self) -> View {
         let further = match self.local.state > self.remote.state {

@@ -556,7 +556,6 @@ impl Session {
         self.records.commit();
         self.busy_since = Some(now);
         self.known = Some(known);
-        self.failures = 0;
         self.last_failure = None;
         let bounded = |own: Option<Duration>, sent: Option<u32>, usual, (least, most)| {
             let sent = sent.map(|seconds| Duration::from_secs(seconds.into()));
@@ -600,6 +599,9 @@ impl Session {
         self.busy_since = (!is_told).then_some(now);
         if is_told {
             self.actions.push_back(Action::Settled);
+            if self.state == State::Synchronised {
+                self.failures = 0;
+            }
             if self.must_query {
                 self.query(now);
             }

@@ -126,7 +126,8 @@ impl World {
 
 fn payload(number: u32) -> Payload {
     let bits = 0x2001_0db8 << 96 | u128::from(number) << 80;
-    let prefix = crate::base::prefix::Ipv6Prefix::containing(core::net::Ipv6Addr::from_bits(bits), 48);
+    let prefix =
+        crate::base::prefix::Ipv6Prefix::containing(core::net::Ipv6Addr::from_bits(bits), 48);
     Payload { prefix, length_max: 64, asn: 64500 + number }
 }
 

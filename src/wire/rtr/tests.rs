@@ -90,16 +90,16 @@ fn an_error_report_names_the_pdu_that_it_is_about() {
     let report = writer.into_vec();
     assert!(is_error_report(&report) && !is_error_report(&pdu));
     assert_eq!(&report[12..20], pdu);
-    let read = Pdu::ErrorReport {
-        code: ErrorCode::INVALID_REQUEST,
-        text: "invalid request".to_owned(),
-    };
+    let read =
+        Pdu::ErrorReport { code: ErrorCode::INVALID_REQUEST, text: "invalid request".to_owned() };
     assert_eq!(Pdu::decode(&report), Ok((Version::One, read)));
 }
 
 proptest! {
     #[test]
-    fn no_octets_end_in_more_than_an_error(octets in proptest::collection::vec(any::<u8>(), 0..80)) {
+    fn no_octets_end_in_more_than_an_error(
+        octets in proptest::collection::vec(any::<u8>(), 0..80),
+    ) {
         if let Ok(Some(pdu)) = frame(&octets) {
             let _ = Pdu::decode(pdu);
         }
@@ -107,7 +107,12 @@ proptest! {
     }
 
     #[test]
-    fn payloads_of_all_kinds_survive(bits: u128, length in 0_u8..=128, more in 0_u8..=128, asn: u32) {
+    fn payloads_of_all_kinds_survive(
+        bits: u128,
+        length in 0_u8..=128,
+        more in 0_u8..=128,
+        asn: u32,
+    ) {
         let prefix = Ipv6Prefix::containing(core::net::Ipv6Addr::from_bits(bits), length);
         let length_max = length.saturating_add(more).min(128);
         let payload = Payload { prefix, length_max, asn };

@@ -1,7 +1,7 @@
 //! Whether the AS in which a route begins may announce its prefix.
 //!
-//! Owns [`Vrps`], the validated ROA payloads of all caches, and what they say of a route. Where they
-//! come from is others': without any, nothing is found.
+//! Owns [`Vrps`], the validated ROA payloads of all caches, and what they say of a route. Where
+//! they come from is others': without any, nothing is found.
 //!
 //! *Invariants*: a payload holds as long as one cache says so; which one does not matter (RFC 8210
 //! §10). One change costs a search, whatever the size of the table.

@@ -205,9 +205,8 @@ fn origin_validation_is_that_of_the_rfc() {
 
 #[test]
 fn a_payload_holds_until_the_last_cache_withdraws_it() {
-    let payload = |length_max, asn| {
-        ValidatedPrefix { prefix: prefix("2001:db8::/32"), length_max, asn }
-    };
+    let payload =
+        |length_max, asn| ValidatedPrefix { prefix: prefix("2001:db8::/32"), length_max, asn };
     let mut vrps = Vrps::default();
     assert_eq!(vrps.announce(payload(48, 64500)), Ok(true));
     assert_eq!(vrps.announce(payload(48, 64500)), Ok(false), "another cache has it as well");

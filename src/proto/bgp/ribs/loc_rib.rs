@@ -202,6 +202,7 @@ impl Ribs {
         let cost = 1 + (alive.len() + dead.len()) / SCANNED_PER_DECISION_MAX;
         [&mut alive, &mut dead].into_iter().for_each(Vec::clear);
         self.candidates = [alive, dead];
+        self.note_best(prefix);
         if let Some(decided) = &mut self.decided {
             decided.push_back(self.prefixes.prefix(prefix));
         }

@@ -10,8 +10,9 @@
 //! Read [`attributes`] and `prefix_table` first: everything else is small numbers that these two
 //! hand out (`index` finds them). Then [`peer`] and [`policy`], the borders to the speaker; then
 //! the way of a route: `import`, [`adj_rib_in`], [`next_hops`], [`decision`], [`exits`], `loc_rib`
-//! (where it is decided, in slices; `revalidate` when the RPKI says other things), [`export`], [`adj_rib_out`] with `journal`, `packing`.
-//! `view` is what people are shown, [`table_page`] what whole tables are taken by.
+//! (where it is decided, in slices; `revalidate` when the RPKI says other things), [`export`],
+//! [`adj_rib_out`] with `journal`, `packing`. `view` is what people are shown, [`table_page`] what
+//! whole tables are taken by, `monitor` what tells who watches of changes.
 //!
 //! Owns [`Ribs`], one for each speaker. A peer's UPDATE only marks prefixes; [`Ribs::process`]
 //! decides as many of them as its caller has time for; [`Ribs::write`] writes what peers shall be
@@ -38,6 +39,7 @@ mod index;
 mod journal;
 pub mod limits;
 mod loc_rib;
+mod monitor;
 pub mod next_hops;
 mod packing;
 pub mod peer;
@@ -57,6 +59,7 @@ pub use decision::{DecisionSettings, Step};
 pub use exits::ExitGroupId;
 pub use export::{AsPathMode, ExportSettings, NextHopMode};
 pub use loc_rib::Work;
+pub use monitor::Watched;
 pub use next_hops::{Gateway, Resolution};
 pub use packing::Written;
 pub use peer::{Blackhole, FirstAs, PeerId, PeerKind, RibPeer};
@@ -73,6 +76,7 @@ use attributes::{AttributeTable, SetError};
 use decision::Candidate;
 use exits::{Exit, ExitGroups};
 use limits::{ADD_PATHS_MAX, EXPORT_GROUPS_MAX, PEERS_MAX};
+use monitor::Monitor;
 use next_hops::{Edge, NextHopId, NextHops};
 use prefix_table::{NONE, PrefixId, PrefixTable};
 use revalidate::Revalidation;
@@ -194,6 +198,7 @@ pub struct Ribs {
     scan: Option<loc_rib::Scan>,
     /// Prefixes whose origin is judged anew by that pass.
     revalidation: Revalidation,
+    monitor: Monitor,
     changes: VecDeque<Change>,
     /// Peers of whose routes some found no room, not yet said.
     shortages: VecDeque<PeerId>,
@@ -222,6 +227,7 @@ impl Ribs {
             empties: VecDeque::new(),
             scan: None,
             revalidation: Revalidation::default(),
+            monitor: Monitor::default(),
             changes: VecDeque::new(),
             shortages: VecDeque::new(),
             decided: None,

@@ -226,6 +226,8 @@ impl Ribs {
         if let Some(before) = AttributesId::load(before) {
             self.attributes.release(before);
         }
+        let path = *path;
+        self.note_path(&path);
     }
 
     /// Puts a path in, or in the place of the one before.
@@ -275,6 +277,9 @@ impl Ribs {
         if !is_same || !did_count {
             self.mark(prefix);
         }
+        if !is_same || was_stale {
+            self.note_path(&path);
+        }
         Ok(())
     }
 
@@ -291,6 +296,7 @@ impl Ribs {
             state.counts.accepted += u32::from(news.validity == Validity::Accepted);
         }
         self.mark(prefix);
+        self.note_path(&path);
         Ok(())
     }
 
@@ -324,6 +330,7 @@ impl Ribs {
             state.counts.stale -= u32::from(path.epoch != state.epoch);
         }
         self.mark(path.prefix);
+        self.note_path(&path);
     }
 
     fn release_path(&mut self, path: &Path) {

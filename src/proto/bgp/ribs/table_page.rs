@@ -38,6 +38,8 @@ pub struct TablePath<'a> {
     pub path_id: u32,
     /// When it came: seconds since the driver's origin.
     pub since_secs: u32,
+    /// RFC 4724: of an earlier session, and kept.
+    pub is_stale: bool,
     /// The next hop; `None` for this router's own address.
     pub next_hop: Option<NextHop>,
     /// Its attributes, as an internal peer with numbers of four octets is sent them.
@@ -104,7 +106,7 @@ impl Ribs {
         let prefix = self.prefixes.prefix(id);
         let paths = self.paths.list(entry.first_path).filter_map(|(at, path)| {
             // What is on its way out is not there any more.
-            self.peer(path.peer).filter(|state| state.has(path))?;
+            let state = self.peer(path.peer).filter(|state| state.has(path))?;
             let is_best = at == entry.best_path;
             let number = match table {
                 Table::Received => path.received,
@@ -119,6 +121,7 @@ impl Ribs {
                 peer: path.peer,
                 path_id: path.path_id,
                 since_secs: path.since_secs,
+                is_stale: state.epoch != path.epoch,
                 next_hop: gateway.map(|gateway| gateway.next_hop),
                 attributes: self.attributes.octets(set),
                 set,

@@ -42,8 +42,7 @@ fn ribs(policies: &Rpki) -> Ribs {
     let mut ribs = Ribs::new(settings(DecisionSettings::default()));
     ribs.peer_up(EXTERNAL[0], peer(EXTERNAL[0])).unwrap();
     let nlri = (0..64).map(|number| Nlri::of(prefix(number))).collect();
-    let announcement =
-        Announcement { nlri, next_hop: next_hop(0), attributes: path(&[64501, 7]) };
+    let announcement = Announcement { nlri, next_hop: next_hop(0), attributes: path(&[64501, 7]) };
     let update = Update { announced: Some(announcement), ..Update::default() };
     ribs.receive(Instant::ZERO, EXTERNAL[0], update, policies).unwrap();
     ribs.resolve(Gateway::new(next_hop(0), None), Resolution::Reachable { cost: 0 });

@@ -1,0 +1,68 @@
+//! What has changed in the tables, for those who watch them.
+//!
+//! Owns [`Monitor`], and the ways to switch it on and to take what it noted. Only names are noted:
+//! what holds is looked up when somebody has room for it.
+//!
+//! *Invariants*: nothing is noted that nobody watches. What is noted is taken after every input of
+//! the speaker, so that no more waits here than one input or slice of work can cause.
+//! *Standards*: RFC 7854 §5 (state compression), RFC 9069 §4.2.
+
+use super::Ribs;
+use super::adj_rib_in::Path;
+use super::peer::PeerId;
+use crate::base::prefix::Ipv6Prefix;
+use crate::wire::bgp::Nlri;
+use std::collections::VecDeque;
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Paths of peers, and what policies make of them.
+    pub has_paths: bool,
+    /// Best paths.
+    pub has_best: bool,
+}
+
+/// What was noted; one for each speaker.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Monitor {
+    watched: Watched,
+    paths: VecDeque<(PeerId, Nlri)>,
+    best: VecDeque<Ipv6Prefix>,
+}
+
+impl Ribs {
+    /// Notes from now on what is watched, and nothing else.
+    pub fn watch(&mut self, watched: Watched) {
+        if self.monitor.watched != watched {
+            self.monitor = Monitor { watched, ..Monitor::default() };
+        }
+    }
+
+    /// The oldest path of a peer that came, changed or went and was not taken.
+    pub fn poll_path(&mut self) -> Option<(PeerId, Nlri)> {
+        self.monitor.paths.pop_front()
+    }
+
+    /// The oldest prefix that was decided and not taken.
+    pub fn poll_best(&mut self) -> Option<Ipv6Prefix> {
+        self.monitor.best.pop_front()
+    }
+
+    /// A path came, changed or went. Of a peer that is down nothing is noted: all its paths are
+    /// gone for whoever watches.
+    pub(super) fn note_path(&mut self, path: &Path) {
+        let is_noted = self.monitor.watched.has_paths && path.peer != PeerId::LOCAL;
+        if is_noted && self.peer(path.peer).is_some_and(|state| state.is_up) {
+            let prefix = self.prefixes.prefix(path.prefix);
+            self.monitor.paths.push_back((path.peer, Nlri { prefix, path_id: path.path_id }));
+        }
+    }
+
+    /// A prefix was decided.
+    pub(super) fn note_best(&mut self, prefix: super::prefix_table::PrefixId) {
+        if self.monitor.watched.has_best {
+            self.monitor.best.push_back(self.prefixes.prefix(prefix));
+        }
+    }
+}
