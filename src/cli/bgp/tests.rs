@@ -26,7 +26,7 @@ fn path(prefix: &str, from: Option<&str>) -> BgpTablePath {
     let mut writer = Writer::default();
     let attributes =
         PathAttributes { as_path: AsPath::sequence(&[64501]), ..PathAttributes::default() };
-    attributes.encode(agreement, &mut writer);
+    attributes.encode(agreement, &mut writer).unwrap();
     BgpTablePath {
         prefix: prefix.parse().unwrap(),
         from: from.map(str::to_owned),

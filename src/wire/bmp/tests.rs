@@ -98,7 +98,7 @@ fn routes_of_each_table_are_told_apart() {
     let attributes =
         PathAttributes { as_path: AsPath::sequence(&[PEER.asn]), ..PathAttributes::default() };
     let mut octets = Writer::default();
-    attributes.encode(WITHIN, &mut octets);
+    attributes.encode(WITHIN, &mut octets).unwrap();
     for (view, is_post) in [(View::PrePolicy, false), (View::PostPolicy, true)] {
         let message = written(|writer| {
             put_route_monitoring(writer, &PEER, view, |writer| {

@@ -23,7 +23,7 @@ fn address(number: u16) -> Ipv6Addr {
 
 fn octets(attributes: &PathAttributes) -> Vec<u8> {
     let mut writer = Writer::default();
-    attributes.encode(STORED, &mut writer);
+    attributes.encode(STORED, &mut writer).unwrap();
     writer.into_vec()
 }
 
