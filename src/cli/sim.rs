@@ -11,6 +11,7 @@ use crate::cli::replay;
 use crate::cli::show::look::{Look, Table, cell};
 use crate::planner::families::TopologySpec;
 use crate::sim::campaign::{self, Progress};
+use crate::sim::edges::EDGES_MAX;
 use crate::sim::plan::Costs;
 use crate::sim::report::{Finding, Report, Summary};
 use crate::sim::scenario::{SPAN_MAX, Scenario};
@@ -24,9 +25,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 
-/// Edges of a cluster, at most.
-const EDGES_MAX: i64 = 16;
-const _: () = assert!(EDGES_MAX as usize == crate::sim::edges::EDGES_MAX);
 /// Faults of a run, at most.
 const FAULTS_MAX: u64 = 2000;
 /// Runs of one command, at most.
@@ -93,7 +91,7 @@ pub struct SimArguments {
     pub faults: u64,
     /// How many routers have an uplink to a provider
     #[arg(long, default_value_t = 0, value_name = "COUNT", conflicts_with = "plan",
-          value_parser = clap::value_parser!(u16).range(0..=EDGES_MAX))]
+          value_parser = clap::value_parser!(u16).range(0..=i64::from(EDGES_MAX)))]
     pub edges: u16,
     /// What links cost
     #[arg(long, value_enum, default_value = "uniform", conflicts_with = "plan")]

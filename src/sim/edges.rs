@@ -22,7 +22,7 @@ use core::net::{Ipv6Addr, SocketAddrV6};
 use serde::{Deserialize, Serialize};
 
 /// Edges of a cluster: more servers than that seldom have an uplink, and each adds a table.
-pub const EDGES_MAX: usize = 16;
+pub const EDGES_MAX: u16 = 16;
 /// Providers: two where there are two edges, so that neither is the way out of all.
 pub const PROVIDERS_MAX: usize = 2;
 /// Prefixes of the rest of the world: eight of each kind.
@@ -74,7 +74,7 @@ impl Filter {
     pub const fn metric(self, prefix: usize, med: u32) -> Option<u32> {
         match self {
             Self::Open => Some(med),
-            Self::Half if prefix % 2 == 0 => Some(med),
+            Self::Half if prefix.is_multiple_of(2) => Some(med),
             Self::Dear => Some(med + METRIC_DEAR),
             Self::Half | Self::Closed => None,
         }
@@ -95,7 +95,7 @@ impl Edges {
     /// `count` edges in a cluster of so many routers, evenly among them; at most [`EDGES_MAX`], and
     /// no more than routers.
     pub fn new(count: usize, router_count: usize) -> Self {
-        Self { count: count.min(EDGES_MAX).min(router_count), router_count }
+        Self { count: count.min(usize::from(EDGES_MAX)).min(router_count), router_count }
     }
 
     /// How many.

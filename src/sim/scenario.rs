@@ -196,7 +196,7 @@ impl Scenario {
 
     /// Gives so many routers an uplink.
     pub fn with_edges(mut self, edge_count: usize) -> Result<Self, ScenarioError> {
-        let most = EDGES_MAX.min(self.topology.server_count());
+        let most = usize::from(EDGES_MAX).min(self.topology.server_count());
         if edge_count > most {
             return Err(ScenarioError::Edges { given: edge_count, most });
         }

@@ -105,8 +105,9 @@ fn what_a_block_says_reaches_the_session() {
         "[[bgp.group]]\nname = \"isp\"\nasn = \"external\"\nttl_security_hops = 1\n\
          password = \"file:k\"\nrole = \"customer\"\nrole_strict = true\nmax_prefix = 1000\n\
          [[bgp.neighbor]]\naddress = \"2001:db8:ffff::1\"\ngroup = \"isp\"\npassive = true\n\
-         hold_time = 9\nsend_hold_time = 30\nkeepalive_time = 2\nconnect_retry_time = 5\ngraceful_restart = \"off\"\n\
-         add_path = \"receive\"\nmax_prefix_warning_percent = 50\nmax_prefix_restart_time = 60\n\
+         hold_time = 9\nsend_hold_time = 30\nkeepalive_time = 2\nconnect_retry_time = 5\n\
+         graceful_restart = \"off\"\nadd_path = \"receive\"\nmax_prefix_warning_percent = 50\n\
+         max_prefix_restart_time = 60\n\
          blackhole = true\nallow_own_as = 1\nbfd = true\nshutdown = \"moving\"",
     );
     let settings = peer.settings;

@@ -98,7 +98,7 @@ fn prefix(half: Half, number: u32) -> Ipv6Prefix {
 fn attributes(group: u32, asn: u32) -> PathAttributes {
     let mut path = vec![asn, 3356 + group % 97];
     path.extend((0..group % 5).map(|hop| 200_000 + group * 8 + hop));
-    if group % 11 == 0 {
+    if group.is_multiple_of(11) {
         path.extend([65_000 + group % 400; 3]);
     }
     let many = |count: u32| 0..count;
@@ -108,12 +108,16 @@ fn attributes(group: u32, asn: u32) -> PathAttributes {
     PathAttributes {
         origin: [Origin::Igp, Origin::Egp, Origin::Incomplete][(group % 3) as usize],
         as_path: AsPath::sequence(&path),
-        is_atomic_aggregate: group % 13 == 0,
-        aggregator: (group % 13 == 0)
+        is_atomic_aggregate: group.is_multiple_of(13),
+        aggregator: (group.is_multiple_of(13))
             .then_some(Aggregator { asn: 200_000 + group, identifier: RouterId(0x0a00_0001) }),
-        communities: many(group % 4).map(|n| Community(3356 << 16 | (group + n) % 5000)).collect(),
+        communities: many(group % 4)
+            .map(|n| Community((3356 << 16) | ((group + n) % 5000)))
+            .collect(),
         large_communities: many(group % 3).map(wide).collect(),
-        extended_communities: many(u32::from(group % 6 == 0)).map(|_| target(group)).collect(),
+        extended_communities: many(u32::from(group.is_multiple_of(6)))
+            .map(|_| target(group))
+            .collect(),
         ..PathAttributes::default()
     }
     .sorted()

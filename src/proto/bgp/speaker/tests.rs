@@ -5,6 +5,7 @@ use crate::base::ids::RouterId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::proto::bgp::State;
 use crate::proto::bgp::limits::SEND_QUEUE_OCTETS_MAX;
+use crate::proto::bgp::limits::WRITTEN_PER_SLICE_MAX;
 use crate::proto::bgp::ribs::RouteExits;
 use crate::proto::bgp::ribs::{
     DecisionSettings, Dependence, ExitGroupId, Gateway, Question, Resolution, Route, Verdict,
