@@ -218,8 +218,8 @@ fn read_table(text: &str) -> Table {
             continue;
         }
         let Some(route) = prefix.and_then(|prefix| table.get_mut(&prefix)) else { continue };
-        if let Some((name, value)) = line.trim().split_once(": ") {
-            read_attribute(route, name, value);
+        if let Some((name, value)) = line.trim().split_once(':') {
+            read_attribute(route, name, value.trim());
         }
     }
     table

@@ -2,13 +2,10 @@
 
 use super::peer::{Announced, Kind, Wish, present};
 use super::route::{Half, made};
-use super::speaker::{Deafness, Speaker, Who};
+use super::speaker::{Speaker, Who};
 use super::world::{BGP, World};
-use kumiki::wire::bgp::Message;
 use rustix::process::Signal;
 
-/// More than the buffers between two ends hold.
-const COUNT: u32 = 60_000;
 const PREFIXES: [&str; 3] = ["2001:db8:a00::/48", "2001:db8:a01::/48", "2001:db8:a02::/48"];
 
 fn three() -> [Announced<'static>; 3] {
@@ -76,7 +73,9 @@ fn what_an_administrator_has_to_say_is_read_at_the_other_end() {
         let peer = kind.start(&world, &Wish::default());
         world.wait("established", || world.is_established(kind.name()));
         world.apply(&block(&format!("shutdown = \"{TEXT}\"")));
-        world.wait("the daemon has read it", || peer.words().contains(TEXT));
+        // FRR 8.4 shows the reason within a hard reset (RFC 8538), and not its text.
+        let words = if kind == Kind::Frr { "Cease/Administrative Shutdown" } else { TEXT };
+        world.wait("the daemon has read it", || peer.words().contains(words));
         world.apply(&block(""));
         world.wait("established again", || world.is_established(kind.name()));
         let text = if kind == Kind::Gobgp { "noon" } else { "until noon" };
@@ -84,7 +83,9 @@ fn what_an_administrator_has_to_say_is_read_at_the_other_end() {
         world.wait("the router has read it", || {
             let reason = reason(&world, kind);
             let words = format!("administrative shutdown: {text}");
-            reason.starts_with("the peer sent: ") && reason.ends_with(&words)
+            // GoBGP 3.10 ends the session without the text where it shuts down a neighbour.
+            let words = if kind == Kind::Gobgp { "administrative shutdown" } else { &*words };
+            reason.starts_with("the peer sent: ") && reason.ends_with(words)
         });
     }
 }
@@ -125,32 +126,4 @@ fn a_daemon_that_hangs_is_dead_after_the_hold_time_and_lives_again() {
         world.signal(&peer.process(), Signal::CONT);
         world.wait("routes again", || world.neighbor(kind.name())["accepted_count"] == 3);
     }
-}
-
-// RFC 9687: one that goes on saying that it lives, and reads nothing.
-#[test]
-fn a_peer_that_does_not_read_is_dead_after_the_send_hold_time() {
-    if super::cannot_interoperate(&[]) {
-        return;
-    }
-    let world = World::new(&["world", "deaf"]);
-    let keys = "passive = true\nhold_time = 9\nsend_hold_time = 10";
-    let deaf = world.neighbor_block("deaf", 65_002, keys);
-    let near = world.neighbor_block("world", 65_001, "passive = true");
-    world.start_kumiki(&format!("{BGP}{near}{deaf}"));
-    let speak = |name, asn| Speaker::establish(&world, name, world.kumiki(name), &Who::of(asn));
-    let (mut near, mut deaf) = (speak("world", 65_001), speak("deaf", 65_002));
-    deaf.set_deaf(Deafness::Deaf);
-    near.announce(&made(Half::Low, COUNT, 65_001, world.address("world")));
-    let words = "we sent: send hold timer expired";
-    world.wait("dead", || {
-        deaf.say(&Message::Keepalive);
-        world.neighbor("deaf")["last_down"] == words
-    });
-    // Nobody else has felt it.
-    world.wait("the whole table", || world.neighbor("world")["accepted_count"] == COUNT);
-    deaf.set_deaf(Deafness::Hears);
-    deaf.wait_for_end();
-    let deaf = speak("deaf", 65_002);
-    deaf.wait("the whole table", |heard| heard.table.len() == COUNT as usize);
 }

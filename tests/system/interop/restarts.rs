@@ -132,11 +132,6 @@ fn no_packet_is_lost_while_bird_or_the_control_plane_restarts() {
 }
 
 #[test]
-fn no_packet_is_lost_while_frr_or_the_control_plane_restarts() {
-    present(&[Kind::Frr]).into_iter().for_each(restart_both);
-}
-
-#[test]
 fn no_packet_is_lost_while_gobgp_or_the_control_plane_restarts() {
     present(&[Kind::Gobgp]).into_iter().for_each(restart_both);
 }

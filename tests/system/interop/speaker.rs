@@ -20,7 +20,6 @@ use rustix::net::{AddressFamily as AF, SocketType};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, Shutdown, SocketAddrV6, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -96,15 +95,6 @@ pub struct Heard {
 struct Shared {
     heard: Mutex<Heard>,
     changed: Condvar,
-    /// Nothing is read while this is so.
-    is_deaf: AtomicBool,
-}
-
-/// Whether a speaker reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deafness {
-    Deaf,
-    Hears,
 }
 
 /// A session; the connection ends with it.
@@ -117,7 +107,6 @@ pub struct Speaker {
 
 impl Drop for Speaker {
     fn drop(&mut self) {
-        self.set_deaf(Deafness::Hears);
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
@@ -163,9 +152,6 @@ fn listen(mut stream: TcpStream, shared: &Shared, sent: &Open) {
     let (mut buffer, mut chunk) = (Vec::new(), vec![0; 1 << 16]);
     let mut agreed = Agreement::default();
     loop {
-        while shared.is_deaf.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
         let count = stream.read(&mut chunk).unwrap_or(0);
         buffer.extend_from_slice(&chunk[..count]);
         let mut at = 0;
@@ -281,11 +267,6 @@ impl Speaker {
     /// What both can do.
     pub const fn agreement(&self) -> Agreement {
         self.agreement
-    }
-
-    /// Reads nothing any more, or goes on where it stopped.
-    pub fn set_deaf(&self, is_deaf: Deafness) {
-        self.shared.is_deaf.store(is_deaf == Deafness::Deaf, Ordering::Relaxed);
     }
 
     /// Says octets.

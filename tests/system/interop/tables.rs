@@ -12,14 +12,14 @@ use super::frr::Frr;
 use super::gobgp::Gobgp;
 use super::peer::{Kind, Wish, present};
 use super::route::{Half, Table, assert_same, changed, made};
-use super::speaker::{Speaker, Who};
+use super::speaker::{Heard, Speaker, Who};
 use super::world::{ASN, BGP, World};
 use kumiki::base::prefix::Ipv6Prefix;
 use kumiki::wire::bgp::{AsPath, Community, LargeCommunity, Origin, PathAttributes};
 use std::net::Ipv6Addr;
 
 /// Prefixes in each direction.
-const COUNT: u32 = 100_000;
+const COUNT: u32 = 20_000;
 const NEAR: u32 = 65_001;
 const FAR: u32 = 65_002;
 
@@ -45,13 +45,21 @@ impl Exchange {
 
     /// The tables as they are at the end of each way: behind the router and the daemon.
     fn check_ends(&self, world: &World, (asn, address): (u32, Ipv6Addr)) {
-        let is_whole = |heard: &super::speaker::Heard| heard.table.len() >= COUNT as usize;
-        self.near.wait("the table of the far end", is_whole);
-        self.far.wait("the table of the near end", is_whole);
+        // Daemons announce networks of their own as well, and FRR what it has heard to whom it heard
+        // it from.
+        let of = |heard: &Heard, table: &Table| -> Table {
+            let known = heard.table.iter().filter(|(prefix, _)| table.contains_key(*prefix));
+            known.map(|(prefix, route)| (*prefix, route.clone())).collect()
+        };
+        let is_whole = |heard: &Heard, table: &Table| {
+            heard.table.len() >= table.len() && table.keys().all(|it| heard.table.contains_key(it))
+        };
+        self.near.wait("the table of the far end", |heard| is_whole(heard, &self.from_far));
+        self.far.wait("the table of the near end", |heard| is_whole(heard, &self.from_near));
         let wanted = self.behind(&self.from_far, &[asn, ASN], world.kumiki("world"));
-        self.near.ask(|heard| assert_same("daemon to router", &heard.table, &wanted));
+        self.near.ask(|heard| assert_same("daemon to router", &of(heard, &wanted), &wanted));
         let wanted = self.behind(&self.from_near, &[ASN, asn], address);
-        self.far.ask(|heard| assert_same("router to daemon", &heard.table, &wanted));
+        self.far.ask(|heard| assert_same("router to daemon", &of(heard, &wanted), &wanted));
     }
 
     /// A table after these ASes.
