@@ -45,14 +45,14 @@ impl Exchange {
 
     /// The tables as they are at the end of each way: behind the router and the daemon.
     fn check_ends(&self, world: &World, (asn, address): (u32, Ipv6Addr)) {
-        // Daemons announce networks of their own as well, and FRR what it has heard to whom it heard
-        // it from.
+        // Daemons announce networks of their own as well, and FRR what it has heard to everybody.
         let of = |heard: &Heard, table: &Table| -> Table {
             let known = heard.table.iter().filter(|(prefix, _)| table.contains_key(*prefix));
             known.map(|(prefix, route)| (*prefix, route.clone())).collect()
         };
         let is_whole = |heard: &Heard, table: &Table| {
-            heard.table.len() >= table.len() && table.keys().all(|it| heard.table.contains_key(it))
+            heard.table.len() >= table.len()
+                && table.keys().all(|prefix| heard.table.contains_key(prefix))
         };
         self.near.wait("the table of the far end", |heard| is_whole(heard, &self.from_far));
         self.far.wait("the table of the near end", |heard| is_whole(heard, &self.from_near));
