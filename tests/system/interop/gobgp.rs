@@ -118,11 +118,18 @@ impl<'a> Gobgp<'a> {
         let mut command = Command::new(GOBGPD);
         command.args(["-f", &self.file(), "--api-hosts", "127.0.0.1:50051"]);
         if beginning == Beginning::Recovery {
+            // It has no session before it has its routes again: its End-of-RIB would come first.
+            let text = std::fs::read_to_string(self.file()).unwrap();
+            let down = "[neighbors.config]\n    admin-down = true\n";
+            std::fs::write(self.file(), text.replace("[neighbors.config]\n", down)).unwrap();
             command.arg("-r");
         }
         self.world.start(NAME, NAME, command);
         self.world.wait("gobgpd answers", || self.tell("global").contains("AS:"));
         self.announcements.iter().for_each(|words| self.order(words));
+        if beginning == Beginning::Recovery {
+            self.order(&format!("neighbor {} enable", self.world.kumiki(NAME)));
+        }
     }
 
     /// A command and its answer.

@@ -20,7 +20,7 @@ pub struct Probe {
     ends: Arc<AtomicBool>,
     sent: Arc<AtomicU32>,
     sender: JoinHandle<(u32, BTreeSet<u32>)>,
-    echo: JoinHandle<()>,
+    echo: JoinHandle<BTreeSet<u32>>,
 }
 
 /// What became of a stream.
@@ -28,6 +28,8 @@ pub struct Probe {
 pub struct Outcome {
     pub sent_count: u32,
     pub lost: Vec<u32>,
+    /// Of the lost ones, those whose answer the far host's own kernel had no route for.
+    pub unroutable: Vec<u32>,
 }
 
 fn socket(world: &World, place: &str, address: Ipv6Addr, port: u16) -> UdpSocket {
@@ -71,16 +73,19 @@ impl Probe {
         });
         let is_over = Arc::clone(&ends);
         let echo = std::thread::spawn(move || {
-            let mut octets = [0; 4];
+            let (mut octets, mut unroutable) = ([0; 4], BTreeSet::new());
             let mut until = None;
             while until.is_none_or(|until| Instant::now() < until) {
                 if is_over.load(Ordering::Relaxed) {
                     until.get_or_insert(Instant::now() + LAST_WAIT);
                 }
-                if let Ok((4, source)) = far.recv_from(&mut octets) {
-                    let _ = far.send_to(&octets, source);
+                if let Ok((4, source)) = far.recv_from(&mut octets)
+                    && far.send_to(&octets, source).is_err()
+                {
+                    unroutable.insert(u32::from_be_bytes(octets));
                 }
             }
+            unroutable
         });
         Self { ends, sent, sender, echo }
     }
@@ -94,8 +99,8 @@ impl Probe {
     pub fn finish(self) -> Outcome {
         self.ends.store(true, Ordering::Relaxed);
         let (sent_count, answered) = self.sender.join().unwrap();
-        self.echo.join().unwrap();
+        let unroutable = self.echo.join().unwrap().into_iter().collect();
         let lost = (0..sent_count).filter(|number| !answered.contains(number)).collect();
-        Outcome { sent_count, lost }
+        Outcome { sent_count, lost, unroutable }
     }
 }
