@@ -89,6 +89,8 @@ pub(super) struct BgpRestart {
     until: Instant,
     /// All have, or the time is over.
     is_over: bool,
+    /// Neighbours are told of everything again.
+    has_released: bool,
     /// Those that have.
     heard: BTreeSet<PeerId>,
 }
@@ -202,7 +204,8 @@ impl Bgp {
         self.has_restarted = true;
         if let Some(bgp) = &config.bgp {
             let until = until.unwrap_or(now + bgp.restart_time);
-            self.restart = Some(BgpRestart { until, is_over: false, heard: BTreeSet::new() });
+            let heard = BTreeSet::new();
+            self.restart = Some(BgpRestart { until, is_over: false, has_released: false, heard });
         }
     }
 
@@ -215,13 +218,27 @@ impl Bgp {
     /// it is not decided yet.
     pub(super) fn is_restarting(&self, now: Instant) -> bool {
         self.restart.as_ref().filter(|restart| !restart.is_over).is_some_and(|restart| {
-            let mut active = self.active();
-            let is_awaited = |peer| self.speaker().is_some_and(|speaker| speaker.is_awaited(peer));
-            let is_heard =
-                active.all(|(peer, _)| restart.heard.contains(&peer) || !is_awaited(peer));
-            let is_settled = self.speaker().is_none_or(Speaker::is_settled);
-            restart.until > now && !(is_heard && is_settled)
+            restart.until > now && self.is_behind(restart, Speaker::ends_its_table)
         })
+    }
+
+    /// RFC 4724 §4.1: whether neighbours are not told of routes of others yet. Those that have
+    /// restarted themselves may wait for that, so it does not wait for them.
+    fn is_deferring(&self, now: Instant) -> bool {
+        self.restart.as_ref().filter(|restart| !restart.has_released).is_some_and(|restart| {
+            restart.until > now && self.is_behind(restart, Speaker::is_awaited)
+        })
+    }
+
+    /// Whether a neighbour that is waited for has not sent everything, or it is not decided yet.
+    fn is_behind(
+        &self,
+        restart: &BgpRestart,
+        is_awaited: impl Fn(&Speaker, PeerId) -> bool,
+    ) -> bool {
+        let Some(speaker) = self.speaker() else { return false };
+        let is_heard = |peer| restart.heard.contains(&peer) || !is_awaited(speaker, peer);
+        !(speaker.is_settled() && self.active().all(|(peer, _)| is_heard(peer)))
     }
 
     fn start(&self) -> Start {
@@ -341,7 +358,7 @@ impl ControlPlane {
         if self.bgp.speaker.is_some() {
             return false;
         }
-        if self.bgp.restart.is_some() {
+        if self.bgp.restart.as_ref().is_some_and(|restart| !restart.has_released) {
             speaker.begin_restart();
         }
         self.bgp.speaker = Some(Running { speaker, identity, is_ending: false });
@@ -477,20 +494,22 @@ impl ControlPlane {
     /// Ends a restart when all is heard and decided; at the end of every input, before what was
     /// inherited is given up.
     pub(super) fn review_bgp_restart(&mut self, now: Instant) {
+        let (is_deferring, is_restarting) =
+            (self.bgp.is_deferring(now), self.bgp.is_restarting(now));
+        let Some(restart) = &mut self.bgp.restart else { return };
+        restart.is_over = !is_restarting;
         // What OSPF has of the life before is known once its own restart is over.
-        if self.bgp.is_restarting(now) {
+        if is_deferring || self.ospf.is_restarting() {
             return;
         }
-        let is_over = !self.ospf.is_restarting();
-        if let Some(restart) = &mut self.bgp.restart {
-            restart.is_over = true;
-        }
-        if self.bgp.restart.is_some() && is_over {
-            self.bgp.restart = None;
+        if !core::mem::replace(&mut restart.has_released, true) {
             self.bgp.has_restarted = false;
             if let Some(running) = &mut self.bgp.speaker {
                 running.speaker.end_restart(now);
             }
+        }
+        if !is_restarting {
+            self.bgp.restart = None;
             self.complete_externals(now);
             self.draw_testament();
         }

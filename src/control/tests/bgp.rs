@@ -320,6 +320,23 @@ fn packets_find_the_exit_at_every_moment_of_a_restart() {
 }
 
 #[test]
+fn packets_find_the_exit_while_both_ends_restart() {
+    let mut edges = Edges::new("");
+    edges.reach(0, true);
+    edges.run(SOON);
+    edges.fail(0);
+    edges.fail(1);
+    edges.reach(0, true);
+    for _ in 0..2000 {
+        edges.run(STEP);
+        let is_known = matches!(edges.group(1, "fd00:0:1::5"), NextHopGroup::Forward { .. });
+        assert!(is_known, "{:?}", edges.now);
+    }
+    assert_eq!(edges.paths(1).len(), 1);
+    assert!(edges.paths(1).iter().all(|path| !path.is_stale));
+}
+
+#[test]
 fn the_aggregate_is_announced_at_every_moment_of_a_restart() {
     let mut edges = Edges::new("");
     edges.reach(0, true);

@@ -286,6 +286,14 @@ impl Speaker {
         negotiated.is_none_or(|held| held.restart.is_some_and(|restart| !restart.has_restarted))
     }
 
+    /// Whether a peer says when it has sent everything, or may yet come and say that it will. What
+    /// was forwarded by its routes before a restart of this router is so until then: one that has
+    /// restarted as well sends them late.
+    pub fn ends_its_table(&self, peer: PeerId) -> bool {
+        let negotiated = self.session(peer).and_then(Session::negotiated);
+        negotiated.is_none_or(|held| held.restart.is_some())
+    }
+
     /// How a next hop is reached has changed; what it means for groups of exits is said at once.
     pub fn resolve(&mut self, now: Instant, gateway: Gateway, resolution: Resolution) {
         self.ribs.resolve(gateway, resolution);
