@@ -11,8 +11,9 @@
 //!
 //! *Invariants*: lines are given out again only when every snapshot that could reach them has been
 //! dropped: extents are retired in the order of the versions, with a token that the version before
-//! holds, and taken back from the front while the tokens are gone. Line 0 is a dummy that is never
-//! given out: lanes of a burst that need no line read it.
+//! holds, and taken back from the front while the tokens are gone. One arena at most of those that
+//! a chain of versions has had gives out lines; the others are for those who still read them. Line
+//! 0 is a dummy that is never given out: lanes of a burst that need no line read it.
 
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 use std::collections::{BTreeMap, VecDeque};
@@ -50,7 +51,7 @@ pub(super) struct Arena {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     /// Number of the newest version; only that one may be changed here.
-    pub(super) version: u64,
+    version: u64,
     /// The first line that was never given out.
     fresh: usize,
     /// Starts of free extents by their length.
@@ -89,14 +90,32 @@ impl Arena {
         self.lines[position / LINE_WORDS].0[position % LINE_WORDS].load(Ordering::Relaxed)
     }
 
-    /// The record; taken by whoever changes a table, never by readers.
-    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+    fn record(&self) -> MutexGuard<'_, Record> {
         // A panic in between can only have lost extents, which the next rebuild brings back.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same lines at the same places, with room for half as many again; `None` where an entry
+    /// cannot name more, or where so much is free in pieces that building everything anew is
+    /// better. Nobody reads these lines yet, so what waited for readers is free.
+    fn grown(&self, record: &mut Record, needed: usize) -> Option<Self> {
+        record.reclaim_all();
+        let used = record.fresh - record.free_count();
+        let spare = (used / 2).max(SPARE_EXTENTS * needed) + SPARE_LINES;
+        let capacity = (record.fresh.max(used + spare) + needed).min(LINES_MAX);
+        if record.fresh + needed > capacity || used < record.fresh / 2 {
+            return None;
+        }
+        let copy = |line: &Line| {
+            Line(core::array::from_fn(|cell| AtomicU32::new(line.0[cell].load(Ordering::Relaxed))))
+        };
+        let lines = self.lines[..record.fresh].iter().map(copy);
+        let empty = core::iter::repeat_with(Line::default).take(capacity - record.fresh);
+        Some(Self { lines: lines.chain(empty).collect(), record: Mutex::default() })
+    }
+
     /// Writes `words` into an extent that nobody reads yet.
-    pub(super) fn write(&self, extent: Extent, words: &[u32]) {
+    fn write(&self, extent: Extent, words: &[u32]) {
         let lines = &self.lines[extent.start..extent.start + extent.length];
         for (line, words) in lines.iter().zip(words.chunks(LINE_WORDS)) {
             for (cell, word) in line.0.iter().zip(words) {
@@ -106,14 +125,79 @@ impl Arena {
     }
 }
 
+/// One change of a table: where its new lines are written.
+#[derive(Debug)]
+pub(super) struct Writer {
+    arena: Arc<Arena>,
+    record: Record,
+}
+
+impl Writer {
+    /// For a change of the version with this number; `None` where it is not the newest of the
+    /// arena. A writer that does not [finish](Self::finish) leaves an arena that gives out nothing.
+    pub(super) fn new(arena: &Arc<Arena>, version: u64) -> Option<Self> {
+        let mut held = arena.record();
+        if held.version != version {
+            return None;
+        }
+        let mut record = core::mem::replace(&mut *held, Record::closed());
+        record.reclaim();
+        drop(held);
+        Some(Self { arena: Arc::clone(arena), record })
+    }
+
+    /// Lines for a change, in a larger arena where this one has none left; `None` where that cannot
+    /// be or does not pay, and everything has to be built anew.
+    pub(super) fn take(&mut self, length: usize) -> Option<Extent> {
+        let capacity = self.arena.lines.len();
+        if let Some(extent) = self.record.take(length, capacity) {
+            return Some(extent);
+        }
+        self.arena = Arc::new(self.arena.grown(&mut self.record, length)?);
+        self.record.take(length, self.arena.lines.len())
+    }
+
+    /// Writes `words` into lines that it has taken.
+    pub(super) fn write(&self, extent: Extent, words: &[u32]) {
+        self.arena.write(extent, words);
+    }
+
+    /// Ends the change; the arena and the number of the new version. `vanishing` are the extents it
+    /// does not reach, `token` is what the version before it holds.
+    pub(super) fn finish(mut self, token: &Arc<()>, vanishing: Vec<Extent>) -> (Arc<Arena>, u64) {
+        self.record.retire(token, vanishing);
+        self.record.version += 1;
+        let version = self.record.version;
+        *self.arena.record() = self.record;
+        (self.arena, version)
+    }
+}
+
 /// Copies of the longest extent that a new arena has room for: those that snapshots still hold.
 const SPARE_EXTENTS: usize = 4;
 /// Lines beyond that: a small table's first changes.
 const SPARE_LINES: usize = 512;
 
 impl Record {
+    /// Of an arena whose lines are given out elsewhere.
+    fn closed() -> Self {
+        Self { version: u64::MAX, ..Self::default() }
+    }
+
+    /// How many lines are free between others.
+    fn free_count(&self) -> usize {
+        self.free.iter().map(|(length, starts)| length * starts.len()).sum()
+    }
+
+    /// Takes back everything: no version can read the lines.
+    fn reclaim_all(&mut self) {
+        for (_, extents) in core::mem::take(&mut self.retired) {
+            extents.into_iter().for_each(|extent| self.give_back(extent));
+        }
+    }
+
     /// Takes back what no version can reach any more.
-    pub(super) fn reclaim(&mut self) {
+    fn reclaim(&mut self) {
         while let Some((token, _)) = self.retired.front() {
             if token.strong_count() > 0 {
                 break;
@@ -128,7 +212,7 @@ impl Record {
     }
 
     /// Gives out `length` lines of an arena of `capacity`.
-    pub(super) fn take(&mut self, length: usize, capacity: usize) -> Option<Extent> {
+    fn take(&mut self, length: usize, capacity: usize) -> Option<Extent> {
         let found = self.free.range_mut(length..).find_map(|(size, starts)| {
             let start = starts.pop()?;
             Some((*size, start, starts.is_empty()))
@@ -148,14 +232,14 @@ impl Record {
     }
 
     /// Makes an extent free at once: nobody ever read it.
-    pub(super) fn give_back(&mut self, extent: Extent) {
+    fn give_back(&mut self, extent: Extent) {
         if extent.length > 0 {
             self.free.entry(extent.length).or_default().push(extent.start);
         }
     }
 
     /// Notes extents that the next version does not reach; `token` is what the present one holds.
-    pub(super) fn retire(&mut self, token: &Arc<()>, extents: Vec<Extent>) {
+    fn retire(&mut self, token: &Arc<()>, extents: Vec<Extent>) {
         self.retired.push_back((Arc::downgrade(token), extents));
     }
 }
@@ -281,6 +365,40 @@ mod tests {
         record.reclaim();
         assert_eq!(record.take(2, capacity).unwrap().start, 1);
         assert_eq!(record.take(1, capacity).unwrap().start, 3, "the rest of the extent");
+    }
+
+    #[test]
+    fn a_full_arena_goes_on_in_a_larger_one_and_readers_keep_theirs() {
+        let old = Arc::new(Arena::holding(&[7; 16], 0));
+        let (token, capacity) = (Arc::new(()), old.lines().len());
+        let mut writer = Writer::new(&old, 0).unwrap();
+        let first = writer.take(capacity - 1).unwrap();
+        writer.write(first, &[1; 16]);
+        let second = writer.take(2).unwrap();
+        writer.write(second, &[2; 32]);
+        assert_eq!(second, Extent { start: capacity, length: 2 });
+        assert!(Writer::new(&old, 0).is_none(), "its lines are given out elsewhere");
+        let (new, version) = writer.finish(&token, vec![first]);
+        assert_eq!((new.word(0), new.word(16), new.word(capacity * 16 + 31)), (7, 1, 2));
+        assert_eq!((old.lines().len(), old.word(0), old.word(16)), (capacity, 7, 1));
+        let mut writer = Writer::new(&new, version).unwrap();
+        drop(token);
+        let rest = new.lines().len() - second.start - 2;
+        assert!(writer.take(rest).is_some());
+        let third = writer.take(rest).unwrap();
+        assert!(third.start < capacity || third.start >= new.lines().len(), "{third:?}");
+    }
+
+    #[test]
+    fn an_arena_of_holes_is_built_anew() {
+        let arena = Arc::new(Arena::holding(&[7; 16], 0));
+        let mut writer = Writer::new(&arena, 0).unwrap();
+        let all = writer.take(arena.lines().len() - 1).unwrap();
+        for start in all.start..all.start + all.length {
+            writer.record.give_back(Extent { start, length: 1 });
+        }
+        assert_eq!(writer.take(2), None);
+        assert!(writer.take(1).is_some());
     }
 
     #[test]

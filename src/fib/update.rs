@@ -1,13 +1,13 @@
 //! Changes to the table: which blocks they touch, and their new lines.
 //!
 //! Owns [`apply`]. A change costs the sweep over the routes of each touched block, a copy of its
-//! page and of the top. Changes to many blocks at once, and to a table that is not the newest of
-//! its arena, build everything anew.
+//! page and of the top, and where the arena is full a copy of its lines. Changes to many blocks at
+//! once, and to a table that is not the newest of its arena, build everything anew.
 //!
 //! *Invariants*: lines that a published version reaches are never written (`arena.rs`).
 
 use crate::base::prefix::Ipv6Prefix;
-use crate::fib::arena::{Arena, Entry, Extent, Kind, LINE_WORDS, Record};
+use crate::fib::arena::{Arena, Entry, Extent, Kind, LINE_WORDS, Writer};
 use crate::fib::build::{Image, Shape};
 use crate::fib::next_hop::GROUP_NO_ROUTE;
 use crate::fib::routes::{Change, Root, sorted};
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Blocks beyond which building everything is less work than changing each.
-const BLOCKS_AT_ONCE_MAX: usize = 1000;
+const BLOCKS_AT_ONCE_MAX: usize = 2000;
 /// What stands for a shift in the entry of a page, whose index the lookup knows.
 const PAGE_CODE: u8 = 8;
 /// Lines of a page.
@@ -109,53 +109,43 @@ fn change(
     mut vanishing: Vec<Extent>,
 ) -> Option<Index> {
     let blocks = touched.existing(routes);
-    let arena = Arc::clone(&old.arena);
-    let mut record = arena.record();
-    if blocks.len() > BLOCKS_AT_ONCE_MAX || record.version != old.version {
+    if blocks.len() > BLOCKS_AT_ONCE_MAX {
         return None;
     }
-    record.reclaim();
+    let mut writer = Writer::new(&old.arena, old.version)?;
     let mut image = Image::default();
     let mut entries = BTreeMap::new();
     for number in blocks {
-        let (entry, extent, shape) = write_block(&arena, &mut record, &mut image, routes, number)?;
+        let (entry, extent, shape) = write_block(&mut writer, &mut image, routes, number)?;
         routes.set_lines(number, extent, shape);
         entries.insert(number, entry);
     }
     let mut top = old.top.clone();
-    let pages = Pages { arena: &arena, routes, touched, entries };
+    let pages = Pages { arena: &old.arena, routes, touched, entries };
     for slot in touched.slots() {
         let before = Entry(old.top[slot]);
         let words = pages.words(slot, before);
         if before.kind() == Kind::Table {
             vanishing.push(Extent { start: before.line(), length: PAGE_LINES });
         }
-        top[slot] = write_page(&arena, &mut record, &words)?.0;
+        top[slot] = write_page(&mut writer, &words)?.0;
     }
-    record.retire(&old.token, vanishing);
-    record.version += 1;
-    Some(Index {
-        top,
-        default: default_of(routes),
-        version: record.version,
-        arena: Arc::clone(&arena),
-        token: Arc::default(),
-        level: old.level,
-    })
+    let (arena, version) = writer.finish(&old.token, vanishing);
+    let (default, token) = (default_of(routes), Arc::default());
+    Some(Index { top, default, version, arena, token, level: old.level })
 }
 
-/// Writes the lines of a block; `None` where the arena is full.
+/// Writes the lines of a block; `None` where there are none for it.
 fn write_block(
-    arena: &Arena,
-    record: &mut Record,
+    writer: &mut Writer,
     image: &mut Image,
     routes: &Root,
     number: u32,
 ) -> Option<(Entry, Extent, Option<Shape>)> {
     let (entry, shape) = build_block(image, routes, number);
-    let extent = record.take(image.line_count(), arena.lines().len())?;
+    let extent = writer.take(image.line_count())?;
     let (words, entry) = image.place(entry, u32::try_from(extent.start).ok()?);
-    arena.write(extent, words);
+    writer.write(extent, words);
     Some((entry, extent, shape))
 }
 
@@ -206,13 +196,13 @@ impl Pages<'_> {
     }
 }
 
-/// Writes a page, or yields its one value where all are alike; `None` where the arena is full.
-fn write_page(arena: &Arena, record: &mut Record, words: &[u32]) -> Option<Entry> {
+/// Writes a page, or yields its one value where all are alike; `None` where there are no lines.
+fn write_page(writer: &mut Writer, words: &[u32]) -> Option<Entry> {
     if let Some(entry) = one_result(words) {
         return Some(entry);
     }
-    let extent = record.take(PAGE_LINES, arena.lines().len())?;
-    arena.write(extent, words);
+    let extent = writer.take(PAGE_LINES)?;
+    writer.write(extent, words);
     Some(Entry::table(u32::try_from(extent.start).ok()?, PAGE_CODE))
 }
 
