@@ -78,6 +78,8 @@ pub(super) struct Bgp {
     pub(super) listing: Listing,
     /// Where nobody can connect.
     pub(super) deaf: Deaf,
+    /// What neighbours were called before the last change of them: events of those that left.
+    names_before: BTreeMap<PeerId, String>,
     /// Neighbours that came by themselves.
     pub(super) dynamic: Dynamic,
 }
@@ -122,6 +124,7 @@ impl Bgp {
             redistribution: Redistributed::default(),
             listing: Listing::default(),
             deaf: Deaf::default(),
+            names_before: BTreeMap::new(),
             dynamic: Dynamic::default(),
         }
     }
@@ -191,8 +194,9 @@ impl Bgp {
     /// What a neighbour is called.
     pub(super) fn name(&self, peer: PeerId) -> String {
         let number = |neighbor: &&Neighbor| self.numbers.number(&neighbor.id) == Some(peer);
-        let found = self.neighbors.iter().find(number);
-        found.map_or_else(|| format!("neighbour {peer}"), |neighbor| neighbor.name.clone())
+        let found = self.neighbors.iter().find(number).map(|neighbor| &neighbor.name);
+        let found = found.or_else(|| self.names_before.get(&peer));
+        found.cloned().unwrap_or_else(|| format!("neighbour {peer}"))
     }
 
     /// A control plane before this one failed: its sessions are to be had again, and packets were
@@ -322,6 +326,7 @@ impl ControlPlane {
         let loopback = self.identity.loopback;
         let router_id = self.identity.router_id.unwrap_or(RouterId(0));
         let site = Site { router_id, loopback, links: &links };
+        self.forget_unwanted();
         let Some(settings) = &self.config.bgp else { return self.end_bgp(now) };
         let mut after = neighbors(settings, &site, &self.bgp.policies);
         let came = self.bgp.dynamic.addresses();
@@ -397,6 +402,10 @@ impl ControlPlane {
             .into_iter()
             .filter_map(|(id, text)| Some((self.bgp.numbers.number(&id)?, text)))
             .collect();
+        let names = self.bgp.neighbors.iter().map(|old| (&old.id, &old.name));
+        let names =
+            names.filter_map(|(id, name)| Some((self.bgp.numbers.number(id)?, name.clone())));
+        self.bgp.names_before = names.collect();
         self.bgp.numbers.assign(&after);
         self.bgp.neighbors = after;
         let after: BTreeMap<PeerId, ActiveNeighbor> =
@@ -421,6 +430,10 @@ impl ControlPlane {
                 None => Cease::PeerDeConfigured,
             };
             speaker.remove_peer(now, *peer, why, self.bgp.policies.engine());
+            // Whoever has its number next has said nothing.
+            self.bgp.restart.iter_mut().for_each(|restart| {
+                restart.heard.remove(peer);
+            });
         }
         for (peer, new) in after.into_iter().filter(|(peer, _)| !kept.contains(peer)) {
             speaker.add_peer(now, peer, new.settings, start);
@@ -565,6 +578,7 @@ impl ControlPlane {
         {
             self.watch_bgp(port, address);
         }
+        self.testament.bgp_dynamic = self.dynamic_there();
     }
 
     fn forward_bgp(&mut self, now: Instant, change: Change) {
@@ -598,6 +612,9 @@ impl ControlPlane {
                 let route = source.map(|source| (source, RouteBody::new(0, target)));
                 if let Err(error) = self.rib.apply_bgp(prefix, route) {
                     self.note_refusal(now, &error);
+                }
+                if self.bgp.redistribution.has(prefix) {
+                    self.rib.hasten(prefix);
                 }
             }
         }

@@ -6,8 +6,8 @@
 //!
 //! *Invariants*: at most as many of a block as it says; whoever comes then is told that it is not
 //! wanted (RFC 4486 §4). A `[[bgp.neighbor]]` goes before every prefix.
-//! Gap: after a failure of this router's control plane nobody waits for them to say everything
-//! again, because nobody knows who they were.
+//! Who was there when the control plane failed is a neighbour of the next one at once, which waits
+//! for it as for every other.
 
 use super::bgp_settings::{Neighbor, dynamic_of};
 use super::plane::ControlPlane;
@@ -38,6 +38,11 @@ impl Dynamic {
         self.neighbors.keys().copied()
     }
 
+    /// Those of a control plane before this one are expected back.
+    pub(super) fn expect(&mut self, now: Instant, addresses: BTreeSet<Ipv6Addr>) {
+        self.neighbors.extend(addresses.into_iter().map(|address| (address, now + PATIENCE)));
+    }
+
     /// When somebody may have to be forgotten.
     pub(super) fn review_at(&self) -> Option<Instant> {
         self.neighbors.values().min().copied()
@@ -66,6 +71,23 @@ impl ControlPlane {
         }
         self.bgp.dynamic.neighbors.insert(address, now + PATIENCE);
         self.review_bgp(now);
+    }
+
+    /// Forgets whom no block wants any more, or one of its own.
+    pub(super) fn forget_unwanted(&mut self) {
+        let Some(bgp) = &self.config.bgp else { return self.bgp.dynamic.neighbors.clear() };
+        let is_named =
+            |address: &Ipv6Addr| bgp.neighbors.iter().any(|other| other.address == *address);
+        self.bgp
+            .dynamic
+            .neighbors
+            .retain(|address, _| !is_named(address) && dynamic_of(bgp, *address).is_some());
+    }
+
+    /// Those who are there.
+    pub(super) fn dynamic_there(&self) -> BTreeSet<Ipv6Addr> {
+        let came = self.bgp.dynamic.addresses();
+        came.filter(|address| self.is_dynamic_there(*address)).collect()
     }
 
     /// Forgets who is gone.

@@ -26,13 +26,15 @@ pub(super) use trial::{changes, in_words};
 
 use crate::base::ids::{PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
-use crate::config::schema::bgp_keys::BGP_NEIGHBORS_MAX;
+use crate::config::schema::bgp_keys::{BGP_NEIGHBORS_MAX, MAX_PREFIX_MAX};
 use crate::config::schema::{
     BgpAddPath, BgpDynamic, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings,
     NeighborKeys,
 };
 use crate::proto::bgp::ribs::decision::{MedComparison, MultipathNeighbor};
-use crate::proto::bgp::ribs::limits::{ADD_PATHS_MAX, MULTIPATH_MAX, PEERS_MAX};
+use crate::proto::bgp::ribs::limits::{
+    ADD_PATHS_MAX, MULTIPATH_MAX, PATHS_PER_PEER_MAX, PEERS_MAX,
+};
 use crate::proto::bgp::ribs::{
     AsPathMode, Blackhole, DecisionSettings, FirstAs, NextHopMode, PeerId, PeerKind, RibSettings,
 };
@@ -48,6 +50,8 @@ use core::net::{Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, BTreeSet};
 
 const _: () = assert!(BGP_NEIGHBORS_MAX <= PEERS_MAX);
+// One more than it may have must fit, or nobody would see it.
+const _: () = assert!((MAX_PREFIX_MAX as usize) < PATHS_PER_PEER_MAX);
 const _: () =
     assert!(EXTERNALS_MAX == 16_384, "the most that `max_prefix` of redistribution takes");
 const _: () = assert!(MULTIPATH_MAX == 64, "the documentation of `multipath` says so");
@@ -175,8 +179,10 @@ impl PeerNumbers {
     /// lose it.
     pub fn assign(&mut self, neighbors: &[Neighbor]) {
         let ids: BTreeSet<&NeighborId> = neighbors.iter().map(|neighbor| &neighbor.id).collect();
-        self.numbers.retain(|id, _| ids.contains(id));
+        // Nobody takes over the number of one that goes at the same time: what is said to a number
+        // is said to whom it meant.
         let mut taken: BTreeSet<PeerId> = self.numbers.values().copied().collect();
+        self.numbers.retain(|id, _| ids.contains(id));
         let mut free = (0..u16::MAX).map(PeerId);
         for id in ids {
             if !self.numbers.contains_key(id)

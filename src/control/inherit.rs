@@ -43,6 +43,7 @@ use crate::config::Config;
 use crate::fib::{Adjacency, Forwarding, NextHopGroup};
 use crate::proto::nd;
 use crate::proto::ospf::{self, NeighborState};
+use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,6 +60,9 @@ pub struct Testament {
     pub until: Option<Instant>,
     /// When BGP's restart ends at the latest (RFC 4724 §4.1); `None` when there is none.
     pub bgp_until: Option<Instant>,
+    /// BGP neighbours that came by themselves and are there.
+    #[serde(default)]
+    pub bgp_dynamic: BTreeSet<Ipv6Addr>,
     /// Whether it had not yet asked to be passed through.
     pub is_starting: bool,
     /// Whether it was drained.
@@ -172,6 +176,7 @@ impl ControlPlane {
             self.ospf.handle(now, ospf::Input::Restart { until });
         }
         self.bgp.note_restart(now, &config, testament.bgp_until);
+        self.bgp.dynamic.expect(now, testament.bgp_dynamic);
         self.configure(now, *config);
         for port in ports {
             self.attach(now, port);
@@ -321,6 +326,7 @@ impl ControlPlane {
                 .filter(|inheritance| !inheritance.is_for_bgp)
                 .map(|inheritance| inheritance.until),
             bgp_until: self.bgp.restarts_until(),
+            bgp_dynamic: self.dynamic_there(),
             ..Testament::default()
         };
     }

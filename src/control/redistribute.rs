@@ -63,6 +63,11 @@ impl Redistributed {
         self.routes.len()
     }
 
+    /// Whether a prefix is in OSPF.
+    pub(super) fn has(&self, prefix: Ipv6Prefix) -> bool {
+        self.routes.contains_key(&prefix)
+    }
+
     /// Routes that are held back, because they came and went.
     pub(super) fn damped_count(&self) -> usize {
         self.damping.held_count()
@@ -230,6 +235,8 @@ impl ControlPlane {
     }
 
     fn tell_externals(&mut self, now: Instant, changes: ExternalChanges) {
+        // Others send packets here from now on.
+        changes.announced.iter().for_each(|route| self.rib.hasten(route.prefix));
         if !(changes.withdrawn.is_empty() && changes.announced.is_empty()) {
             self.ospf.handle(now, ospf::Input::Externals(changes));
         }

@@ -13,6 +13,7 @@ use crate::base::time::{Duration, Instant};
 use crate::proto::bfd;
 use crate::proto::bgp::action::StateChange;
 use crate::proto::bgp::fsm::State as SessionState;
+use crate::proto::bgp::ribs::RibError as Shortage;
 use crate::proto::bgp::speaker::Refusal;
 use crate::proto::bgp::transport::Failure;
 use crate::proto::bmp;
@@ -165,6 +166,12 @@ pub(super) fn bgp_refused(
         (Refusal::Paths(_), None) => {
             ": its session ends until its block changes; raise max_prefix, or give it a \
              max_prefix_restart_time"
+                .to_owned()
+        }
+        // The session goes on; it is asked again when there is room.
+        (Refusal::Tables(Shortage::RoutesExhausted), _) => {
+            ": they are left out, and it is asked for them again when there is room; see `show bgp \
+             summary`"
                 .to_owned()
         }
         (Refusal::Tables(_), _) => ": its session ends until its block changes".to_owned(),

@@ -63,6 +63,8 @@ const PUBLICATION_GAP: Duration = Duration::from_millis(2);
 /// How much time other work gets, where there is any, for each time that a slice of a table took on
 /// its way into a world.
 const OTHER_WORK: u32 = 8;
+/// The longest that a slice waits for other work.
+const SLICE_WAIT_MAX: Duration = Duration::from_millis(100);
 /// The first wait before a failed control plane is started again, and the longest.
 const RESTART_WAIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(5));
 
@@ -507,6 +509,7 @@ impl<B: PacketBuf> Estate<B> {
         if !plane.is_dirty() || now < self.due_flush(plane) {
             return;
         }
+        let was_behind = plane.is_only_behind();
         plane.handle(now, Input::Flush);
         self.carry_out(plane);
         let done = self.start.clock.now();
@@ -514,7 +517,10 @@ impl<B: PacketBuf> Estate<B> {
         // nothing to wait for.
         let is_behind = plane.is_dirty() && plane.is_only_behind();
         self.flush_at = if is_behind { done } else { done + PUBLICATION_GAP };
-        self.slice_at = done + PUBLICATION_GAP.max((done - now) * OTHER_WORK);
+        if was_behind {
+            let wait = ((done - now) * OTHER_WORK).clamp(PUBLICATION_GAP, SLICE_WAIT_MAX);
+            self.slice_at = done + wait;
+        }
     }
 
     /// When the next world is due, where there is anything for it. The next slice of a table that

@@ -227,7 +227,7 @@ impl Rib {
         match (self.entries.entry(prefix), route) {
             (Slot::Vacant(_), None) => Ok(()),
             (Slot::Vacant(vacant), Some((source, body)))
-                if !is_full && is_bulk(source) && may_wait(&body) =>
+                if !is_full && is_bulk(source) && !is_wide(prefix) && may_wait(&body) =>
             {
                 let body = self.exits.share(body);
                 let entry = vacant.insert(RibEntry { is_waiting: true, ..RibEntry::default() });
@@ -256,6 +256,14 @@ impl Rib {
         }
     }
 
+    /// Has a prefix decided in the next world, without a wait for its slice: others are told to
+    /// send packets for it here.
+    pub fn hasten(&mut self, prefix: Ipv6Prefix) {
+        if self.entries.get(&prefix).is_some_and(|entry| entry.is_waiting) {
+            self.dirty.insert(prefix);
+        }
+    }
+
     /// Puts a source's word, or its silence, in the place of what it said before.
     fn put(&mut self, prefix: Ipv6Prefix, source: RouteSource, route: Option<Arc<RouteBody>>) {
         let entry = self.entries.entry(prefix).or_default();
@@ -263,7 +271,7 @@ impl Rib {
         self.route_count += usize::from(entry.of(source).is_some());
         self.route_count -= usize::from(before.is_some());
         let mut said = before.as_deref().into_iter().chain(entry.of(source).map(AsRef::as_ref));
-        match is_bulk(source) && said.all(may_wait) {
+        match is_bulk(source) && !is_wide(prefix) && said.all(may_wait) {
             true if core::mem::replace(&mut entry.is_waiting, true) => {}
             true => self.backlog.push(prefix),
             false => {
@@ -542,6 +550,11 @@ fn is_repair(target: &RouteTarget, repair: &Repair) -> bool {
 /// one that has exits, so that no other prefix depends on it.
 const fn may_wait(body: &RouteBody) -> bool {
     matches!(body.target, RouteTarget::Exits(_))
+}
+
+/// Whether a prefix is so short that few are, and much depends on each: it waits for no slice.
+const fn is_wide(prefix: Ipv6Prefix) -> bool {
+    prefix.length() < 16
 }
 
 /// The gateways that a route needs.

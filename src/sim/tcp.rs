@@ -29,7 +29,7 @@ const NEXT_TCP: u8 = 6;
 const MTU: usize = 1500;
 /// Octets that a socket keeps each way: more than a table of this world.
 const BUFFER_OCTETS: usize = 1 << 15;
-/// Chunks on their way to the speaker, as in the daemon.
+/// Chunks on their way to the speaker: fewer than in the daemon, for shorter tables.
 const CHUNKS_MAX: u8 = 4;
 /// How long a peer is given to read the last word, as in the daemon.
 const LINGER: Duration = Duration::from_secs(5);

@@ -73,6 +73,9 @@ pub enum CourseError {
     /// What the sink heard is no BGP.
     #[error("what the sink heard is no BGP: {0:?}")]
     Words(kumiki::wire::bgp::Notification),
+    /// It does not come to an end.
+    #[error("after {PATIENCE:?} the daemon still tells changes, or works")]
+    Restless,
     /// Too slow.
     #[error(
         "after {PATIENCE:?} the sink has heard of {told} of {wanted} prefixes; packets to \
@@ -190,8 +193,11 @@ impl Run {
             let used = self.daemon.cpu_seconds() - before;
             let is_silent = self.sink.octet_count() - octets < 100;
             let is_idle = used / begin.elapsed().as_secs_f64() < IDLE_SHARE;
-            if (is_silent && is_idle) || Instant::now() > deadline {
+            if is_silent && is_idle {
                 return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(CourseError::Restless);
             }
         }
     }
@@ -206,7 +212,10 @@ impl Run {
     fn wait_for_silence(&mut self) -> Result<(), CourseError> {
         let (deadline, mut since) = (Instant::now() + PATIENCE, Instant::now());
         let mut octets = self.sink.octet_count();
-        while since.elapsed() < SILENCE && Instant::now() < deadline {
+        while since.elapsed() < SILENCE {
+            if Instant::now() > deadline {
+                return Err(CourseError::Restless);
+            }
             std::thread::sleep(IDLE_SPAN / 5);
             let now = self.sink.octet_count();
             if now - octets > KEEPALIVE_OCTETS {

@@ -8,6 +8,8 @@ use super::keys::{BlockDoc, KeyDoc, KeyKind};
 pub const BGP_NEIGHBORS_MAX: usize = 1024;
 /// Neighbours of a dynamic block where nothing else is said: a rack or two of servers.
 pub const DYNAMIC_NEIGHBORS: u16 = 64;
+/// Most prefixes that a neighbour may be allowed: four times the table of the world in 2026.
+pub const MAX_PREFIX_MAX: u32 = 1_000_000;
 /// Most octets of a text for the neighbour's administrator (RFC 9003 §2).
 pub const SHUTDOWN_OCTETS_MAX: usize = 255;
 /// The least hold time beside zero, in seconds (RFC 4271 §4.2).
@@ -380,7 +382,7 @@ const SHARED: &[KeyDoc] = &[
     },
     KeyDoc {
         name: "max_prefix",
-        kind: KeyKind::Integer { minimum: 1, maximum: 4_194_304 },
+        kind: KeyKind::Integer { minimum: 1, maximum: MAX_PREFIX_MAX as i64 },
         unit: "prefixes",
         default: "as many as fit",
         needs_restart: false,

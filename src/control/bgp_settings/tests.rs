@@ -209,6 +209,7 @@ fn numbers_of_neighbors_stay_while_others_come_and_go() {
     assert_eq!(assign(&[3, 5]), [Some(0), Some(1), None]);
     assert_eq!(assign(&[5]), [None, Some(1), None]);
     assert_eq!(assign(&[4, 5]), [None, Some(1), Some(0)]);
+    assert_eq!(assign(&[3]), [Some(2), None, None], "not one that goes at the same time");
 }
 
 #[test]

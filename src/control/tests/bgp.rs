@@ -320,6 +320,25 @@ fn packets_find_the_exit_at_every_moment_of_a_restart() {
 }
 
 #[test]
+fn a_neighbor_that_makes_room_for_another_is_told_so_and_named_so() {
+    let mut edges = Edges::new("");
+    edges.run(SOON);
+    let mut config = config_of(0, "");
+    let neighbor = &mut config.bgp.as_mut().unwrap().neighbors[0];
+    neighbor.address = "2001:db8:f::77".parse().unwrap();
+    neighbor.name = Some("other".to_owned());
+    edges.said(0, "bgp.session");
+    edges.configure(0, config);
+    let said = edges.said(0, "bgp.session");
+    assert!(said.iter().any(|text| text.starts_with("BGP with peer: Established")), "{said:?}");
+    let row = &edges.summary(1).neighbors[0];
+    assert!(
+        row.last_down.as_deref().is_some_and(|why| why.contains("hard reset: peer de-configured")),
+        "{row:?}"
+    );
+}
+
+#[test]
 fn packets_find_the_exit_while_both_ends_restart() {
     let mut edges = Edges::new("");
     edges.reach(0, true);

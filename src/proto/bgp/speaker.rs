@@ -663,7 +663,7 @@ impl Speaker {
         let count = counts.received - counts.stale;
         if count >= warning && !core::mem::replace(&mut peer.is_warned, true) {
             self.actions.push_back(Action::ManyPaths { peer: id, count, most });
-        } else if count < warning / WARNING_SHARES * (WARNING_SHARES - 1) {
+        } else if counts.received < warning / WARNING_SHARES * (WARNING_SHARES - 1) {
             peer.is_warned = false;
         }
     }

@@ -177,6 +177,22 @@ fn a_table_of_bgp_comes_in_slices_and_does_not_keep_others_waiting() {
 }
 
 #[test]
+fn what_others_are_told_of_and_what_is_wide_does_not_wait_for_its_slice() {
+    let (mut rib, prefixes) = many_prefixes();
+    let last = *prefixes.last().unwrap();
+    let wide = Ipv6Prefix::DEFAULT;
+    take(&mut rib, &[wide], SET);
+    rib.hasten(last);
+    rib.hasten(prefix("2001:db8:ffff::/48"));
+    assert!(rib.is_urgent());
+    let world = rib.compile().unwrap();
+    let group = |to: Ipv6Prefix| world.table.iter().find(|(prefix, _)| *prefix == to);
+    assert!(group(last).is_some() && group(wide).is_some());
+    assert!(world.table.len() < prefixes.len(), "the rest waits");
+    worlds(&mut rib);
+}
+
+#[test]
 fn prefixes_that_move_in_slices_go_by_the_old_exits_or_the_new_ones() {
     let (mut rib, prefixes) = many_prefixes();
     let two = ExitsId(8);

@@ -74,6 +74,9 @@ fn session(wish: &Wish<'_>) -> String {
     if wish.has_graceful_restart {
         text.push_str("    graceful restart on;\n");
     }
+    if wish.has_bfd {
+        text.push_str("    bfd on;\n");
+    }
     text
 }
 
@@ -110,6 +113,11 @@ impl<'a> Bird<'a> {
             text.push_str(
                 "protocol ospf v3 fabric { ipv6 { import all; export none; }; area 0 { \
                  interface \"up\" { type ptp; hello 1; dead 3; cost 10; }; }; }\n",
+            );
+        }
+        if wish.has_bfd {
+            text.push_str(
+                "protocol bfd { interface \"up\" { interval 100 ms; multiplier 3; }; }\n",
             );
         }
         let routes: String = wish.announces.iter().map(announcement).collect();

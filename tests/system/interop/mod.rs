@@ -4,7 +4,8 @@
 //! then a file for each daemon: [`bird`], [`frr`], [`gobgp`]; and [`speaker`], which says what a
 //! test wants octet by octet. [`route`] is what all of them are compared in, [`probe`] are packets
 //! that pass meanwhile. The tests: [`tables`], [`refresh`], [`restarts`], [`security`],
-//! [`attributes`], [`internal`], [`limits`]; and what no daemon does, [`malformed`] and [`flood`].
+//! [`attributes`], [`internal`], [`limits`], [`liveness`]; and what no daemon does, [`malformed`]
+//! and [`flood`].
 
 mod attributes;
 mod bird;
@@ -13,6 +14,7 @@ pub mod frr;
 mod gobgp;
 mod internal;
 mod limits;
+mod liveness;
 mod malformed;
 mod peer;
 mod probe;

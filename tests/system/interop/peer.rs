@@ -45,6 +45,8 @@ pub struct Wish<'a> {
     pub has_add_path: bool,
     /// Whether what it learns goes into the kernel.
     pub forwards: bool,
+    /// BFD watches the session; BIRD only.
+    pub has_bfd: bool,
     /// It speaks OSPF with the router, as a router of the cluster; BIRD only.
     pub has_ospf: bool,
     /// One more neighbour, which connects: the address of the daemon, the other one and its AS.

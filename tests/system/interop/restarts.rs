@@ -6,8 +6,9 @@
 //!
 //! Packets go from a host behind the one to a host behind the other and back, by routes of BGP: on
 //! the router, and on BIRD in the kernel. GoBGP has no kernel, and FRR 8.4 takes its routes out of
-//! it when bgpd dies, whatever it told its neighbours: they answer by a default route. First the daemon is killed and comes back, with
-//! the router as its helper; then the router's control plane fails, with the daemon as helper.
+//! it when bgpd dies, whatever it told its neighbours: they answer by a default route. First the
+//! daemon is killed and comes back, with the router as its helper; then the router's control plane
+//! fails, with the daemon as helper.
 
 use super::peer::{Announced, Kind, Wish, present};
 use super::probe::Probe;
@@ -30,9 +31,7 @@ struct Outside {
 impl Outside {
     fn new(world: &World) -> Self {
         let host = world.give_host("world");
-        let gateway = world.kumiki("world").to_string();
-        let words = ["ip", "-6", "route", "add", "default", "via", &gateway, "dev", "up"];
-        assert!(world.run("world", &words).status.success());
+        lead_to_kumiki(world, "world");
         let attributes =
             PathAttributes { as_path: AsPath::sequence(&[OUTSIDE]), ..PathAttributes::default() };
         let route = Route { next_hop: world.address("world"), attributes };
@@ -55,6 +54,19 @@ impl Outside {
     }
 }
 
+/// The kernel of a peer sends everything to the router.
+fn lead_to_kumiki(world: &World, name: &str) {
+    let gateway = world.kumiki(name).to_string();
+    let words = ["ip", "-6", "route", "add", "default", "via", &gateway, "dev", "up"];
+    assert!(world.run(name, &words).status.success());
+}
+
+/// Waits until so many more were sent.
+fn wait_for_packets(world: &World, probe: &Probe, count: u32) {
+    let end = probe.sent_count() + count;
+    world.wait("a stream", || probe.sent_count() > end);
+}
+
 /// Whether a packet comes back.
 fn answers(world: &World, from: Ipv6Addr, to: Ipv6Addr) -> bool {
     let (from, to) = (from.to_string(), to.to_string());
@@ -66,17 +78,14 @@ fn restart_both(kind: Kind) {
     let name = kind.name();
     let (outside, host) = (Outside::new(&world), world.give_host(name));
     let prefix = Ipv6Prefix::containing(host, 64).to_string();
-    let announces = [Announced::plain(&prefix)];
     let wish = Wish {
-        announces: &announces,
+        announces: &[Announced::plain(&prefix)],
         has_graceful_restart: true,
         forwards: kind == Kind::Bird,
         ..Wish::default()
     };
     if !wish.forwards {
-        let gateway = world.kumiki(name).to_string();
-        let words = ["ip", "-6", "route", "add", "default", "via", &gateway, "dev", "up"];
-        assert!(world.run(name, &words).status.success());
+        lead_to_kumiki(&world, name);
     }
     let near = world.neighbor_block("world", OUTSIDE, "passive = true");
     let far = world.neighbor_block(name, kind.asn(), "");
@@ -90,40 +99,36 @@ fn restart_both(kind: Kind) {
     // At which packet what happened.
     let mut course = Vec::new();
     let mut note = |what: &'static str| course.push((probe.sent_count(), what));
-    world.wait("a stream", || probe.sent_count() > 100);
+    wait_for_packets(&world, &probe, 100);
     note("killed");
     peer.crash();
     world.wait("its route is kept", || world.neighbor(name)["stale_count"].as_u64() >= Some(1));
     note("kept");
-    let end = probe.sent_count() + 100;
-    world.wait("a stream", || probe.sent_count() > end);
+    wait_for_packets(&world, &probe, 100);
     let recovers = probe.sent_count();
     note("comes back");
     peer.recover();
-    world.wait("it is back with its route", || {
+    let has_fresh_route = || {
         let row = world.neighbor(name);
         row["state"] == "Established" && row["stale_count"] == 0 && row["accepted_count"] == 1
-    });
+    };
+    world.wait("it is back with its route", has_fresh_route);
     world.wait("it has the route of the world", || peer.count() == 1);
 
     note("back");
     let back = probe.sent_count();
-    world.wait("a stream", || probe.sent_count() > 300);
+    wait_for_packets(&world, &probe, 100);
     note("panics");
     assert!(world.tell_kumiki(&["debug", "panic", "control"]).status.success());
     assert_eq!(peer.count(), 1, "kept while the router's control plane restarts");
     drop(speaker);
     note("speaks again");
     let speaker = outside.speak(&world);
-    world.wait("the session with the daemon again", || {
-        let row = world.neighbor(name);
-        row["state"] == "Established" && row["accepted_count"] == 1
-    });
+    world.wait("the session with the daemon again", has_fresh_route);
     speaker.wait("the route of the daemon again", |heard| heard.end_of_rib_count > 0);
     world.wait("it has the route of the world again", || peer.count() == 1);
     note("all again");
-    let end = probe.sent_count() + 100;
-    world.wait("a stream", || probe.sent_count() > end);
+    wait_for_packets(&world, &probe, 100);
     let outcome = probe.finish();
     let by_daemon = |packet: &u32| match kind {
         // It says that it has announced everything, and its own routes five seconds later.

@@ -1,6 +1,7 @@
 //! Made-up BGP, prefix lists, policies and redistribution without a problem.
 
 use super::*;
+use crate::config::schema::bgp_keys::MAX_PREFIX_MAX;
 use crate::config::schema::{
     BgpAddPath, BgpDynamic, BgpGroup, BgpNeighbor, BgpOrigin, BgpRemoteAs, BgpRestart, BgpRole,
     BgpSettings, MetricType, NeighborKeys, Policy, PolicyAction, PolicyClause, PolicyDefault,
@@ -136,7 +137,7 @@ fn keys() -> impl Strategy<Value = NeighborKeys> {
     let times = prop::option::of(1u64..=1000).prop_map(|third| third.map(Duration::from_secs));
     let words = (word(BgpRole::WORDS), word(BgpAddPath::WORDS), word(BgpRestart::WORDS));
     let hops = (any::<bool>(), prop::option::of(1u8..=254));
-    let max = prop::option::of((1u32..=4_194_304, 1u8..=100, 1u64..=604_800));
+    let max = prop::option::of((1u32..=MAX_PREFIX_MAX, 1u8..=100, 1u64..=604_800));
     let rest = (any::<[Option<bool>; 6]>(), any::<[bool; 3]>(), 0u8..=10, 1u8..=8);
     (times, words, hops, max, rest).prop_map(|(third, words, (is_far, hops), max, rest)| {
         let (role, add_path, graceful_restart) = words;

@@ -67,6 +67,38 @@ fn more_than_may_come_are_turned_away_and_that_is_said_once() {
 }
 
 #[test]
+fn who_is_named_after_all_is_expected_as_its_own_block_says() {
+    let mut edges = edges();
+    edges.run(SOON);
+    let mut config = open(1);
+    let named = config_of(0, "").bgp.unwrap().neighbors.remove(0);
+    config.bgp.as_mut().unwrap().neighbors.push(named);
+    edges.configure(0, config);
+    let wanted = &edges.planes[0].bgp.listeners;
+    let hosts = wanted.iter().flat_map(|listener| &listener.peers);
+    let other = Ipv6Prefix::host("2001:db8:f::2".parse().unwrap());
+    assert_eq!(hosts.filter(|expected| expected.peers == other).count(), 1);
+    assert_eq!(edges.planes[0].bgp.dynamic.addresses().count(), 0);
+}
+
+#[test]
+fn who_came_by_itself_is_waited_for_when_the_control_plane_restarts() {
+    let mut edges = Edges::new("");
+    edges.configure(0, open(1));
+    edges.reach(1, true);
+    edges.run(SOON);
+    let is_forwarded =
+        |edges: &Edges| matches!(edges.group(0, "fd00:0:2::5"), NextHopGroup::Forward { .. });
+    assert!(is_forwarded(&edges));
+    edges.fail(0);
+    for _ in 0..3000 {
+        edges.run(STEP);
+        assert!(is_forwarded(&edges), "{:?}", edges.now);
+    }
+    assert_eq!(edges.summary(0).neighbors[0].state, "Established");
+}
+
+#[test]
 fn the_session_ends_with_its_block() {
     let mut edges = edges();
     edges.run(SOON);

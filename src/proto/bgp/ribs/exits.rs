@@ -9,10 +9,10 @@
 //! *Invariants*: equal groups have one number; a group without prefixes is gone. Whoever makes a
 //! group keeps the next hops of its exits as long as it lives, so that their numbers stay theirs.
 
-use super::limits::EXIT_GROUPS_MAX;
+use super::limits::{EXIT_GROUPS_MAX, NUMBERS_RESTING};
 use super::next_hops::NextHopId;
 use super::peer::PeerId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A next hop as learned from a peer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -64,7 +64,9 @@ struct Group {
 pub(super) struct ExitGroups {
     groups: Vec<Option<Group>>,
     numbers: BTreeMap<Exits, u32>,
-    free: Vec<u32>,
+    /// The oldest first. A number rests before it is used again: the forwarding table takes
+    /// prefixes from it slice by slice, and has to hurry where it finds another group there.
+    free: VecDeque<u32>,
 }
 
 impl ExitGroups {
@@ -84,7 +86,8 @@ impl ExitGroups {
             return None;
         }
         let group = Group { exits: exits.clone(), content, references: 0 };
-        let number = self.free.pop().unwrap_or_else(|| {
+        let rested = (self.free.len() > NUMBERS_RESTING).then(|| self.free.pop_front()).flatten();
+        let number = rested.unwrap_or_else(|| {
             self.groups.push(None);
             u32::try_from(self.groups.len() - 1).unwrap_or_else(|_| unreachable!("a limit"))
         });
@@ -109,7 +112,7 @@ impl ExitGroups {
         }
         let group = self.groups[id.0 as usize].take()?;
         self.numbers.remove(&group.exits);
-        self.free.push(id.0);
+        self.free.push_back(id.0);
         Some(group.exits)
     }
 
@@ -151,5 +154,30 @@ impl ExitGroups {
 
     fn group(&self, id: ExitGroupId) -> Option<&Group> {
         self.groups.get(id.0 as usize).and_then(Option::as_ref)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exits(number: u32) -> Exits {
+        let exit = Exit { next_hop: NextHopId(number), peer: PeerId(0), generation: 0 };
+        Exits { primaries: vec![exit], backups: Vec::new() }
+    }
+
+    #[test]
+    fn a_number_rests_before_it_is_used_again() {
+        let mut groups = ExitGroups::default();
+        let mut last = Vec::new();
+        for number in 0..u32::try_from(3 * NUMBERS_RESTING).unwrap() {
+            let id = groups.create(exits(number), Vec::new()).unwrap();
+            groups.retain(id);
+            let rested = last.iter().rev().position(|other| *other == id);
+            assert!(rested.is_none_or(|count| count >= NUMBERS_RESTING), "{rested:?}");
+            last.push(id);
+            assert_eq!(groups.release(id), Some(exits(number)));
+        }
+        assert_eq!(groups.groups.len(), NUMBERS_RESTING + 1);
     }
 }

@@ -29,6 +29,9 @@ pub const NEXT_HOPS_PER_PEER_MAX: usize = NEXT_HOPS_MAX / 2;
 pub const ROOM_PART: usize = 16;
 /// Groups of exits: every pair of a hundred exits. Beyond it, groups without a backup are made.
 pub const EXIT_GROUPS_MAX: usize = 1 << 14;
+/// Numbers of groups that rest before they are used again: more than a table that changes its exits
+/// frees before its prefixes have moved.
+pub const NUMBERS_RESTING: usize = 256;
 /// Exits in a group that wait behind those in use.
 pub const BACKUPS_MAX: usize = 2;
 /// Equal paths that may share the traffic of a prefix: what a group of the FIB takes.
