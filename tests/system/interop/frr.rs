@@ -69,6 +69,9 @@ fn lines(wish: &Wish<'_>) -> [String; 3] {
              bgp graceful-restart select-defer-time 2\n",
         );
     }
+    if wish.has_bfd {
+        router.push_str(" neighbor KUMIKI bfd\n");
+    }
     if let Some(time) = wish.hold_time_s {
         router.push_str(&format!(" neighbor KUMIKI timers {} {time}\n", time / 3));
     }
@@ -110,6 +113,11 @@ impl<'a> Frr<'a> {
         std::fs::write(frr.file("bgpd.conf"), frr.config(wish)).unwrap();
         frr.begin("zebra");
         world.wait("zebra answers", || frr.file("zserv.api").exists());
+        if wish.has_bfd {
+            std::fs::write(frr.file("bfdd.conf"), "hostname frr\n").unwrap();
+            frr.begin("bfdd");
+            world.wait("bfdd answers", || frr.file("bfdd.vty").exists());
+        }
         frr.begin("bgpd");
         world.wait("bgpd answers", || frr.answers());
         let neighbor = format!("show bgp neighbors {}", world.kumiki(NAME));

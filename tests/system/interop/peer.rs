@@ -45,7 +45,7 @@ pub struct Wish<'a> {
     pub has_add_path: bool,
     /// Whether what it learns goes into the kernel.
     pub forwards: bool,
-    /// BFD watches the session; BIRD only.
+    /// BFD watches the session; BIRD and FRR.
     pub has_bfd: bool,
     /// It speaks OSPF with the router, as a router of the cluster; BIRD only.
     pub has_ospf: bool,
