@@ -23,8 +23,12 @@ use std::os::fd::AsFd;
 const CHUNKS_MAX: u8 = 16;
 /// Octets of a chunk: a hundred messages, a slice of work for the speaker.
 const CHUNK_OCTETS: usize = 1 << 14;
-/// Connections at once, two a neighbour; more are turned away.
-const SOCKETS_MAX: usize = 2048;
+/// Connections at once: those that came, and one of its own for each neighbour, cache and station.
+const SOCKETS_MAX: usize = ACCEPTED_MAX + 1536;
+/// Connections at once that came from others, two a neighbour; more are turned away.
+const ACCEPTED_MAX: usize = 2048;
+/// Of those from one address: a collision, and some that were told that they are not wanted.
+const ACCEPTED_PER_PEER_MAX: usize = 8;
 /// How long a peer is given to read the last word.
 const LINGER: Duration = Duration::from_secs(5);
 /// Connections that are accepted in one turn.
@@ -68,6 +72,8 @@ struct Open {
 #[derive(Debug)]
 struct Socket {
     stream: TcpStream,
+    /// Who connected, where it was the other end.
+    came_from: Option<Ipv6Addr>,
     is_connected: bool,
     /// Chunks that the speaker has not taken in.
     chunk_count: u8,
@@ -271,10 +277,14 @@ impl BgpSockets {
             else {
                 return Accepting::GoesOn;
             };
-            let is_full = self.sockets.len() >= SOCKETS_MAX;
+            let came = || self.sockets.values().filter_map(|open| open.came_from);
+            let has_room = |peer: Ipv6Addr| {
+                came().count() < ACCEPTED_MAX
+                    && came().filter(|other| *other == peer).count() < ACCEPTED_PER_PEER_MAX
+            };
             let hop_limits = |peer: SocketAddrV6| {
-                let security = security_of(wanted, *peer.ip()).filter(|_| !is_full)?;
-                Some(hop_limits(security))
+                let security = security_of(wanted, *peer.ip())?;
+                has_room(*peer.ip()).then(|| hop_limits(security))
             };
             let (stream, remote) = match tcp::accept(listener, hop_limits) {
                 Ok(Some(Accepted::Stream(stream, remote))) => (stream, remote),
@@ -294,7 +304,7 @@ impl BgpSockets {
             let local = wanted.local;
             let socket = SocketId::incoming(self.incoming_count);
             self.incoming_count += 1;
-            if self.add(poller, socket, stream, Phase::Connected) {
+            if self.add(poller, socket, stream, Phase::Accepted(*remote.ip())) {
                 self.say(Report::Accepted { socket, local, remote }, say);
             } else {
                 counters.count(DaemonCounter::BgpAcceptFailed);
@@ -418,7 +428,11 @@ impl BgpSockets {
     }
 
     fn add(&mut self, poller: &Poller, socket: SocketId, stream: TcpStream, phase: Phase) -> bool {
-        let is_connected = phase == Phase::Connected;
+        let came_from = match phase {
+            Phase::Connecting => None,
+            Phase::Accepted(peer) => Some(peer),
+        };
+        let is_connected = came_from.is_some();
         let interest = if is_connected { Interest::Readable } else { Interest::Writable };
         let token = SOCKET_TOKENS + socket.0;
         if poller.add_for(stream.as_fd(), token, interest).is_err() {
@@ -426,6 +440,7 @@ impl BgpSockets {
         }
         let open = Socket {
             stream,
+            came_from,
             is_connected,
             chunk_count: 0,
             unsent: VecDeque::new(),
@@ -490,7 +505,8 @@ enum Accepting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Connecting,
-    Connected,
+    /// It came, from this address.
+    Accepted(Ipv6Addr),
 }
 
 impl Socket {

@@ -224,6 +224,21 @@ fn who_is_expected_comes_in_and_a_stranger_does_not() {
 }
 
 #[test]
+fn who_comes_again_and_again_has_its_share_and_no_more() {
+    let (mut bench, port) = (Bench::new(), free_port());
+    bench.order(Order::Listen(vec![listener(port, "::1/128")]));
+    let connect = || TcpStream::connect((LOCALHOST, port)).unwrap();
+    let streams: Vec<TcpStream> = (0..=ACCEPTED_PER_PEER_MAX).map(|_| connect()).collect();
+    bench.until(|bench| bench.counters.get(DaemonCounter::BgpStranger) == 1);
+    assert_eq!(bench.sockets.sockets.len(), ACCEPTED_PER_PEER_MAX);
+    // Who ends one may have another.
+    drop(streams);
+    bench.until(|bench| bench.sockets.sockets.is_empty());
+    let _again = connect();
+    bench.until(|bench| bench.sockets.sockets.len() == 1);
+}
+
+#[test]
 fn listeners_come_and_go_and_connections_stay() {
     let mut bench = Bench::new();
     let port = free_port();
