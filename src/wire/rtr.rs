@@ -2,6 +2,7 @@
 //!
 //! Owns [`frame`] (where the next PDU of a stream ends) and [`Pdu`] (what it says). Of what a cache
 //! can send, only prefixes of IPv6 are kept; those of IPv4 and router keys are read past.
+//! [`limits`] has the bounds.
 //!
 //! ```text
 //! +---------------+---------------+-------------------------------+
@@ -15,17 +16,15 @@
 //! length and a most length that is not below it.
 //! *Standards*: RFC 8210 §5 (version 1), RFC 6810 §5 (version 0).
 
+pub mod limits;
+
 use crate::base::cursor::{Reader, Truncated, Writer};
 use crate::base::prefix::Ipv6Prefix;
 use core::fmt;
+use limits::{ECHO_OCTETS_MAX, PDU_OCTETS_MAX};
 
 /// Octets of version, type, session and length.
 pub const HEADER_OCTETS: usize = 8;
-/// The longest PDU that is read: a router key or an error report with a PDU in it has some hundred
-/// octets, and whoever sends more does not speak this protocol.
-pub const PDU_OCTETS_MAX: usize = 16 * 1024;
-/// Octets of an erroneous PDU that are sent back with an error.
-const ECHO_OCTETS_MAX: usize = 256;
 
 /// Version of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,14 +58,15 @@ impl fmt::Display for Version {
     }
 }
 
-/// A validated ROA payload: an AS may announce prefixes inside another up to a length.
+/// A validated ROA payload (RFC 6482 §4): an AS may announce prefixes inside another up to a
+/// length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Payload {
     /// Around them.
     pub prefix: Ipv6Prefix,
     /// The most length.
     pub length_max: u8,
-    /// Who; zero for nobody.
+    /// Who; zero for nobody (RFC 6483 §4).
     pub asn: u32,
 }
 

@@ -34,7 +34,16 @@ pub const RECONNECT_TIME_MIN: Duration = Duration::from_secs(5);
 pub const RECORDS_MAX: usize = 1 << 20;
 /// Payloads that the owner is told of in one slice: some hundred microseconds of its work.
 pub const CHANGES_PER_SLICE_MAX: usize = 1024;
+/// Prefixes that the tables of BGP are told of in one slice, to judge their routes anew: about a
+/// millisecond, and faster than all caches together can name them.
+pub const REVALIDATED_PER_SLICE_MAX: usize = 4 * CHANGES_PER_SLICE_MAX;
+/// Payloads of one prefix that are listed, ten times as many as any has in 2026: a cache that says
+/// that all the world may announce one does not make a page of it.
+pub const PAYLOADS_SHOWN_MAX: u32 = 256;
+/// Sets of payloads that are not needed any more and wait to be freed in slices: one is left by
+/// every answer that is not whole, and by every one that is a whole table.
+pub const GARBAGE_MAX: usize = 8;
 /// Octets that wait to be read as PDUs: a chunk of the socket and the beginning of a PDU.
 pub const BUFFER_OCTETS_MAX: usize = 1 << 18;
 
-const _: () = assert!(BUFFER_OCTETS_MAX > 4 * crate::wire::rtr::PDU_OCTETS_MAX);
+const _: () = assert!(BUFFER_OCTETS_MAX > 4 * crate::wire::rtr::limits::PDU_OCTETS_MAX);

@@ -15,7 +15,7 @@
 //!
 //! *Invariants*: an answer holds when it is whole, never before. There is one query at a time, and
 //! none while the owner has not heard of all that the last one brought. Data without a cache are
-//! gone when their time is over.
+//! gone when their time is over, and with them what was asked for as differences to them.
 //! *Standards*: RFC 8210 §5 to §8, RFC 6810 (version 0, where the cache speaks no other).
 //! Gap: RFC 8210 §9: TCP alone; neither SSH nor TLS, and no TCP-MD5.
 
@@ -108,6 +108,9 @@ pub enum Failure {
     /// Nothing came that was awaited.
     #[error("the cache is silent")]
     Silent,
+    /// What it was asked for had to follow data that expired meanwhile.
+    #[error("the data expired before the cache had answered")]
+    Late,
     /// The cache said something wrong.
     #[error("the cache sent something wrong: {0}")]
     Sent(ErrorCode),
@@ -237,7 +240,9 @@ pub struct Session {
     timers: TimerTable<Timer>,
     buffer: Vec<u8>,
     records: Records,
-    /// Since when the owner has something to hear.
+    /// Whether it was told that these were all.
+    is_settled: bool,
+    /// Since when the owner has something to hear, or memory something to be freed.
     busy_since: Option<Instant>,
     counters: Counters,
     actions: VecDeque<Action>,
@@ -267,6 +272,7 @@ impl Session {
             timers: TimerTable::default(),
             buffer: Vec::new(),
             records: Records::default(),
+            is_settled: true,
             busy_since: None,
             counters: Counters::default(),
             actions: VecDeque::new(),
@@ -278,9 +284,14 @@ impl Session {
         self.is_started
     }
 
-    /// Whether data of the cache hold, and the owner has heard of all of them.
-    pub fn has_data(&self) -> bool {
-        self.confirmed_at.is_some() && self.records.is_told()
+    /// Whether data of the cache hold.
+    pub const fn has_data(&self) -> bool {
+        self.confirmed_at.is_some()
+    }
+
+    /// Whether the owner has heard of all of them.
+    pub fn is_told(&self) -> bool {
+        self.records.is_told()
     }
 
     /// Whether the owner has nothing of this cache any more, nor will have.
@@ -293,9 +304,13 @@ impl Session {
         self.failures == 1
     }
 
-    /// Other times; from the next answer on.
-    pub const fn adopt(&mut self, settings: Settings) {
+    /// Other times: from the next answer on, but for the longest wait before a new try, which a
+    /// cache that is away would keep for ever.
+    pub fn adopt(&mut self, settings: Settings) {
         self.settings = settings;
+        if let Some(retry_time) = settings.retry_time {
+            self.retry_time = retry_time.clamp(RETRY_TIME_MIN, RETRY_TIME_MAX);
+        }
     }
 
     /// Whether the last try failed.
@@ -379,11 +394,19 @@ impl Session {
     /// There is no connection any more.
     fn rest(&mut self, now: Instant) {
         self.records.abandon();
+        self.free(now);
         self.buffer = Vec::new();
         self.must_query = false;
         self.timers.clear(Timer::Query);
         self.timers.clear(Timer::Silence);
         self.enter(now, State::Idle);
+    }
+
+    /// What is not needed any more is freed in slices.
+    fn free(&mut self, now: Instant) {
+        if !self.records.is_idle() {
+            self.busy_since.get_or_insert(now);
+        }
     }
 
     /// Something ended the connection: it is tried again after a while.
@@ -404,21 +427,41 @@ impl Session {
     /// The cache said something wrong: it is told, and what is known of it is not trusted on.
     fn refuse(&mut self, now: Instant, code: ErrorCode, pdu: &[u8]) {
         if !is_error_report(pdu) {
-            self.counters.errors_sent += 1;
-            let mut writer = Writer::default();
-            put_error_report(&mut writer, self.version, code, pdu);
-            self.actions.push_back(Action::Send { octets: writer.into_vec() });
+            self.report(code, pdu);
         }
         self.known = None;
         self.hang_up(now);
         self.fail(now, Failure::Sent(code));
     }
 
-    /// RFC 8210 §5.1: "the router MUST flush all of the data learned from that cache".
-    fn forget_session(&mut self, now: Instant) {
+    /// The cache has begun another session. RFC 8210 §5.1: "the party which detects the mismatch
+    /// MUST immediately terminate the session with an Error Report PDU with code 0", and all that
+    /// was learned is flushed.
+    fn forget_session(&mut self, now: Instant, pdu: &[u8]) {
+        self.report(ErrorCode::CORRUPT_DATA, pdu);
         self.drop_data(now);
         self.hang_up(now);
         self.fail(now, Failure::OtherSession);
+    }
+
+    /// The data are older than they may be. What was asked for as differences to them is no table
+    /// without them; an answer with everything is one.
+    fn expire(&mut self, now: Instant) {
+        self.counters.expired += 1;
+        self.drop_data(now);
+        self.actions.push_back(Action::Expired);
+        if matches!(self.state, State::Querying | State::Receiving) && !self.is_reset {
+            self.hang_up(now);
+            self.fail(now, Failure::Late);
+        }
+    }
+
+    /// Tells the cache that a PDU of it is wrong.
+    fn report(&mut self, code: ErrorCode, pdu: &[u8]) {
+        self.counters.errors_sent += 1;
+        let mut writer = Writer::default();
+        put_error_report(&mut writer, self.version, code, pdu);
+        self.actions.push_back(Action::Send { octets: writer.into_vec() });
     }
 
     fn drop_data(&mut self, now: Instant) {
@@ -426,6 +469,7 @@ impl Session {
         self.confirmed_at = None;
         self.timers.clear(Timer::Expire);
         self.records.flush();
+        self.is_settled = false;
         self.busy_since.get_or_insert(now);
     }
 
@@ -476,10 +520,12 @@ impl Session {
             return self.refuse(now, ErrorCode::UNEXPECTED_VERSION, octets);
         }
         match (self.state, pdu) {
-            (_, Pdu::SerialNotify { session, serial }) => self.notify(now, session, serial),
+            (_, Pdu::SerialNotify { session, serial }) => {
+                self.notify(now, Known { session, serial }, octets);
+            }
             (State::Querying, Pdu::CacheResponse { session }) => {
                 if self.known.is_some_and(|known| known.session != session && !self.is_reset) {
-                    return self.forget_session(now);
+                    return self.forget_session(now, octets);
                 }
                 self.answering = session;
                 match self.is_reset {
@@ -505,7 +551,7 @@ impl Session {
             (State::Receiving, Pdu::Foreign) => self.counters.foreign += 1,
             (State::Receiving, Pdu::EndOfData { session, serial, intervals }) => {
                 if session != self.answering {
-                    return self.forget_session(now);
+                    return self.forget_session(now, octets);
                 }
                 self.complete(now, Known { session, serial }, intervals);
             }
@@ -530,6 +576,7 @@ impl Session {
         if matches!(self.state, State::Querying | State::Receiving) {
             // §12: the cache cannot answer at the moment; the connection stays.
             self.records.abandon();
+            self.free(now);
             self.timers.clear(Timer::Silence);
             self.timers.set(Timer::Query, now + self.retry_time);
             self.last_failure = Some(Failure::Reported(code, text));
@@ -538,15 +585,15 @@ impl Session {
         }
     }
 
-    fn notify(&mut self, now: Instant, session: u16, serial: u32) {
+    fn notify(&mut self, now: Instant, notified: Known, octets: &[u8]) {
         self.counters.notifies += 1;
-        if self.known.is_some_and(|known| known.session != session) {
-            return self.forget_session(now);
+        if self.known.is_some_and(|known| known.session != notified.session) {
+            return self.forget_session(now, octets);
         }
         match self.state {
-            State::Synchronised if self.known.is_some_and(|known| known.serial == serial) => {}
+            State::Synchronised if self.known == Some(notified) => {}
             State::Synchronised | State::Waiting => self.query(now),
-            _ => self.notified = Some(serial),
+            _ => self.notified = Some(notified.serial),
         }
     }
 
@@ -554,6 +601,7 @@ impl Session {
     fn complete(&mut self, now: Instant, known: Known, intervals: Option<Intervals>) {
         self.counters.answers += 1;
         self.records.commit();
+        self.is_settled = false;
         self.busy_since = Some(now);
         self.known = Some(known);
         self.last_failure = None;
@@ -596,8 +644,8 @@ impl Session {
             self.actions.push_back(Action::Changes(changes));
         }
         let is_told = self.records.is_told();
-        self.busy_since = (!is_told).then_some(now);
-        if is_told {
+        self.busy_since = (!self.records.is_idle()).then_some(now);
+        if is_told && !core::mem::replace(&mut self.is_settled, true) {
             self.actions.push_back(Action::Settled);
             if self.state == State::Synchronised {
                 self.failures = 0;
@@ -661,11 +709,7 @@ impl Machine for Session {
                     self.hang_up(now);
                     self.fail(now, Failure::Silent);
                 }
-                Timer::Expire => {
-                    self.counters.expired += 1;
-                    self.drop_data(now);
-                    self.actions.push_back(Action::Expired);
-                }
+                Timer::Expire => self.expire(now),
             }
         }
         self.tell(now);

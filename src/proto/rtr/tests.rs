@@ -7,7 +7,7 @@ use crate::base::machine::Machine;
 use crate::base::time::{Duration, Instant};
 use crate::wire::rtr::{Change, ErrorCode, Intervals, Payload, Pdu, Version, frame};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// A session with what its owner heard.
 struct World {
@@ -186,6 +186,54 @@ fn data_outlive_a_lost_cache_until_they_expire() {
     assert_eq!(world.session.view().counters.expired, 1);
 }
 
+/// Whose data expire ten seconds after they are asked for again.
+fn short_lived() -> Settings {
+    let [refresh, expire] = [590, 600].map(|seconds| Some(Duration::from_secs(seconds)));
+    Settings { refresh_time: refresh, retry_time: None, expire_time: expire }
+}
+
+#[test]
+fn differences_to_data_that_expired_meanwhile_are_never_the_whole_table() {
+    for has_begun in [false, true] {
+        let mut world = World::new(short_lived());
+        world.input(Input::Start);
+        world.input(Input::Connected);
+        world.answer(1, &[(Change::Announce, payload(1)), (Change::Announce, payload(2))]);
+        world.pass(Duration::from_secs(590));
+        assert_eq!(world.sent.last(), Some(&Pdu::SerialQuery { session: 7, serial: 1 }));
+        if has_begun {
+            world.hear(&[Pdu::CacheResponse { session: 7 }]);
+        }
+        world.pass(Duration::from_secs(10));
+        assert!(world.known.is_empty() && world.actions.contains(&Action::Expired));
+        let errors_sent = world.session.view().counters.errors_sent;
+        world.answer(2, &[(Change::Announce, payload(3))]);
+        assert!(world.known.is_empty(), "{:?}", world.known);
+        assert_eq!(world.failure(), Some(Failure::Late));
+        assert_eq!(world.session.view().counters.errors_sent, errors_sent, "it did nothing wrong");
+        world.pass(Duration::from_secs(5));
+        world.input(Input::Connected);
+        assert_eq!(world.sent.last(), Some(&Pdu::ResetQuery));
+    }
+}
+
+#[test]
+fn an_answer_with_everything_does_not_mind_that_older_data_expire() {
+    let mut world = World::new(short_lived());
+    world.input(Input::Start);
+    world.input(Input::Connected);
+    world.answer(1, &[(Change::Announce, payload(1)), (Change::Announce, payload(2))]);
+    world.pass(Duration::from_secs(590));
+    let prefix = |number| Pdu::Prefix { change: Change::Announce, payload: payload(number) };
+    world.hear(&[Pdu::CacheReset, Pdu::CacheResponse { session: 7 }, prefix(2)]);
+    world.pass(Duration::from_secs(10));
+    assert!(world.known.is_empty() && world.actions.contains(&Action::Expired));
+    world.hear(&[prefix(3), world.end(5)]);
+    world.settle();
+    assert_eq!(world.known, [payload(2), payload(3)].into());
+    assert_eq!((world.session.view().state, world.failure()), (State::Synchronised, None));
+}
+
 #[test]
 fn a_cache_that_is_back_goes_on_where_it_was() {
     let mut world = World::synchronised();
@@ -209,6 +257,13 @@ fn another_session_flushes_all_that_was_learned() {
         world.settle();
         assert!(world.known.is_empty());
         assert_eq!(world.failure(), Some(Failure::OtherSession));
+        // §5.1: "MUST immediately terminate the session with an Error Report PDU with code 0".
+        let said = world.sent.last();
+        let is_corrupt = |code: &ErrorCode| *code == ErrorCode::CORRUPT_DATA;
+        assert!(
+            matches!(said, Some(Pdu::ErrorReport { code, .. }) if is_corrupt(code)),
+            "{said:?}"
+        );
         world.pass(Duration::from_secs(5));
         world.sent.clear();
         world.input(Input::Connected);
@@ -343,6 +398,121 @@ fn a_session_that_is_stopped_gives_everything_back() {
     assert_eq!(world.sent, [Pdu::ResetQuery]);
 }
 
+/// A cache that does nothing wrong: its table at each serial number, and what it still has to say.
+struct Cache {
+    tables: Vec<BTreeSet<Payload>>,
+    said: VecDeque<Pdu>,
+    is_connected: bool,
+    heard_count: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let (tables, said) = (vec![BTreeSet::new()], VecDeque::new());
+        Self { tables, said, is_connected: false, heard_count: 0 }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum CacheStep {
+    /// Its table has or has not got a payload.
+    Change(u32),
+    /// It says up to so many PDUs of what it has to say.
+    Say(usize),
+    /// The connection stands, where one is opened.
+    Connect,
+    /// It breaks off.
+    Break,
+    /// It sends a note.
+    Notify,
+    /// Time passes.
+    Pass(u64),
+}
+
+fn cache_step() -> impl Strategy<Value = CacheStep> {
+    prop_oneof![
+        6 => (0_u32..6).prop_map(CacheStep::Change),
+        8 => (0_usize..5).prop_map(CacheStep::Say),
+        6 => Just(CacheStep::Connect),
+        1 => Just(CacheStep::Break),
+        2 => Just(CacheStep::Notify),
+        4 => (0_u64..20).prop_map(CacheStep::Pass),
+        2 => (560_u64..600).prop_map(CacheStep::Pass),
+    ]
+}
+
+impl Cache {
+    fn take(&mut self, world: &mut World, step: CacheStep) {
+        match step {
+            CacheStep::Change(number) => {
+                let mut table = self.tables.last().unwrap().clone();
+                if !table.insert(payload(number)) {
+                    table.remove(&payload(number));
+                }
+                self.tables.push(table);
+            }
+            CacheStep::Connect if world.session.view().state == State::Connecting => {
+                self.said.clear();
+                self.is_connected = true;
+                self.heard_count = world.sent.len();
+                world.input(Input::Connected);
+            }
+            CacheStep::Connect => {}
+            CacheStep::Break => {
+                if world.session.view().state != State::Connecting {
+                    world.input(Input::Closed);
+                }
+            }
+            CacheStep::Notify if self.is_connected => {
+                world.hear(&[Pdu::SerialNotify { session: 7, serial: self.serial() }]);
+            }
+            CacheStep::Notify => {}
+            CacheStep::Pass(seconds) => world.pass(Duration::from_secs(seconds)),
+            CacheStep::Say(count) => {
+                for _ in 0..count {
+                    self.listen(world);
+                    let Some(pdu) = self.said.pop_front() else { break };
+                    world.hear(&[pdu]);
+                }
+            }
+        }
+        if matches!(world.session.view().state, State::Idle | State::Connecting) {
+            self.is_connected = false;
+            self.said.clear();
+        }
+    }
+
+    fn serial(&self) -> u32 {
+        u32::try_from(self.tables.len() - 1).unwrap()
+    }
+
+    /// Answers the queries that it has not seen yet.
+    fn listen(&mut self, world: &World) {
+        if !self.is_connected {
+            return;
+        }
+        for query in world.sent.get(self.heard_count..).unwrap_or_default() {
+            let before = match query {
+                Pdu::ResetQuery => BTreeSet::new(),
+                Pdu::SerialQuery { serial, .. } if *serial % 7 == 5 => {
+                    self.said.push_back(Pdu::CacheReset);
+                    continue;
+                }
+                Pdu::SerialQuery { serial, .. } => self.tables[*serial as usize].clone(),
+                other => panic!("{other:?}"),
+            };
+            let now = self.tables.last().unwrap();
+            let say = |change| move |payload: &Payload| Pdu::Prefix { change, payload: *payload };
+            self.said.push_back(Pdu::CacheResponse { session: 7 });
+            self.said.extend(now.difference(&before).map(say(Change::Announce)));
+            self.said.extend(before.difference(now).map(say(Change::Withdraw)));
+            let serial = self.serial();
+            self.said.push_back(world.end(serial));
+        }
+        self.heard_count = world.sent.len();
+    }
+}
+
 fn pdu() -> impl Strategy<Value = Pdu> {
     let (session, serial) = (7_u16..9, 0_u32..4);
     let intervals = Some(Intervals { refresh_s: 1, retry_s: 1, expire_s: 600 });
@@ -386,6 +556,35 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    /// A cache by the book, however slow it is and however often it breaks off, leaves the owner
+    /// with what it had when it answered; at the end, with what it has.
+    #[test]
+    fn a_cache_by_the_book_leaves_the_owner_with_its_table(
+        steps in proptest::collection::vec(cache_step(), 0..80),
+    ) {
+        let mut world = World::new(short_lived());
+        world.input(Input::Start);
+        let mut cache = Cache::default();
+        for step in steps {
+            cache.take(&mut world, step);
+            world.settle();
+            let view = world.session.view();
+            if view.state == State::Synchronised {
+                let serial = view.serial.unwrap();
+                prop_assert_eq!(&world.known, &cache.tables[serial as usize]);
+            }
+        }
+        // Long enough for the longest wait before a new try, and to ask for news after it.
+        for _ in 0..400 {
+            world.pass(Duration::from_secs(5));
+            cache.take(&mut world, CacheStep::Connect);
+            cache.take(&mut world, CacheStep::Say(usize::MAX));
+            world.settle();
+        }
+        prop_assert_eq!(&world.known, cache.tables.last().unwrap());
+        prop_assert_eq!(world.session.view().counters.errors_sent, 0);
+    }
+
     /// What the owner is told leads to what holds, whatever the cache does; `World` asserts that
     /// nothing is told twice.
     #[test]
