@@ -92,7 +92,15 @@ impl Rpki {
         for number in numbers {
             most = number;
             let mut group = there().filter(|cache| cache.settings.preference == number);
-            let is_there = |cache: &Cache| cache.session.has_data() || !cache.session.has_failed();
+            // Others are given up when they are not needed, and not begun with while they are not:
+            // between the two lies the time in which the tables hear of what is new.
+            let mut behind = there().filter(|cache| cache.settings.preference > number);
+            let is_helped = behind.any(|cache| cache.session.is_started());
+            let is_there = |cache: &Cache| {
+                let session = &cache.session;
+                let is_of_use = session.has_data() && (session.is_told() || !is_helped);
+                is_of_use || !session.has_failed()
+            };
             if group.any(is_there) {
                 break;
             }
@@ -111,15 +119,15 @@ impl ControlPlane {
         let settings = self.config.rpki.clone().unwrap_or_default();
         let RpkiSettings { refresh_time, retry_time, expire_time, caches } = settings;
         let times = Settings { refresh_time, retry_time, expire_time };
-        let is_other_time = core::mem::replace(&mut self.rpki.times, times) != times;
+        self.rpki.times = times;
         let wanted: BTreeMap<CacheId, RpkiCache> =
             caches.into_iter().map(|cache| ((cache.address, cache.port), cache)).collect();
         for (id, cache) in &mut self.rpki.caches {
-            let is_wanted = wanted.contains_key(id);
-            if is_other_time || !is_wanted {
-                cache.is_leaving |= !is_wanted;
+            // Data do not become wrong by other times: they hold as long as was said with them.
+            cache.session.adopt(times);
+            if !wanted.contains_key(id) {
+                cache.is_leaving = true;
                 cache.session.handle(now, rtr::Input::Stop);
-                cache.session.adopt(times);
             }
         }
         for (id, settings) in wanted {

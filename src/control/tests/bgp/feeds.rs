@@ -149,6 +149,51 @@ fn a_cache_of_higher_number_is_used_while_the_better_one_has_no_data() {
     assert_eq!(edges.rpki(1).vrp_count, 1);
 }
 
+#[test]
+fn other_times_leave_the_data_of_a_silent_cache_where_they_are() {
+    let mut edges = Edges::new(CACHE);
+    let socket = edges.connected(1);
+    edges.hear(1, socket, &answer(1, &[(Change::Announce, payload(64512))]));
+    edges.run(Duration::from_secs(1));
+    assert_eq!(edges.rpki(1).vrp_count, 1);
+    let times = format!("[rpki]\nrefresh_time = 1800\nexpire_time = 3600\n\n{CACHE}");
+    edges.configure(1, config_of(1, &times));
+    for _ in 0..100 {
+        edges.run(STEP);
+        let row = edges.rpki(1);
+        assert_eq!((row.vrp_count, row.caches[0].state.as_str()), (1, "synchronised"));
+    }
+    assert!(edges.outside.contains_key(&(1, socket)), "the connection stays");
+    edges.hear(1, socket, &[Pdu::SerialNotify { session: 1, serial: 2 }]);
+    edges.hear(1, socket, &answer(2, &[(Change::Announce, payload(64513))]));
+    let next_in_ms = edges.rpki(1).caches[0].next_in_ms;
+    assert_eq!(next_in_ms, Some(1_800_000), "from the next answer on");
+}
+
+#[test]
+fn a_cache_that_is_back_with_its_data_leaves_the_others_alone() {
+    let more = "[[rpki.cache]]\naddress = \"2001:db8:f::99\"\nname = \"first\"\n\n\
+                [[rpki.cache]]\naddress = \"2001:db8:f::97\"\nname = \"second\"\npreference = 2\n";
+    let mut edges = Edges::new(more);
+    let second = |edges: &mut Edges| {
+        let caches = edges.rpki(1).caches;
+        let row = caches.into_iter().find(|cache| cache.preference == 2).unwrap();
+        let is_connects = |(name, _): &&(String, u64)| name == "connects";
+        (row.state, row.counters.iter().find(is_connects).unwrap().1)
+    };
+    let socket = edges.connected(1);
+    edges.hear(1, socket, &answer(1, &[(Change::Announce, payload(1))]));
+    edges.run(Duration::from_secs(1));
+    edges.outside.remove(&(1, socket));
+    edges.tell(1, Input::Bgp(Box::new(Report::Closed { socket, failure: None })));
+    edges.run(Duration::from_secs(6));
+    let socket = edges.connected(1);
+    edges.hear(1, socket, &answer(2, &[(Change::Announce, payload(2))]));
+    assert_eq!(second(&mut edges), ("unused".to_owned(), 0), "not even for a moment");
+    edges.run(Duration::from_secs(1));
+    assert_eq!((edges.rpki(1).vrp_count, second(&mut edges).1), (2, 0));
+}
+
 /// What a station knows: prefixes by table and AS of the peer.
 #[derive(Debug, Default)]
 struct Station {
