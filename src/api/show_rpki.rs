@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct RpkiRow {
     /// Validated payloads of IPv6, of all caches together. With none, every route is not_found.
     pub vrp_count: u64,
-    /// Those for which there was no room.
+    /// Those of all caches that are left out because there is no room for them.
     pub refused_count: u64,
     /// Policies that ask what the RPKI says.
     pub policy_count: u64,
@@ -66,6 +66,9 @@ pub struct RpkiVrpRow {
     pub length_max: u8,
     /// may begin in this AS; zero for none.
     pub asn: u32,
+    /// Payloads of this prefix that are not listed; they would stand behind this one.
+    #[serde(default)]
+    pub more_count: u32,
 }
 
 /// `show rpki prefix PREFIX`.

@@ -46,7 +46,7 @@ const SLICE_OCTETS_MAX: usize = 1 << 16;
 /// Hold time of an OPEN that nobody sent (RFC 9069 §4.4).
 const HOLD_TIME_S: u16 = 0;
 
-const _: () = assert!(SOCKETS > super::rpki::SOCKETS);
+const _: () = assert!(SOCKETS > super::feed::CACHES);
 
 /// What makes a station the same station.
 type StationId = (Ipv6Addr, u16);
@@ -410,7 +410,7 @@ impl ControlPlane {
         {
             match action {
                 bmp::Action::Connect => {
-                    let number = self.bmp.socket_count & ((super::rpki::SOCKETS >> 1) - 1);
+                    let number = self.bmp.socket_count & ((super::feed::CACHES >> 1) - 1);
                     self.bmp.socket_count = self.bmp.socket_count.wrapping_add(1);
                     let socket = SocketId(SOCKETS | SocketId::outgoing(number).0);
                     told.socket = Some(socket);

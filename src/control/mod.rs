@@ -5,12 +5,12 @@
 //! `port` (what a port is to each of them), `connected` (the router's own routes), `death_mark`
 //! (neighbours that OSPF lost), `bfd` (sessions with neighbours), `bgp` (the speaker at the edge)
 //! with `bgp_query`, `bgp_table` and `redistribute`, `rpki` with `rpki_query` (what caches say of
-//! origins), `bmp` with `bmp_query` (what stations are told), [`bgp_settings`] (what a
-//! configuration says to BGP, and its policies), `deliver` (what the machines want becomes
-//! actions), `frame` (octets around their messages), [`inherit`] (from a control plane that failed
-//! to the next), `report` (events in words), `stub` (when nobody shall send through this router),
-//! `self_check` (whether it forwards as it believes), `query` (answers to `show`). [`recording`] is
-//! a life of it, written down.
+//! origins), `bmp` with `bmp_query` (what stations are told), `feed` (connections to both),
+//! [`bgp_settings`] (what a configuration says to BGP, and its policies), `deliver` (what the
+//! machines want becomes actions), `frame` (octets around their messages), [`inherit`] (from a
+//! control plane that failed to the next), `report` (events in words), `stub` (when nobody shall
+//! send through this router), `self_check` (whether it forwards as it believes), `query` (answers
+//! to `show`). [`recording`] is a life of it, written down.
 //!
 //! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
 //! single protocol could decide alone.
@@ -34,6 +34,7 @@ mod bmp_query;
 mod connected;
 mod death_mark;
 mod deliver;
+mod feed;
 mod frame;
 pub mod inherit;
 pub mod input;

@@ -250,10 +250,22 @@ pub(super) fn rpki_synchronised(now: Instant, cache: &str) -> Event {
     Draft::new(now, Severity::Info, "rpki.cache", text).with("cache", cache).0
 }
 
+/// What is left of a cache that is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Its data, until they expire.
+    Data,
+    /// Nothing: it has sent none, or they are dropped.
+    Nothing,
+}
+
 /// An RPKI cache is lost, or cannot be reached.
-pub(super) fn rpki_failed(now: Instant, cache: &str, why: &rtr::Failure, has_data: bool) -> Event {
-    let rest = if has_data { "; its data hold until they expire" } else { "; it has sent no data" };
-    let text = format!("RPKI cache {cache}: {why}{rest}");
+pub(super) fn rpki_failed(now: Instant, cache: &str, why: &rtr::Failure, kept: Kept) -> Event {
+    let rest = match kept {
+        Kept::Data => "its data hold until they expire",
+        Kept::Nothing => "none of its data are here",
+    };
+    let text = format!("RPKI cache {cache}: {why}; {rest}");
     Draft::new(now, Severity::Warning, "rpki.cache", text)
         .with("cache", cache)
         .with("reason", why)
@@ -267,6 +279,15 @@ pub(super) fn rpki_expired(now: Instant, cache: &str) -> Event {
          are not_found from now on"
     );
     Draft::new(now, Severity::Error, "rpki.expired", text).with("cache", cache).0
+}
+
+/// Caches have more payloads than there is room for.
+pub(super) fn rpki_full(now: Instant, count: usize) -> Event {
+    let text = format!(
+        "RPKI caches have more payloads than there is room for: {count} are used, the others wait \
+         for room, and routes that only they are about are judged without them"
+    );
+    Draft::new(now, Severity::Error, "rpki.full", text).with("count", count).0
 }
 
 /// Something an administrator should know.

@@ -7,29 +7,26 @@
 //! while none of the ones before has data and all have failed, and given up when one of those is
 //! back. Their payloads count together: RFC 8210 §10: "a client router ... MUST NOT distinguish".
 //!
-//! *Invariants*: a payload is in the table as long as one cache that is used has it. What changed
-//! is judged anew when a cache has said all that it had to say, in slices of the tables' own.
+//! *Invariants*: a payload is in the table as long as one cache that is used has it and it found
+//! room; what found none goes in when there is some. What changed is judged anew when a cache has
+//! said all that it had to say, in slices. Other times do nothing to data that are here.
 //! *Standards*: RFC 8210 §10 (several caches), RFC 6811 §5, RFC 8481.
 
 use super::action::Action;
+use super::feed::{self, Sockets};
 use super::plane::ControlPlane;
-use super::report;
+use super::report::{self, Kept};
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
 use crate::config::schema::{RpkiCache, RpkiSettings};
-use crate::proto::bgp::policy::ValidatedPrefix;
-use crate::proto::bgp::transport::{Order, Report, Security, SocketId};
+use crate::proto::bgp::policy::Vrps;
+use crate::proto::bgp::transport::{Order, Report, SocketId};
+use crate::proto::rtr::limits::{CHANGES_PER_SLICE_MAX, REVALIDATED_PER_SLICE_MAX};
 use crate::proto::rtr::{self, Session, Settings};
 use crate::wire::rtr::{Change, Payload};
-use core::net::{Ipv6Addr, SocketAddrV6};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// A bit of the number of a socket that only those to caches have; the speaker's are below it.
-pub(super) const SOCKETS: u64 = 1 << 58;
-/// Of the seed, bits that are left away where it begins the numbers of sockets: they stay below
-/// [`SOCKETS`] when doubled, and another control plane of this router begins elsewhere.
-const SEED_BITS_UNUSED: u32 = 8;
+use core::net::Ipv6Addr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What makes a cache the same cache.
 type CacheId = (Ipv6Addr, u16);
@@ -42,8 +39,30 @@ struct Cache {
     socket: Option<SocketId>,
     /// Prefixes of payloads that came or went since the last time that it had said all.
     changed: BTreeSet<Ipv6Prefix>,
+    /// Its payloads that found no room: they are not in the table, whoever else has them there.
+    refused: BTreeSet<Payload>,
     /// It is configured no more, and goes when its data are gone.
     is_leaving: bool,
+}
+
+impl Cache {
+    fn new(settings: RpkiCache, session: Session) -> Self {
+        let (changed, refused) = (BTreeSet::new(), BTreeSet::new());
+        Self { settings, session, socket: None, changed, refused, is_leaving: false }
+    }
+
+    /// Puts one of its payloads into the table; whether the table says something else then.
+    fn announce(&mut self, vrps: &mut Vrps, payload: Payload) -> bool {
+        vrps.announce(payload).unwrap_or_else(|_| {
+            self.refused.insert(payload);
+            false
+        })
+    }
+
+    /// Takes one out of the table, if it is there for this cache.
+    fn withdraw(&mut self, vrps: &mut Vrps, payload: Payload) -> bool {
+        !self.refused.remove(&payload) && vrps.withdraw(payload)
+    }
 }
 
 /// All caches; one exists, in the control plane.
@@ -51,26 +70,34 @@ struct Cache {
 pub(super) struct Rpki {
     caches: BTreeMap<CacheId, Cache>,
     times: Settings,
-    socket_count: u64,
-    /// Payloads that found no room.
-    refused_count: u64,
+    sockets: Sockets,
+    /// Prefixes whose routes have to be judged anew, and are not named to the tables yet.
+    unjudged: VecDeque<BTreeSet<Ipv6Prefix>>,
+    /// Since when there are some.
+    unjudged_since: Option<Instant>,
 }
 
 impl Rpki {
     /// Without caches; `seed` begins the numbers of sockets.
     pub(super) fn new(seed: u64) -> Self {
-        let (caches, times) = (BTreeMap::new(), Settings::default());
-        Self { caches, times, socket_count: seed >> SEED_BITS_UNUSED, refused_count: 0 }
+        Self {
+            caches: BTreeMap::new(),
+            times: Settings::default(),
+            sockets: Sockets::new(feed::CACHES, seed),
+            unjudged: VecDeque::new(),
+            unjudged_since: None,
+        }
     }
 
     /// Whether a socket is one to a cache.
-    pub(super) fn has(&self, socket: SocketId) -> bool {
-        socket.0 & SOCKETS != 0
+    pub(super) const fn has(&self, socket: SocketId) -> bool {
+        self.sockets.has(socket)
     }
 
     /// When there is work.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.caches.values().filter_map(|cache| cache.session.next_deadline()).min()
+        let sessions = self.caches.values().filter_map(|cache| cache.session.next_deadline());
+        sessions.chain(self.unjudged_since).min()
     }
 
     /// The caches that are configured, with their sessions.
@@ -79,9 +106,37 @@ impl Rpki {
         there.map(|cache| (&cache.settings, &cache.session))
     }
 
-    /// Payloads that found no room.
-    pub(super) const fn refused_count(&self) -> u64 {
-        self.refused_count
+    /// Payloads that are left out because there is no room for them.
+    pub(super) fn refused_count(&self) -> usize {
+        self.caches.values().map(|cache| cache.refused.len()).sum()
+    }
+
+    /// Whether routes have to be judged anew that the tables do not know of yet.
+    pub(super) const fn is_judging(&self) -> bool {
+        self.unjudged_since.is_some()
+    }
+
+    /// Routes within these prefixes have to be judged anew.
+    fn judge(&mut self, now: Instant, prefixes: BTreeSet<Ipv6Prefix>) {
+        if !prefixes.is_empty() {
+            self.unjudged.push_back(prefixes);
+            self.unjudged_since.get_or_insert(now);
+        }
+    }
+
+    /// The next of them to be named to the tables.
+    fn next_unjudged(&mut self, now: Instant) -> Vec<Ipv6Prefix> {
+        let mut slice = Vec::new();
+        while slice.len() < REVALIDATED_PER_SLICE_MAX
+            && let Some(prefixes) = self.unjudged.front_mut()
+        {
+            slice.extend(prefixes.pop_first());
+            if prefixes.is_empty() {
+                self.unjudged.pop_front();
+            }
+        }
+        self.unjudged_since = (!self.unjudged.is_empty()).then_some(now);
+        slice
     }
 
     /// The most preference number of the caches that shall be used.
@@ -137,9 +192,7 @@ impl ControlPlane {
                     cache.is_leaving = false;
                 }
                 None => {
-                    let session = Session::new(now, times);
-                    let (changed, is_leaving) = (BTreeSet::new(), false);
-                    let cache = Cache { settings, session, socket: None, changed, is_leaving };
+                    let cache = Cache::new(settings, Session::new(now, times));
                     self.rpki.caches.insert(id, cache);
                 }
             }
@@ -181,14 +234,15 @@ impl ControlPlane {
             }
         }
         self.deliver_rpki(now);
+        self.revalidate(now);
     }
 
     /// Every cache is told that the router ends.
     pub(super) fn leave_rpki(&mut self, now: Instant) {
         let ids: Vec<CacheId> = self.rpki.caches.keys().copied().collect();
         for id in ids {
-            if let Some(socket) = self.rpki.caches.remove(&id).and_then(|cache| cache.socket) {
-                self.actions.push_back(Action::Bgp(Order::Close { socket }));
+            if let Some(mut cache) = self.rpki.caches.remove(&id) {
+                self.actions.extend(feed::close(&mut cache.socket));
             }
         }
         self.deliver_rpki(now);
@@ -221,38 +275,27 @@ impl ControlPlane {
         let Some(cache) = self.rpki.caches.get_mut(&id) else { return };
         match action {
             rtr::Action::Connect => {
-                let number = self.rpki.socket_count & ((SOCKETS >> 1) - 1);
-                self.rpki.socket_count = self.rpki.socket_count.wrapping_add(1);
-                let socket = SocketId(SOCKETS | SocketId::outgoing(number).0);
+                let (socket, order) = self.rpki.sockets.connect(id);
                 cache.socket = Some(socket);
-                let (address, port) = id;
-                let remote = SocketAddrV6::new(address, port, 0, 0);
-                let (local, security) = (Ipv6Addr::UNSPECIFIED, Security::default());
-                let order = Order::Connect { socket, local, remote, security };
-                self.actions.push_back(Action::Bgp(order));
+                self.actions.push_back(order);
             }
-            rtr::Action::Send { octets } => {
-                if let Some(socket) = cache.socket {
-                    self.actions.push_back(Action::Bgp(Order::Send { socket, octets }));
-                }
+            rtr::Action::Send { octets } => self.actions.extend(feed::send(cache.socket, octets)),
+            rtr::Action::Close => self.actions.extend(feed::close(&mut cache.socket)),
+            rtr::Action::Changes(changes) => self.take_vrps(now, id, &changes),
+            rtr::Action::Settled => {
+                let changed = core::mem::take(&mut cache.changed);
+                self.rpki.judge(now, changed);
             }
-            rtr::Action::Close => {
-                if let Some(socket) = cache.socket.take() {
-                    self.actions.push_back(Action::Bgp(Order::Close { socket }));
-                }
-            }
-            rtr::Action::Changes(changes) => self.take_vrps(id, &changes),
-            rtr::Action::Settled => self.revalidate(now, id),
             rtr::Action::Synchronised => {
                 let event = report::rpki_synchronised(now, &cache.settings.label());
                 self.event(event);
             }
             rtr::Action::Failed(failure) => {
-                let has_data = cache.session.view().confirmed_at.is_some();
+                let kept = if cache.session.has_data() { Kept::Data } else { Kept::Nothing };
                 let label = cache.settings.label();
                 // A cache that is away stays so for long: said once.
                 if cache.session.is_first_failure() {
-                    self.event(report::rpki_failed(now, &label, &failure, has_data));
+                    self.event(report::rpki_failed(now, &label, &failure, kept));
                 }
             }
             rtr::Action::Expired => {
@@ -262,33 +305,48 @@ impl ControlPlane {
         }
     }
 
-    fn take_vrps(&mut self, id: CacheId, changes: &[(Change, Payload)]) {
+    fn take_vrps(&mut self, now: Instant, id: CacheId, changes: &[(Change, Payload)]) {
+        let refused_before = self.rpki.refused_count();
+        let Some(cache) = self.rpki.caches.get_mut(&id) else { return };
         let vrps = self.bgp.vrps_mut();
-        let mut changed = BTreeSet::new();
-        let mut refused_count = 0;
-        for (change, Payload { prefix, length_max, asn }) in changes.iter().copied() {
-            let payload = ValidatedPrefix { prefix, length_max, asn };
+        for (change, payload) in changes.iter().copied() {
             let is_change = match change {
-                Change::Announce => vrps.announce(payload).unwrap_or_else(|_| {
-                    refused_count += 1;
-                    false
-                }),
-                Change::Withdraw => vrps.withdraw(payload),
+                Change::Announce => cache.announce(vrps, payload),
+                Change::Withdraw => cache.withdraw(vrps, payload),
             };
             if is_change {
-                changed.insert(prefix);
+                cache.changed.insert(payload.prefix);
             }
         }
-        self.rpki.refused_count += refused_count;
-        if let Some(cache) = self.rpki.caches.get_mut(&id) {
-            cache.changed.append(&mut changed);
+        self.admit_refused(now);
+        if refused_before == 0 && self.rpki.refused_count() > 0 {
+            let event = report::rpki_full(now, self.bgp.policies().engine().vrps().len());
+            self.event(event);
         }
     }
 
-    /// A cache has said all: routes that it is about are judged anew, where a policy asks.
-    fn revalidate(&mut self, now: Instant, id: CacheId) {
-        let Some(cache) = self.rpki.caches.get_mut(&id) else { return };
-        let changed = core::mem::take(&mut cache.changed);
+    /// What has found no room goes in where others have gone: a slice has freed no more than it
+    /// withdrew.
+    fn admit_refused(&mut self, now: Instant) {
+        let vrps = self.bgp.vrps_mut();
+        let mut changed = BTreeSet::new();
+        let waiting = self.rpki.caches.values_mut().filter(|cache| !cache.refused.is_empty());
+        for cache in waiting {
+            for _ in 0..CHANGES_PER_SLICE_MAX {
+                let payload = if vrps.has_room() { cache.refused.pop_first() } else { None };
+                let Some(payload) = payload else { break };
+                if cache.announce(vrps, payload) {
+                    changed.insert(payload.prefix);
+                }
+            }
+        }
+        self.rpki.judge(now, changed);
+    }
+
+    /// Names to the tables a slice of the prefixes whose routes are judged anew, where a policy
+    /// asks.
+    fn revalidate(&mut self, now: Instant) {
+        let changed = self.rpki.next_unjudged(now);
         if changed.is_empty() {
             return;
         }

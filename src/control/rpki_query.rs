@@ -8,13 +8,27 @@ use crate::api::show_rpki::{RpkiCacheRow, RpkiPathRow, RpkiPrefixRow, RpkiRow, R
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
 use crate::config::schema::RpkiCache;
-use crate::proto::bgp::policy::{RpkiState, ValidatedPrefix};
-use crate::proto::bgp::ribs::PeerId;
+use crate::proto::bgp::policy::{RpkiState, Vrps};
+use crate::proto::bgp::ribs::{PathView, PeerId};
 use crate::proto::rtr::Session;
+use crate::proto::rtr::limits::PAYLOADS_SHOWN_MAX;
+use crate::wire::rtr::Payload;
 
-const fn vrp_row(payload: ValidatedPrefix) -> RpkiVrpRow {
-    let ValidatedPrefix { prefix, length_max, asn } = payload;
-    RpkiVrpRow { prefix, length_max, asn }
+/// The payloads of a prefix that has so many; the last one that is listed says how many are not.
+fn vrp_rows(vrps: &Vrps, (prefix, count): (Ipv6Prefix, u32)) -> Vec<RpkiVrpRow> {
+    let shown = vrps.of(prefix).take(PAYLOADS_SHOWN_MAX as usize);
+    let mut rows: Vec<RpkiVrpRow> = shown
+        .map(|Payload { prefix, length_max, asn }| RpkiVrpRow {
+            prefix,
+            length_max,
+            asn,
+            more_count: 0,
+        })
+        .collect();
+    if let Some(last) = rows.last_mut() {
+        last.more_count = count.saturating_sub(PAYLOADS_SHOWN_MAX);
+    }
+    rows
 }
 
 const fn word(state: RpkiState) -> &'static str {
@@ -60,11 +74,12 @@ impl ControlPlane {
     pub(super) fn rpki_row(&self, now: Instant) -> RpkiRow {
         let engine = self.bgp.policies().engine();
         let caches = self.rpki.caches();
+        let is_scanning = self.bgp.speaker().is_some_and(|it| it.ribs().is_scanning());
         RpkiRow {
             vrp_count: engine.vrps().len() as u64,
-            refused_count: self.rpki.refused_count(),
+            refused_count: self.rpki.refused_count() as u64,
             policy_count: engine.asking_rpki().count() as u64,
-            is_revalidating: self.bgp.speaker().is_some_and(|it| it.ribs().is_scanning()),
+            is_revalidating: self.rpki.is_judging() || is_scanning,
             caches: caches.map(|(settings, session)| cache_row(now, settings, session)).collect(),
         }
     }
@@ -74,29 +89,22 @@ impl ControlPlane {
         &self,
         after: Option<Ipv6Prefix>,
     ) -> (Vec<RpkiVrpRow>, Option<Ipv6Prefix>) {
-        let mut all = self.bgp.policies().engine().vrps().behind(after).peekable();
-        let (mut rows, mut prefix_count) = (Vec::new(), 0);
-        while let Some(payload) = all.next() {
-            rows.push(vrp_row(payload));
-            let next = all.peek().map(|next| next.prefix);
-            if next != Some(payload.prefix) {
-                prefix_count += 1;
-            }
-            // Those of one prefix stand on one page.
-            if prefix_count >= PAGE_PREFIXES_MAX {
-                return (rows, next.map(|_| payload.prefix));
-            }
-        }
-        (rows, None)
+        let vrps = self.bgp.policies().engine().vrps();
+        let mut behind = vrps.behind(after);
+        let page: Vec<(Ipv6Prefix, u32)> = behind.by_ref().take(PAGE_PREFIXES_MAX).collect();
+        let last = page.last().map(|(prefix, _)| *prefix);
+        let rest = last.filter(|_| behind.next().is_some());
+        (page.into_iter().flat_map(|one| vrp_rows(vrps, one)).collect(), rest)
     }
 
     /// `show rpki prefix PREFIX`.
     pub(super) fn rpki_prefix_row(&self, prefix: Ipv6Prefix) -> RpkiPrefixRow {
         let engine = self.bgp.policies().engine();
-        let vrps = engine.vrps().around(prefix).map(vrp_row).collect();
+        let vrps = engine.vrps().around(prefix);
+        let vrps = vrps.flat_map(|one| vrp_rows(engine.vrps(), one)).collect();
         let view = self.bgp.speaker().and_then(|speaker| speaker.ribs().show(prefix));
         let paths = view.map_or_else(Vec::new, |view| view.paths);
-        let row = |path: crate::proto::bgp::ribs::PathView| {
+        let row = |path: PathView| {
             let route = path.received?;
             Some(RpkiPathRow {
                 from: match path.peer {

@@ -99,6 +99,10 @@ pub fn vrp_table(rows: &[RpkiVrpRow], look: Look) -> String {
     let mut table = Table::new(look, &["PREFIX", "UP TO", "AS"]).numbers_in(&[1, 2]);
     for row in rows {
         table.row(vec![cell(row.prefix), cell(row.length_max), cell(row.asn)]);
+        if row.more_count > 0 {
+            let more = format!("and {} more", row.more_count);
+            table.row(vec![cell(row.prefix), cell(""), cell(more)]);
+        }
     }
     table.finish("No payloads.")
 }

@@ -6,6 +6,8 @@ use crate::api::show_bgp::BgpTablePage;
 use crate::api::show_bmp::BmpStationRow;
 use crate::api::show_rpki::{RpkiPrefixRow, RpkiRow};
 use crate::base::cursor::Writer;
+use crate::proto::bgp::policy::Vrps;
+use crate::proto::rtr::limits::{PAYLOADS_SHOWN_MAX, REVALIDATED_PER_SLICE_MAX};
 use crate::wire::rtr::{Change, Payload, Pdu, Version};
 use bgpkit_parser::models::BgpMessage;
 use bgpkit_parser::parser::bmp::messages::{BmpMessage, BmpMessageBody, PerPeerFlags};
@@ -192,6 +194,89 @@ fn a_cache_that_is_back_with_its_data_leaves_the_others_alone() {
     assert_eq!(second(&mut edges), ("unused".to_owned(), 0), "not even for a moment");
     edges.run(Duration::from_secs(1));
     assert_eq!((edges.rpki(1).vrp_count, second(&mut edges).1), (2, 0));
+}
+
+const TWO_CACHES: &str = "[[rpki.cache]]\naddress = \"2001:db8:f::99\"\nname = \"a\"\n\n\
+                          [[rpki.cache]]\naddress = \"2001:db8:f::97\"\nname = \"b\"\n";
+
+#[test]
+fn what_found_no_room_takes_nobody_elses_away_and_goes_in_when_there_is_some() {
+    let mut edges = Edges::new(TWO_CACHES);
+    *edges.planes[1].bgp.vrps_mut() = Vrps::with_limit(1);
+    let mine = |(place, _): &&(usize, SocketId)| *place == 1;
+    let sockets: Vec<_> = edges.outside.keys().filter(mine).map(|(_, socket)| *socket).collect();
+    let local = "[2001:db8:f::2]:40000".parse().unwrap();
+    for socket in sockets.iter().copied() {
+        edges.tell(1, Input::Bgp(Box::new(Report::Connected { socket, local })));
+    }
+    let says = |edges: &mut Edges, at: usize, serial, changes: &[(Change, Payload)]| {
+        if serial > 1 {
+            edges.hear(1, sockets[at], &[Pdu::SerialNotify { session: 1, serial }]);
+        }
+        edges.hear(1, sockets[at], &answer(serial, changes));
+        edges.run(Duration::from_millis(100));
+        let row = edges.rpki(1);
+        let asns: Vec<u32> = edges.rpki_of(1, AGGREGATE).vrps.iter().map(|row| row.asn).collect();
+        (asns, row.refused_count)
+    };
+    let (announce, withdraw) = (Change::Announce, Change::Withdraw);
+    assert_eq!(says(&mut edges, 0, 1, &[(announce, payload(1))]), (vec![1], 0));
+    assert!(edges.said(1, "rpki.full").is_empty());
+    assert_eq!(says(&mut edges, 1, 1, &[(announce, payload(2))]), (vec![1], 1));
+    assert_eq!(edges.said(1, "rpki.full").len(), 1);
+    // The second has the first payload as well, which is no other one.
+    assert_eq!(says(&mut edges, 1, 2, &[(announce, payload(1))]), (vec![1], 1));
+    assert_eq!(says(&mut edges, 0, 2, &[(announce, payload(2))]), (vec![1], 2));
+    assert_eq!(says(&mut edges, 0, 3, &[(withdraw, payload(2))]), (vec![1], 1));
+    assert_eq!(says(&mut edges, 0, 4, &[(withdraw, payload(1))]), (vec![1], 1));
+    assert_eq!(says(&mut edges, 1, 3, &[(withdraw, payload(1))]), (vec![2], 0));
+    assert_eq!(says(&mut edges, 1, 4, &[(withdraw, payload(2))]), (vec![], 0));
+}
+
+#[test]
+fn of_a_prefix_that_all_the_world_may_announce_a_part_is_listed_and_the_rest_counted() {
+    const COUNT: u32 = 1000;
+    let mut edges = Edges::new(CACHE);
+    let socket = edges.connected(1);
+    let all: Vec<_> = (1..=COUNT).map(|asn| (Change::Announce, payload(asn))).collect();
+    edges.hear(1, socket, &answer(1, &all));
+    edges.run(Duration::from_secs(1));
+    let listed = match edges.ask(1, ShowQuery::RpkiVrp) {
+        ShowReply::RpkiVrp(rows) => rows,
+        other => panic!("{other:?}"),
+    };
+    for rows in [listed, edges.rpki_of(1, AGGREGATE).vrps] {
+        let more_count: u32 = rows.iter().map(|row| row.more_count).sum();
+        assert_eq!(rows.len() + more_count as usize, COUNT as usize);
+        assert!(rows.len() <= PAYLOADS_SHOWN_MAX as usize);
+    }
+}
+
+#[test]
+fn a_whole_table_of_payloads_names_no_more_prefixes_a_turn_than_a_slice_has() {
+    let mut edges = Edges::new(CACHE);
+    let socket = edges.connected(1);
+    edges.hear(1, socket, &[Pdu::CacheResponse { session: 1 }]);
+    let count = u32::try_from(3 * REVALIDATED_PER_SLICE_MAX).unwrap();
+    let prefix = |number: u32| {
+        let bits = 0x2001_0db9 << 96 | u128::from(number) << 64;
+        Ipv6Prefix::containing(core::net::Ipv6Addr::from_bits(bits), 64)
+    };
+    for number in 0..count {
+        let payload = Payload { prefix: prefix(number), length_max: 64, asn: 1 };
+        edges.hear(1, socket, &[Pdu::Prefix { change: Change::Announce, payload }]);
+    }
+    edges.hear(1, socket, &answer(1, &[])[1..]);
+    let mut judging_turns = 0;
+    // So many that every payload is told, and looked at once more, in slices of the session.
+    for _ in 0..100 {
+        judging_turns += usize::from(edges.planes[1].rpki.is_judging());
+        edges.planes[1].handle_timeout(edges.now);
+        edges.carry(1);
+    }
+    // The first slice is named in the turn in which the cache has said all.
+    assert_eq!((judging_turns, edges.rpki(1).vrp_count), (2, count.into()));
+    assert!(!edges.planes[1].rpki.is_judging());
 }
 
 /// What a station knows: prefixes by table and AS of the peer.

@@ -22,5 +22,5 @@ mod tests;
 pub use as_path::AsPathMatcher;
 pub use clause::{Action, Clause, Condition, Edit, NextHopEdit, Subject};
 pub use engine::{Engine, Explanation, Fate, Policy, PolicyView, Redistributed, StepTaken};
-pub use origin_validation::{RpkiState, ValidatedPrefix, Vrps};
+pub use origin_validation::{RpkiState, TooManyVrps, Vrps};
 pub use prefix_set::PrefixSet;

@@ -4,13 +4,16 @@
 //! they come from is others': without any, nothing is found.
 //!
 //! *Invariants*: a payload holds as long as one cache says so; which one does not matter (RFC 8210
-//! §10). One change costs a search, whatever the size of the table.
+//! §10). One change costs a search, and one route as many as there are prefixes around it that have
+//! payloads (129 at most), however many payloads there are and wherever they stand.
 //! *Standards*: RFC 6811 §2 (states, and the AS of a route without one), RFC 6482 §4.
 
 use super::limits::VRPS_MAX;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::prefix_map::PrefixMap;
 use crate::wire::bgp::AsPath;
+use crate::wire::rtr::Payload;
+use std::collections::BTreeMap;
 
 /// RFC 6811 §2: what is known of a route's origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,41 +26,56 @@ pub enum RpkiState {
     NotFound,
 }
 
-/// A validated ROA payload: an AS may announce prefixes inside another up to a length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ValidatedPrefix {
-    /// Around them.
-    pub prefix: Ipv6Prefix,
-    /// The most length.
-    pub length_max: u8,
-    /// Who; zero for nobody (RFC 6483 §4).
-    pub asn: u32,
-}
-
 /// More than can be held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} validated prefixes are more than {VRPS_MAX}")]
+#[error("{0} validated payloads are more than there is room for")]
 pub struct TooManyVrps(pub usize);
 
-/// Who may announce prefixes inside of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Allowed {
-    length_max: u8,
+/// A payload in the order in which a route looks for it: those of its AS stand together, those
+/// that let it be long enough behind the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    prefix: Ipv6Prefix,
     asn: u32,
-    /// Caches that say so.
-    cache_count: u16,
+    length_max: u8,
+}
+
+impl Key {
+    const fn of(payload: Payload) -> Self {
+        let Payload { prefix, length_max, asn } = payload;
+        Self { prefix, asn, length_max }
+    }
+
+    const fn payload(self) -> Payload {
+        let Self { prefix, asn, length_max } = self;
+        Payload { prefix, length_max, asn }
+    }
 }
 
 /// All payloads of all caches.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Vrps {
-    allowed: PrefixMap<Vec<Allowed>>,
-    count: usize,
+    /// Caches that say so.
+    cache_counts: BTreeMap<Key, u16>,
+    /// How many payloads each prefix has.
+    prefixes: PrefixMap<u32>,
+    limit: usize,
+}
+
+impl Default for Vrps {
+    fn default() -> Self {
+        Self::with_limit(VRPS_MAX)
+    }
 }
 
 impl Vrps {
+    /// None, with room for so many.
+    pub fn with_limit(limit: usize) -> Self {
+        Self { cache_counts: BTreeMap::new(), prefixes: PrefixMap::default(), limit }
+    }
+
     /// These payloads.
-    pub fn new(payloads: &[ValidatedPrefix]) -> Result<Self, TooManyVrps> {
+    pub fn new(payloads: &[Payload]) -> Result<Self, TooManyVrps> {
         let mut vrps = Self::default();
         for payload in payloads {
             vrps.announce(*payload)?;
@@ -66,65 +84,73 @@ impl Vrps {
     }
 
     /// How many there are.
-    pub const fn len(&self) -> usize {
-        self.count
+    pub fn len(&self) -> usize {
+        self.cache_counts.len()
     }
 
     /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
+    pub fn is_empty(&self) -> bool {
+        self.cache_counts.is_empty()
+    }
+
+    /// Whether there is room for another one.
+    pub fn has_room(&self) -> bool {
+        self.len() < self.limit
     }
 
     /// A cache announces a payload; says whether it is the first one to.
-    pub fn announce(&mut self, payload: ValidatedPrefix) -> Result<bool, TooManyVrps> {
-        let ValidatedPrefix { prefix, length_max, asn } = payload;
-        let new = Allowed { length_max, asn, cache_count: 1 };
-        let is_it = |one: &&mut Allowed| one.length_max == length_max && one.asn == asn;
-        let held = self.allowed.get_mut(prefix);
-        if let Some(held) = held.and_then(|all| all.iter_mut().find(is_it)) {
-            held.cache_count = held.cache_count.saturating_add(1);
+    pub fn announce(&mut self, payload: Payload) -> Result<bool, TooManyVrps> {
+        if let Some(count) = self.cache_counts.get_mut(&Key::of(payload)) {
+            *count = count.saturating_add(1);
             return Ok(false);
         }
-        if self.count >= VRPS_MAX {
-            return Err(TooManyVrps(self.count + 1));
+        if !self.has_room() {
+            return Err(TooManyVrps(self.len() + 1));
         }
-        self.count += 1;
-        match self.allowed.get_mut(prefix) {
-            Some(all) => all.push(new),
+        self.cache_counts.insert(Key::of(payload), 1);
+        match self.prefixes.get_mut(payload.prefix) {
+            Some(count) => *count += 1,
             None => {
-                self.allowed.insert(prefix, vec![new]);
+                self.prefixes.insert(payload.prefix, 1);
             }
         }
         Ok(true)
     }
 
-    /// A cache withdraws one; says whether it was the last one to have it.
-    pub fn withdraw(&mut self, payload: ValidatedPrefix) -> bool {
-        let ValidatedPrefix { prefix, length_max, asn } = payload;
-        let Some(all) = self.allowed.get_mut(prefix) else { return false };
-        let is_it = |one: &Allowed| one.length_max == length_max && one.asn == asn;
-        let Some(at) = all.iter().position(is_it) else { return false };
-        let Some(held) = all.get_mut(at) else { return false };
-        held.cache_count -= 1;
-        if held.cache_count > 0 {
+    /// A cache withdraws one that it has announced, and that found room; says whether it was the
+    /// last one to have it.
+    pub fn withdraw(&mut self, payload: Payload) -> bool {
+        let Some(count) = self.cache_counts.get_mut(&Key::of(payload)) else { return false };
+        *count -= 1;
+        if *count > 0 {
             return false;
         }
-        all.swap_remove(at);
-        self.count -= 1;
-        if all.is_empty() {
-            self.allowed.remove(prefix);
+        self.cache_counts.remove(&Key::of(payload));
+        if let Some(count) = self.prefixes.get_mut(payload.prefix) {
+            *count -= 1;
+            if *count == 0 {
+                self.prefixes.remove(payload.prefix);
+            }
         }
         true
     }
 
-    /// Those behind a prefix, in order; all of one prefix stand together.
-    pub fn behind(&self, after: Option<Ipv6Prefix>) -> impl Iterator<Item = ValidatedPrefix> {
-        self.allowed.behind(after).flat_map(|(prefix, all)| payloads(prefix, all))
+    /// Prefixes behind one, in order, and how many payloads each has.
+    pub fn behind(&self, after: Option<Ipv6Prefix>) -> impl Iterator<Item = (Ipv6Prefix, u32)> {
+        self.prefixes.behind(after).map(|(prefix, count)| (prefix, *count))
     }
 
-    /// Those that say something of a prefix, the nearest first.
-    pub fn around(&self, prefix: Ipv6Prefix) -> impl Iterator<Item = ValidatedPrefix> {
-        self.allowed.around(prefix).flat_map(|(prefix, all)| payloads(prefix, all))
+    /// Prefixes that have payloads which say something of this one, the nearest first, and how
+    /// many each has.
+    pub fn around(&self, prefix: Ipv6Prefix) -> impl Iterator<Item = (Ipv6Prefix, u32)> {
+        self.prefixes.around(prefix).map(|(prefix, count)| (prefix, *count))
+    }
+
+    /// The payloads of exactly this prefix, in order of their AS.
+    pub fn of(&self, prefix: Ipv6Prefix) -> impl Iterator<Item = Payload> {
+        let from = Key { prefix, asn: 0, length_max: 0 };
+        let to = Key { prefix, asn: u32::MAX, length_max: u8::MAX };
+        self.cache_counts.range(from..=to).map(|(key, _)| key.payload())
     }
 
     /// What they say of a route with this path, received or made in `local_asn`.
@@ -132,19 +158,19 @@ impl Vrps {
         // RFC 6811 §2: the last AS; our own where the route begins here, none behind a set.
         let origin = if path.is_empty() { Some(local_asn) } else { path.origin() };
         let mut state = RpkiState::NotFound;
-        for ValidatedPrefix { length_max, asn, .. } in self.around(prefix) {
-            if asn != 0 && Some(asn) == origin && prefix.length() <= length_max {
+        for (around, _) in self.around(prefix) {
+            if origin.is_some_and(|asn| asn != 0 && self.allows(around, asn, prefix.length())) {
                 return RpkiState::Valid;
             }
             state = RpkiState::Invalid;
         }
         state
     }
-}
 
-fn payloads(prefix: Ipv6Prefix, all: &[Allowed]) -> impl Iterator<Item = ValidatedPrefix> {
-    all.iter().map(move |one| {
-        let Allowed { length_max, asn, .. } = *one;
-        ValidatedPrefix { prefix, length_max, asn }
-    })
+    /// Whether an AS may announce prefixes of a length within exactly this one.
+    fn allows(&self, prefix: Ipv6Prefix, asn: u32, length: u8) -> bool {
+        let from = Key { prefix, asn, length_max: length };
+        let to = Key { prefix, asn, length_max: u8::MAX };
+        self.cache_counts.range(from..=to).next().is_some()
+    }
 }

@@ -7,6 +7,7 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::prefix_range::PrefixRange;
 use crate::proto::bgp::ribs::{Dependence, PeerId, Policies, PolicyId, Question, Route, Verdict};
 use crate::wire::bgp::{AsPath, AsPathSegment, NextHop, Origin, PathAttributes};
+use crate::wire::rtr::Payload;
 use core::net::Ipv6Addr;
 use proptest::prelude::*;
 
@@ -132,7 +133,7 @@ proptest! {
     ) {
         let payloads: Vec<_> = payloads
             .into_iter()
-            .map(|(prefix, more, asn)| ValidatedPrefix {
+            .map(|(prefix, more, asn)| Payload {
                 prefix,
                 length_max: prefix.length().saturating_add(more).min(128),
                 asn,
@@ -140,7 +141,7 @@ proptest! {
             .collect();
         let origin = asns.last().copied().unwrap_or(ASN);
         let covering: Vec<_> = payloads.iter().filter(|it| it.prefix.covers(prefix)).collect();
-        let is_valid = |it: &&&ValidatedPrefix| {
+        let is_valid = |it: &&&Payload| {
             it.asn == origin && prefix.length() <= it.length_max
         };
         let naive = match (covering.is_empty(), covering.iter().find(is_valid)) {
@@ -183,8 +184,7 @@ fn a_set_in_a_path_counts_as_one_as_of_its_members() {
 
 #[test]
 fn origin_validation_is_that_of_the_rfc() {
-    let payload =
-        |text: &str, length_max, asn| ValidatedPrefix { prefix: prefix(text), length_max, asn };
+    let payload = |text: &str, length_max, asn| Payload { prefix: prefix(text), length_max, asn };
     let payloads = [
         payload("2001:db8::/32", 48, 64500),
         payload("2001:db8:1::/48", 48, 64501),
@@ -205,19 +205,52 @@ fn origin_validation_is_that_of_the_rfc() {
 
 #[test]
 fn a_payload_holds_until_the_last_cache_withdraws_it() {
-    let payload =
-        |length_max, asn| ValidatedPrefix { prefix: prefix("2001:db8::/32"), length_max, asn };
+    let payload = |length_max, asn| Payload { prefix: prefix("2001:db8::/32"), length_max, asn };
     let mut vrps = Vrps::default();
     assert_eq!(vrps.announce(payload(48, 64500)), Ok(true));
     assert_eq!(vrps.announce(payload(48, 64500)), Ok(false), "another cache has it as well");
     assert_eq!(vrps.announce(payload(32, 64500)), Ok(true));
-    assert_eq!((vrps.len(), vrps.behind(None).count()), (2, 2));
+    let all: Vec<_> = vrps.behind(None).collect();
+    assert_eq!((vrps.len(), all), (2, vec![(prefix("2001:db8::/32"), 2)]));
+    assert_eq!(vrps.of(prefix("2001:db8::/32")).count(), 2);
     assert!(!vrps.withdraw(payload(48, 64500)));
     assert_eq!(vrps.state(prefix("2001:db8:1::/48"), &path(&[64500]), ASN), RpkiState::Valid);
     assert!(vrps.withdraw(payload(48, 64500)) && !vrps.withdraw(payload(48, 64500)));
     assert_eq!(vrps.state(prefix("2001:db8:1::/48"), &path(&[64500]), ASN), RpkiState::Invalid);
     assert!(vrps.withdraw(payload(32, 64500)) && vrps.is_empty());
     assert_eq!(vrps.state(prefix("2001:db8:1::/48"), &path(&[64500]), ASN), RpkiState::NotFound);
+}
+
+/// A cache that is broken, or in other hands: it says that all the world may announce one prefix.
+/// With a look at each payload for each change and each route this test would take hours.
+#[test]
+fn a_prefix_with_very_many_payloads_costs_no_more_than_others() {
+    const COUNT: u32 = 100_000;
+    let payload = |asn| Payload { prefix: prefix("2001:db8::/32"), length_max: 48, asn };
+    let mut vrps = Vrps::default();
+    for asn in 1..=COUNT {
+        assert_eq!(vrps.announce(payload(asn)), Ok(true));
+    }
+    let inside = prefix("2001:db8:1::/48");
+    for asn in 1..=COUNT {
+        assert_eq!(vrps.state(inside, &path(&[asn]), ASN), RpkiState::Valid);
+        assert_eq!(vrps.state(inside, &path(&[asn + COUNT]), ASN), RpkiState::Invalid);
+    }
+    for asn in 1..=COUNT {
+        assert!(vrps.withdraw(payload(asn)));
+    }
+    assert!(vrps.is_empty() && vrps.behind(None).next().is_none());
+}
+
+#[test]
+fn what_finds_no_room_is_refused_and_others_have_it_still() {
+    let payload = |asn| Payload { prefix: prefix("2001:db8::/32"), length_max: 48, asn };
+    let mut vrps = Vrps::with_limit(1);
+    assert_eq!(vrps.announce(payload(1)), Ok(true));
+    assert_eq!(vrps.announce(payload(2)), Err(TooManyVrps(2)));
+    assert_eq!(vrps.announce(payload(1)), Ok(false), "that is no other one");
+    assert!(!vrps.has_room() && !vrps.withdraw(payload(1)) && vrps.withdraw(payload(1)));
+    assert_eq!((vrps.has_room(), vrps.announce(payload(2))), (true, Ok(true)));
 }
 
 #[test]
@@ -387,7 +420,7 @@ fn what_the_rpki_says_is_asked_with_the_prefix() {
     assert_eq!(engine.asking_rpki().collect::<Vec<_>>(), [ID]);
     let sent = route(&[64500]);
     assert_eq!(judge(&engine, "2001:db8::/32", &sent), Verdict::Accept);
-    let payload = ValidatedPrefix { prefix: prefix("2001:db8::/32"), length_max: 32, asn: 64501 };
+    let payload = Payload { prefix: prefix("2001:db8::/32"), length_max: 32, asn: 64501 };
     engine.set_vrps(Vrps::new(&[payload]).unwrap());
     assert_eq!(judge(&engine, "2001:db8::/32", &sent), Verdict::Reject);
     let explained =
