@@ -2,51 +2,51 @@
 //!
 //! Owns [`Bmp`]. A station's connection and queue are `proto::bmp`'s, the octets of messages
 //! `wire::bmp`'s, TCP the driver's, by the same orders as BGP's. Here are the tables: what has
-//! changed becomes items of every station, and items become octets when the station has room, in
-//! slices. A station that comes up hears who the peers are, then each table from its beginning;
-//! news that come meanwhile go before what is left of it.
+//! changed becomes names for every station, and names become octets when the station has room, in
+//! slices. A station that comes up, or has fallen behind, hears who the peers are, then each table
+//! from its beginning; news that come meanwhile go before what is left of it.
 //!
-//! *Invariants*: a station that does not read costs its queue and nothing else. Who is up is said
-//! before any of its routes. What holds when an item has its turn is told, not what held when it
-//! came.
+//! *Invariants*: a station that does not read costs its queue and nothing else, and one that reads
+//! is never cut off for what BGP has to say. Who is up is said before any of its routes. What holds
+//! when a name has its turn is told, not what held when it came; what is told again is other than
+//! before.
 //! *Standards*: RFC 7854 §3 and §5, RFC 9069 §4 and §5.
 //! Gap: RFC 7854 §4.10: ports of a session are not known here, but for the one that BGP listens on.
 
 mod encode;
 
 use super::action::Action;
+use super::feed::{self, Sockets};
 use super::plane::ControlPlane;
 use super::report;
 use crate::base::cursor::Writer;
 use crate::base::machine::Machine;
+use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
 use crate::config::schema::{BmpStation, BmpView};
 use crate::proto::bgp::action::{DownReason, StateChange};
 use crate::proto::bgp::fsm::State as SessionState;
 use crate::proto::bgp::input::Initiator;
-use crate::proto::bgp::ribs::{PageLimits, PeerId, Table, Watched};
+use crate::proto::bgp::ribs::{PathChange, PeerId, Table, Watched};
 use crate::proto::bgp::speaker::Speaker;
-use crate::proto::bgp::transport::{BGP_PORT, Order, Report, Security, SocketId};
-use crate::proto::bmp::limits::ITEMS_PER_SLICE_MAX;
-use crate::proto::bmp::{self, Failure, Item, Station};
+use crate::proto::bgp::transport::{BGP_PORT, Order, Report, SocketId};
+use crate::proto::bmp::limits::{NAMES_PER_SLICE_MAX, SLICE_OCTETS_MAX};
+use crate::proto::bmp::{self, Failure, Item, Name, PathName, Station};
 use crate::wire::bgp::{AddressFamily, Agreement, Capability, Nlri, Open};
 use crate::wire::bmp as wire;
-use core::net::{Ipv6Addr, SocketAddrV6};
+use core::net::Ipv6Addr;
 use encode::Encoder;
 use std::collections::{BTreeMap, VecDeque};
 
-/// A bit of the number of a socket that only those to stations have.
-pub(super) const SOCKETS: u64 = 1 << 59;
-/// As for the caches of RPKI: the numbers of sockets begin at the seed.
-const SEED_BITS_UNUSED: u32 = 8;
-/// Paths of one slice of a table that a station is told from the beginning.
-const PAGE_LIMITS: PageLimits = PageLimits { numbers_max: 4096, paths_max: 256 };
-/// Octets that are made in one slice.
-const SLICE_OCTETS_MAX: usize = 1 << 16;
 /// Hold time of an OPEN that nobody sent (RFC 9069 §4.4).
 const HOLD_TIME_S: u16 = 0;
-
-const _: () = assert!(SOCKETS > super::feed::CACHES);
+/// How UPDATEs to stations are written.
+const PLAIN: Agreement = Agreement {
+    has_four_octet_asn: true,
+    has_path_ids: false,
+    has_extended_messages: true,
+    is_external: false,
+};
 
 /// What makes a station the same station.
 type StationId = (Ipv6Addr, u16);
@@ -61,17 +61,7 @@ struct Neighbor {
 
 impl Neighbor {
     const fn agreement(&self) -> Agreement {
-        agreement(self.has_path_ids)
-    }
-}
-
-/// How UPDATEs to stations are written.
-const fn agreement(has_path_ids: bool) -> Agreement {
-    Agreement {
-        has_four_octet_asn: true,
-        has_path_ids,
-        has_extended_messages: true,
-        is_external: false,
+        Agreement { has_path_ids: self.has_path_ids, ..PLAIN }
     }
 }
 
@@ -112,7 +102,7 @@ pub(super) struct Bmp {
     neighbors: BTreeMap<PeerId, Neighbor>,
     /// This router, while it has a Loc-RIB.
     router: Option<wire::Peer>,
-    socket_count: u64,
+    sockets: Sockets,
     statistics_at: Option<Instant>,
     /// Since when there is work.
     busy_since: Option<Instant>,
@@ -125,15 +115,15 @@ impl Bmp {
             stations: BTreeMap::new(),
             neighbors: BTreeMap::new(),
             router: None,
-            socket_count: seed >> SEED_BITS_UNUSED,
+            sockets: Sockets::new(feed::STATIONS, seed),
             statistics_at: None,
             busy_since: None,
         }
     }
 
     /// Whether a socket is one to a station.
-    pub(super) fn has(&self, socket: SocketId) -> bool {
-        socket.0 & SOCKETS != 0
+    pub(super) const fn has(&self, socket: SocketId) -> bool {
+        self.sockets.has(socket)
     }
 
     /// When there is work.
@@ -147,29 +137,58 @@ impl Bmp {
         self.stations.values().map(|told| (&told.settings, &told.station, told.dump.is_some()))
     }
 
+    /// A station, for tests of what it does when much waits for it.
+    #[cfg(test)]
+    pub(super) fn station_mut(&mut self, id: StationId) -> Option<&mut Station> {
+        self.stations.get_mut(&id).map(|told| &mut told.station)
+    }
+
     fn station_of(&self, socket: SocketId) -> Option<StationId> {
         self.stations.iter().find(|(_, told)| told.socket == Some(socket)).map(|(id, _)| *id)
     }
 
-    /// Tells all stations that have use for it.
-    fn tell(&mut self, now: Instant, item: &Item) {
+    /// Tells all stations that hear of sessions.
+    fn tell_of_peers(&mut self, now: Instant, octets: &[u8]) {
+        for told in self.stations.values_mut().filter(|told| told.watches_paths()) {
+            told.station.push_message(now, octets.to_vec());
+        }
+    }
+
+    /// Tells all stations that hear of the Loc-RIB.
+    fn tell_of_loc_rib(&mut self, now: Instant, octets: &[u8]) {
+        for told in self.stations.values_mut().filter(|told| told.watches(BmpView::LocRib)) {
+            told.station.push_message(now, octets.to_vec());
+        }
+    }
+
+    /// A path is another one: what it is will be told to all stations that have use for it.
+    fn note_path(&mut self, path: PathName, change: PathChange) {
         for told in self.stations.values_mut() {
-            let is_wanted = match item {
-                Item::Octets(_) | Item::Path { .. } => told.watches_paths(),
-                Item::Best(_) => told.watches(BmpView::LocRib),
-            };
-            if is_wanted {
-                told.station.push(now, item.clone());
+            if change == PathChange::Received && told.watches(BmpView::PrePolicy) {
+                told.station.push_name(Name::Received(path));
             }
+            if told.watches(BmpView::PostPolicy) {
+                told.station.push_name(Name::Imported(path));
+            }
+        }
+    }
+
+    fn note_best(&mut self, prefix: Ipv6Prefix) {
+        for told in self.stations.values_mut().filter(|told| told.watches(BmpView::LocRib)) {
+            told.station.push_name(Name::Best(prefix));
         }
     }
 
     /// What of the tables has to be noted.
     fn watched(&self) -> Watched {
-        let up = || self.stations.values().filter(|told| told.station.is_up());
+        let is_any = |view| {
+            let mut up = self.stations.values().filter(|told| told.station.is_up());
+            up.any(|told| told.watches(view))
+        };
         Watched {
-            has_paths: up().any(Told::watches_paths),
-            has_best: up().any(|told| told.watches(BmpView::LocRib)),
+            has_received: is_any(BmpView::PrePolicy),
+            has_imported: is_any(BmpView::PostPolicy),
+            has_best: is_any(BmpView::LocRib),
         }
     }
 }
@@ -248,7 +267,7 @@ impl ControlPlane {
             let Some(neighbor) = self.bmp_neighbor(peer) else { return };
             self.bmp.neighbors.insert(peer, neighbor);
             if let Some(octets) = self.peer_up(peer) {
-                self.bmp.tell(now, &Item::Octets(octets));
+                self.bmp.tell_of_peers(now, &octets);
             }
         } else if change.from == SessionState::Established
             && let Some(neighbor) = self.bmp.neighbors.remove(&peer)
@@ -267,7 +286,7 @@ impl ControlPlane {
             };
             let mut writer = Writer::default();
             wire::put_peer_down(&mut writer, &neighbor.peer, reason);
-            self.bmp.tell(now, &Item::Octets(writer.into_vec()));
+            self.bmp.tell_of_peers(now, &writer.into_vec());
         }
     }
 
@@ -341,15 +360,8 @@ impl ControlPlane {
             let count = speaker.ribs().prefix_count() as u64;
             wire::put_loc_rib_statistics(&mut of_best, router, count);
         }
-        let of_best = of_best.into_vec();
-        for told in self.bmp.stations.values_mut() {
-            if told.watches_paths() && !octets.is_empty() {
-                told.station.push(now, Item::Octets(octets.clone()));
-            }
-            if told.watches(BmpView::LocRib) && !of_best.is_empty() {
-                told.station.push(now, Item::Octets(of_best.clone()));
-            }
-        }
+        self.bmp.tell_of_peers(now, &octets);
+        self.bmp.tell_of_loc_rib(now, &of_best.into_vec());
     }
 
     /// Carries on what has changed; at the end of every input.
@@ -358,14 +370,11 @@ impl ControlPlane {
         let watched = self.bmp.watched();
         if let Some((speaker, _)) = self.bgp.parts() {
             let ribs = speaker.ribs_mut();
-            while let Some((peer, Nlri { prefix, path_id })) = ribs.poll_path() {
-                self.bmp.tell(now, &Item::Path { peer: peer.0, prefix, path_id });
+            while let Some((peer, Nlri { prefix, path_id }, change)) = ribs.poll_path() {
+                self.bmp.note_path(PathName { peer: peer.0, prefix, path_id }, change);
             }
-        }
-        if let Some((speaker, _)) = self.bgp.parts() {
-            let ribs = speaker.ribs_mut();
             while let Some(prefix) = ribs.poll_best() {
-                self.bmp.tell(now, &Item::Best(prefix));
+                self.bmp.note_best(prefix);
             }
             ribs.watch(watched);
         }
@@ -396,12 +405,7 @@ impl ControlPlane {
         if let Some(router) = router {
             wire::put_loc_rib_up(&mut writer, &router, &open_of(&router));
         }
-        let octets = writer.into_vec();
-        for told in self.bmp.stations.values_mut() {
-            if told.watches(BmpView::LocRib) {
-                told.station.push(now, Item::Octets(octets.clone()));
-            }
-        }
+        self.bmp.tell_of_loc_rib(now, &writer.into_vec());
     }
 
     fn carry_out_bmp(&mut self, now: Instant, id: StationId) {
@@ -410,26 +414,16 @@ impl ControlPlane {
         {
             match action {
                 bmp::Action::Connect => {
-                    let number = self.bmp.socket_count & ((super::feed::CACHES >> 1) - 1);
-                    self.bmp.socket_count = self.bmp.socket_count.wrapping_add(1);
-                    let socket = SocketId(SOCKETS | SocketId::outgoing(number).0);
+                    let (socket, order) = self.bmp.sockets.connect(id);
                     told.socket = Some(socket);
-                    let remote = SocketAddrV6::new(id.0, id.1, 0, 0);
-                    let (local, security) = (Ipv6Addr::UNSPECIFIED, Security::default());
-                    let order = Order::Connect { socket, local, remote, security };
-                    self.actions.push_back(Action::Bgp(order));
+                    self.actions.push_back(order);
                 }
                 bmp::Action::Send { octets } => {
-                    if let Some(socket) = told.socket {
-                        self.actions.push_back(Action::Bgp(Order::Send { socket, octets }));
-                    }
+                    self.actions.extend(feed::send(told.socket, octets));
                 }
-                bmp::Action::Close => {
-                    if let Some(socket) = told.socket.take() {
-                        self.actions.push_back(Action::Bgp(Order::Close { socket }));
-                    }
-                }
+                bmp::Action::Close => self.actions.extend(feed::close(&mut told.socket)),
                 bmp::Action::Begin => self.begin_station(now, id),
+                bmp::Action::Renew => self.renew_station(now, id),
                 bmp::Action::End(failure) => {
                     told.dump = None;
                     let label = told.settings.label();
@@ -448,8 +442,35 @@ impl ControlPlane {
         let mut writer = Writer::default();
         let description = concat!("kumiki ", env!("CARGO_PKG_VERSION"));
         wire::put_initiation(&mut writer, &self.config.router.name, description);
+        self.put_who_is_there(&mut writer, id);
+        self.dump(now, id, writer.into_vec());
+        let label = self.bmp.stations.get(&id).map(|told| told.settings.label());
+        self.actions.extend(label.map(|label| Action::Event(report::bmp_station_up(now, &label))));
+    }
+
+    /// A station has fallen behind: it forgets all that it knows, as RFC 7854 §4.9 has it of peers
+    /// that are down, and is told everything on the same connection.
+    fn renew_station(&mut self, now: Instant, id: StationId) {
         let Some(told) = self.bmp.stations.get(&id) else { return };
         let label = told.settings.label();
+        let mut writer = Writer::default();
+        if told.watches_paths() {
+            for neighbor in self.bmp.neighbors.values() {
+                wire::put_peer_down(&mut writer, &neighbor.peer, wire::DownReason::NotTold);
+            }
+        }
+        if told.watches(BmpView::LocRib)
+            && let Some(router) = &self.bmp.router
+        {
+            wire::put_loc_rib_down(&mut writer, router);
+        }
+        self.put_who_is_there(&mut writer, id);
+        self.dump(now, id, writer.into_vec());
+        self.event(report::bmp_station_behind(now, &label));
+    }
+
+    fn put_who_is_there(&self, writer: &mut Writer, id: StationId) {
+        let Some(told) = self.bmp.stations.get(&id) else { return };
         if told.watches_paths() {
             let peers = self.bmp.neighbors.keys().filter_map(|peer| self.peer_up(*peer));
             peers.for_each(|octets| writer.put(&octets));
@@ -457,12 +478,15 @@ impl ControlPlane {
         if told.watches(BmpView::LocRib)
             && let Some(router) = &self.bmp.router
         {
-            wire::put_loc_rib_up(&mut writer, router, &open_of(router));
+            wire::put_loc_rib_up(writer, router, &open_of(router));
         }
+    }
+
+    /// The tables are told from their beginning, behind these messages.
+    fn dump(&mut self, now: Instant, id: StationId, messages: Vec<u8>) {
         let Some(told) = self.bmp.stations.get_mut(&id) else { return };
         told.dump = Some(Dump { views: told.settings.monitor.iter().copied().collect(), from: 0 });
-        told.station.push(now, Item::Octets(writer.into_vec()));
-        self.event(report::bmp_station_up(now, &label));
+        told.station.push_message(now, messages);
     }
 
     /// Makes octets of a slice of what a station is to be told.
@@ -472,16 +496,15 @@ impl ControlPlane {
         };
         let (neighbors, router) = (&self.bmp.neighbors, self.bmp.router.as_ref());
         let mut encoder = Encoder::new(self.bgp.speaker(), neighbors, router);
-        for _ in 0..ITEMS_PER_SLICE_MAX {
+        for _ in 0..NAMES_PER_SLICE_MAX {
             if encoder.len() >= SLICE_OCTETS_MAX {
                 break;
             }
             match told.station.pop() {
-                Some(Item::Octets(octets)) => encoder.put(&octets),
-                Some(Item::Path { peer, prefix, path_id }) => {
-                    encoder.path(&told.settings, PeerId(peer), Nlri { prefix, path_id });
-                }
-                Some(Item::Best(prefix)) => encoder.best(prefix),
+                Some(Item::Message(octets)) => encoder.put(&octets),
+                Some(Item::Name(Name::Received(path))) => encoder.path(BmpView::PrePolicy, path),
+                Some(Item::Name(Name::Imported(path))) => encoder.path(BmpView::PostPolicy, path),
+                Some(Item::Name(Name::Best(prefix))) => encoder.best(prefix),
                 None => break,
             }
         }

@@ -235,6 +235,15 @@ pub(super) fn bmp_station_up(now: Instant, station: &str) -> Event {
     Draft::new(now, Severity::Info, "bmp.station", text).with("station", station).0
 }
 
+/// It has fallen behind, and is told everything again.
+pub(super) fn bmp_station_behind(now: Instant, station: &str) -> Event {
+    let text = format!(
+        "BMP station {station} reads more slowly than routes change: it is told everything from \
+         the beginning again"
+    );
+    Draft::new(now, Severity::Warning, "bmp.station", text).with("station", station).0
+}
+
 /// It is not told any more.
 pub(super) fn bmp_station_lost(now: Instant, station: &str, why: bmp::Failure) -> Event {
     let text = format!("BMP station {station}: {why}; it is tried again");

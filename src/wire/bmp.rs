@@ -112,6 +112,8 @@ pub enum DownReason<'a> {
     RemoteNotification(&'a Notification),
     /// The peer ended it without a word, or the connection was lost.
     Remote,
+    /// It need not be: the station is told nothing more of it than a Peer Up says again.
+    NotTold,
 }
 
 /// Counts of a peer.
@@ -184,6 +186,7 @@ pub fn put_peer_down(writer: &mut Writer, peer: &Peer, reason: DownReason<'_>) {
                 put_notification(body, notification);
             }
             DownReason::Remote => body.u8(4),
+            DownReason::NotTold => body.u8(5),
         }
     });
 }

@@ -6,23 +6,22 @@
 //! *Invariants*: order is kept where it matters: what is told of a prefix later stands later.
 //! *Standards*: RFC 7854 §4.6 and §5 (End-of-RIB), RFC 4760 §3 and §4.
 
-use super::{Dump, MaybeSpeaker, Neighbor, PAGE_LIMITS, agreement, table_of};
+use super::{Dump, MaybeSpeaker, Neighbor, PLAIN, table_of};
 use crate::base::cursor::Writer;
 use crate::base::prefix::Ipv6Prefix;
-use crate::config::schema::{BmpStation, BmpView};
-use crate::proto::bgp::ribs::{AttributesId, PeerId, Table, TablePath};
+use crate::config::schema::BmpView;
+use crate::proto::bgp::ribs::{AttributesId, PageLimits, PeerId, Table, TablePath};
+use crate::proto::bmp::PathName;
+use crate::proto::bmp::limits::{ATTRIBUTE_OCTETS_MAX, NLRI_MAX, PAGE_NUMBERS_MAX, PAGE_PATHS_MAX};
 use crate::wire::bgp::update::{put_announcement, put_withdrawal};
 use crate::wire::bgp::{Agreement, NextHop, Nlri};
 use crate::wire::bmp as wire;
 use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
 
-/// Prefixes of one message: with the usual attributes it stays below 4096 octets.
-const NLRI_MAX: usize = 128;
-/// Octets of attributes beyond which a message might not hold them with its prefixes.
-const ATTRIBUTE_OCTETS_MAX: usize = 60_000;
-
-const _: () = assert!(ATTRIBUTE_OCTETS_MAX + NLRI_MAX * 21 + 100 < u16::MAX as usize);
+/// A slice of a table that a station is told from the beginning.
+const PAGE_LIMITS: PageLimits =
+    PageLimits { numbers_max: PAGE_NUMBERS_MAX, paths_max: PAGE_PATHS_MAX };
 
 /// Prefixes that wait to be one message.
 struct Group {
@@ -92,27 +91,28 @@ impl<'a> Encoder<'a> {
         self.writer.put(octets);
     }
 
-    /// What a peer says of a prefix now, in the tables that the station watches.
-    pub(super) fn path(&mut self, station: &BmpStation, from: PeerId, nlri: Nlri) {
+    /// What a peer says of a prefix now, before or after the policies.
+    pub(super) fn path(&mut self, view: BmpView, path: PathName) {
+        let PathName { peer, prefix, path_id } = path;
+        let from = PeerId(peer);
         let (Some(speaker), Some(neighbor)) = (self.speaker, self.neighbors.get(&from)) else {
             return;
         };
-        for view in &station.monitor {
-            let (table, view) = table_of(*view);
-            if table == Table::Best {
-                continue;
-            }
-            let found = speaker.ribs().path_in(table, from, (nlri.prefix, nlri.path_id));
-            let place = Place { peer: neighbor.peer, view, agreement: neighbor.agreement() };
-            self.add(place, nlri, found.filter(|path| !path.is_stale));
+        if path_id != 0 && !neighbor.has_path_ids {
+            // Of a session before this one: without its number it would be another path's end.
+            return;
         }
+        let (table, view) = table_of(view);
+        let found = speaker.ribs().path_in(table, from, (prefix, path_id));
+        let place = Place { peer: neighbor.peer, view, agreement: neighbor.agreement() };
+        self.add(place, Nlri { prefix, path_id }, found.filter(|path| !path.is_stale));
     }
 
     /// What is best for a prefix now.
     pub(super) fn best(&mut self, prefix: Ipv6Prefix) {
         let (Some(speaker), Some(router)) = (self.speaker, self.router) else { return };
         let found = speaker.ribs().paths_in(Table::Best, prefix).into_iter().next();
-        let place = Place { peer: *router, view: wire::View::LocRib, agreement: agreement(false) };
+        let place = Place { peer: *router, view: wire::View::LocRib, agreement: PLAIN };
         self.add(place, Nlri::of(prefix), found);
     }
 
@@ -127,7 +127,7 @@ impl<'a> Encoder<'a> {
         });
         for path in paths {
             let place = match view {
-                BmpView::LocRib => self.router.map(|router| (*router, agreement(false))),
+                BmpView::LocRib => self.router.map(|router| (*router, PLAIN)),
                 _ if path.is_stale => None,
                 _ => self.neighbors.get(&path.peer).map(|one| (one.peer, one.agreement())),
             };
@@ -211,6 +211,6 @@ impl Group {
 /// RFC 7854 §5: a table was told to its end.
 fn put_end_of_rib(writer: &mut Writer, peer: &wire::Peer, view: wire::View) {
     wire::put_route_monitoring(writer, peer, view, |writer| {
-        put_withdrawal(writer, &[], agreement(false));
+        put_withdrawal(writer, &[], PLAIN);
     });
 }

@@ -16,10 +16,26 @@ pub const STALL_TIME_MAX: Duration = Duration::from_secs(300);
 
 /// Octets that a station was sent and has not read: as much as TCP carries in a few round trips.
 pub const IN_FLIGHT_OCTETS_MAX: usize = 1 << 19;
-/// What waits for room: twice a table of IPv6 of 2026, all at once. Beyond it the station is not
-/// waited for.
-pub const ITEMS_MAX: usize = 1 << 19;
-/// Octets among them: what cannot be made later, OPENs and NOTIFICATIONs of all neighbours.
-pub const ITEM_OCTETS_MAX: usize = 1 << 24;
-/// Items that are made octets in one slice: some hundred microseconds.
-pub const ITEMS_PER_SLICE_MAX: usize = 512;
+/// Names that wait for room: those of a table of IPv6 of 2026 twice. Beyond it a walk through the
+/// tables costs less than to remember what has changed.
+pub const NAMES_MAX: usize = 1 << 19;
+/// Octets of messages that wait: what cannot be made later, OPENs and NOTIFICATIONs of all
+/// neighbours.
+pub const MESSAGE_OCTETS_MAX: usize = 1 << 24;
+/// Names that are looked up in one slice: about a millisecond where nothing is found, and more than
+/// the tables decide in one of theirs.
+pub const NAMES_PER_SLICE_MAX: usize = 2048;
+/// Octets that are made in one slice, and a message more: about a millisecond.
+pub const SLICE_OCTETS_MAX: usize = 1 << 17;
+/// Numbers of prefixes that are looked at in one slice of a table that is told from its beginning.
+pub const PAGE_NUMBERS_MAX: u32 = 4096;
+/// Paths of such a slice; those of the last prefix are told whole.
+pub const PAGE_PATHS_MAX: usize = 256;
+/// Prefixes of one message: with the usual attributes it stays below 4096 octets.
+pub const NLRI_MAX: usize = 128;
+/// Octets of attributes beyond which a message might not hold them with its prefixes.
+pub const ATTRIBUTE_OCTETS_MAX: usize = 60_000;
+
+const _: () = assert!(SLICE_OCTETS_MAX < IN_FLIGHT_OCTETS_MAX);
+// A prefix has 21 octets at most, and what is around it not 100.
+const _: () = assert!(ATTRIBUTE_OCTETS_MAX + NLRI_MAX * 21 + 100 < u16::MAX as usize);

@@ -13,4 +13,4 @@ pub mod station;
 #[cfg(test)]
 mod tests;
 
-pub use station::{Action, Counters, Failure, Input, Item, State, Station, View};
+pub use station::{Action, Counters, Failure, Input, Item, Name, PathName, State, Station, View};

@@ -1,24 +1,28 @@
 //! One monitoring station.
 //!
 //! Owns [`Station`]: one for each, owned by the control plane. It connects, says when a station is
-//! to be told everything, keeps what waits for room in order, and gives up a station that does not
-//! read. What is news while it waits is kept as a name, so that the octets are made from what holds
-//! when there is room (RFC 7854 §5, state compression).
+//! to be told everything, keeps what waits for room, and gives up a station that does not read.
+//! What is news while it waits is kept as a name, and each name once, so that the octets are made
+//! from what holds when there is room (RFC 7854 §5, state compression): what flaps waits no longer
+//! than what does not, and a station that is slow hears less of it.
 //!
 //! ```text
 //!            Start             Connected
 //!   Idle -----------> Connecting -------> Up ---+
-//!    ^ ^                  |               |     | too much waits, nothing is read
+//!    ^ ^                  |               |     | messages wait, nothing is read
 //!    | +------------------+               |     |
 //!    +---- failed, closed: after a while -+-----+
 //! ```
 //!
-//! *Invariants*: items leave in the order in which they came. No more octets are on their way than
-//! [`IN_FLIGHT_OCTETS_MAX`] and a message; no more items wait than [`ITEMS_MAX`].
+//! *Invariants*: messages leave before names, so that no route is told of a session that is not
+//! up for the station; each in the order in which they came, and a name that waits does not come
+//! again. No more octets are on their way than [`IN_FLIGHT_OCTETS_MAX`] and a message. Where more
+//! names would wait than [`NAMES_MAX`], all are forgotten and everything is told from the
+//! beginning: nobody is cut off for what others say.
 //! *Standards*: RFC 7854 §3.2 (connecting), §3.3 (from the first message to the last), §5.
 
 use super::limits::{
-    CONNECT_TIME_MAX, IN_FLIGHT_OCTETS_MAX, ITEM_OCTETS_MAX, ITEMS_MAX, RECONNECT_TIME_MAX,
+    CONNECT_TIME_MAX, IN_FLIGHT_OCTETS_MAX, MESSAGE_OCTETS_MAX, NAMES_MAX, RECONNECT_TIME_MAX,
     RECONNECT_TIME_MIN, STALL_TIME_MAX,
 };
 use crate::base::machine::Machine;
@@ -26,7 +30,7 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
 use crate::base::timers::TimerTable;
 use core::fmt;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 crate::counters! {
     /// What a station counted since it was made.
@@ -35,28 +39,42 @@ crate::counters! {
         connects_failed: "connections", "Connections to the station that could not be opened.";
         @normal up: "connections", "Connections that came up.";
         lost: "connections", "Connections that the station or the network ended.";
-        overflowed: "connections", "Connections ended because too much waited for the station.";
+        overflowed: "connections", "Connections ended because too many messages waited for them.";
+        renewed: "times", "Times the station was told everything again because it fell behind.";
         stalled: "connections", "Connections ended because the station did not read.";
         @normal octets: "octets", "Octets that were sent.";
     }
+}
+
+/// A path of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PathName {
+    /// The peer.
+    pub peer: u16,
+    /// The prefix.
+    pub prefix: Ipv6Prefix,
+    /// Its Path Identifier.
+    pub path_id: u32,
+}
+
+/// Something of which a station is to be told what holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// What a peer says of a prefix.
+    Received(PathName),
+    /// What the policies make of it.
+    Imported(PathName),
+    /// What is best for a prefix.
+    Best(Ipv6Prefix),
 }
 
 /// Something that a station is to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A message that is made already.
-    Octets(Vec<u8>),
-    /// What a peer says of a prefix now.
-    Path {
-        /// The peer.
-        peer: u16,
-        /// The prefix.
-        prefix: Ipv6Prefix,
-        /// Its Path Identifier.
-        path_id: u32,
-    },
-    /// What is best for a prefix now.
-    Best(Ipv6Prefix),
+    Message(Vec<u8>),
+    /// Something to be looked up.
+    Name(Name),
 }
 
 /// How far it is.
@@ -89,8 +107,8 @@ pub enum Failure {
     /// The station closed it, or it broke.
     #[error("the station closed the connection")]
     Closed,
-    /// Too much waits for it.
-    #[error("the station reads too slowly: too much waits for it")]
+    /// More messages wait for it than may.
+    #[error("the station reads too slowly: too many messages wait for it")]
     Overflow,
     /// It reads nothing.
     #[error("the station reads nothing")]
@@ -131,6 +149,9 @@ pub enum Action {
     Close,
     /// The connection stands: everything has to be told from the beginning.
     Begin,
+    /// It has fallen behind: everything has to be told from the beginning on the same connection,
+    /// and what it knows is to be forgotten before.
+    Renew,
     /// There is none any more, and why.
     End(Failure),
 }
@@ -152,7 +173,7 @@ pub struct View {
     pub state: State,
     /// Since when.
     pub since: Instant,
-    /// Items that wait.
+    /// Messages and names that wait.
     pub waiting_count: usize,
     /// Octets on their way.
     pub in_flight_octets: usize,
@@ -172,8 +193,12 @@ pub struct Station {
     is_started: bool,
     failures: u32,
     last_failure: Option<Failure>,
-    items: VecDeque<Item>,
-    item_octets: usize,
+    messages: VecDeque<Vec<u8>>,
+    message_octets: usize,
+    /// In the order in which they came.
+    queue: VecDeque<Name>,
+    /// The same.
+    names: BTreeSet<Name>,
     in_flight_octets: usize,
     timers: TimerTable<Timer>,
     counters: Counters,
@@ -189,8 +214,10 @@ impl Station {
             is_started: false,
             failures: 0,
             last_failure: None,
-            items: VecDeque::new(),
-            item_octets: 0,
+            messages: VecDeque::new(),
+            message_octets: 0,
+            queue: VecDeque::new(),
+            names: BTreeSet::new(),
             in_flight_octets: 0,
             timers: TimerTable::default(),
             counters: Counters::default(),
@@ -205,7 +232,7 @@ impl Station {
 
     /// Whether nothing waits.
     pub fn is_drained(&self) -> bool {
-        self.items.is_empty()
+        self.messages.is_empty() && self.queue.is_empty()
     }
 
     /// Whether more octets may be sent.
@@ -218,7 +245,7 @@ impl Station {
         View {
             state: self.state,
             since: self.since,
-            waiting_count: self.items.len(),
+            waiting_count: self.messages.len() + self.queue.len(),
             in_flight_octets: self.in_flight_octets,
             next_at: self.timers.deadline(Timer::Reconnect),
             last_failure: self.last_failure,
@@ -226,38 +253,51 @@ impl Station {
         }
     }
 
-    /// Something to tell; nothing where it is not up. More than may wait ends the connection.
-    pub fn push(&mut self, now: Instant, item: Item) {
-        if !self.is_up() {
+    /// A message to send; nothing where it is not up. More than may wait end the connection.
+    pub fn push_message(&mut self, now: Instant, octets: Vec<u8>) {
+        if !self.is_up() || octets.is_empty() {
             return;
         }
-        if let Item::Octets(octets) = &item {
-            self.item_octets += octets.len();
-        }
-        self.items.push_back(item);
-        if self.items.len() > ITEMS_MAX || self.item_octets > ITEM_OCTETS_MAX {
+        self.message_octets += octets.len();
+        self.messages.push_back(octets);
+        if self.message_octets > MESSAGE_OCTETS_MAX {
             self.counters.overflowed += 1;
             self.actions.push_back(Action::Close);
             self.fail(now, Failure::Overflow);
         }
     }
 
-    /// The oldest item.
-    pub fn pop(&mut self) -> Option<Item> {
-        let item = self.items.pop_front();
-        if let Some(Item::Octets(octets)) = &item {
-            self.item_octets -= octets.len();
+    /// Something of which it is to be told what holds; nothing where it is not up, or will be.
+    pub fn push_name(&mut self, name: Name) {
+        if !self.is_up() || !self.names.insert(name) {
+            return;
         }
-        if self.items.is_empty() {
-            // A queue that was long once does not stay so.
-            self.items.shrink_to(1 << 10);
+        self.queue.push_back(name);
+        if self.queue.len() > NAMES_MAX {
+            self.counters.renewed += 1;
+            self.forget_names();
+            self.actions.push_back(Action::Renew);
         }
-        item
     }
 
-    /// The oldest item, which stays.
-    pub fn peek(&self) -> Option<&Item> {
-        self.items.front()
+    /// What is next.
+    pub fn pop(&mut self) -> Option<Item> {
+        if let Some(octets) = self.messages.pop_front() {
+            self.message_octets -= octets.len();
+            return Some(Item::Message(octets));
+        }
+        let name = self.queue.pop_front()?;
+        self.names.remove(&name);
+        if self.queue.is_empty() {
+            // A queue that was long once does not stay so.
+            self.queue.shrink_to(1 << 10);
+        }
+        Some(Item::Name(name))
+    }
+
+    fn forget_names(&mut self) {
+        self.queue = VecDeque::new();
+        self.names = BTreeSet::new();
     }
 
     /// Octets that were made of items.
@@ -284,8 +324,9 @@ impl Station {
     }
 
     fn rest(&mut self, now: Instant) {
-        self.items = VecDeque::new();
-        (self.item_octets, self.in_flight_octets) = (0, 0);
+        self.messages = VecDeque::new();
+        (self.message_octets, self.in_flight_octets) = (0, 0);
+        self.forget_names();
         self.timers.clear(Timer::Connect);
         self.timers.clear(Timer::Stall);
         self.enter(now, State::Idle);

@@ -1,7 +1,7 @@
 //! A station that reads, one that does not, and one that is not there.
 
 use super::limits::{
-    CONNECT_TIME_MAX, IN_FLIGHT_OCTETS_MAX, ITEM_OCTETS_MAX, ITEMS_MAX, RECONNECT_TIME_MAX,
+    CONNECT_TIME_MAX, IN_FLIGHT_OCTETS_MAX, MESSAGE_OCTETS_MAX, NAMES_MAX, RECONNECT_TIME_MAX,
     RECONNECT_TIME_MIN, STALL_TIME_MAX,
 };
 use super::*;
@@ -23,14 +23,19 @@ fn up() -> Station {
     station
 }
 
+fn best(number: u128) -> Name {
+    let address = core::net::Ipv6Addr::from_bits(0x2001 << 112 | number);
+    Name::Best(Ipv6Prefix::containing(address, 128))
+}
+
 #[test]
-fn what_waits_leaves_in_its_order_and_only_while_there_is_room() {
+fn messages_leave_before_names_and_only_while_there_is_room() {
     let mut station = up();
-    let best = Item::Best(Ipv6Prefix::DEFAULT);
-    station.push(START, Item::Octets(vec![1]));
-    station.push(START, best.clone());
-    assert_eq!(station.peek(), Some(&Item::Octets(vec![1])));
-    assert_eq!((station.pop(), station.pop()), (Some(Item::Octets(vec![1])), Some(best)));
+    station.push_name(best(2));
+    station.push_name(best(1));
+    station.push_message(START, vec![1]);
+    let items: Vec<Item> = core::iter::from_fn(|| station.pop()).collect();
+    assert_eq!(items, [Item::Message(vec![1]), Item::Name(best(2)), Item::Name(best(1))]);
     assert!(station.is_drained() && station.has_room());
     station.send(START, vec![0; IN_FLIGHT_OCTETS_MAX]);
     assert!(!station.has_room());
@@ -53,17 +58,40 @@ fn a_station_that_reads_nothing_is_given_up_and_tried_again_later() {
 }
 
 #[test]
-fn more_than_may_wait_ends_the_connection_and_frees_the_queue() {
+fn what_flaps_waits_once_and_comes_again_when_it_was_told() {
     let mut station = up();
-    for _ in 0..=ITEMS_MAX {
-        station.push(START, Item::Best(Ipv6Prefix::DEFAULT));
+    for _ in 0..2 {
+        for _ in 0..=NAMES_MAX {
+            station.push_name(best(1));
+        }
+        assert_eq!(station.view().waiting_count, 1);
+        assert_eq!(station.pop(), Some(Item::Name(best(1))));
+        assert!(station.is_drained());
     }
+    assert_eq!((actions(&mut station), station.view().counters.overflowed), (vec![], 0));
+}
+
+#[test]
+fn more_news_than_may_wait_are_everything_from_the_beginning() {
+    let mut station = up();
+    (0..=NAMES_MAX as u128).for_each(|number| station.push_name(best(number)));
+    assert_eq!(actions(&mut station), [Action::Renew]);
+    assert_eq!((station.view().waiting_count, station.view().counters.renewed), (0, 1));
+    station.push_name(best(1));
+    assert_eq!((station.pop(), station.is_up()), (Some(Item::Name(best(1))), true));
+}
+
+#[test]
+fn more_messages_than_may_wait_end_the_connection() {
+    let mut station = up();
+    station.push_message(START, vec![0; MESSAGE_OCTETS_MAX]);
+    station.push_name(best(1));
+    assert_eq!(actions(&mut station), []);
+    station.push_message(START, vec![0]);
     assert_eq!(actions(&mut station), [Action::Close, Action::End(Failure::Overflow)]);
     assert_eq!((station.view().waiting_count, station.view().counters.overflowed), (0, 1));
-    let mut station = up();
-    station.push(START, Item::Octets(vec![0; ITEM_OCTETS_MAX + 1]));
-    assert_eq!(actions(&mut station), [Action::Close, Action::End(Failure::Overflow)]);
-    station.push(START, Item::Octets(vec![1]));
+    station.push_message(START, vec![1]);
+    station.push_name(best(1));
     assert!(station.is_drained(), "nothing is kept for who is not there");
 }
 

@@ -83,6 +83,7 @@ fn a_session_that_is_down_says_why() {
         (DownReason::Local, 2, true),
         (DownReason::RemoteNotification(&notification), 3, true),
         (DownReason::Remote, 4, false),
+        (DownReason::NotTold, 5, false),
     ];
     for (reason, number, has_data) in cases {
         let message = written(|writer| put_peer_down(writer, &PEER, reason));

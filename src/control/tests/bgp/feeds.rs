@@ -7,12 +7,14 @@ use crate::api::show_bmp::BmpStationRow;
 use crate::api::show_rpki::{RpkiPrefixRow, RpkiRow};
 use crate::base::cursor::Writer;
 use crate::proto::bgp::policy::Vrps;
+use crate::proto::bmp;
+use crate::proto::bmp::limits::{IN_FLIGHT_OCTETS_MAX, NAMES_MAX};
 use crate::proto::rtr::limits::{PAYLOADS_SHOWN_MAX, REVALIDATED_PER_SLICE_MAX};
 use crate::wire::rtr::{Change, Payload, Pdu, Version};
 use bgpkit_parser::models::BgpMessage;
 use bgpkit_parser::parser::bmp::messages::{BmpMessage, BmpMessageBody, PerPeerFlags};
 use bgpkit_parser::parser::bmp::parse_bmp_msg;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const CACHE: &str = "[[rpki.cache]]\naddress = \"2001:db8:f::99\"\nname = \"val\"\n\n\
                      [[policy]]\nname = \"strict\"\ndefault = \"accept\"\n\n\
@@ -288,6 +290,8 @@ struct Station {
     downs: usize,
     ends_of_rib: usize,
     reports: usize,
+    /// Routes that it was told of, by table; withdrawals too.
+    news: BTreeMap<&'static str, usize>,
 }
 
 impl Station {
@@ -323,6 +327,7 @@ impl Station {
                 let gone = gone.map_or(&[][..], |nlri| nlri.prefixes.as_slice());
                 let reached = reached.map_or(&[][..], |nlri| nlri.prefixes.as_slice());
                 self.ends_of_rib += usize::from(gone.is_empty() && reached.is_empty());
+                *self.news.entry(table).or_default() += gone.len() + reached.len();
                 for prefix in gone {
                     self.known.remove(&(table, asn, prefix.prefix.to_string()));
                 }
@@ -345,6 +350,18 @@ impl Edges {
             self.tell(place, Input::Bgp(Box::new(Report::Sent { socket, count })));
         }
         sent
+    }
+}
+
+impl Edges {
+    /// A station has not read what it was sent: there is no room for more.
+    fn fill(&mut self, place: usize, socket: SocketId, id: (core::net::Ipv6Addr, u16)) {
+        let octets = vec![0; IN_FLIGHT_OCTETS_MAX];
+        let station = self.planes[place].bmp.station_mut(id).unwrap();
+        station.send(self.now, octets);
+        assert!(!station.has_room());
+        self.run(STEP);
+        self.outside.get_mut(&(place, socket)).unwrap().1.clear();
     }
 }
 
@@ -400,6 +417,104 @@ fn another_policy_shows_behind_it_and_not_before() {
     edges.run(Duration::from_secs(1));
     station.read(edges.sent(1, socket));
     assert_eq!(station.known, known(&[("pre", 64512, AGGREGATE)]));
+}
+
+#[test]
+fn what_is_as_it_was_is_not_told_again() {
+    let more = format!("{STATION}\n{CACHE}");
+    let mut edges = Edges::new(&more);
+    edges.reach(0, true);
+    edges.run(SOON);
+    let mine = |edges: &Edges, port| {
+        let found = edges
+            .outside
+            .iter()
+            .find(|((place, _), (remote, _))| *place == 1 && remote.port() == port);
+        *found.map(|((_, socket), _)| socket).unwrap()
+    };
+    let (socket, cache) = (mine(&edges, 5000), mine(&edges, 323));
+    let local = "[2001:db8:f::2]:40000".parse().unwrap();
+    for socket in [socket, cache] {
+        edges.tell(1, Input::Bgp(Box::new(Report::Connected { socket, local })));
+    }
+    edges.run(Duration::from_secs(1));
+    let mut station = Station::default();
+    station.read(edges.sent(1, socket));
+    assert_eq!(station.news, [("pre", 1), ("post", 1), ("loc", 1)].into());
+    // A policy asks, so that the route goes through its policy and is decided once more.
+    let decided =
+        |edges: &mut Edges| edges.planes[1].bgp.speaker().unwrap().ribs().counters().decided;
+    let before = decided(&mut edges);
+    edges.hear(1, cache, &answer(1, &[(Change::Announce, payload(64512))]));
+    edges.run(Duration::from_secs(1));
+    assert!(decided(&mut edges) > before);
+    station.read(edges.sent(1, socket));
+    assert_eq!(station.news, [("pre", 1), ("post", 1), ("loc", 1)].into());
+    // Another policy changes what is behind it, and nothing before.
+    let mut config = config_of(1, &more);
+    config.bgp.as_mut().unwrap().neighbors[0].keys.import = Some("cheap".to_owned());
+    edges.configure(1, config);
+    edges.run(Duration::from_secs(1));
+    station.read(edges.sent(1, socket));
+    assert_eq!(station.news, [("pre", 1), ("post", 2), ("loc", 2)].into());
+}
+
+#[test]
+fn a_station_without_room_hears_once_of_what_flapped_and_of_what_holds_last() {
+    let mut edges = Edges::new(STATION);
+    edges.reach(0, true);
+    edges.run(SOON);
+    let socket = edges.connected(1);
+    edges.run(Duration::from_secs(1));
+    let mut station = Station::default();
+    station.read(edges.sent(1, socket));
+    // It reads nothing: what is on its way fills up.
+    let id = ("2001:db8:f::98".parse().unwrap(), 5000);
+    edges.fill(1, socket, id);
+    for turn in 0..5 {
+        edges.reach(0, turn % 2 == 1);
+        edges.run(Duration::from_secs(1));
+        let row = &edges.stations(1)[0];
+        assert_eq!((row.state.as_str(), row.waiting_count), ("up", 3), "{row:?}");
+    }
+    let count = u32::try_from(IN_FLIGHT_OCTETS_MAX).unwrap();
+    edges.tell(1, Input::Bgp(Box::new(Report::Sent { socket, count })));
+    edges.run(Duration::from_millis(100));
+    station.read(edges.sent(1, socket));
+    assert_eq!(station.news, [("pre", 2), ("post", 2), ("loc", 2)].into(), "each withdrawn once");
+    assert_eq!(station.known, known(&[]));
+}
+
+#[test]
+fn a_station_that_falls_behind_forgets_all_and_is_told_all_on_the_same_connection() {
+    let mut edges = Edges::new(STATION);
+    edges.reach(0, true);
+    edges.run(SOON);
+    let socket = edges.connected(1);
+    edges.run(Duration::from_secs(1));
+    let mut station = Station::default();
+    station.read(edges.sent(1, socket));
+    let id = ("2001:db8:f::98".parse().unwrap(), 5000);
+    edges.fill(1, socket, id);
+    // What is told again must not be only what is there: this one has gone meanwhile.
+    let gone = ("pre", 64512, "2001:db8:77::/48");
+    station.known.extend(known(&[gone]));
+    for number in 0..=NAMES_MAX as u128 {
+        let address = core::net::Ipv6Addr::from_bits(0x2001_0db9 << 96 | number);
+        let name = bmp::Name::Best(Ipv6Prefix::containing(address, 128));
+        edges.planes[1].bmp.station_mut(id).unwrap().push_name(name);
+    }
+    edges.run(Duration::from_secs(1));
+    assert_eq!(edges.said(1, "bmp.station").len(), 2, "it is up, and has fallen behind");
+    let count = u32::try_from(IN_FLIGHT_OCTETS_MAX).unwrap();
+    edges.tell(1, Input::Bgp(Box::new(Report::Sent { socket, count })));
+    edges.run(Duration::from_secs(1));
+    station.read(edges.sent(1, socket));
+    let all = [("pre", 64512, AGGREGATE), ("post", 64512, AGGREGATE), ("loc", 64513, AGGREGATE)];
+    assert_eq!(station.known, known(&all));
+    let row = &edges.stations(1)[0];
+    let renewed = row.counters.iter().find(|(name, _)| name == "renewed").unwrap().1;
+    assert_eq!((row.state.as_str(), renewed, station.ups), ("up", 1, 4));
 }
 
 #[test]

@@ -190,7 +190,12 @@ impl Ribs {
         let [mut alive, mut dead] = core::mem::take(&mut self.candidates);
         self.gather(prefix, [&mut alive, &mut dead]);
         let best = select(&alive, &self.settings.decision).copied();
-        self.prefixes.entry_mut(prefix).best_path = best.map_or(NONE, |best| best.path);
+        let entry = self.prefixes.entry_mut(prefix);
+        let best_path = best.map_or(NONE, |best| best.path);
+        let is_other = core::mem::replace(&mut entry.best_path, best_path) != best_path;
+        if core::mem::take(&mut entry.is_best_changed) || is_other {
+            self.note_best(prefix);
+        }
         let exits = match &best {
             None => NONE,
             Some(best) if best.kind == PeerKind::Local => NONE,
@@ -202,7 +207,6 @@ impl Ribs {
         let cost = 1 + (alive.len() + dead.len()) / SCANNED_PER_DECISION_MAX;
         [&mut alive, &mut dead].into_iter().for_each(Vec::clear);
         self.candidates = [alive, dead];
-        self.note_best(prefix);
         if let Some(decided) = &mut self.decided {
             decided.push_back(self.prefixes.prefix(prefix));
         }

@@ -59,7 +59,7 @@ pub use decision::{DecisionSettings, Step};
 pub use exits::ExitGroupId;
 pub use export::{AsPathMode, ExportSettings, NextHopMode};
 pub use loc_rib::Work;
-pub use monitor::Watched;
+pub use monitor::{PathChange, Watched};
 pub use next_hops::{Gateway, Resolution};
 pub use packing::Written;
 pub use peer::{Blackhole, FirstAs, PeerId, PeerKind, RibPeer};

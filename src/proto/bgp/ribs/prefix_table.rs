@@ -37,6 +37,8 @@ pub(super) struct Entry {
     pub is_queued: bool,
     /// Whether it waits to be freed.
     pub is_empty: bool,
+    /// Whether its best path has gone or has other attributes since it was decided.
+    pub is_best_changed: bool,
     /// Its first path.
     pub first_path: u32,
     /// Its best path.
@@ -85,6 +87,7 @@ impl PrefixTable {
             length: prefix.length(),
             is_queued: false,
             is_empty: false,
+            is_best_changed: false,
             first_path: NONE,
             best_path: NONE,
             exits: NONE,

@@ -9,6 +9,7 @@
 use super::adj_rib_in::{Path, PeerCounts, PeerState, Validity};
 use super::attributes::AttributesId;
 use super::limits::PATHS_PER_PREFIX_AND_PEER_MAX;
+use super::monitor::PathChange;
 use super::peer::{PeerId, PeerKind, RibPeer};
 use super::policy::{Dependence, Policies, Question, Route, Verdict};
 use super::prefix_table::{NONE, PrefixId};
@@ -223,11 +224,14 @@ impl Ribs {
         let path = self.paths.path_mut(at);
         path.validity = validity;
         let before = core::mem::replace(&mut path.imported, AttributesId::stored(imported));
+        let path = *path;
+        if before != path.imported {
+            self.note_path(&path, PathChange::Imported);
+            self.touch_best(path.prefix, at);
+        }
         if let Some(before) = AttributesId::load(before) {
             self.attributes.release(before);
         }
-        let path = *path;
-        self.note_path(&path);
     }
 
     /// Puts a path in, or in the place of the one before.
@@ -278,7 +282,10 @@ impl Ribs {
             self.mark(prefix);
         }
         if !is_same || was_stale {
-            self.note_path(&path);
+            self.note_path(&path, PathChange::Received);
+        }
+        if before.imported != path.imported {
+            self.touch_best(prefix, at);
         }
         Ok(())
     }
@@ -296,7 +303,7 @@ impl Ribs {
             state.counts.accepted += u32::from(news.validity == Validity::Accepted);
         }
         self.mark(prefix);
-        self.note_path(&path);
+        self.note_path(&path, PathChange::Received);
         Ok(())
     }
 
@@ -321,7 +328,7 @@ impl Ribs {
         let entry = self.prefixes.entry_mut(path.prefix);
         entry.first_path = self.paths.remove(entry.first_path, at);
         if entry.best_path == at {
-            entry.best_path = NONE;
+            (entry.best_path, entry.is_best_changed) = (NONE, true);
         }
         self.release_path(&path);
         if let Some(state) = self.peer_mut(path.peer) {
@@ -330,7 +337,13 @@ impl Ribs {
             state.counts.stale -= u32::from(path.epoch != state.epoch);
         }
         self.mark(path.prefix);
-        self.note_path(&path);
+        self.note_path(&path, PathChange::Received);
+    }
+
+    /// A path has other attributes: to those who watch, so has its prefix if it is the best one.
+    fn touch_best(&mut self, prefix: PrefixId, at: u32) {
+        let entry = self.prefixes.entry_mut(prefix);
+        entry.is_best_changed |= entry.best_path == at;
     }
 
     fn release_path(&mut self, path: &Path) {
