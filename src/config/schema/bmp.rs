@@ -4,6 +4,7 @@
 //!
 //! *Standards*: RFC 7854 §3 and §4.8 (statistics), RFC 9069 (Loc-RIB).
 
+use super::feed;
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::time::Duration;
 use core::net::Ipv6Addr;
@@ -66,8 +67,7 @@ pub struct BmpStation {
 impl BmpStation {
     /// What it is called.
     pub fn label(&self) -> String {
-        let of_address = || format!("[{}]:{}", self.address, self.port);
-        self.name.clone().unwrap_or_else(of_address)
+        feed::label(self.name.as_deref(), (self.address, self.port))
     }
 }
 
@@ -93,8 +93,9 @@ pub const BMP: BlockDoc = BlockDoc {
 pub const BMP_STATION: BlockDoc = BlockDoc {
     name: "bmp.station",
     is_list: true,
-    help: "A monitoring station (OpenBMP, pmacct, Routinator and others) that this router connects \
-           to. One that does not read is dropped and gets everything again when it is back.",
+    help: "A monitoring station (OpenBMP, pmacct, Rotonda and others) that this router connects \
+           to. One that does not read is dropped and gets everything again when it is back; one \
+           that reads more slowly than routes change hears less of what flaps.",
     keys: &[
         KeyDoc {
             name: "address",

@@ -10,6 +10,7 @@ pub mod bgp_keys;
 pub mod bmp;
 pub mod cluster;
 pub mod dpdk;
+mod feed;
 pub mod host;
 pub mod keys;
 pub mod ospf;

@@ -5,6 +5,7 @@
 //!
 //! *Standards*: RFC 8210 §6 (times), §10 (several caches by preference).
 
+use super::feed;
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
 use crate::base::time::Duration;
 use core::net::Ipv6Addr;
@@ -44,8 +45,7 @@ impl RpkiCache {
 
     /// What it is called.
     pub fn label(&self) -> String {
-        let of_address = || format!("[{}]:{}", self.address, self.port);
-        self.name.clone().unwrap_or_else(of_address)
+        feed::label(self.name.as_deref(), (self.address, self.port))
     }
 }
 

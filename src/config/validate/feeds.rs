@@ -18,18 +18,10 @@ pub(super) fn check_rpki(config: &Config, problems: &mut Problems) {
     let Some(rpki) = &config.rpki else { return };
     check_times(rpki, problems);
     check_count(rpki.caches.len(), ("rpki.cache", RPKI_CACHES_MAX), problems);
-    let (mut places, mut names) = (BTreeMap::new(), BTreeMap::new());
+    let mut seen = Seen::default();
     for (index, cache) in rpki.caches.iter().enumerate() {
-        let path = |key| KeyPath::listed("rpki.cache", index, key);
-        check_address(cache.address, path("address"), problems);
-        check_range(cache.port.into(), path("port"), problems);
-        if let Some(first) = places.insert((cache.address, cache.port), index) {
-            let message = format!("[[rpki.cache]] {} is there already", first + 1);
-            problems.push(conflict(path("address"), message, "one block a cache"));
-        }
-        if let Some(name) = &cache.name {
-            check_name(name, (index, &mut names), path("name"), problems);
-        }
+        let end = (cache.address, cache.port, cache.name.as_deref());
+        check_end(("rpki.cache", index), end, &mut seen, problems);
     }
 }
 
@@ -61,22 +53,40 @@ pub(super) fn check_bmp(config: &Config, problems: &mut Problems) {
     let path = KeyPath::single("bmp", "statistics_interval");
     check_range(bmp.statistics_interval.as_secs(), path, problems);
     check_count(bmp.stations.len(), ("bmp.station", BMP_STATIONS_MAX), problems);
-    let (mut places, mut names) = (BTreeMap::new(), BTreeMap::new());
+    let mut seen = Seen::default();
     for (index, station) in bmp.stations.iter().enumerate() {
-        let path = |key| KeyPath::listed("bmp.station", index, key);
-        check_address(station.address, path("address"), problems);
-        check_range(station.port.into(), path("port"), problems);
-        if let Some(first) = places.insert((station.address, station.port), index) {
-            let message = format!("[[bmp.station]] {} is there already", first + 1);
-            problems.push(conflict(path("address"), message, "one block a station"));
-        }
-        if let Some(name) = &station.name {
-            check_name(name, (index, &mut names), path("name"), problems);
-        }
+        let end = (station.address, station.port, station.name.as_deref());
+        check_end(("bmp.station", index), end, &mut seen, problems);
         if station.monitor.is_empty() {
-            let message = "the station is told nothing";
-            problems.push(value(path("monitor"), message, "name at least one table"));
+            let path = KeyPath::listed("bmp.station", index, "monitor");
+            problems.push(value(path, "the station is told nothing", "name at least one table"));
         }
+    }
+}
+
+/// What earlier blocks of one kind have said.
+#[derive(Default)]
+struct Seen<'c> {
+    places: BTreeMap<(Ipv6Addr, u16), usize>,
+    names: BTreeMap<&'c str, usize>,
+}
+
+/// Where the router connects to, and what that is called.
+fn check_end<'c>(
+    (block, index): (&'static str, usize),
+    (address, port, name): (Ipv6Addr, u16, Option<&'c str>),
+    seen: &mut Seen<'c>,
+    problems: &mut Problems,
+) {
+    let path = |key| KeyPath::listed(block, index, key);
+    check_address(address, path("address"), problems);
+    check_range(port.into(), path("port"), problems);
+    if let Some(first) = seen.places.insert((address, port), index) {
+        let message = format!("[[{block}]] {} is there already", first + 1);
+        problems.push(conflict(path("address"), message, "one block for one address and port"));
+    }
+    if let Some(name) = name {
+        check_name(name, (index, &mut seen.names), path("name"), problems);
     }
 }
 
