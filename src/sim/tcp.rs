@@ -14,7 +14,7 @@
 
 use crate::base::time::{Duration, Instant};
 use crate::control::bgp_transport::{Failure, Listener, Order, Report, Security, SocketId};
-use crate::wire::ipv6::Ipv6View;
+use crate::wire::ipv6::{HEADER_OCTETS, Ipv6View};
 use core::net::{Ipv6Addr, SocketAddrV6};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
@@ -163,8 +163,21 @@ impl HostTcp {
         if view.hop_limit() < self.hop_limit_least(view.source()) {
             return;
         }
+        let client = client_of_syn(view.source(), &packet);
+        if client.is_some_and(|client| self.is_arriving(client)) {
+            return;
+        }
         self.tun.inward.push_back(packet);
         self.is_touched = true;
+    }
+
+    /// Whether a connection of this client is on its way. Its SYN that comes again, because nothing
+    /// was heard of the first, is for that one, which answers again by itself. smoltcp would give
+    /// it to the socket that waits for the next who comes: two ends of one connection.
+    fn is_arriving(&self, client: (Ipv6Addr, u16)) -> bool {
+        self.arriving.iter().any(|Arriving { handle, .. }| {
+            self.state(*handle) == State::SynReceived && self.remote(*handle) == Some(client)
+        })
     }
 
     /// RFC 5082 §3: how far packets of a peer may have come.
@@ -466,6 +479,15 @@ impl HostTcp {
             (*address.ip(), address.port())
         })
     }
+}
+
+/// Who wants a connection, where a packet without extension headers is a SYN (RFC 9293 §3.1).
+fn client_of_syn(source: Ipv6Addr, packet: &[u8]) -> Option<(Ipv6Addr, u16)> {
+    const SYN: u8 = 0x02;
+    const ACK: u8 = 0x10;
+    let segment = packet.get(HEADER_OCTETS..)?;
+    let port = u16::from_be_bytes(*segment.first_chunk()?);
+    (segment.get(13)? & (SYN | ACK) == SYN).then_some((source, port))
 }
 
 /// A deadline lies at least this far ahead: what smoltcp counts in.

@@ -111,6 +111,20 @@ fn octets_go_both_ways_in_order_whatever_is_lost() {
 }
 
 #[test]
+fn a_handshake_that_loses_packets_ends_with_both_ends_of_one_connection() {
+    for seed in 0..40 {
+        let mut bench = Bench::new("2001:db8::1/128");
+        (bench.prng, bench.loss_percent) = (Prng::new(seed), 60);
+        bench.connect(255);
+        bench.run(Duration::from_secs(4));
+        bench.loss_percent = 0;
+        bench.hosts[0].order(bench.now, Order::Send { socket: SOCKET, octets: b"open".to_vec() });
+        bench.run(Duration::from_secs(30));
+        assert_eq!(bench.received(1), b"open", "seed {seed}: {:?}", bench.said);
+    }
+}
+
+#[test]
 fn the_last_word_comes_before_the_end_and_nothing_is_said_after_it() {
     let mut bench = Bench::new("2001:db8::1/128");
     bench.connect(255);
