@@ -25,6 +25,7 @@ pub fn interfaces() -> InterfaceTable {
             link_local: own_mac(port).link_local(),
             icmp_source: own_mac(port).link_local(),
             is_up: true,
+            link_peers: Vec::new(),
         });
         assert!(is_set, "two ports fit");
     }

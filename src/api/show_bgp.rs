@@ -56,6 +56,9 @@ pub struct BgpNeighborRow {
     pub description: Option<String>,
     /// Its address.
     pub address: Option<Ipv6Addr>,
+    /// The port that its block names.
+    #[serde(default)]
+    pub port: Option<String>,
     /// Own address on the session.
     pub local_address: Option<Ipv6Addr>,
     /// Its AS, once it is known.

@@ -332,7 +332,8 @@ fn named<'a>(blocks: &'a [RenderedBlock], kind: &str) -> Named<'a> {
         "bgp.neighbor" => {
             let (address, port) = (value(block, "address"), value(block, "port"));
             let on = if port.is_empty() { String::new() } else { format!(" on {port}") };
-            format!("BGP neighbour {address}{on}")
+            let separator = if address.is_empty() { "" } else { " " };
+            format!("BGP neighbour{separator}{address}{on}")
         }
         "rpki.cache" | "bmp.station" => {
             let what = if kind == "rpki.cache" { "RPKI cache" } else { "BMP station" };

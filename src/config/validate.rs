@@ -301,10 +301,12 @@ fn check_role_address(config: &Config, index: usize, port: &PortSettings, proble
             let expected = "remove `address`";
             problems.push(conflict(path("address"), message, expected).with_help(help));
         }
-        (PortRole::Uplink | PortRole::Routed, None) => {
+        (PortRole::Uplink | PortRole::Routed, None) if !speaks_on_link(config, port) => {
             let message = format!("the role `{word}` needs an address");
             let expected = "add `address = \"2001:db8::1/64\"`";
-            problems.push(Problem::new(ProblemKind::Missing, path("address"), message, expected));
+            let help = "a port needs none where a [[bgp.neighbor]] names it and has no `address`";
+            let problem = Problem::new(ProblemKind::Missing, path("address"), message, expected);
+            problems.push(problem.with_help(help));
         }
         (PortRole::Lan, Some((_, length))) if length != 64 => {
             let message = format!("hosts cannot configure themselves in a /{length}");
@@ -324,6 +326,11 @@ fn check_role_address(config: &Config, index: usize, port: &PortSettings, proble
         let message = format!("{address} is {what}");
         problems.push(value(path("address"), message, "must be a global or unique local address"));
     }
+}
+
+/// Whether BGP runs over the link-local addresses of a port, which then needs no other.
+fn speaks_on_link(config: &Config, port: &PortSettings) -> bool {
+    config.bgp.as_ref().is_some_and(|bgp| bgp.speaks_on_link(&port.name))
 }
 
 /// Why an address cannot be given to a port, in words.

@@ -4,6 +4,7 @@ use crate::api::Event;
 use crate::api::show::ShowReply;
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
+use crate::control::bgp_link::HostLink;
 use crate::fib::Forwarding;
 use crate::proto::bfd::Order;
 use core::net::Ipv6Addr;
@@ -32,6 +33,9 @@ pub enum Action {
         /// Routes of the host's kernel through the TUN.
         prefixes: Vec<Ipv6Prefix>,
     },
+    /// The host speaks over the link-local addresses of these ports, and of no others. The scope of
+    /// such an address in orders and reports of TCP is [`crate::control::scope_of`] its port.
+    HostLinks(Vec<HostLink>),
     /// The port joins this multicast group (devices that filter).
     JoinMulticast {
         /// The port.

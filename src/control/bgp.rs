@@ -14,10 +14,11 @@
 use super::action::Action;
 use super::bgp_deaf::Deaf;
 use super::bgp_dynamic::Dynamic;
+use super::bgp_link::{LinkNeighbors, scope_of};
 use super::bgp_listing::Listing;
 use super::bgp_settings::{
-    ActiveNeighbor, Link, Neighbor, NeighborId, PeerNumbers, PolicyTable, Site, dynamic_listeners,
-    dynamic_neighbors, neighbors, rib_settings,
+    ActiveNeighbor, Inactive, Link, Neighbor, NeighborId, PeerNumbers, PolicyTable, Site,
+    dynamic_listeners, dynamic_neighbors, link_listeners, neighbors, rib_settings,
 };
 use super::plane::ControlPlane;
 use super::port::PortState;
@@ -82,6 +83,8 @@ pub(super) struct Bgp {
     names_before: BTreeMap<PeerId, String>,
     /// Neighbours that came by themselves.
     pub(super) dynamic: Dynamic,
+    /// Neighbours over link-local addresses.
+    pub(super) links: LinkNeighbors,
 }
 
 /// RFC 4724 §4.1: routes of before are kept until every neighbour has sent its own again.
@@ -126,6 +129,7 @@ impl Bgp {
             deaf: Deaf::default(),
             names_before: BTreeMap::new(),
             dynamic: Dynamic::default(),
+            links: LinkNeighbors::default(),
         }
     }
 
@@ -242,7 +246,10 @@ impl Bgp {
     ) -> bool {
         let Some(speaker) = self.speaker() else { return false };
         let is_heard = |peer| restart.heard.contains(&peer) || !is_awaited(speaker, peer);
-        !(speaker.is_settled() && self.active().all(|(peer, _)| is_heard(peer)))
+        // Who was on a link before is found again.
+        let is_sought = |it: &Neighbor| it.state == Err(Inactive::NobodyHeard);
+        let are_found = !self.neighbors.iter().any(is_sought);
+        !(speaker.is_settled() && are_found && self.active().all(|(peer, _)| is_heard(peer)))
     }
 
     fn start(&self) -> Start {
@@ -253,7 +260,7 @@ impl Bgp {
     }
 
     /// How the neighbours are reached that may connect, by own address.
-    fn wanted_listeners(&self, dynamic: Vec<(SocketAddrV6, Expected)>) -> Vec<Listener> {
+    fn wanted_listeners(&self, unnamed: Vec<(SocketAddrV6, Expected)>) -> Vec<Listener> {
         let mut expected: BTreeMap<SocketAddrV6, Vec<Expected>> = BTreeMap::new();
         for (_, ActiveNeighbor { settings, .. }) in self.active() {
             // Whoever came by itself is expected where its block is.
@@ -261,11 +268,15 @@ impl Bgp {
                 continue;
             }
             let local = SocketAddrV6::new(settings.local, BGP_PORT, 0, settings.remote.scope_id());
+            // So is whoever was found on a link.
+            if local.scope_id() != 0 && unnamed.iter().any(|(at, _)| *at == local) {
+                continue;
+            }
             let peers = Ipv6Prefix::host(*settings.remote.ip());
             let security = settings.security.clone();
             expected.entry(local).or_default().push(Expected { peers, security });
         }
-        for (local, peers) in dynamic {
+        for (local, peers) in unnamed {
             expected.entry(local).or_default().push(peers);
         }
         expected.into_iter().map(|(local, peers)| Listener { local, peers }).collect()
@@ -331,7 +342,8 @@ impl ControlPlane {
         let mut after = neighbors(settings, &site, &self.bgp.policies);
         let came = self.bgp.dynamic.addresses();
         after.extend(dynamic_neighbors(settings, &site, &self.bgp.policies, came));
-        let dynamic = dynamic_listeners(settings, &site);
+        let mut unnamed = dynamic_listeners(settings, &site);
+        unnamed.extend(link_listeners(settings, &site));
         let made_with = rib_settings(settings, &site, self.bgp.seed);
         if !self.run_bgp(now, made_with) {
             return;
@@ -341,7 +353,7 @@ impl ControlPlane {
             self.review_bgp_watches(now);
         }
         self.review_redistribution(now, &[]);
-        let listeners = self.bgp.wanted_listeners(dynamic);
+        let listeners = self.bgp.wanted_listeners(unnamed);
         if listeners != self.bgp.listeners {
             self.bgp.listeners.clone_from(&listeners);
             self.bgp.deaf.forget();
@@ -447,10 +459,9 @@ impl ControlPlane {
             Link {
                 port: *port,
                 name: state.attached.settings.name.clone(),
-                // Gap: DESIGN.md §4 gives a TUN to each port on which BGP speaks over link-local
-                // addresses; there is none yet, and such neighbours do not come up.
-                scope_id: 0,
+                scope_id: scope_of(*port),
                 link_local: state.link_local(),
+                found: self.bgp.links.found_on(*port),
                 addresses: usable.copied().collect(),
             }
         };
@@ -472,7 +483,7 @@ impl ControlPlane {
             return self.bgp_is_deaf(now, local, failure);
         }
         if let Report::Accepted { remote, .. } = &report {
-            self.welcome(now, *remote.ip());
+            self.welcome(now, *remote);
         }
         match (&mut self.bgp.speaker, report) {
             (Some(running), report) => {

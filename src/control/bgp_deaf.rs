@@ -53,7 +53,7 @@ impl ControlPlane {
         let before = self.bgp.deaf.failures.insert(local, (failure, now));
         self.bgp.deaf.retry_at.get_or_insert(now + RETRY_TIME);
         if before.map(|(failure, _)| failure) != Some(failure) {
-            let event = report::bgp_deaf(now, local, failure);
+            let event = report::bgp_deaf(now, &self.end_in_words(local), failure);
             self.event(event);
         }
     }
@@ -67,7 +67,7 @@ impl ControlPlane {
         let over: Vec<SocketAddrV6> = failures.map(|(local, _)| *local).collect();
         for local in over {
             self.bgp.deaf.failures.remove(&local);
-            let event = report::bgp_hears(now, local);
+            let event = report::bgp_hears(now, &self.end_in_words(local));
             self.event(event);
         }
         self.bgp.deaf.retry_at = None;

@@ -9,14 +9,16 @@
 //! Who was there when the control plane failed is a neighbour of the next one at once, which waits
 //! for it as for every other.
 
+use super::bgp_link::scope_of;
 use super::bgp_settings::{Neighbor, dynamic_of};
 use super::plane::ControlPlane;
 use super::report;
+use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
 use crate::proto::bgp::State;
 use crate::proto::bgp::ribs::PeerId;
-use core::net::Ipv6Addr;
+use core::net::{Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a neighbour may be away before it is forgotten: longer than it takes to start a
@@ -52,9 +54,14 @@ impl Dynamic {
 impl ControlPlane {
     /// Somebody connected. Who is not known and comes from the right prefix is a neighbour from now
     /// on.
-    pub(super) fn welcome(&mut self, now: Instant, address: Ipv6Addr) {
+    pub(super) fn welcome(&mut self, now: Instant, remote: SocketAddrV6) {
+        let address = *remote.ip();
+        let of_link = |port: &PortId| scope_of(*port) == remote.scope_id();
+        if let Some(port) = self.ports.keys().copied().find(of_link) {
+            return self.router_heard(now, port, address);
+        }
         let Some(bgp) = &self.config.bgp else { return };
-        let is_known = |neighbor: &Neighbor| neighbor.id.address == address;
+        let is_known = |neighbor: &Neighbor| neighbor.id.address == Some(address);
         if self.bgp.neighbors().iter().any(is_known) {
             return;
         }
@@ -77,7 +84,7 @@ impl ControlPlane {
     pub(super) fn forget_unwanted(&mut self) {
         let Some(bgp) = &self.config.bgp else { return self.bgp.dynamic.neighbors.clear() };
         let is_named =
-            |address: &Ipv6Addr| bgp.neighbors.iter().any(|other| other.address == *address);
+            |address: &Ipv6Addr| bgp.neighbors.iter().any(|other| other.address == Some(*address));
         self.bgp
             .dynamic
             .neighbors
@@ -112,7 +119,7 @@ impl ControlPlane {
     /// Whether a neighbour is connected, or its routes are kept.
     fn is_dynamic_there(&self, address: Ipv6Addr) -> bool {
         let mut neighbors = self.bgp.neighbors().iter();
-        let found = neighbors.find(|neighbor| neighbor.id.address == address);
+        let found = neighbors.find(|neighbor| neighbor.id.address == Some(address));
         let peer: Option<PeerId> = found.and_then(|neighbor| self.bgp.number(&neighbor.id));
         let Some((peer, speaker)) = peer.zip(self.bgp.speaker()) else { return false };
         let state = speaker.session(peer).map_or(State::Idle, |session| session.state());

@@ -50,8 +50,7 @@ impl ControlPlane {
 
     /// The neighbour of this name or address, where it has a session.
     fn bgp_known(&self, name: &str) -> Option<Known<'_>> {
-        let is_meant =
-            |neighbor: &&Neighbor| neighbor.name == name || neighbor.id.address.to_string() == name;
+        let is_meant = |neighbor: &&Neighbor| neighbor.name == name || neighbor.is_at(name);
         let neighbor = self.bgp.neighbors().iter().find(is_meant)?;
         let active = neighbor.state.as_ref().ok()?;
         let peer = self.bgp.number(&neighbor.id)?;

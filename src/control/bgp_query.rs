@@ -9,33 +9,27 @@ use crate::api::request::RouteFilter;
 use crate::api::show_bgp::{BgpNeighborRow, BgpNextHopRow, BgpPathRow, BgpSummaryRow};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
-use crate::proto::bgp::ribs::{PathView, PeerId, PrefixView, Resolution, Standing};
+use crate::proto::bgp::ribs::{PathView, PrefixView, Resolution, Standing};
 use crate::proto::bgp::transport::{BGP_PORT, Security};
 use crate::proto::bgp::{State, View};
-use core::net::{Ipv6Addr, SocketAddrV6};
-use std::collections::BTreeMap;
+use core::net::SocketAddrV6;
 
 /// Prefixes that a page looks at where most of them have nothing to show: looking at one that has
 /// not costs a fraction of one that has.
 const LOOKED_AT_MAX: usize = 4 * PAGE_PREFIXES_MAX;
 
 impl ControlPlane {
-    /// What neighbours have told, accepted or not, for checkers: the address of who did, and the
+    /// What neighbours have told, accepted or not, for checkers: the name of who did, and the
     /// prefix.
-    pub fn bgp_paths(&self) -> Vec<(Ipv6Addr, Ipv6Prefix)> {
+    pub fn bgp_paths(&self) -> Vec<(String, Ipv6Prefix)> {
         let Some(speaker) = self.bgp.speaker() else { return Vec::new() };
-        let neighbors = self.bgp.neighbors().iter();
-        let number = |neighbor: &Neighbor| self.bgp.number(&neighbor.id);
-        let addresses: BTreeMap<PeerId, Ipv6Addr> = neighbors
-            .filter_map(|neighbor| Some((number(neighbor)?, neighbor.id.address)))
-            .collect();
         let views = speaker.ribs().prefixes().into_iter();
         let views = views.filter_map(|prefix| speaker.ribs().show(prefix));
         let paths = views.flat_map(|view| {
             let there = view.paths.into_iter().filter(|path| path.standing != Standing::Gone);
             there.map(move |path| (path.peer, view.prefix))
         });
-        paths.filter_map(|(peer, prefix)| Some((*addresses.get(&peer)?, prefix))).collect()
+        paths.map(|(peer, prefix)| (self.bgp_source(peer), prefix)).collect()
     }
 
     /// Groups of exits of the speaker, for checkers.
@@ -84,7 +78,8 @@ impl ControlPlane {
         let row = BgpNeighborRow {
             name: neighbor.name.clone(),
             description: neighbor.description.clone(),
-            address: Some(neighbor.id.address),
+            address: neighbor.address,
+            port: neighbor.id.port.clone(),
             ..BgpNeighborRow::default()
         };
         let active = match &neighbor.state {
@@ -153,7 +148,7 @@ impl ControlPlane {
         let scope_id = active.settings.remote.scope_id();
         let local = SocketAddrV6::new(active.settings.local, BGP_PORT, 0, scope_id);
         let failure = self.bgp.deaf.failure(&local)?;
-        Some(format!("it cannot connect to {local}: {failure}"))
+        Some(format!("it cannot connect to {}: {failure}", self.end_in_words(local)))
     }
 
     /// What BFD says of a neighbour that it shall watch.

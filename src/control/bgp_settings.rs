@@ -60,6 +60,10 @@ const _: () = assert!(ADD_PATHS_MAX == 8, "the documentation of `add_path_max` s
 /// Of max_prefix, where nothing else is said.
 const WARNING_PERCENT: u32 = 75;
 
+/// RFC 4291 §2.5.6.
+const LINK_LOCAL: Ipv6Prefix =
+    Ipv6Prefix::containing(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
+
 /// A port as BGP sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -67,10 +71,12 @@ pub struct Link {
     pub port: PortId,
     /// What it is called.
     pub name: String,
-    /// The scope of its link-local addresses on the kernel's side.
+    /// The scope of its link-local addresses.
     pub scope_id: u32,
     /// The router's link-local address on it.
     pub link_local: Ipv6Addr,
+    /// The other router on the link, where one was found.
+    pub found: Option<Ipv6Addr>,
     /// Its prefixes, with the router's own address in each.
     pub addresses: Vec<(Ipv6Prefix, Ipv6Addr)>,
 }
@@ -94,18 +100,30 @@ pub struct Site<'a> {
     pub links: &'a [Link],
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
+    /// The port that a neighbour's block names.
+    fn link(&self, block: &BgpNeighbor) -> Option<&'a Link> {
+        let name = block.port.as_ref()?;
+        self.links.iter().find(|link| link.name == *name)
+    }
+
+    /// The address that a neighbour has, or was found to have.
+    fn address_of(&self, block: &BgpNeighbor) -> Option<Ipv6Addr> {
+        block.address.or_else(|| self.link(block)?.found)
+    }
+
     fn owns(&self, address: Ipv6Addr) -> bool {
         let mut own = self.links.iter().flat_map(|link| &link.addresses);
         self.loopback == Some(address) || own.any(|(_, own)| *own == address)
     }
 }
 
-/// What makes a neighbour the same neighbour: its address, and the port of a link-local one.
+/// What makes a neighbour the same neighbour: its address, and the port of a link-local one; or the
+/// port alone, whoever is on it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NeighborId {
-    /// Its address.
-    pub address: Ipv6Addr,
+    /// Its address, where that is said.
+    pub address: Option<Ipv6Addr>,
     /// Name of its port, where that is said.
     pub port: Option<String>,
 }
@@ -130,6 +148,8 @@ pub enum Inactive {
     LocalAddressAbsent,
     /// The router has no address that the neighbour could connect to.
     NoLocalAddress,
+    /// Its address is that of whoever is on the link, where nobody was heard yet.
+    NobodyHeard,
 }
 
 impl fmt::Display for Inactive {
@@ -140,6 +160,10 @@ impl fmt::Display for Inactive {
             Self::Itself => "it is this router",
             Self::LocalAddressAbsent => "its local_address is not one of this server",
             Self::NoLocalAddress => "this server has no address to speak from",
+            Self::NobodyHeard => {
+                "no router was heard on its port: it has to send router advertisements there, or \
+                 to connect"
+            }
         })
     }
 }
@@ -160,12 +184,21 @@ pub struct ActiveNeighbor {
 pub struct Neighbor {
     /// Which.
     pub id: NeighborId,
+    /// Its address, once it is known.
+    pub address: Option<Ipv6Addr>,
     /// What it is called.
     pub name: String,
     /// A word for people.
     pub description: Option<String>,
     /// What it is here.
     pub state: Result<Box<ActiveNeighbor>, Inactive>,
+}
+
+impl Neighbor {
+    /// Whether this is its address, in words.
+    pub fn is_at(&self, text: &str) -> bool {
+        self.address.is_some_and(|address| address.to_string() == text)
+    }
 }
 
 /// The numbers of neighbours; kept from one configuration to the next.
@@ -234,11 +267,18 @@ pub fn rib_settings(bgp: &BgpSettings, site: &Site<'_>, seed: u64) -> RibSetting
 pub fn neighbors(bgp: &BgpSettings, site: &Site<'_>, policies: &PolicyTable) -> Vec<Neighbor> {
     let neighbor = |block: &BgpNeighbor| Neighbor {
         id: NeighborId::of(block),
-        name: block.name.clone().unwrap_or_else(|| block.address.to_string()),
+        address: site.address_of(block),
+        name: name_of(block),
         description: block.description.clone(),
         state: active(bgp, block, site, policies).map(Box::new),
     };
     bgp.neighbors.iter().map(neighbor).collect()
+}
+
+fn name_of(block: &BgpNeighbor) -> String {
+    let address = || block.address.map(|address| address.to_string());
+    let port = || block.port.clone();
+    block.name.clone().or_else(address).or_else(port).unwrap_or_default()
 }
 
 /// Neighbours that have come by themselves, as they are on this server; those that no block wants
@@ -249,11 +289,13 @@ pub fn dynamic_neighbors(
     policies: &PolicyTable,
     addresses: impl Iterator<Item = Ipv6Addr>,
 ) -> Vec<Neighbor> {
-    let named = |address: Ipv6Addr| bgp.neighbors.iter().any(|other| other.address == address);
+    let named =
+        |address: Ipv6Addr| bgp.neighbors.iter().any(|other| other.address == Some(address));
     let neighbor = |address: Ipv6Addr| {
         let block = dynamic_of(bgp, address)?.neighbor(address);
         Some(Neighbor {
             id: NeighborId::of(&block),
+            address: Some(address),
             name: address.to_string(),
             description: block.description.clone(),
             state: active(bgp, &block, site, policies).map(Box::new),
@@ -295,6 +337,20 @@ pub fn dynamic_listeners(bgp: &BgpSettings, site: &Site<'_>) -> Vec<(SocketAddrV
     expected
 }
 
+/// Where neighbours may connect that are found on a link, and how their packets must look.
+pub fn link_listeners(bgp: &BgpSettings, site: &Site<'_>) -> Vec<(SocketAddrV6, Expected)> {
+    let listener = |block: &BgpNeighbor| {
+        let keys = bgp.keys_of(block);
+        let is_wanted = block.address.is_none() && keys.shutdown.is_none();
+        let link = site.link(block).filter(|_| is_wanted)?;
+        let local = SocketAddrV6::new(link.link_local, BGP_PORT, 0, link.scope_id);
+        let is_internal = bgp.is_internal(&keys).unwrap_or(false);
+        let security = security(&keys, is_internal);
+        Some((local, Expected { peers: LINK_LOCAL, security }))
+    };
+    bgp.neighbors.iter().filter_map(listener).collect()
+}
+
 /// The two ends of a session.
 struct Ends<'a> {
     link: Option<&'a Link>,
@@ -331,7 +387,7 @@ fn active(
         kind,
         port: ends.link.map(|link| link.port),
         on_link: next_hop_prefixes(&ends, &keys, is_internal),
-        own_next_hop: own_next_hop(&ends, site),
+        own_next_hop: own_next_hop(&ends),
         import: policy(&keys.import),
         export: policy(&keys.export),
         next_hop: if is_own_next_hop { NextHopMode::Own } else { NextHopMode::Unchanged },
@@ -356,15 +412,16 @@ fn ends<'a>(
     site: &Site<'a>,
     is_internal: bool,
 ) -> Result<Ends<'a>, Inactive> {
-    let address = block.address;
+    let of_block = match &block.port {
+        Some(_) => Some(site.link(block).ok_or(Inactive::PortAbsent)?),
+        None => None,
+    };
+    let address = site.address_of(block).ok_or(Inactive::NobodyHeard)?;
     if site.owns(address) {
         return Err(Inactive::Itself);
     }
-    let link = match &block.port {
-        Some(port) => {
-            let link = site.links.iter().find(|link| link.name == *port);
-            Some(link.ok_or(Inactive::PortAbsent)?)
-        }
+    let link = match of_block {
+        Some(link) => Some(link),
         None => site.links.iter().find(|link| link.beside(address).is_some()),
     };
     let is_near = !is_internal && keys.multihop.is_none_or(|hops| hops == 1);
@@ -393,12 +450,14 @@ fn next_hop_prefixes(ends: &Ends<'_>, keys: &NeighborKeys, is_internal: bool) ->
     link.map_or_else(Vec::new, |link| link.addresses.iter().map(|(prefix, _)| *prefix).collect())
 }
 
-/// RFC 2545 §3: the global address of this router, and that of the link where it is shared.
-fn own_next_hop(ends: &Ends<'_>, site: &Site<'_>) -> NextHop {
+/// RFC 2545 §3: the global address of this router, and that of the link where it is shared. On a
+/// link without other addresses that one stands alone: a loopback would be an address to which the
+/// neighbour has no route but by what it is told here.
+fn own_next_hop(ends: &Ends<'_>) -> NextHop {
     let first = || ends.link.and_then(|link| link.addresses.first()).map(|(_, own)| *own);
     let global = match ends.local.is_unicast_link_local() {
         false => Some(ends.local),
-        true => first().or(site.loopback),
+        true => first(),
     };
     NextHop { global, link_local: ends.link.map(|link| link.link_local) }
 }

@@ -50,6 +50,7 @@ impl ControlPlane {
             let (addresses, prefixes) = host;
             self.actions.push_back(Action::HostAddresses { addresses, prefixes });
         }
+        self.review_links();
         self.review_bgp(now);
     }
 

@@ -89,11 +89,13 @@ impl ControlPlane {
                 let own = self.ports.get(&port).map(|state| state.attached.mac);
                 self.rib.set_neighbor(port, address, own.map(|own| (mac, own)));
                 self.neighbor_route(now, port, address, true);
+                self.set_link_mac(port, address, Some(mac));
                 self.watch_bgp(port, address);
             }
             nd::Action::Unresolved { port, address } => {
                 self.rib.set_neighbor(port, address, None);
                 self.neighbor_route(now, port, address, false);
+                self.set_link_mac(port, address, None);
             }
             nd::Action::Release { port, mac, packets } => {
                 // They were looked up, measured and lost their hop already. Another lookup could
@@ -116,6 +118,7 @@ impl ControlPlane {
                 self.event(event);
                 self.refuse_address(now, port, address);
             }
+            nd::Action::RouterHeard { port, router } => self.router_heard(now, port, router),
             nd::Action::Inconsistent { port, router, field } => {
                 let event = report::inconsistent(now, (port, router, field), &self.ports);
                 self.event(event);

@@ -23,6 +23,7 @@ mod bgp;
 mod bgp_deaf;
 mod bgp_dynamic;
 mod bgp_exchange;
+mod bgp_link;
 mod bgp_listing;
 mod bgp_policy_query;
 mod bgp_query;
@@ -54,6 +55,7 @@ mod tests;
 
 pub use crate::proto::bgp::transport as bgp_transport;
 pub use action::Action;
+pub use bgp_link::{HostLink, scope_of};
 pub use inherit::{Legacy, Testament};
 pub use input::{AttachedPort, Input};
 pub use plane::{ControlCounters, ControlOptions, ControlPlane, Plane};

@@ -65,6 +65,8 @@ crate::counters! {
         externals_refused: "routes", "Routes of BGP left out of OSPF: as many as may are there.";
         externals_damped: "routes", "Routes of BGP held back from OSPF because they come and go.";
         bmp_oversized: "routes", "Routes not told to a BMP station: no message can hold them.";
+        bgp_strangers: "messages",
+            "Signs of a second router on a link whose BGP neighbour is the first one found.";
         addresses_refused: "addresses", "Own addresses that somebody else has as well.";
         @normal self_checks: "checks", "Times the router compared database, routes and forwarding.";
         self_check_faults: "prefixes", "Prefixes that differed then, and were set right.";

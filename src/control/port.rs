@@ -25,8 +25,8 @@ use std::collections::BTreeSet;
 const TRANSMIT_DELAY: Duration = Duration::from_secs(1);
 
 /// The number of a port in OSPF, and of its adjacency address.
-pub(super) fn interface_id(port: PortId) -> u32 {
-    u32::from(port.0) + 1
+pub(super) const fn interface_id(port: PortId) -> u32 {
+    port.0 as u32 + 1
 }
 
 /// A port that is open.
@@ -122,6 +122,7 @@ impl ControlPlane {
         self.end_bfd(port);
         self.bfd.forget(port);
         self.ports.remove(&port);
+        self.review_links();
         self.number_links();
         self.apply_static_of(now, &[name]);
         self.deliver(now);
@@ -136,6 +137,9 @@ impl ControlPlane {
             return;
         }
         state.is_up = is_up;
+        if !is_up {
+            self.bgp.links.lose(port);
+        }
         // RFC 4862 §5.4.5 leaves the end of a conflict open: a cable that was pulled may be the end
         // of it, and the probes at carrier-up find out.
         let was_refused = !is_up && !core::mem::take(&mut state.refused).is_empty();
@@ -207,7 +211,7 @@ impl ControlPlane {
         self.connect(now);
     }
 
-    fn tell_rib(&mut self, port: PortId) {
+    pub(super) fn tell_rib(&mut self, port: PortId) {
         let Some(state) = self.ports.get(&port) else { return };
         let own = state.links.iter().map(|(_, address)| *address);
         let icmp_source = own.chain(self.identity.loopback).next();
@@ -221,6 +225,7 @@ impl ControlPlane {
             link_local: state.link_local(),
             icmp_source: icmp_source.unwrap_or_else(|| state.link_local()),
             is_up: state.is_up,
+            link_peers: self.link_peers(state),
         });
     }
 
@@ -272,6 +277,7 @@ impl ControlPlane {
             mtu: Some(state.mtu()),
             ..RaSettings::default()
         });
+        let advertise = advertise.or_else(|| self.link_advertisement(state));
         let interface = Box::new(NdInterface {
             name: state.attached.settings.name.clone(),
             mac: state.attached.mac,

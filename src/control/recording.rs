@@ -218,6 +218,9 @@ pub fn name(action: &Action) -> String {
             let parts = format!("{addresses:?} {prefixes:?}");
             format!("host_addresses {}, {}", addresses.len(), digest(parts.as_bytes()))
         }
+        Action::HostLinks(links) => {
+            format!("host_links {}, {}", links.len(), digest(format!("{links:?}").as_bytes()))
+        }
         Action::JoinMulticast { port, group } => format!("join_multicast port {}, {group}", port.0),
         Action::Bfd(order) => format!("bfd {}", digest(format!("{order:?}").as_bytes())),
         Action::Bgp(order) => format!("bgp {}", digest(format!("{order:?}").as_bytes())),

@@ -23,7 +23,7 @@ use crate::rib::RibError;
 use crate::wire::bfd::{Diagnostic, State};
 use crate::wire::ospf::GraceReason;
 use core::fmt::Display;
-use core::net::{Ipv6Addr, SocketAddrV6};
+use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// EADDRINUSE of Linux.
@@ -193,7 +193,7 @@ pub(super) fn bgp_many_paths(now: Instant, name: &str, (count, most): (u32, u32)
 }
 
 /// BGP neighbours cannot connect to an address of this router.
-pub(super) fn bgp_deaf(now: Instant, local: SocketAddrV6, failure: Failure) -> Event {
+pub(super) fn bgp_deaf(now: Instant, local: &str, failure: Failure) -> Event {
     let remedy = match failure {
         Failure::System(errno) if errno == ERRNO_IN_USE => {
             "another program has the port: is there another BGP daemon on this host?"
@@ -223,8 +223,40 @@ pub(super) fn bgp_dynamic_full(now: Instant, prefix: Ipv6Prefix, most: usize) ->
         .0
 }
 
+/// The BGP neighbour on a link was found.
+pub(super) fn bgp_found(
+    now: Instant,
+    (port, address): (PortId, Ipv6Addr),
+    before: Option<Ipv6Addr>,
+    ports: &Ports,
+) -> Event {
+    let name = port_name(port, ports);
+    let instead = before.map_or_else(String::new, |before| format!(" in place of {before}"));
+    let text = format!("the BGP neighbour on {name} is {address}{instead}");
+    Draft::new(now, Severity::Info, "bgp.link", text).with("port", &name).with("address", address).0
+}
+
+/// A second router is on a link where one neighbour is looked for.
+pub(super) fn bgp_stranger(
+    now: Instant,
+    (port, address): (PortId, Ipv6Addr),
+    kept: Ipv6Addr,
+    ports: &Ports,
+) -> Event {
+    let name = port_name(port, ports);
+    let text = format!(
+        "{address} is a second router on {name}: the BGP neighbour there stays {kept} while it is \
+         heard; give a [[bgp.neighbor]] for each its `address`"
+    );
+    Draft::new(now, Severity::Warning, "bgp.link", text)
+        .with("port", &name)
+        .with("address", address)
+        .with("kept", kept)
+        .0
+}
+
 /// They can again.
-pub(super) fn bgp_hears(now: Instant, local: SocketAddrV6) -> Event {
+pub(super) fn bgp_hears(now: Instant, local: &str) -> Event {
     let text = format!("BGP neighbours can connect to {local} again");
     Draft::new(now, Severity::Info, "bgp.deaf", text).with("local", local).0
 }

@@ -62,6 +62,7 @@ fn port(number: u16, role: PortRole) -> AttachedPort {
 mod bfd;
 mod bgp;
 mod inherit;
+mod links;
 mod pages;
 mod self_check;
 
@@ -74,6 +75,8 @@ struct Bench {
     forwarded: Vec<Vec<u8>>,
     events: Vec<String>,
     orders: Vec<crate::proto::bfd::Order>,
+    links: Vec<super::HostLink>,
+    bgp: Vec<super::bgp_transport::Order>,
 }
 
 impl Bench {
@@ -89,6 +92,8 @@ impl Bench {
             forwarded: Vec::new(),
             events: Vec::new(),
             orders: Vec::new(),
+            links: Vec::new(),
+            bgp: Vec::new(),
         }
     }
 
@@ -126,7 +131,9 @@ impl Bench {
                 Action::Reply { reply, .. } => replies.push(*reply),
                 Action::Forward { packet } => self.forwarded.push(packet),
                 Action::Bfd(order) => self.orders.push(order),
-                Action::Bgp(_) | Action::JoinMulticast { .. } => {}
+                Action::HostLinks(links) => self.links = links,
+                Action::Bgp(order) => self.bgp.push(order),
+                Action::JoinMulticast { .. } => {}
             }
         }
         replies

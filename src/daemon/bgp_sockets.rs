@@ -11,6 +11,7 @@
 use crate::base::time::{Duration, Instant};
 use crate::control::bgp_transport::{Failure, Listener, Order, Report, Security, SocketId};
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
+use crate::daemon::link_tuns::Scopes;
 use crate::os::poller::{Event, Interest, Poller};
 use crate::os::tcp::{self, Accepted, HopLimits, Md5Key};
 use core::net::{Ipv6Addr, SocketAddrV6};
@@ -53,6 +54,8 @@ const _: () = assert!(SOCKET_TOKENS < LISTENER_TOKENS);
 pub struct BgpSockets {
     listeners: Vec<Open>,
     sockets: BTreeMap<SocketId, Socket>,
+    /// The kernel's interface for each scope of link-local addresses.
+    scopes: Scopes,
     /// Connections that came in so far.
     incoming_count: u64,
     /// Reports that found no room, in their order.
@@ -160,6 +163,26 @@ impl BgpSockets {
         }
     }
 
+    /// The kernel has other interfaces for link-local addresses than before. What listens at one
+    /// that is new or gone listens anew; connections over one that is gone fail by themselves.
+    pub fn set_scopes(&mut self, poller: &Poller, scopes: Scopes, say: Say<'_>) {
+        if scopes == self.scopes {
+            return;
+        }
+        let before = core::mem::replace(&mut self.scopes, scopes);
+        for open in &mut self.listeners {
+            let scope = open.wanted.local.scope_id();
+            if before.get(&scope) != self.scopes.get(&scope)
+                && let Some(socket) = open.socket.take()
+                && open.rests_until.take().is_none()
+            {
+                let _ = poller.remove(socket.as_fd());
+            }
+        }
+        let wanted = self.listeners.iter().map(|open| open.wanted.clone()).collect();
+        self.listen(poller, wanted, say);
+    }
+
     /// Says what found no room, as far as there is some now.
     pub fn say_rest(&mut self, say: Say<'_>) {
         while let Some(report) = self.unsaid.pop_front() {
@@ -232,7 +255,7 @@ impl BgpSockets {
             let kept = kept.and_then(|open| open.socket.take());
             let token = LISTENER_TOKENS + place as u64;
             let is_kept = kept.is_some();
-            let opened = kept.map_or_else(|| open(&wanted), Ok).and_then(|socket| {
+            let opened = kept.map_or_else(|| self.open(&wanted), Ok).and_then(|socket| {
                 match (is_kept, rests_until) {
                     (true, Some(_)) => {}
                     (true, None) => poller.change(socket.as_fd(), token, Interest::Readable)?,
@@ -250,6 +273,35 @@ impl BgpSockets {
             };
             self.listeners.push(Open { wanted, socket, rests_until });
         }
+    }
+
+    /// Opens a listener. The least hop limit holds from the first SYN on if it holds for everybody;
+    /// the answer to a SYN goes as far as the furthest peer needs.
+    fn open(&self, wanted: &Listener) -> io::Result<TcpListener> {
+        let security = || wanted.peers.iter().map(|expected| &expected.security);
+        let least = security().map(|security| security.hop_limit_least).min().unwrap_or(0);
+        let sent =
+            security().map(|security| security.hop_limit_sent.unwrap_or(HOP_LIMIT_USUAL)).max();
+        let is_usual = security().all(|security| security.hop_limit_sent.is_none());
+        let sent = sent.filter(|_| !is_usual);
+        let keys: Vec<Md5Key> = wanted
+            .peers
+            .iter()
+            .filter_map(|expected| {
+                let prefix = expected.peers;
+                md5_key(&expected.security, prefix.address(), prefix.length())
+            })
+            .collect();
+        tcp::listen(self.at_kernel(wanted.local)?, HopLimits { sent, least }, &keys)
+    }
+
+    /// An address as the kernel knows it: its scope is an interface there.
+    fn at_kernel(&self, address: SocketAddrV6) -> io::Result<SocketAddrV6> {
+        let scope = match address.scope_id() {
+            0 => 0,
+            scope => *self.scopes.get(&scope).ok_or(io::ErrorKind::AddrNotAvailable)?,
+        };
+        Ok(SocketAddrV6::new(*address.ip(), address.port(), 0, scope))
     }
 
     /// Accepts nobody at a listener for a while.
@@ -302,6 +354,8 @@ impl BgpSockets {
                 }
             };
             let local = wanted.local;
+            // One listener, one interface: the peer is where the listener is.
+            let remote = SocketAddrV6::new(*remote.ip(), remote.port(), 0, local.scope_id());
             let socket = SocketId::incoming(self.incoming_count);
             self.incoming_count += 1;
             if self.add(poller, socket, stream, Phase::Accepted(*remote.ip())) {
@@ -321,11 +375,13 @@ impl BgpSockets {
         security: &Security,
         say: Say<'_>,
     ) {
-        let local = SocketAddrV6::new(local, 0, 0, remote.scope_id());
         let key = md5_key(security, *remote.ip(), 128);
         let begun = match self.sockets.len() >= SOCKETS_MAX {
             true => Err(io::Error::from_raw_os_error(libc::EMFILE)),
-            false => tcp::connect(local, remote, hop_limits(security), key.as_ref()),
+            false => self.at_kernel(remote).and_then(|remote| {
+                let local = SocketAddrV6::new(local, 0, 0, remote.scope_id());
+                tcp::connect(local, remote, hop_limits(security), key.as_ref())
+            }),
         };
         match begun {
             Ok(stream) => {
@@ -531,25 +587,6 @@ impl Socket {
         }
         (count, None)
     }
-}
-
-/// Opens a listener. The least hop limit holds from the first SYN on if it holds for everybody; the
-/// answer to a SYN goes as far as the furthest peer needs.
-fn open(wanted: &Listener) -> io::Result<TcpListener> {
-    let security = || wanted.peers.iter().map(|expected| &expected.security);
-    let least = security().map(|security| security.hop_limit_least).min().unwrap_or(0);
-    let sent = security().map(|security| security.hop_limit_sent.unwrap_or(HOP_LIMIT_USUAL)).max();
-    let is_usual = security().all(|security| security.hop_limit_sent.is_none());
-    let sent = sent.filter(|_| !is_usual);
-    let keys: Vec<Md5Key> = wanted
-        .peers
-        .iter()
-        .filter_map(|expected| {
-            let prefix = expected.peers;
-            md5_key(&expected.security, prefix.address(), prefix.length())
-        })
-        .collect();
-    tcp::listen(wanted.local, HopLimits { sent, least }, &keys)
 }
 
 /// How packets of a peer must look; `None` where nobody expects it.

@@ -481,6 +481,10 @@ impl<B: PacketBuf> Estate<B> {
                     self.unsent_addresses = Some(HostAddresses { addresses, prefixes });
                     self.resend_addresses();
                 }
+                Action::HostLinks(links) => {
+                    self.unsent_orders.push_back(ToHost::Links(links));
+                    self.resend_orders();
+                }
                 Action::Bfd(order) => self.order(order),
                 Action::Bgp(order) => {
                     self.unsent_orders.push_back(ToHost::Bgp(order));

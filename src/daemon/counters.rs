@@ -42,6 +42,11 @@ daemon_counters! {
     TunWriteFull: "tun_write_full", "The kernel did not take a packet for the host.";
     TunLost: "tun_lost", "The TUN device was taken away; it is made again.";
     TunAbsent: "tun_absent", "Packets for the host without a TUN device: see `[host] tun`.";
+    LinkTunAbsent: "link_tun_absent",
+        "Packets for the link-local address of a port without BGP over such addresses.";
+    LinkTunUnwanted: "link_tun_unwanted",
+        "Packets of the host from the link-local address of a port that are no TCP to a neighbour; \
+         the kernel greets groups.";
     BgpStranger: "bgp_stranger",
         "BGP connections of somebody who is no neighbour, or beyond the number that is served.";
     BgpAcceptFailed: "bgp_accept_failed",

@@ -17,6 +17,7 @@ use crate::daemon::bgp_sockets::{BgpSockets, Say};
 use crate::daemon::carrier::CarrierWatch;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::lifeline::Lifeline;
+use crate::daemon::link_tuns::LinkTuns;
 use crate::daemon::log;
 use crate::daemon::mailbox::{Mailbox, Post};
 use crate::daemon::messages::{Applied, Carrier, Job, TO_CONTROL_BGP_MAX, ToControl, ToHost};
@@ -63,6 +64,7 @@ pub struct HostStart<B> {
     pub server: ApiServer,
     /// The TUN device, where there is one.
     pub tun: Option<TunBridge>,
+
     /// The signals.
     pub signals: Signals,
     /// What the daemon knows by itself.
@@ -93,6 +95,7 @@ struct Host<B> {
     next_question: u64,
     watches: Watches,
     bgp: BgpSockets,
+    links: LinkTuns,
     /// A change of carrier found no room.
     must_look: bool,
     /// The wish to end found no room.
@@ -109,6 +112,8 @@ pub fn run<B: PacketBuf>(mut start: HostStart<B>) {
             return;
         }
     };
+    let tun = start.tun.as_ref().map_or("kumiki", TunBridge::name);
+    let links = LinkTuns::new(tun, Arc::clone(&start.counters));
     let mut host = Host {
         start,
         carrier: CarrierWatch::new(),
@@ -117,6 +122,7 @@ pub fn run<B: PacketBuf>(mut start: HostStart<B>) {
         next_question: 1,
         watches: Watches::default(),
         bgp: BgpSockets::default(),
+        links,
         must_look: false,
         must_stop: false,
         is_stopping: false,
@@ -158,6 +164,9 @@ impl<B: PacketBuf> Host<B> {
         self.ask_drivers(now);
         self.start.server.listen_again(now, &self.start.poller);
         self.reopen_tun(now);
+        if self.links.reopen(&self.start.poller, now) {
+            self.tell_scopes();
+        }
         self.bgp.end_late(&self.start.poller, now);
         self.with_bgp(|bgp, _, say| bgp.say_rest(say));
         if self.must_stop && self.start.jobs.try_send(Job::Stop).is_ok() {
@@ -186,7 +195,8 @@ impl<B: PacketBuf> Host<B> {
         let listener = self.start.server.listens_at();
         let tun = self.start.tun.as_ref().and_then(TunBridge::reopens_at);
         let bgp = self.bgp.ends_at();
-        let deadlines = [question, drivers, retry, listener, tun, bgp];
+        let links = self.links.reopens_at();
+        let deadlines = [question, drivers, retry, listener, tun, links, bgp];
         let wait = deadlines.into_iter().flatten().min().map(|at| at - now);
         [wait, self.watches.look_interval()].into_iter().flatten().min()
     }
@@ -197,6 +207,9 @@ impl<B: PacketBuf> Host<B> {
             return self.with_bgp(|bgp, start, say| {
                 bgp.serve(&start.poller, (now, event), &start.counters, say);
             });
+        }
+        if LinkTuns::is_ours(&event) {
+            return self.take_from_link(event);
         }
         match event.token {
             TUN => self.take_from_host(event),
@@ -236,6 +249,23 @@ impl<B: PacketBuf> Host<B> {
         self.report(Severity::Error, "daemon.tun", text);
     }
 
+    /// The same, of the device of a port.
+    fn take_from_link(&mut self, event: poller::Event) {
+        let Some(worker) = self.start.workers.first() else { return };
+        let (now, poller) = (self.start.observer.now(), &self.start.poller);
+        let alloc = self.alloc.as_mut();
+        if let Some(text) = self.links.take_from_host(poller, (now, event), alloc, worker) {
+            self.tell_scopes();
+            self.report(Severity::Error, "daemon.tun", text);
+        }
+    }
+
+    /// The kernel's interfaces of ports are others than before.
+    fn tell_scopes(&mut self) {
+        let scopes = self.links.scopes();
+        self.with_bgp(|bgp, start, say| bgp.set_scopes(&start.poller, scopes, say));
+    }
+
     /// Makes a TUN device that was taken away again, when it is time.
     fn reopen_tun(&mut self, now: Instant) {
         let Some(tun) = &mut self.start.tun else { return };
@@ -263,6 +293,10 @@ impl<B: PacketBuf> Host<B> {
                     break;
                 }
                 let Some(punted) = worker.punts.host.pop() else { break };
+                if punted.is_for_link() {
+                    self.links.give_to_host(punted.port, &punted.packet);
+                    continue;
+                }
                 match &mut self.start.tun {
                     Some(tun) => tun.give_to_host(&punted.packet),
                     None => self.start.counters.count(DaemonCounter::TunAbsent),
@@ -280,6 +314,11 @@ impl<B: PacketBuf> Host<B> {
                     if let Some(tun) = &mut self.start.tun {
                         tun.set_addresses(addresses);
                     }
+                }
+                ToHost::Links(links) => {
+                    let now = self.start.observer.now();
+                    self.links.set(&self.start.poller, now, links);
+                    self.tell_scopes();
                 }
                 ToHost::Bgp(order) => {
                     let now = self.start.observer.now();

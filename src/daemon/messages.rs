@@ -8,8 +8,8 @@ use crate::api::{ApiError, Event, ShowQuery};
 use crate::base::ids::PortId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::config::Config;
-use crate::control::AttachedPort;
 use crate::control::bgp_transport::{Order, Report};
+use crate::control::{AttachedPort, HostLink};
 use crate::daemon::devices::DeviceStats;
 use core::net::Ipv6Addr;
 use std::sync::Arc;
@@ -72,6 +72,8 @@ pub enum ToControl {
 pub enum ToHost {
     /// The TUN device's addresses and the routes into it.
     Addresses(HostAddresses),
+    /// The host speaks over the link-local addresses of these ports, and of no others.
+    Links(Vec<HostLink>),
     /// An answer of the control plane.
     Reply {
         /// Number of the question.

@@ -45,6 +45,7 @@ pub mod inventory;
 pub mod kernel;
 pub mod lifeline;
 pub mod lines;
+pub mod link_tuns;
 pub mod log;
 pub mod lost;
 pub mod mailbox;

@@ -1,24 +1,28 @@
 //! The way between the kernel of the host and the workers, past the control thread.
 //!
-//! Owns the TUN device, its addresses and the routes into it. Which those are is the control
-//! plane's decision. The kernel's administrator may delete the device under the router; then it is
-//! made again, with what it carried.
+//! Owns a TUN device: the router's, whose packets are looked up, or that of a port on which the
+//! host speaks over link-local addresses, whose packets go to the neighbours there; of those only
+//! TCP does, because everything else of the link is the router's. Owns the device's addresses and
+//! the routes into it, too. Which those are is the control plane's decision. The kernel's
+//! administrator may delete the device under the router; then it is made again, with what it
+//! carried.
 //!
 //! *Invariants*: nothing blocks; what the other side does not take is dropped and counted. The
 //! device carries exactly the addresses that were last said, once the kernel took them. Who watches
 //! the descriptor stops when [`TunBridge::take_from_host`] or an error condition says that it is
 //! gone, and calls [`TunBridge::lose`].
 
-use crate::base::ids::LcoreId;
+use crate::base::ids::{LcoreId, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
+use crate::control::HostLink;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::messages::HostAddresses;
 use crate::daemon::worker::WorkerLinks;
-use crate::dataplane::Injected;
+use crate::dataplane::{Injected, inject};
 use crate::os::netlink::address::HostRoute;
 use crate::os::netlink::{NetlinkError, RouteSocket};
-use crate::os::tun::Tun;
+use crate::os::tun::{TUN_MTU_BYTES, Tun};
 use crate::packet::buf::FRAME_OCTETS_MAX;
 use crate::packet::{PacketAlloc, PacketBuf};
 use core::net::Ipv6Addr;
@@ -34,6 +38,19 @@ const PACKETS_PER_SLICE: usize = 128;
 /// made.
 const REOPEN_WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
+/// Where packets of the host go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Where their destination says.
+    Routed,
+    /// To a neighbour on the link of this port, from this address.
+    OnLink(PortId, Ipv6Addr),
+}
+
+/// Length of the prefix that every link-local address is in (RFC 4291 §2.5.6): the kernel makes the
+/// route to the link of it.
+const LINK_LOCAL_LENGTH: u8 = 64;
+
 /// The device.
 enum Device {
     Open(Tun),
@@ -44,9 +61,12 @@ enum Device {
     },
 }
 
-/// The bridge; at most one per router, owned by the host thread.
+/// A bridge; at most one per router, and one for each port with link-local sessions, owned by the
+/// host thread.
 pub struct TunBridge {
     name: String,
+    mtu: u32,
+    way: Way,
     device: Device,
     socket: RouteSocket,
     /// What the control plane said last.
@@ -61,11 +81,45 @@ pub struct TunBridge {
 impl TunBridge {
     /// Makes the device.
     pub fn open(name: &str, counters: Arc<DaemonCounters>) -> io::Result<Self> {
-        let tun = Tun::open(name)?;
+        let tun = Tun::open(name, TUN_MTU_BYTES)?;
+        // The kernel fills in a pattern such as `kumiki%d`; made again, it has the same name.
+        let name = tun.name().to_owned();
+        Self::new((name, TUN_MTU_BYTES), Way::Routed, Device::Open(tun), counters)
+    }
+
+    /// Makes the device of a port on which the host speaks over link-local addresses. Where the
+    /// kernel refuses it, that is tried again later.
+    pub fn open_link(
+        name: &str,
+        link: &HostLink,
+        counters: Arc<DaemonCounters>,
+        now: Instant,
+    ) -> io::Result<Self> {
+        let mtu = u32::from(link.mtu);
+        let (device, refusal) = match Tun::open(name, mtu) {
+            Ok(tun) => (Device::Open(tun), None),
+            Err(error) => (lost(now), Some(error)),
+        };
+        if let Some(error) = refusal {
+            tracing::warn!(topic = "daemon.tun", "cannot make {name} yet: {error}");
+        }
+        let way = Way::OnLink(link.port, link.address);
+        let mut bridge = Self::new((name.to_owned(), mtu), way, device, counters)?;
+        bridge.set_addresses(HostAddresses { addresses: vec![link.address], prefixes: Vec::new() });
+        Ok(bridge)
+    }
+
+    fn new(
+        (name, mtu): (String, u32),
+        way: Way,
+        device: Device,
+        counters: Arc<DaemonCounters>,
+    ) -> io::Result<Self> {
         Ok(Self {
-            // The kernel fills in a pattern such as `kumiki%d`; made again, it has the same name.
-            name: tun.name().to_owned(),
-            device: Device::Open(tun),
+            name,
+            mtu,
+            way,
+            device,
             socket: RouteSocket::open().map_err(|error| error.source)?,
             wanted: HostAddresses::default(),
             addresses: BTreeSet::new(),
@@ -81,6 +135,14 @@ impl TunBridge {
         &self.name
     }
 
+    /// The index of the interface, while there is a device.
+    pub fn ifindex(&self) -> Option<u32> {
+        match &self.device {
+            Device::Open(tun) => Some(tun.ifindex()),
+            Device::Lost { .. } => None,
+        }
+    }
+
     /// What to wait for, while there is a device.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.device {
@@ -92,7 +154,7 @@ impl TunBridge {
     /// The device is gone: its descriptor would end every wait at once, and is closed.
     pub fn lose(&mut self, now: Instant) {
         self.counters.count(DaemonCounter::TunLost);
-        self.device = Device::Lost { retry_at: now + REOPEN_WAIT.0, wait: REOPEN_WAIT.0 };
+        self.device = lost(now);
         // They went with it.
         self.addresses.clear();
         self.prefixes.clear();
@@ -111,7 +173,7 @@ impl TunBridge {
     /// later.
     pub fn reopen(&mut self, now: Instant) -> io::Result<()> {
         let Device::Lost { wait, .. } = self.device else { return Ok(()) };
-        match Tun::open(&self.name) {
+        match Tun::open(&self.name, self.mtu) {
             Ok(tun) => self.device = Device::Open(tun),
             Err(error) => {
                 let wait = (wait * 2).min(REOPEN_WAIT.1);
@@ -145,13 +207,26 @@ impl TunBridge {
                     }
                 },
             };
+            let octets = self.buffer.get(..length).unwrap_or(&[]);
+            if let Way::OnLink(_, own) = self.way
+                && !inject::is_for_neighbor(octets, own)
+            {
+                self.counters.count(DaemonCounter::LinkTunUnwanted);
+                continue;
+            }
             let Some(mut packet) = alloc.alloc() else {
                 self.counters.count(DaemonCounter::InjectNoBuffer);
                 continue;
             };
-            if packet.append(self.buffer.get(..length).unwrap_or(&[])).is_err() {
+            if packet.append(octets).is_err() {
                 self.counters.count(DaemonCounter::InjectTooLong);
-            } else if worker.inject(Injected::Packet { packet }).is_err() {
+                continue;
+            }
+            let injected = match self.way {
+                Way::Routed => Injected::Packet { packet },
+                Way::OnLink(port, _) => Injected::OnLink { port, packet },
+            };
+            if worker.inject(injected).is_err() {
                 self.counters.count(DaemonCounter::InjectRingFull);
             }
         }
@@ -187,6 +262,10 @@ impl TunBridge {
     fn bring_up_to_date(&mut self) {
         let Device::Open(tun) = &self.device else { return };
         let (ifindex, wanted) = (tun.ifindex(), &self.wanted);
+        let length = match self.way {
+            Way::Routed => 128,
+            Way::OnLink(..) => LINK_LOCAL_LENGTH,
+        };
         let addresses: BTreeSet<_> = wanted.addresses.iter().copied().collect();
         let prefixes: BTreeSet<_> = wanted.prefixes.iter().copied().collect();
         let source = wanted.addresses.first().copied();
@@ -200,7 +279,7 @@ impl TunBridge {
         // New addresses come before old ones go: a route's source must exist at any time.
         let new: Vec<_> = addresses.difference(&self.addresses).copied().collect();
         for address in new {
-            if said(self.socket.add_address(ifindex, address, 128)) {
+            if said(self.socket.add_address(ifindex, address, length)) {
                 self.addresses.insert(address);
             }
         }
@@ -217,11 +296,16 @@ impl TunBridge {
         self.source = source;
         let old: Vec<_> = self.addresses.difference(&addresses).copied().collect();
         for address in old {
-            if said(self.socket.delete_address(ifindex, address, 128)) {
+            if said(self.socket.delete_address(ifindex, address, length)) {
                 self.addresses.remove(&address);
             }
         }
     }
+}
+
+/// A device that is not there.
+fn lost(now: Instant) -> Device {
+    Device::Lost { retry_at: now + REOPEN_WAIT.0, wait: REOPEN_WAIT.0 }
 }
 
 fn said(result: Result<(), NetlinkError>) -> bool {

@@ -102,13 +102,15 @@ reasons! {
     LocalExtension: "local_extension",
         "An echo with extension headers to a link-local address or a group.";
     LocalNoNextHeader: "local_no_next_header", "For the router, with nothing in it (header 59).";
+    LinkLocalUnwanted: "link_local_unwanted",
+        "For the link-local address of a port, of a protocol that nobody speaks there.";
     OspfPort: "ospf_port",
         "OSPF by a port that is no fabric port, or from the host; nobody there is a neighbour.";
     OspfSource: "ospf_source",
         "OSPF from a source that is not link-local: from beyond the link (RFC 5340 §2.5).";
     OspfDestination: "ospf_destination",
         "OSPF to another address than its groups and the port's link-local address.";
-    BfdPort: "bfd_port", "BFD by a port that is no fabric port; no session can be there.";
+    BfdPort: "bfd_port", "BFD to a link-local address by a LAN port; no session can be there.";
     BfdSource: "bfd_source",
         "BFD from a source that is not link-local: from beyond the link (RFC 5881 §5).";
     BfdHopLimit: "bfd_hop_limit",

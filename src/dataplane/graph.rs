@@ -147,6 +147,7 @@ impl NodeId {
                 Self::EthernetInput,
                 Self::Ipv6Input,
                 Self::BfdInput,
+                Self::Ipv6Rewrite,
                 Self::PortOutput,
                 Self::Drop,
             ],

@@ -6,6 +6,8 @@
 //! *Invariants*: buffers come with the headroom of the pool.
 
 use crate::base::ids::PortId;
+use crate::wire::ipv6::{Ipv6View, NEXT_TCP, is_link_local};
+use core::net::Ipv6Addr;
 
 /// Packets that wait for a worker: an LSA flooded to 64 ports many times over, and a window of TCP.
 pub const INJECT_RING_MAX: usize = 4096;
@@ -26,4 +28,22 @@ pub enum Injected<B> {
         /// From the IPv6 header on.
         packet: B,
     },
+    /// An IPv6 packet of the host from the link-local address of a port to a neighbour on its link:
+    /// sent there without a lookup; its hop limit stays.
+    OnLink {
+        /// Where it leaves.
+        port: PortId,
+        /// From the IPv6 header on.
+        packet: B,
+    },
+}
+
+/// Whether a packet of the host is TCP from the link-local address `own` to a neighbour on that
+/// link: what [`Injected::OnLink`] is for.
+pub fn is_for_neighbor(octets: &[u8], own: Ipv6Addr) -> bool {
+    Ipv6View::new(octets).is_ok_and(|view| {
+        view.source() == own
+            && is_link_local(view.destination_bits())
+            && view.next_header() == NEXT_TCP
+    })
 }

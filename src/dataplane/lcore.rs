@@ -25,6 +25,7 @@ use crate::dataplane::ring::Ring;
 use crate::dataplane::tap::TapSet;
 use crate::dataplane::trace;
 use crate::fib::Forwarding;
+use crate::fib::group_table::NEXT_HOP_ABSENT;
 use crate::packet::{BURST_MAX, Burst, PacketBuf, PacketMeta};
 use core::ops::Deref;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -473,21 +474,30 @@ fn take_injected<B: PacketBuf>(
                 packet.meta_mut().out_port = port;
                 next.divert(NodeId::PortOutput, &mut Some(packet));
             }
-            Injected::Packet { mut packet } => {
-                if packet.prepend(L2_OCTETS).is_err() {
-                    next.discard(&mut Some(packet), DropReason::NoHeadroom);
-                    continue;
-                }
-                let mut meta = PacketMeta::arrived(PortId::default());
-                meta.l3_offset = L2_OCTETS;
-                meta.flags = PacketMeta::INJECTED;
-                *packet.meta_mut() = meta;
-                next.divert(NodeId::Ipv6Input, &mut Some(packet));
+            Injected::Packet { packet } => {
+                enter(packet, PortId::default(), NodeId::Ipv6Input, next);
+            }
+            Injected::OnLink { port, packet } => {
+                enter(packet, port, NodeId::Ipv6Rewrite, next);
             }
         }
     }
     ctx.counters.injected.add(packets as u64);
     packets
+}
+
+/// Lets a packet of the host into the graph; `port` is where it leaves, if that is known already.
+fn enter<B: PacketBuf>(mut packet: B, port: PortId, node: NodeId, next: &mut Next<B>) {
+    if packet.prepend(L2_OCTETS).is_err() {
+        return next.discard(&mut Some(packet), DropReason::NoHeadroom);
+    }
+    let mut meta = PacketMeta::arrived(PortId::default());
+    meta.l3_offset = L2_OCTETS;
+    meta.flags = PacketMeta::INJECTED;
+    meta.out_port = port;
+    meta.next_hop = NEXT_HOP_ABSENT;
+    *packet.meta_mut() = meta;
+    next.divert(node, &mut Some(packet));
 }
 
 /// Carries out what the daemon asked for. Nothing waits in any port between two loops.

@@ -19,6 +19,8 @@ use crate::base::time::Instant;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::limit::TokenBucket;
 use crate::dataplane::ring::Ring;
+use crate::packet::PacketBuf;
+use crate::wire::ipv6::{Ipv6View, is_link_local};
 use core::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -125,6 +127,15 @@ pub struct Punted<B> {
     pub neighbor: Ipv6Addr,
     /// The octets: see the class.
     pub packet: B,
+}
+
+impl<B: PacketBuf> Punted<B> {
+    /// Whether it is for the host's end of the link of [`Self::port`], whose link-local address its
+    /// destination is.
+    pub fn is_for_link(&self) -> bool {
+        let view = Ipv6View::new(self.packet.data());
+        self.class == PuntClass::Host && view.is_ok_and(|it| is_link_local(it.destination_bits()))
+    }
 }
 
 /// The rings by which one worker sends packets up; the daemon keeps the other ends.

@@ -7,6 +7,7 @@
 
 use crate::base::ids::{MacAddress, PORT_MAX, PortId};
 use crate::base::route::PortRole;
+use crate::fib::next_hop::Adjacency;
 use crate::fib::repair::RepairAddresses;
 use core::net::Ipv6Addr;
 
@@ -32,6 +33,9 @@ pub struct Interface {
     pub icmp_source: Ipv6Addr,
     /// Carrier and administrative state.
     pub is_up: bool,
+    /// The neighbours with which the host speaks over the link-local addresses of the port, each
+    /// with the header of frames to it; those without a known MAC are not here.
+    pub link_peers: Vec<(Ipv6Addr, Adjacency)>,
 }
 
 /// All ports of the router, and what it is in repairs.

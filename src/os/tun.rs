@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// MTU of the device, in octets: that of the fabric.
+/// MTU of the device of the router, in octets: that of the fabric.
 pub const TUN_MTU_BYTES: u32 = 9000;
 
 /// An open TUN device; one for each router, owned by the host I/O thread.
@@ -26,8 +26,9 @@ pub struct Tun {
 }
 
 impl Tun {
-    /// Makes the device `name` (or takes over a persistent one) with an MTU of 9000 and enables it.
-    pub fn open(name: &str) -> io::Result<Self> {
+    /// Makes the device `name` (or takes over a persistent one) with an MTU in octets and enables
+    /// it.
+    pub fn open(name: &str, mtu: u32) -> io::Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -45,7 +46,7 @@ impl Tun {
                 _ => {}
             }
         }
-        socket.set_mtu(ifindex, TUN_MTU_BYTES).map_err(io_error)?;
+        socket.set_mtu(ifindex, mtu).map_err(io_error)?;
         socket.set_up(ifindex).map_err(io_error)?;
         Ok(Self { file, name, ifindex })
     }

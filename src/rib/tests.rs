@@ -41,6 +41,7 @@ fn interface(port: u16, is_up: bool) -> Interface {
         link_local: OWN.link_local(),
         icmp_source: OWN.link_local(),
         is_up,
+        link_peers: Vec::new(),
     }
 }
 

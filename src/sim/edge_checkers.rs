@@ -110,7 +110,7 @@ pub fn tables<C: Control>(world: &World<C>) -> Vec<Violation> {
         let paths = node.control().bgp_paths();
         for edge in edges.of_provider(provider) {
             let router = edges.router(edge);
-            let is_there = paths.contains(&(edges::edge_address(edge), ULA));
+            let is_there = paths.contains(&(edges.name(router), ULA));
             match (is_there, announcers.contains(&router)) {
                 (false, true) => found.push(Violation::AggregateMissing { router }),
                 (true, false) => found.push(Violation::AggregateUndue { router }),
@@ -126,9 +126,9 @@ pub fn leaks<C: Control>(world: &World<C>) -> Vec<Violation> {
     let edges = world.edges();
     let mut found = Vec::new();
     for (provider, _, node) in providers(world) {
-        for (address, prefix) in node.control().bgp_paths() {
+        for (name, prefix) in node.control().bgp_paths() {
             let mut of_provider = edges.of_provider(provider);
-            let edge = of_provider.find(|edge| edges::edge_address(*edge) == address);
+            let edge = of_provider.find(|edge| edges.name(edges.router(*edge)) == name);
             if let Some(edge) = edge.filter(|_| prefix != ULA) {
                 found.push(Violation::Leak { router: edges.router(edge), prefix });
             }

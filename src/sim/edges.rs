@@ -7,7 +7,9 @@
 //!
 //! A provider is a router like the others: a whole control plane on a whole data plane, with BGP
 //! and nothing else. It stands behind the routers of the cluster in the numbering of the world, has
-//! a port for each of its edges and one, `core`, that leads to the rest of the world.
+//! a port for each of its edges and one, `core`, that leads to the rest of the world. Uplinks of
+//! even edges have addresses; those of odd ones have none, and both ends find each other by router
+//! advertisements.
 //!
 //! *Invariants*: an edge has one uplink, its last port. Prefixes of three kinds come in turn: by
 //! all edges alike, by all edges with different MEDs, by one edge alone.
@@ -185,6 +187,11 @@ impl Edges {
         })
     }
 
+    /// Whether the uplink of an edge has no addresses but those of the link.
+    const fn is_on_link(edge: usize) -> bool {
+        edge % 2 == 1
+    }
+
     /// The configuration of an edge's BGP is put into that of the router.
     pub fn add_to(self, config: &mut Config, router: usize, filter: Filter) {
         let Some(edge) = self.edge(router) else { return };
@@ -203,15 +210,21 @@ impl Edges {
     }
 
     fn edge_text(self, edge: usize, filter: Filter) -> String {
-        let (provider, near, far) = (self.provider(edge), edge_address(edge), isp_address(edge));
-        let asn = provider_asn(provider);
+        let asn = provider_asn(self.provider(edge));
+        let (address, neighbor) = match Self::is_on_link(edge) {
+            true => (String::new(), "port = \"up\"".to_owned()),
+            false => {
+                let (near, far) = (edge_address(edge), isp_address(edge));
+                (format!("address = \"{near}/64\"\n"), format!("address = \"{far}\""))
+            }
+        };
         let mut text = format!(
             "[router]\nname = \"edge\"\n\n\
              [cluster]\nula = \"{ULA}\"\nnumber = 1\n\n\
              [[port]]\nname = \"up\"\ndevice = \"tap:up\"\nrole = \"uplink\"\nmtu = 9000\n\
-             address = \"{near}/64\"\n\n\
+             {address}\n\
              [bgp]\nasn = {CLUSTER_ASN}\naggregates = [\"{ULA}\"]\n{TIMES}\n\
-             [[bgp.neighbor]]\naddress = \"{far}\"\nname = \"isp\"\nasn = {asn}\n\
+             [[bgp.neighbor]]\n{neighbor}\nname = \"isp\"\nasn = {asn}\n\
              ttl_security_hops = 1\nimport = \"from-providers\"\nexport = \"aggregates\"\n\n\
              [[policy]]\nname = \"from-providers\"\n\n\
              [[policy.clause]]\nmatch.prefixes = \"2001:db8:100::/40 ge 48 le 48\"\n\
@@ -250,27 +263,33 @@ impl Edges {
              [[policy]]\nname = \"none\"\n\n",
             provider + 1
         );
-        let mut port = |name: &str, address: Ipv6Addr| {
+        let mut port = |name: &str, address: Option<Ipv6Addr>| {
+            let address = address.map_or_else(String::new, |it| format!("address = \"{it}/64\"\n"));
             let _ = write!(
                 text,
                 "[[port]]\nname = \"{name}\"\ndevice = \"tap:{name}\"\nrole = \"routed\"\n\
-                 mtu = 9000\naddress = \"{address}/64\"\n\n"
+                 mtu = 9000\n{address}\n"
             );
         };
         for edge in self.of_provider(provider) {
-            port(&format!("e{edge}"), isp_address(edge));
+            let address = (!Self::is_on_link(edge)).then(|| isp_address(edge));
+            port(&format!("e{edge}"), address);
         }
-        port("core", local);
+        port("core", Some(local));
         let mac = WORLD_MAC;
         let _ = write!(
             text,
             "[[neighbor]]\naddress = \"{world}\"\nmac = \"{mac}\"\nport = \"core\"\n\n"
         );
         for edge in self.of_provider(provider) {
-            let (address, name) = (edge_address(edge), server_name(self.router(edge)));
+            let name = server_name(self.router(edge));
+            let neighbor = match Self::is_on_link(edge) {
+                true => format!("port = \"e{edge}\""),
+                false => format!("address = \"{}\"", edge_address(edge)),
+            };
             let _ = write!(
                 text,
-                "[[bgp.neighbor]]\naddress = \"{address}\"\nname = \"{name}\"\n\
+                "[[bgp.neighbor]]\n{neighbor}\nname = \"{name}\"\n\
                  asn = {CLUSTER_ASN}\nttl_security_hops = 1\nimport = \"all\"\n\
                  export = \"to-{name}\"\n\n[[policy]]\nname = \"to-{name}\"\n\n"
             );

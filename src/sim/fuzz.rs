@@ -150,6 +150,7 @@ fn world() -> Forwarding {
             link_local: mac(port, 0).link_local(),
             icmp_source: Ipv6Addr::new(0xfd00, port, 0, 0, 0, 0, 0, 1),
             is_up: true,
+            link_peers: Vec::new(),
         });
         assert!(is_set, "the number is small");
     }

@@ -13,7 +13,9 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::rcu::{Publisher, Reader};
 use crate::base::time::Instant;
 use crate::config::Config;
-use crate::control::{Action, AttachedPort, ControlOptions, ControlPlane, Input, Legacy, Plane};
+use crate::control::{
+    Action, AttachedPort, ControlOptions, ControlPlane, HostLink, Input, Legacy, Plane,
+};
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason};
 use crate::dataplane::lcore::{WorkerRings, WorldReader};
 use crate::dataplane::{
@@ -25,6 +27,7 @@ use crate::packet::{BURST_MAX, Burst, HeapAlloc, HeapBuf, PacketBuf, PortRx, Por
 use crate::sim::clock::Clock;
 use crate::sim::feed::Feed;
 use crate::sim::tcp::HostTcp;
+use crate::wire::ipv6::Ipv6View;
 use core::net::Ipv6Addr;
 use core::ops::Deref;
 use std::collections::{BTreeMap, VecDeque};
@@ -62,7 +65,7 @@ pub trait Control: Plane {
     fn is_restarting(&self) -> bool;
 
     /// What its neighbours in BGP have told it, accepted or not: who, and which prefix.
-    fn bgp_paths(&self) -> Vec<(Ipv6Addr, Ipv6Prefix)> {
+    fn bgp_paths(&self) -> Vec<(String, Ipv6Prefix)> {
         Vec::new()
     }
 
@@ -97,7 +100,7 @@ impl Control for ControlPlane {
         self.ospf().is_restarting()
     }
 
-    fn bgp_paths(&self) -> Vec<(Ipv6Addr, Ipv6Prefix)> {
+    fn bgp_paths(&self) -> Vec<(String, Ipv6Prefix)> {
         Self::bgp_paths(self)
     }
 
@@ -199,6 +202,8 @@ pub struct Node<C> {
     pub host_overflow: u64,
     /// The addresses of the TUN.
     pub host_addresses: Vec<Ipv6Addr>,
+    /// Ports on which the host speaks over link-local addresses.
+    pub host_links: Vec<HostLink>,
     /// What it said, oldest first: topic and sentence.
     pub events: VecDeque<(Instant, String, String)>,
 }
@@ -264,6 +269,7 @@ impl<C: Control> Node<C> {
             host_packets: VecDeque::new(),
             host_overflow: 0,
             host_addresses: Vec::new(),
+            host_links: Vec::new(),
             events: VecDeque::new(),
         };
         node.tell(now, configure);
@@ -467,7 +473,11 @@ impl<C: Control> Node<C> {
             let packet = self.host.tcp.as_mut().and_then(HostTcp::next_packet);
             let Some(packet) = packet else { break };
             is_any = true;
-            self.inject(Injected::Packet { packet: HeapBuf::snug(&packet) });
+            let octets = HeapBuf::snug(&packet);
+            self.inject(match self.link_of(&packet) {
+                Some(port) => Injected::OnLink { port, packet: octets },
+                None => Injected::Packet { packet: octets },
+            });
         }
         let Host { tcp, feed } = &mut self.host;
         let of_tcp = core::iter::from_fn(|| tcp.as_mut()?.next_report());
@@ -478,6 +488,12 @@ impl<C: Control> Node<C> {
             self.tell(now, Input::Bgp(Box::new(report)));
         }
         is_any
+    }
+
+    /// The port whose link-local address a packet of the host comes from.
+    fn link_of(&self, packet: &[u8]) -> Option<PortId> {
+        let source = Ipv6View::new(packet).ok()?.source();
+        self.host_links.iter().find(|link| link.address == source).map(|link| link.port)
     }
 
     /// Whether a loop of the worker finds anything to do.
@@ -520,6 +536,7 @@ impl<C: Control> Node<C> {
                 self.publisher.publish(world);
             }
             Action::HostAddresses { addresses, .. } => self.host_addresses = addresses,
+            Action::HostLinks(links) => self.host_links = links,
             Action::Event(event) => {
                 if self.events.len() == EVENTS_MAX {
                     self.events.pop_front();

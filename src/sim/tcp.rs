@@ -381,7 +381,8 @@ impl HostTcp {
             unsent: VecDeque::new(),
         };
         self.open.insert(socket, connection);
-        let remote = SocketAddrV6::new(remote.0, remote.1, 0, 0);
+        // One listener, one link: the peer is where the listener is.
+        let remote = SocketAddrV6::new(remote.0, remote.1, 0, local.scope_id());
         self.reports.push_back(Report::Accepted { socket, local, remote });
     }
 

@@ -282,10 +282,26 @@ fn bfd_for_the_host_stays_the_hosts_where_no_bgp_neighbor_can_be() {
 }
 
 #[test]
-fn bfd_is_heard_on_fabric_ports_only() {
-    for role in [PortRole::Lan, PortRole::Uplink, PortRole::Routed] {
-        edge(role).refuses(&frame_of(1, &[0; 24], |_| ()), DropReason::BfdPort);
+fn bfd_to_a_link_local_address_is_not_heard_on_a_lan() {
+    edge(PortRole::Lan).refuses(&frame_of(1, &[0; 24], |_| ()), DropReason::BfdPort);
+}
+
+#[test]
+fn a_bgp_neighbor_is_watched_over_link_local_addresses() {
+    let mut router = edge(PortRole::Uplink);
+    assert!(router.bfd.orders.push(Order::Want(wanted(1))).is_ok());
+    router.run();
+    let mut last = sole(&router);
+    for state in [State::Init, State::Up] {
+        let payload = open(&last).2;
+        let (own, neighbor) = (own_mac(1).link_local(), neighbor_mac(1).link_local());
+        let (_, payload) = UdpHeader::decode(own, neighbor, &payload).unwrap();
+        let heard = ControlPacket::decode(payload).unwrap().0;
+        router.receive(1, &frame_of(1, said(&heard, state).encode().as_slice(), |_| ()));
+        router.run();
+        last = router.sent(1).pop().unwrap_or(last);
     }
+    assert!(reports(&router).iter().any(|report| report.view.state == State::Up));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::router::{Router, neighbor_mac, only, own_mac, to_router};
 use kumiki::base::ids::{GroupId, MacAddress, PortId};
 use kumiki::base::route::PortRole;
 use kumiki::dataplane::{DropReason, Injected, PuntClass};
-use kumiki::fib::Interface;
+use kumiki::fib::{Adjacency, Interface};
 use kumiki::packet::{HeapBuf, PacketBuf};
 use kumiki::wire::icmpv6::Icmpv6Message;
 use kumiki::wire::ipv6::{
@@ -322,4 +322,96 @@ fn an_answer_that_has_no_way_back_ends_there() {
         Ipv6Header { source: address("2001:db8:eeee::1"), ..header("ff02::1", NEXT_ICMPV6) };
     router.refuses(&to_group(&ping(nowhere)), DropReason::NoRoute);
     assert_eq!(router.counts().generated, 0);
+}
+
+/// A router whose port 1 has this role, and who is on its link.
+fn edge(role: PortRole, peers: &[MacAddress]) -> Router {
+    Router::with(|world| {
+        let interfaces = Arc::make_mut(&mut world.interfaces);
+        let port = interfaces.get(PortId(1)).unwrap().clone();
+        let peer = |mac: &MacAddress| (mac.link_local(), Adjacency::ipv6(*mac, own_mac(1)));
+        let link_peers = peers.iter().map(peer).collect();
+        assert!(interfaces.set(Interface { role, link_peers, ..port }));
+    })
+}
+
+/// A segment of TCP from one port to another, as far as anybody here looks at it.
+fn segment(header: Ipv6Header, ports: [u16; 2]) -> Vec<u8> {
+    let [from, to] = ports.map(u16::to_be_bytes);
+    let mut octets = [from, to].concat();
+    octets.resize(20, 0);
+    packet(header, &octets)
+}
+
+#[test]
+fn bgp_to_the_link_local_address_of_an_edge_is_for_the_host() {
+    let own = own_mac(1).link_local().to_string();
+    for role in [PortRole::Uplink, PortRole::Routed] {
+        for ports in [[50_000, 179], [179, 50_000]] {
+            let mut router = edge(role, &[]);
+            let packet = segment(on_link(&own, NEXT_TCP), ports);
+            assert_eq!(punts(&mut router, &to_router(&packet), PuntClass::Host), packet);
+        }
+    }
+}
+
+#[test]
+fn nothing_else_to_a_link_local_address_is_for_the_host() {
+    let own = own_mac(1).link_local().to_string();
+    let bgp = segment(on_link(&own, NEXT_TCP), [50_000, 179]);
+    for role in [PortRole::Fabric, PortRole::Lan] {
+        edge(role, &[]).refuses(&to_router(&bgp), DropReason::LinkLocalUnwanted);
+    }
+    let mut router = edge(PortRole::Uplink, &[]);
+    let ssh = segment(on_link(&own, NEXT_TCP), [50_000, 22]);
+    router.refuses(&to_router(&ssh), DropReason::LinkLocalUnwanted);
+    let short = packet(on_link(&own, NEXT_TCP), &[0, 179, 0]);
+    router.refuses(&to_router(&short), DropReason::LinkLocalUnwanted);
+    // Whoever is on the link has an address of it.
+    let far = segment(header(&own, NEXT_TCP), [50_000, 179]);
+    router.refuses(&to_router(&far), DropReason::LinkLocalUnwanted);
+}
+
+#[test]
+fn the_hosts_packets_to_a_neighbor_on_a_link_leave_by_it_as_they_are() {
+    let peer = neighbor_mac(1);
+    let mut router = edge(PortRole::Uplink, &[peer]);
+    let (source, destination) = (own_mac(1).link_local(), peer.link_local());
+    for hop_limit in [1, 255] {
+        let header = Ipv6Header { source, hop_limit, ..header(&destination.to_string(), NEXT_TCP) };
+        let sent = segment(header, [179, 50_000]);
+        let packet = HeapBuf::new(&sent);
+        router.inject(Injected::OnLink { port: PortId(1), packet });
+        router.run();
+        assert_eq!(router.sent(1), [frame(peer, own_mac(1), &sent)]);
+    }
+}
+
+#[test]
+fn a_neighbor_on_a_link_is_asked_for_while_its_mac_is_unknown() {
+    let mut router = edge(PortRole::Uplink, &[MacAddress([2, 9, 9, 9, 9, 9])]);
+    let (source, destination) = (own_mac(1).link_local(), neighbor_mac(1).link_local());
+    let sent =
+        segment(Ipv6Header { source, ..header(&destination.to_string(), NEXT_TCP) }, [179, 50_000]);
+    let packet = HeapBuf::new(&sent);
+    router.inject(Injected::OnLink { port: PortId(1), packet });
+    router.run();
+    let punted = router.punted().pop().unwrap();
+    assert_eq!((punted.class, punted.port), (PuntClass::Unresolved, PortId(1)));
+    assert_eq!((punted.neighbor, punted.packet.data()), (destination, &sent[..]));
+}
+
+#[test]
+fn what_is_forwarded_never_uses_the_hosts_neighbor_on_a_link() {
+    // fd00:1::/64 is on the link of port 1, and nobody has asked for this neighbour.
+    let far = address("fd00:1::99");
+    let mut router = Router::with(|world| {
+        let interfaces = Arc::make_mut(&mut world.interfaces);
+        let port = interfaces.get(PortId(1)).unwrap().clone();
+        let link_peers = vec![(far, Adjacency::ipv6(neighbor_mac(1), own_mac(1)))];
+        assert!(interfaces.set(Interface { link_peers, ..port }));
+    });
+    let packet = packet(header("fd00:1::99", NEXT_TCP), &[0; 20]);
+    assert_eq!(router.pass(&to_router(&packet)), []);
+    assert_eq!(router.punted().pop().unwrap().class, PuntClass::Unresolved);
 }

@@ -109,6 +109,7 @@ fn interface(port: u16) -> Interface {
         link_local: own_mac(port).link_local(),
         icmp_source: format!("fd00:{port}::1").parse().unwrap(),
         is_up: true,
+        link_peers: Vec::new(),
     }
 }
 

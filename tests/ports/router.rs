@@ -131,6 +131,7 @@ fn world([first, second]: [u16; 2]) -> Forwarding {
         link_local: router_mac(number).link_local(),
         icmp_source: error_address(number),
         is_up: true,
+        link_peers: Vec::new(),
     };
     let next_hop = |number: u8| NextHop {
         port: PortId(u16::from(number)),

@@ -78,7 +78,7 @@ pub fn neighbor_table(rows: &[BgpNeighborRow], look: Look) -> String {
             cell(row.accepted_count),
             cell(row.advertised_count),
             should_be_zero(row.lost_count),
-            optional(row.address),
+            cell(place(row)),
             cell(row.stale_count),
             optional(row.hold_time_ms.map(age)),
             cell(row.messages_in),
@@ -95,6 +95,17 @@ pub fn neighbor_table(rows: &[BgpNeighborRow], look: Look) -> String {
         text.push_str(&sentences);
     }
     text
+}
+
+/// Where a neighbour is: its address, and the port of a link-local one.
+fn place(row: &BgpNeighborRow) -> String {
+    let address = row.address.map(|address| address.to_string());
+    let is_of_link = row.address.is_none_or(|address| address.is_unicast_link_local());
+    match (row.port.as_ref().filter(|_| is_of_link), address) {
+        (Some(port), Some(address)) => format!("{port} ({address})"),
+        (Some(port), None) => port.clone(),
+        (None, address) => address.unwrap_or_else(|| "-".to_owned()),
+    }
 }
 
 /// What is to be said of a neighbour beyond its row.

@@ -553,3 +553,22 @@ fn a_neighbor_with_which_nothing_is_exchanged_is_explained() {
     let stranger = "there is no BGP neighbour `isp-aa` (did you mean `isp-a`?)";
     assert_eq!(why("isp-aa").as_deref(), Some(stranger));
 }
+
+#[test]
+fn a_neighbor_on_a_link_is_shown_by_its_port() {
+    use crate::api::show_bgp::BgpNeighborRow;
+    let shown = |port: Option<&str>, address: Option<&str>| {
+        let row = BgpNeighborRow {
+            name: "isp".to_owned(),
+            port: port.map(str::to_owned),
+            address: address.map(|text| text.parse().unwrap()),
+            ..BgpNeighborRow::default()
+        };
+        let text = bgp::neighbor_table(&[row], Look::PLAIN);
+        text.lines().nth(1).unwrap().trim_end().to_owned()
+    };
+    assert!(shown(Some("wan0"), Some("fe80::1")).ends_with("  wan0 (fe80::1)"));
+    assert!(shown(Some("wan0"), None).ends_with("  wan0"), "nobody was heard there yet");
+    assert!(shown(Some("wan0"), Some("2001:db8::1")).ends_with("  2001:db8::1"));
+    assert!(shown(None, Some("2001:db8::1")).ends_with("  2001:db8::1"));
+}

@@ -15,7 +15,6 @@ use crate::config::schema::{
     BgpAddPath, BgpDynamic, BgpGroup, BgpNeighbor, BgpRemoteAs, BgpRestart, BgpRole, BgpSettings,
     NeighborKeys, Secret,
 };
-use core::net::Ipv6Addr;
 use toml::de::DeTable;
 
 /// Reads `[bgp]` and the blocks within it.
@@ -36,9 +35,8 @@ pub(super) fn read_bgp(
     }
     for (index, block) in listed(document, &BGP_NEIGHBOR).into_iter().enumerate() {
         let mut reader = BlockReader::new(&BGP_NEIGHBOR, Some(index), block, findings);
-        reader.missing("address");
         let neighbor = BgpNeighbor {
-            address: read_ipv6(&mut reader, "address").unwrap_or(Ipv6Addr::UNSPECIFIED),
+            address: read_ipv6(&mut reader, "address"),
             port: reader.text("port"),
             name: reader.text("name"),
             description: reader.text("description"),

@@ -75,7 +75,7 @@ pub(super) fn group_block(group: &BgpGroup) -> RenderedBlock {
 pub(super) fn neighbor_block(neighbor: &BgpNeighbor) -> RenderedBlock {
     let text = |text: &Option<String>| text.as_ref().and_then(shown_quoted);
     let mut entries = vec![
-        ("address", shown_quoted(neighbor.address)),
+        ("address", neighbor.address.and_then(shown_quoted)),
         ("port", text(&neighbor.port)),
         ("name", text(&neighbor.name)),
         ("description", text(&neighbor.description)),

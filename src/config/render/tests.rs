@@ -88,12 +88,10 @@ fn ospf() -> impl Strategy<Value = OspfSettings> {
 
 /// A port whose name, device and address follow from its place, so that none repeats.
 fn port(index: usize) -> impl Strategy<Value = PortSettings> {
-    let role = prop::sample::select(vec![
-        PortRole::Fabric,
-        PortRole::Lan,
-        PortRole::Uplink,
-        PortRole::Routed,
-    ]);
+    let edges = [PortRole::Uplink, PortRole::Routed];
+    // BGP speaks over the link-local addresses of the others.
+    let others = [PortRole::Fabric, PortRole::Lan].into_iter().filter(|_| index == 0);
+    let role = prop::sample::select(edges.into_iter().chain(others).collect::<Vec<_>>());
     let cost = prop::option::of(1u16..);
     let vlan = prop::option::of(1u16..=4094);
     let rest = (1280u16..=9216, vlan, prop::option::of(mac()), port_bfd());

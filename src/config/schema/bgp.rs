@@ -237,11 +237,11 @@ pub struct BgpGroup {
 /// `[[bgp.neighbor]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BgpNeighbor {
-    /// Its address.
-    pub address: Ipv6Addr,
+    /// Its address; `None`: whoever is the other router on the link of the port.
+    pub address: Option<Ipv6Addr>,
     /// Name of the port that it is on. Default: the one whose prefix holds the address.
     pub port: Option<String>,
-    /// What it is called. Default: its address.
+    /// What it is called. Default: its address, or its port where it has none.
     pub name: Option<String>,
     /// A word for people.
     pub description: Option<String>,
@@ -249,6 +249,13 @@ pub struct BgpNeighbor {
     pub group: Option<String>,
     /// What it says itself.
     pub keys: NeighborKeys,
+}
+
+impl BgpNeighbor {
+    /// Whether its session runs over the link-local addresses of its port.
+    pub fn is_link_local(&self) -> bool {
+        self.address.is_none_or(|address| address.is_unicast_link_local())
+    }
 }
 
 /// `[[bgp.dynamic]]`: neighbours that nobody names; they come by themselves.
@@ -273,6 +280,7 @@ impl BgpDynamic {
         let description = self.description.clone();
         let keys = NeighborKeys { passive: Some(true), ..self.keys.clone() };
         let (port, name, group) = (None, None, self.group.clone());
+        let address = Some(address);
         BgpNeighbor { address, port, name, description, group, keys }
     }
 }
@@ -357,6 +365,12 @@ impl BgpSettings {
         groups.chain(neighbors).chain(self.dynamics.iter().map(|dynamic| &dynamic.keys))
     }
 
+    /// Whether a session runs over link-local addresses of the port of this name.
+    pub fn speaks_on_link(&self, port: &str) -> bool {
+        let mut neighbors = self.neighbors.iter();
+        neighbors.any(|it| it.is_link_local() && it.port.as_deref() == Some(port))
+    }
+
     /// Whether a neighbour with these keys is in our AS; `None` where it has no AS.
     pub fn is_internal(&self, keys: &NeighborKeys) -> Option<bool> {
         Some(match keys.asn? {
@@ -389,7 +403,7 @@ mod tests {
             ..BgpSettings::default()
         };
         let neighbor = |group: Option<&str>| BgpNeighbor {
-            address: Ipv6Addr::LOCALHOST,
+            address: Some(Ipv6Addr::LOCALHOST),
             port: None,
             name: None,
             description: None,

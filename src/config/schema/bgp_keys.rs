@@ -131,10 +131,12 @@ const NEIGHBOR_OWN: &[KeyDoc] = &[
         name: "address",
         kind: KeyKind::Address,
         unit: "",
-        default: "none: required",
+        default: "that of the other router on the link of `port`",
         needs_restart: false,
         help: "Its address; a link-local one needs `port`. Where the address is this router's own, \
-               or no port leads to it, the block is inactive, so that one file serves all servers.",
+               or no port leads to it, the block is inactive, so that one file serves all servers. \
+               Without an address `port` is required: the neighbour is the router on that link, \
+               in another AS, found by its router advertisements or when it connects.",
     },
     KeyDoc {
         name: "port",
@@ -148,7 +150,7 @@ const NEIGHBOR_OWN: &[KeyDoc] = &[
         name: "name",
         kind: KeyKind::Text,
         unit: "",
-        default: "its address",
+        default: "its address, or its port where it has none",
         needs_restart: false,
         help: "What it is called in `show` and events.",
     },

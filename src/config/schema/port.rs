@@ -130,7 +130,8 @@ pub const PORT: BlockDoc = BlockDoc {
             name: "address",
             kind: KeyKind::AddressWithLength,
             unit: "",
-            default: "none; required for uplink and routed, refused for fabric",
+            default: "none; required for uplink and routed, unless BGP runs over link-local \
+                      addresses there; refused for fabric",
             needs_restart: false,
             help: "Address of the router on this port with the length of the prefix on the link.",
         },

@@ -16,7 +16,8 @@ use crate::config::schema::bgp_keys::{BGP_NEIGHBORS_MAX, HOLD_TIME_S_MIN, SHUTDO
 use crate::config::schema::keys::{self, KeyKind};
 use crate::config::schema::secret::SECRET_OCTETS_MAX;
 use crate::config::schema::{
-    BgpNeighbor, BgpRemoteAs, BgpSettings, Config, NeighborKeys, Policy, PolicyNextHop,
+    BgpNeighbor, BgpRemoteAs, BgpSettings, Config, NeighborKeys, Policy, PolicyNextHop, PortRole,
+    role_word,
 };
 use core::net::Ipv6Addr;
 use std::collections::BTreeMap;
@@ -44,10 +45,12 @@ pub(super) fn check_bgp(config: &Config, problems: &mut Problems) {
     for (index, neighbor) in bgp.neighbors.iter().enumerate() {
         let path = |key| KeyPath::listed("bgp.neighbor", index, key);
         check_address(config, neighbor, &path, problems);
-        let link = neighbor.port.as_ref().filter(|_| neighbor.address.is_unicast_link_local());
-        if let Some(first) = addresses.insert((neighbor.address, link), index) {
-            let message =
-                format!("[[bgp.neighbor]] {} has {} already", first + 1, neighbor.address);
+        check_link(config, bgp, (index, neighbor), problems);
+        let link = neighbor.port.as_ref().filter(|_| neighbor.is_link_local());
+        if let Some(address) = neighbor.address
+            && let Some(first) = addresses.insert((address, link), index)
+        {
+            let message = format!("[[bgp.neighbor]] {} has {address} already", first + 1);
             problems.push(conflict(path("address"), message, "one block a neighbour"));
         }
         if let Some(name) = &neighbor.name {
@@ -61,6 +64,11 @@ pub(super) fn check_bgp(config: &Config, problems: &mut Problems) {
         check_together(bgp, neighbor, &path, problems);
     }
     check_dynamics(config, bgp, problems);
+    if config.host.tun.is_empty() && bgp.neighbors.iter().any(BgpNeighbor::is_link_local) {
+        let message = "BGP over link-local addresses reaches the kernel by TUN devices";
+        let expected = "give it a name, such as `kumiki0`, which theirs begin with";
+        problems.push(conflict(KeyPath::single("host", "tun"), message, expected));
+    }
 }
 
 fn check_dynamics(config: &Config, bgp: &BgpSettings, problems: &mut Problems) {
@@ -229,18 +237,53 @@ fn check_address(
     path: &dyn Fn(&'static str) -> KeyPath,
     problems: &mut Problems,
 ) {
-    let address = neighbor.address;
-    if !is_unicast(address) {
+    if let Some(address) = neighbor.address
+        && !is_unicast(address)
+    {
         let message = format!("{address} is not the address of a neighbour");
         problems.push(value(path("address"), message, "must be a unicast address"));
     }
-    match &neighbor.port {
-        Some(port) => check_port_reference(config, port, path("port"), problems),
-        None if address.is_unicast_link_local() => {
+    match (&neighbor.port, neighbor.address) {
+        (Some(port), _) => check_port_reference(config, port, path("port"), problems),
+        (None, Some(address)) if address.is_unicast_link_local() => {
             let message = format!("{address} is link-local and may be on any port");
             problems.push(conflict(path("address"), message, "add `port = \"NAME\"`"));
         }
-        None => {}
+        (None, Some(_)) => {}
+        (None, None) => {
+            let message = "nothing says where the neighbour is";
+            let expected = "add `address = …`, or `port = \"NAME\"` for the router on that link";
+            problems.push(Problem::new(ProblemKind::Missing, path("address"), message, expected));
+        }
+    }
+}
+
+/// A neighbour over link-local addresses: its port leads to another network, and one that is found
+/// has the link for itself.
+fn check_link(
+    config: &Config,
+    bgp: &BgpSettings,
+    (index, neighbor): (usize, &BgpNeighbor),
+    problems: &mut Problems,
+) {
+    let path = |key| KeyPath::listed("bgp.neighbor", index, key);
+    let Some(port) = neighbor.port.as_deref().filter(|_| neighbor.is_link_local()) else { return };
+    let key = if neighbor.address.is_some() { "address" } else { "port" };
+    let block = config.ports.iter().find(|block| block.name == port);
+    let is_edge = |role| matches!(role, PortRole::Uplink | PortRole::Routed);
+    if let Some(block) = block.filter(|block| !is_edge(block.role)) {
+        let message = format!("`{port}` has the role `{}`", role_word(block.role));
+        let expected = "BGP over link-local addresses needs an `uplink` or a `routed` port";
+        problems.push(conflict(path("port"), message, expected));
+    }
+    let same_link = |other: &BgpNeighbor| {
+        let is_one_found = other.address.is_none() || neighbor.address.is_none();
+        is_one_found && other.is_link_local() && other.port.as_deref() == Some(port)
+    };
+    if let Some(first) = bgp.neighbors.iter().take(index).position(same_link) {
+        let message = format!("[[bgp.neighbor]] {} is on the link of `{port}` already", first + 1);
+        let expected = "a neighbour without `address` is the only one on its port";
+        problems.push(conflict(path(key), message, expected));
     }
 }
 
@@ -346,7 +389,11 @@ fn check_together(
         problems.push(conflict(path("route_reflector_client"), message, expected));
     }
     let is_far = keys.multihop.is_some_and(|hops| hops > 1);
-    if is_far && neighbor.address.is_unicast_link_local() {
+    if neighbor.address.is_none() && is_internal {
+        let message = "only a neighbour in another AS is found by itself";
+        problems.push(conflict(path("asn"), message, "add `address = …`"));
+    }
+    if is_far && neighbor.is_link_local() {
         let message = "a link-local address is never more than one hop away";
         problems.push(conflict(path("multihop"), message, "remove `multihop`"));
     }

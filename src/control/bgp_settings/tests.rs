@@ -50,6 +50,7 @@ fn uplink() -> Link {
         name: "up".to_owned(),
         scope_id: 9,
         link_local: address("fe80::2"),
+        found: None,
         addresses: vec![("2001:db8:ffff::/64".parse().unwrap(), address("2001:db8:ffff::2"))],
     }
 }
@@ -193,6 +194,50 @@ fn a_block_for_another_server_is_inactive_with_the_reason() {
 }
 
 #[test]
+fn a_neighbor_without_an_address_is_whoever_was_found_on_its_port() {
+    let more = "[[bgp.neighbor]]\nport = \"up\"\nasn = \"external\"";
+    let config = config(more);
+    let on = |link: Link| here(&config, &[link]).remove(0);
+    let nobody = on(uplink());
+    assert_eq!((nobody.name.as_str(), nobody.address), ("up", None));
+    assert_eq!(nobody.state, Err(Inactive::NobodyHeard));
+    let somebody = on(Link { found: Some(address("fe80::7")), ..uplink() });
+    assert_eq!(somebody.id, nobody.id, "it is the same neighbour, whatever its address");
+    let settings = somebody.state.unwrap().settings;
+    assert_eq!(settings.remote, SocketAddrV6::new(address("fe80::7"), BGP_PORT, 0, 9));
+    assert_eq!((settings.local, settings.port), (address("fe80::2"), Some(PortId(3))));
+    let both =
+        NextHop { global: Some(address("2001:db8:ffff::2")), link_local: Some(address("fe80::2")) };
+    assert_eq!(settings.own_next_hop, both);
+    assert_eq!(here(&config, &[]).remove(0).state, Err(Inactive::PortAbsent));
+}
+
+#[test]
+fn on_a_link_without_addresses_the_next_hop_is_that_of_the_link_alone() {
+    let more = "[[bgp.neighbor]]\nport = \"up\"\nasn = \"external\"";
+    let link = Link { found: Some(address("fe80::7")), addresses: Vec::new(), ..uplink() };
+    let settings = here(&config(more), &[link]).remove(0).state.unwrap().settings;
+    let alone = NextHop { global: None, link_local: Some(address("fe80::2")) };
+    assert_eq!((settings.own_next_hop, settings.on_link), (alone, Vec::new()));
+}
+
+#[test]
+fn everybody_on_the_link_may_connect_where_a_neighbor_is_looked_for() {
+    let more = "[[bgp.neighbor]]\nport = \"up\"\nasn = 64500\nttl_security_hops = 1\n\
+                [[bgp.neighbor]]\nport = \"away\"\nasn = 64500\nshutdown = \"\"\n";
+    let config = config(&format!(
+        "{more}[[port]]\nname = \"away\"\ndevice = \"af_packet:a\"\nrole = \"routed\"\n"
+    ));
+    let away = Link { port: PortId(4), name: "away".to_owned(), scope_id: 5, ..uplink() };
+    let links = [uplink(), away];
+    let site = Site { router_id: RouterId(7), loopback: None, links: &links };
+    let found = link_listeners(config.bgp.as_ref().unwrap(), &site);
+    let [(local, Expected { peers, security })] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(*local, SocketAddrV6::new(address("fe80::2"), BGP_PORT, 0, 9));
+    assert_eq!((peers.to_string().as_str(), security.hop_limit_least), ("fe80::/10", 255));
+}
+
+#[test]
 fn numbers_of_neighbors_stay_while_others_come_and_go() {
     let block =
         |last: u8| format!("[[bgp.neighbor]]\naddress = \"2001:db8:ffff::{last}\"\nasn = 64500\n");
@@ -201,7 +246,10 @@ fn numbers_of_neighbors_stay_while_others_come_and_go() {
         let text: String = blocks.iter().map(|last| block(*last)).collect();
         numbers.assign(&here(&config(&text), &[uplink()]));
         let number = |last: &u8| {
-            let id = NeighborId { address: address(&format!("2001:db8:ffff::{last}")), port: None };
+            let id = NeighborId {
+                address: Some(address(&format!("2001:db8:ffff::{last}"))),
+                port: None,
+            };
             numbers.number(&id).map(|PeerId(number)| number)
         };
         [3, 5, 4].iter().map(number).collect::<Vec<_>>()

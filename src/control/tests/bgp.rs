@@ -325,7 +325,7 @@ fn a_neighbor_that_makes_room_for_another_is_told_so_and_named_so() {
     edges.run(SOON);
     let mut config = config_of(0, "");
     let neighbor = &mut config.bgp.as_mut().unwrap().neighbors[0];
-    neighbor.address = "2001:db8:f::77".parse().unwrap();
+    neighbor.address = Some("2001:db8:f::77".parse().unwrap());
     neighbor.name = Some("other".to_owned());
     edges.said(0, "bgp.session");
     edges.configure(0, config);

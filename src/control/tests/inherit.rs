@@ -40,6 +40,7 @@ fn interface(number: u16, role: PortRole) -> crate::fib::Interface {
         link_local: own.link_local(),
         icmp_source: own.link_local(),
         is_up: true,
+        link_peers: Vec::new(),
     }
 }
 

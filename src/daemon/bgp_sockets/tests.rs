@@ -343,7 +343,7 @@ fn an_answer_to_a_syn_goes_as_far_as_the_furthest_peer_needs() {
         };
         let peers = sent.iter().map(with).collect();
         let local = SocketAddrV6::new(LOCALHOST, 0, 0, 0);
-        let listener = open(&Listener { local, peers }).unwrap();
+        let listener = BgpSockets::default().open(&Listener { local, peers }).unwrap();
         rustix::net::sockopt::ipv6_unicast_hops(&listener).unwrap()
     };
     let usual = hop_limit(&[None]);
@@ -367,4 +367,41 @@ fn what_is_thrown_away_of_one_peer_keeps_nobody_waiting() {
         sockets.serve(poller, (NOW, event), counters, say);
     });
     assert_eq!(waits(&bench).unwrap(), 9);
+}
+
+#[test]
+fn a_scope_is_an_interface_of_the_kernel_while_there_is_one() {
+    const LOOPBACK: u32 = 1;
+    let mut bench = Bench::new();
+    let (port, scope) = (free_port(), 7);
+    let wanted = Listener {
+        local: SocketAddrV6::new(LOCALHOST, port, 0, scope),
+        ..listener(port, "::1/128")
+    };
+    let (local, failure) = (wanted.local, Failure::AddressAbsent);
+    bench.order(Order::Listen(vec![wanted.clone()]));
+    assert_eq!(bench.said, [Report::Deaf { local, failure }]);
+    let socket = SocketId::outgoing(0);
+    let remote = SocketAddrV6::new(LOCALHOST, port, 0, scope);
+    let security = Security::default();
+    bench.order(Order::Connect { socket, local: LOCALHOST, remote, security });
+    assert_eq!(bench.said.pop(), Some(Report::Failed { socket, failure }));
+
+    let scopes = Scopes::from([(scope, LOOPBACK)]);
+    bench.with_say(|sockets, poller, _, say| sockets.set_scopes(poller, scopes, say));
+    let _peer = TcpStream::connect((LOCALHOST, port)).unwrap();
+    let accepted = |bench: &Bench| {
+        let mut said = bench.said.iter();
+        said.find_map(|report| match report {
+            Report::Accepted { local, remote, .. } => Some((*local, remote.scope_id())),
+            _ => None,
+        })
+    };
+    bench.until(|bench| accepted(bench).is_some());
+    assert_eq!(accepted(&bench), Some((local, scope)), "as the speaker knows it");
+
+    bench.said.clear();
+    bench.with_say(|sockets, poller, _, say| sockets.set_scopes(poller, Scopes::new(), say));
+    assert_eq!(bench.said, [Report::Deaf { local, failure }]);
+    assert!(TcpStream::connect((LOCALHOST, port)).is_err());
 }

@@ -133,6 +133,7 @@ fn interface(port: &AttachedPort) -> crate::fib::Interface {
         link_local: port.mac.link_local(),
         icmp_source: port.mac.link_local(),
         is_up: true,
+        link_peers: Vec::new(),
     }
 }
 

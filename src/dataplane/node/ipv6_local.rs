@@ -7,9 +7,10 @@
 //!
 //! *Invariants*: multicast is never for the host; nothing is for a group that the router is not in.
 //! OSPF goes up only where a neighbour of a fabric port says it to this port: whoever can reach the
-//! router from further off, or from a LAN, cannot spend what is kept for it. So it is with BFD to a
-//! link-local address. To others it is the host's, unless it comes from the link of a port to
-//! another network: there are BGP neighbours.
+//! router from further off, or from a LAN, cannot spend what is kept for it. BFD to a link-local
+//! address is heard from neighbours on a fabric port or a port to another network, where BGP
+//! neighbours are; so it is with BFD to another address on the latter, elsewhere that is the
+//! host's. Of what else comes to a link-local address the host gets BGP of such a port, and ICMPv6.
 //! *Standards*: RFC 4291 §2.8 (groups of a router), RFC 5340 §2.5 (source of OSPF packets), §2.9
 //! (protocol 89, groups), RFC 2328 §8.2 (destination of OSPF packets), RFC 4861 §6.1 and §7.1
 //! (validation), RFC 6980 §5 (no fragmented ND), RFC 4443 §4.2 (echo), RFC 8200 §4.1.
@@ -28,11 +29,14 @@ use crate::wire::icmpv6::{
 };
 use crate::wire::ipv6::{
     ALL_DESIGNATED_ROUTERS, ALL_NODES, ALL_ROUTERS, ALL_SPF_ROUTERS, ChainError, HEADER_OCTETS,
-    HOP_LIMIT_LINK, Ipv6View, NEXT_ICMPV6, NEXT_NONE, NEXT_OSPF, NEXT_UDP, UpperLayer,
+    HOP_LIMIT_LINK, Ipv6View, NEXT_ICMPV6, NEXT_NONE, NEXT_OSPF, NEXT_TCP, NEXT_UDP, UpperLayer,
     is_link_local, is_multicast, is_solicited_node,
 };
 use crate::wire::udp::UdpView;
 use core::net::Ipv6Addr;
+
+/// The port of BGP (RFC 4271 §8.2.1).
+const BGP_PORT: u16 = 179;
 
 /// Sorts a burst for the router; see the file.
 pub fn ipv6_local<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
@@ -111,8 +115,28 @@ fn judge(octets: &[u8], interface: Option<&Interface>) -> Verdict {
         }
         (NEXT_NONE, _) => Verdict::Drop(DropReason::LocalNoNextHeader),
         (_, Scope::Group) => Verdict::Drop(DropReason::MulticastUnwanted),
+        (_, Scope::Link) if !is_bgp(&view, &found, interface) => {
+            Verdict::Drop(DropReason::LinkLocalUnwanted)
+        }
         (_, Scope::Host | Scope::Link) => Verdict::Punt(PuntClass::Host),
     }
+}
+
+/// Whether a packet to the link-local address of a port may be of a session of BGP: from a
+/// neighbour on the link of a port to another network.
+fn is_bgp(view: &Ipv6View<'_>, found: &UpperLayer, interface: Option<&Interface>) -> bool {
+    let ports = view.rest().get(found.offset..).and_then(|tcp| tcp.first_chunk::<4>());
+    let is_there = |[a, b, c, d]: &[u8; 4]| {
+        [u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])].contains(&BGP_PORT)
+    };
+    found.protocol == NEXT_TCP
+        && interface.is_some_and(is_edge)
+        && is_link_local(view.source_bits())
+        && ports.is_some_and(is_there)
+}
+
+fn is_edge(interface: &Interface) -> bool {
+    matches!(interface.role, PortRole::Uplink | PortRole::Routed)
 }
 
 /// `interface` is where the packet came in; `None` for what the host sent.
@@ -142,13 +166,12 @@ fn is_bfd(view: &Ipv6View<'_>, found: &UpperLayer) -> bool {
 /// Whether a packet for an address of the host may be of a BFD session with a BGP neighbour: from
 /// the link of a port to another network.
 fn is_bgp_bfd(view: &Ipv6View<'_>, interface: Option<&Interface>) -> bool {
-    let is_edge = |role| matches!(role, PortRole::Uplink | PortRole::Routed);
-    view.hop_limit() == HOP_LIMIT_LINK && interface.is_some_and(|port| is_edge(port.role))
+    view.hop_limit() == HOP_LIMIT_LINK && interface.is_some_and(is_edge)
 }
 
 /// The destination is the port's own link-local address.
 fn judge_bfd(view: &Ipv6View<'_>, found: &UpperLayer, interface: Option<&Interface>) -> Verdict {
-    if interface.is_none_or(|interface| interface.role != PortRole::Fabric) {
+    if interface.is_none_or(|interface| interface.role == PortRole::Lan) {
         Verdict::Drop(DropReason::BfdPort)
     } else if !is_link_local(view.source_bits()) {
         Verdict::Drop(DropReason::BfdSource)

@@ -17,7 +17,7 @@ use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Complaint, Ctx, Next, NodeId};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets_mut};
 use crate::fib::group_table::NEXT_HOP_ABSENT;
-use crate::fib::{Forwarding, Interface, RepairScope};
+use crate::fib::{Adjacency, Forwarding, Interface, RepairScope};
 use crate::packet::{Burst, PacketBuf, PacketMeta};
 use crate::wire::icmpv6::{
     CODE_ADDRESS_UNREACHABLE, CODE_BEYOND_SCOPE, CODE_HOP_LIMIT, TYPE_DESTINATION_UNREACHABLE,
@@ -85,11 +85,26 @@ fn rewrite<B: PacketBuf>(packet: &mut B, world: &Forwarding) -> Result<Way, Refu
     } else {
         check_way_out(length, interface.mtu, interface.is_up)?;
     }
-    let adjacency = adjacency.ok_or(Refusal::Resolve)?;
+    let on_link = || link_peer(&header, flags, interface);
+    let adjacency = adjacency.or_else(on_link).ok_or(Refusal::Resolve)?;
     if let Some(ethernet) = packet.data_mut().first_chunk_mut() {
         *ethernet = adjacency.rewrite;
     }
     Ok(Way { from, next_hop: id })
+}
+
+/// The Ethernet header of a packet of the host for the neighbour on the link with which it speaks
+/// over link-local addresses: such a neighbour has no route.
+#[cold]
+fn link_peer<'w>(
+    header: &Ipv6Fields<'_>,
+    flags: u16,
+    interface: &'w Interface,
+) -> Option<&'w Adjacency> {
+    let is_of_host = flags & PacketMeta::INJECTED != 0;
+    let mut peers = interface.link_peers.iter().filter(|_| is_of_host);
+    let found = peers.find(|(address, _)| *header.destination == address.octets());
+    found.map(|(_, adjacency)| adjacency)
 }
 
 /// The hop limit that the packet leaves with, where it may be forwarded at all.

@@ -87,7 +87,7 @@ fn a_tun_carries_addresses_routes_and_packets() {
     let directory = tempfile::tempdir().unwrap();
     let host = namespace(&directory, "host");
     host.run(|| {
-        let tun = match Tun::open("kumiki0") {
+        let tun = match Tun::open("kumiki0", crate::os::tun::TUN_MTU_BYTES) {
             Ok(tun) => tun,
             Err(error) => return println!("skipped: no TUN device: {error}"),
         };

@@ -67,6 +67,13 @@ pub enum Action {
         /// Who has it, where its message says so.
         mac: Option<MacAddress>,
     },
+    /// Another router advertises itself on the link of a port.
+    RouterHeard {
+        /// The port.
+        port: PortId,
+        /// The router, by its link-local address.
+        router: Ipv6Addr,
+    },
     /// Another router advertises something that disagrees (RFC 4861 §6.2.7).
     Inconsistent {
         /// The port.

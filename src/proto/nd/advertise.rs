@@ -213,7 +213,8 @@ impl NdPort {
         theirs: &RouterAdvertisement,
     ) {
         let ours = self.interface.as_ref().and_then(|port| port.advertise.as_ref());
-        let Some(ours) = ours else { return };
+        // Who is no default router says nothing that hosts could get in two ways.
+        let Some(ours) = ours.filter(|ours| !ours.lifetime.is_zero()) else { return };
         for field in disagreements(ours, theirs) {
             out.counters.inconsistent += 1;
             let told = &mut self.advertiser.told;

@@ -103,11 +103,11 @@ pub struct NdInterface {
     pub mtu: u16,
     /// Optimistic DAD (RFC 4429) instead of waiting: fabric ports.
     pub is_optimistic: bool,
-    /// Router advertisements: LAN ports.
+    /// Router advertisements: LAN ports, and those on which another router shall find this one.
     pub advertise: Option<RaSettings>,
 }
 
-/// RFC 4861 §6.2.1: what a LAN port advertises.
+/// RFC 4861 §6.2.1: what a port advertises.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RaSettings {
     /// On-link, autonomous prefixes (A and L set).
@@ -128,6 +128,21 @@ pub struct RaSettings {
     pub preferred_lifetime: Duration,
     /// AdvCurHopLimit.
     pub hop_limit: u8,
+}
+
+impl RaSettings {
+    /// For another router on the link and for no host: RFC 4861 §6.2.1 has a lifetime of zero for
+    /// a router that is no default router, and a hop limit of zero for one that has no opinion.
+    /// Every 10 s at most, as routers do that look for each other.
+    pub fn of_neighbor() -> Self {
+        Self {
+            lifetime: Duration::ZERO,
+            interval_max: Duration::from_secs(10),
+            interval_min: Duration::from_secs(3),
+            hop_limit: 0,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for RaSettings {

@@ -7,6 +7,7 @@
 //! *Standards*: RFC 4861 §6.2.6, §6.2.7, §7.2.3, §7.2.4, §7.2.5, §8.3 (routers ignore redirects),
 //! RFC 4862 §5.4.3, §5.4.4, RFC 4429 §3.3.
 
+use super::action::Action;
 use super::dad::AddressState;
 use super::nud::{LinkLayer, NudEvent};
 use super::outbox::Outbox;
@@ -41,6 +42,8 @@ impl NdPort {
                 self.take_source(out, packet);
                 self.set_router(packet.source, RouterFlag::Router);
                 self.compare_advertisement(out, packet.source, message);
+                let (port, router) = (self.id, packet.source);
+                out.actions.push_back(Action::RouterHeard { port, router });
             }
             NdMessage::NeighborSolicitation(message) => {
                 out.counters.neighbor_solicitations += 1;

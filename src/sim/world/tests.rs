@@ -47,6 +47,7 @@ impl<const IS_WRONG: bool> Beacon<IS_WRONG> {
                 link_local: mac.link_local(),
                 icmp_source: mac.link_local(),
                 is_up: true,
+                link_peers: Vec::new(),
             });
         }
         let mut world = Forwarding::empty(Arc::new(Liveness::new(8)));

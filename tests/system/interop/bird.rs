@@ -2,7 +2,7 @@
 //!
 //! Owns [`Bird`]. Its text of routes is read into [`Route`]s as it stands.
 
-use super::peer::{Announced, Kind, Peer, Wish};
+use super::peer::{Announced, Kind, OnLink, Peer, Wish};
 use super::route::{Route, Table};
 use super::world::{ASN, World};
 use kumiki::base::ids::RouterId;
@@ -96,8 +96,21 @@ impl<'a> Bird<'a> {
 
     fn config(&self, wish: &Wish<'_>) -> String {
         let (world, number) = (self.world, self.world.number(NAME));
-        let (local, remote) = (world.address(NAME), world.kumiki(NAME));
         let asn = wish.asn.unwrap_or(KIND.asn());
+        let ends = match wish.on_link {
+            None => {
+                let (local, remote) = (world.address(NAME), world.kumiki(NAME));
+                format!("local {local} as {asn}; neighbor {remote} as {ASN};")
+            }
+            Some(OnLink::Named) => {
+                let remote = world.kumiki_on_link(NAME);
+                format!("local as {asn}; neighbor {remote}%'up' as {ASN};")
+            }
+            Some(OnLink::Found) => format!(
+                "local as {asn}; interface \"up\"; neighbor range fe80::/10 external; \
+                 dynamic name \"kumiki\"; dynamic name digits 1;"
+            ),
+        };
         let mut text = format!(
             "log stderr all;\nrouter id 10.9.0.{number};\ndebug protocols {{ events }};\n\
              protocol device {{ scan time 1; }}\n\
@@ -128,11 +141,18 @@ impl<'a> Bird<'a> {
                  passive on; ipv6 {{ import all; export all; }}; }}\n"
             ));
         }
+        if wish.on_link == Some(OnLink::Found) {
+            text.push_str(
+                "protocol radv { interface \"up\" { min ra interval 3; max ra interval 4; \
+                 default lifetime 0; }; }\n",
+            );
+        }
+        // Those of a range are called by it with a number behind.
+        let name = if wish.on_link == Some(OnLink::Found) { "found" } else { "kumiki" };
         let paths = if wish.has_add_path { "add paths on;" } else { "" };
         let limit = wish.prefix_max.map(|max| format!("receive limit {max} action disable;"));
         format!(
-            "{text}protocol bgp kumiki {{\n    local {local} as {asn};\n    \
-             neighbor {remote} as {ASN};\n    connect delay time 1;\n    \
+            "{text}protocol bgp {name} {{\n    {ends}\n    connect delay time 1;\n    \
              connect retry time 1;\n    error wait time 1, 2;\n{}    ipv6 {{ import all; \
              export where source ~ [ RTS_STATIC, RTS_BGP ]; {paths} {} }};\n}}\n",
             session(wish),

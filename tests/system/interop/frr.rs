@@ -3,7 +3,7 @@
 //! Owns [`Frr`]. What FRR shows of a whole table in JSON has prefix, next hop, AS path, origin and
 //! MED; the rest is asked for prefix by prefix.
 
-use super::peer::{Kind, Peer, Wish};
+use super::peer::{Kind, OnLink, Peer, Wish};
 use super::route::{Route, Table};
 use super::world::{ASN, World};
 use kumiki::base::prefix::Ipv6Prefix;
@@ -21,6 +21,8 @@ pub const ZEBRA: &str = "/usr/lib/frr/zebra";
 pub const VTYSH: &str = "/usr/bin/vtysh";
 const KIND: Kind = Kind::Frr;
 const NAME: &str = KIND.name();
+/// The end of its cable.
+const INTERFACE: &str = "up";
 /// Where FRR writes whatever it is told.
 const SYSTEM_DIRECTORIES: [&str; 2] = ["/run/frr", "/var/tmp/frr"];
 
@@ -36,6 +38,8 @@ pub struct Frr<'a> {
     world: &'a World,
     kernel: Kernel,
     asn: u32,
+    /// What it calls the router: its address, or the interface that it is on.
+    router: String,
 }
 
 /// RFC 9234 in its words.
@@ -107,9 +111,18 @@ impl<'a> Frr<'a> {
     /// Starts both.
     pub fn start(world: &'a World, wish: &Wish<'_>) -> Self {
         let kernel = if wish.forwards { Kernel::Used } else { Kernel::Spared };
-        let frr = Self { world, kernel, asn: wish.asn.unwrap_or(KIND.asn()) };
+        let router = match wish.on_link {
+            None => world.kumiki(NAME).to_string(),
+            Some(OnLink::Named) => world.kumiki_on_link(NAME).to_string(),
+            Some(OnLink::Found) => INTERFACE.to_owned(),
+        };
+        let frr = Self { world, kernel, asn: wish.asn.unwrap_or(KIND.asn()), router };
         frr.make_directories();
-        std::fs::write(frr.file("zebra.conf"), "hostname frr\n").unwrap();
+        let mut zebra = String::from("hostname frr\n");
+        if wish.on_link == Some(OnLink::Found) {
+            zebra.push_str(&format!("interface {INTERFACE}\n no ipv6 nd suppress-ra\nexit\n"));
+        }
+        std::fs::write(frr.file("zebra.conf"), zebra).unwrap();
         std::fs::write(frr.file("bgpd.conf"), frr.config(wish)).unwrap();
         frr.begin("zebra");
         world.wait("zebra answers", || frr.file("zserv.api").exists());
@@ -120,7 +133,7 @@ impl<'a> Frr<'a> {
         }
         frr.begin("bgpd");
         world.wait("bgpd answers", || frr.answers());
-        let neighbor = format!("show bgp neighbors {}", world.kumiki(NAME));
+        let neighbor = format!("show bgp neighbors {}", frr.router);
         let socket = world.path(NAME).display().to_string();
         world.witness(NAME, &[VTYSH, "--vty_socket", &socket, "-d", "bgpd", "-c", &neighbor]);
         frr
@@ -145,15 +158,22 @@ impl<'a> Frr<'a> {
     fn config(&self, wish: &Wish<'_>) -> String {
         let (asn, number) = (self.asn, self.world.number(NAME));
         let [router, family, more] = lines(wish);
+        let remote = match wish.on_link {
+            None => format!("remote-as {ASN}"),
+            Some(OnLink::Named) => {
+                format!("remote-as {ASN}\n neighbor KUMIKI interface {INTERFACE}")
+            }
+            Some(OnLink::Found) => "interface remote-as external".to_owned(),
+        };
         let config = format!(
             "hostname frr\nrouter bgp {asn}\n bgp router-id 10.9.0.{number}\n \
              no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n \
-             no bgp network import-check\n neighbor KUMIKI remote-as {ASN}\n \
+             no bgp network import-check\n neighbor KUMIKI {remote}\n \
              neighbor KUMIKI timers connect 1\n neighbor KUMIKI advertisement-interval 0\n\
              {router} address-family ipv6 unicast\n  neighbor KUMIKI activate\n\
              {family} exit-address-family\nexit\n{more}"
         );
-        config.replace("KUMIKI", &self.world.kumiki(NAME).to_string())
+        config.replace("KUMIKI", &self.router)
     }
 
     /// Starts a daemon in a mount namespace in which what it writes elsewhere is written here.
@@ -184,10 +204,8 @@ impl<'a> Frr<'a> {
 
     /// Commands to bgpd; the answer to the last.
     pub fn tell(&self, commands: &[&str]) -> String {
-        let commands: Vec<String> = commands
-            .iter()
-            .map(|line| line.replace("KUMIKI", &self.world.kumiki(NAME).to_string()))
-            .collect();
+        let commands: Vec<String> =
+            commands.iter().map(|line| line.replace("KUMIKI", &self.router)).collect();
         let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
         tell(&self.file("bgpd.vty"), &[&["enable"], &commands[..]].concat())
     }
@@ -199,22 +217,24 @@ impl<'a> Frr<'a> {
 
     /// What it says of the session.
     pub fn session(&self) -> Value {
-        let address = self.world.kumiki(NAME).to_string();
-        self.json(&format!("show bgp neighbors {address} json"))[&address].take()
+        let router = &self.router;
+        self.json(&format!("show bgp neighbors {router} json"))[router].take()
     }
 
     /// Its paths of a prefix that are of the router.
     fn paths(&self, prefix: &str) -> Vec<Value> {
         let shown = self.json(&format!("show bgp ipv6 unicast {prefix} json"));
-        let router = self.world.kumiki(NAME).to_string();
+        let router = self.router.as_str();
         let mut paths = shown["paths"].as_array().cloned().unwrap_or_default();
-        paths.retain(|path| path["peer"]["peerId"] == router.as_str());
+        let is_of_router = |peer: &Value| peer["peerId"] == router || peer["interface"] == router;
+        paths.retain(|path| is_of_router(&path["peer"]));
         paths
     }
 
-    /// Prefix, next hop, AS path, origin and MED of all that it has of a neighbour.
-    pub fn table(&self, neighbor: Ipv6Addr) -> Table {
-        let shown = self.json(&format!("show bgp ipv6 unicast neighbors {neighbor} routes json"));
+    /// Prefix, next hop, AS path, origin and MED of all that it has of the router.
+    pub fn table(&self) -> Table {
+        let router = &self.router;
+        let shown = self.json(&format!("show bgp ipv6 unicast neighbors {router} routes json"));
         let routes = shown["routes"].as_object().unwrap();
         let route = |(prefix, paths): (&String, &Value)| {
             (prefix.parse::<Ipv6Prefix>().unwrap(), brief_route(&paths[0]))

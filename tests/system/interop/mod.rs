@@ -4,8 +4,8 @@
 //! then a file for each daemon: [`bird`], [`frr`], [`gobgp`]; and [`speaker`], which says what a
 //! test wants octet by octet. [`route`] is what all of them are compared in, [`probe`] are packets
 //! that pass meanwhile. The tests: [`tables`], [`refresh`], [`restarts`], [`security`],
-//! [`attributes`], [`internal`], [`limits`], [`liveness`]; and what no daemon does, [`malformed`]
-//! and [`flood`].
+//! [`attributes`], [`internal`], [`limits`], [`links`], [`liveness`]; and what no daemon does,
+//! [`malformed`] and [`flood`].
 
 mod attributes;
 mod bird;
@@ -14,6 +14,7 @@ pub mod frr;
 mod gobgp;
 mod internal;
 mod limits;
+mod links;
 mod liveness;
 mod malformed;
 mod peer;

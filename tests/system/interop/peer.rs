@@ -28,6 +28,15 @@ impl<'a> Announced<'a> {
     }
 }
 
+/// How a daemon knows the router on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLink {
+    /// It is told the address.
+    Named,
+    /// It advertises itself, and whoever is there is the router.
+    Found,
+}
+
 /// What a test wishes of a daemon. Its session with the router is there without a wish.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wish<'a> {
@@ -49,6 +58,8 @@ pub struct Wish<'a> {
     pub has_bfd: bool,
     /// It speaks OSPF with the router, as a router of the cluster; BIRD only.
     pub has_ospf: bool,
+    /// It speaks with the router over the link-local addresses of their cable; FRR and BIRD only.
+    pub on_link: Option<OnLink>,
     /// One more neighbour, which connects: the address of the daemon, the other one and its AS.
     pub far: Option<([Ipv6Addr; 2], u32)>,
 }

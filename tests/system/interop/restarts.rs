@@ -10,7 +10,7 @@
 //! daemon is killed and comes back, with the router as its helper; then the router's control plane
 //! fails, with the daemon as helper.
 
-use super::peer::{Announced, Kind, Wish, present};
+use super::peer::{Announced, Kind, OnLink, Wish, present};
 use super::probe::Probe;
 use super::route::{Route, Table};
 use super::speaker::{Speaker, Who};
@@ -19,17 +19,17 @@ use kumiki::base::prefix::Ipv6Prefix;
 use kumiki::wire::bgp::{AddressFamily, AsPath, Capability, GracefulRestart, PathAttributes};
 use std::net::Ipv6Addr;
 
-const OUTSIDE: u32 = 65_001;
+pub const OUTSIDE: u32 = 65_001;
 
 /// The one end of the world: what it announces, and its default route.
-struct Outside {
+pub struct Outside {
     who: Who,
-    host: Ipv6Addr,
+    pub host: Ipv6Addr,
     table: Table,
 }
 
 impl Outside {
-    fn new(world: &World) -> Self {
+    pub fn new(world: &World) -> Self {
         let host = world.give_host("world");
         lead_to_kumiki(world, "world");
         let attributes =
@@ -46,7 +46,7 @@ impl Outside {
         Self { who, host, table }
     }
 
-    fn speak(&self, world: &World) -> Speaker {
+    pub fn speak(&self, world: &World) -> Speaker {
         let to = world.kumiki("world");
         let mut speaker = Speaker::establish(world, "world", to, &self.who);
         speaker.announce(&self.table);
@@ -68,28 +68,40 @@ fn wait_for_packets(world: &World, probe: &Probe, count: u32) {
 }
 
 /// Whether a packet comes back.
-fn answers(world: &World, from: Ipv6Addr, to: Ipv6Addr) -> bool {
+pub fn answers(world: &World, from: Ipv6Addr, to: Ipv6Addr) -> bool {
     let (from, to) = (from.to_string(), to.to_string());
     world.run("world", &["ping", "-c", "1", "-W", "1", "-I", &from, &to]).status.success()
 }
 
-fn restart_both(kind: Kind) {
-    let world = World::new(&[kind.name(), "world"]);
-    let name = kind.name();
+/// The router between the daemon and the world, with a host behind each.
+fn prepare(kind: Kind, on_link: Option<OnLink>) -> (World, Outside, Ipv6Addr) {
+    let (name, world) = (kind.name(), World::new(&[kind.name(), "world"]));
+    if on_link.is_some() {
+        world.set_link(name);
+    }
     let (outside, host) = (Outside::new(&world), world.give_host(name));
+    let near = world.neighbor_block("world", OUTSIDE, "passive = true");
+    let far = match on_link {
+        Some(_) => world.link_block(name, ""),
+        None => world.neighbor_block(name, kind.asn(), ""),
+    };
+    world.start_kumiki(&format!("{BGP}{near}{far}"));
+    (world, outside, host)
+}
+
+fn restart_both(kind: Kind, on_link: Option<OnLink>) {
+    let (name, (world, outside, host)) = (kind.name(), prepare(kind, on_link));
     let prefix = Ipv6Prefix::containing(host, 64).to_string();
     let wish = Wish {
         announces: &[Announced::plain(&prefix)],
         has_graceful_restart: true,
         forwards: kind == Kind::Bird,
+        on_link,
         ..Wish::default()
     };
     if !wish.forwards {
         lead_to_kumiki(&world, name);
     }
-    let near = world.neighbor_block("world", OUTSIDE, "passive = true");
-    let far = world.neighbor_block(name, kind.asn(), "");
-    world.start_kumiki(&format!("{BGP}{near}{far}"));
     let peer = kind.start(&world, &wish);
     let speaker = outside.speak(&world);
     world.wait("packets there and back", || answers(&world, outside.host, host));
@@ -146,15 +158,21 @@ fn restart_both(kind: Kind) {
 
 #[test]
 fn no_packet_is_lost_while_bird_or_the_control_plane_restarts() {
-    present(&[Kind::Bird]).into_iter().for_each(restart_both);
+    present(&[Kind::Bird]).into_iter().for_each(|kind| restart_both(kind, None));
+}
+
+#[test]
+fn no_packet_is_lost_over_a_link_while_bird_or_the_control_plane_restarts() {
+    let kinds = present(&[Kind::Bird]).into_iter();
+    kinds.for_each(|kind| restart_both(kind, Some(OnLink::Named)));
 }
 
 #[test]
 fn no_packet_is_lost_while_gobgp_or_the_control_plane_restarts() {
-    present(&[Kind::Gobgp]).into_iter().for_each(restart_both);
+    present(&[Kind::Gobgp]).into_iter().for_each(|kind| restart_both(kind, None));
 }
 
 #[test]
 fn no_packet_is_lost_while_frr_or_the_control_plane_restarts() {
-    present(&[Kind::Frr]).into_iter().for_each(restart_both);
+    present(&[Kind::Frr]).into_iter().for_each(|kind| restart_both(kind, None));
 }

@@ -43,6 +43,8 @@ pub struct World {
     children: RefCell<BTreeMap<String, Child>>,
     /// Peers whose cables are of the cluster.
     fabric: RefCell<Vec<&'static str>>,
+    /// Peers on whose cables the router has no address but that of the link.
+    links: RefCell<Vec<&'static str>>,
     /// What says how somebody is: where, and the words of the command.
     witnesses: RefCell<Vec<(&'static str, Vec<String>)>>,
 }
@@ -113,6 +115,7 @@ impl World {
             spaces,
             children: RefCell::default(),
             fabric: RefCell::default(),
+            links: RefCell::default(),
             witnesses: RefCell::default(),
         }
     }
@@ -226,6 +229,37 @@ impl World {
         self.fabric.borrow_mut().push(name);
     }
 
+    /// The router has no address on the cable of a peer but that of the link.
+    pub fn set_link(&self, name: &'static str) {
+        self.links.borrow_mut().push(name);
+    }
+
+    /// It has one again.
+    pub fn give_up_link(&self, name: &str) {
+        self.links.borrow_mut().retain(|other| *other != name);
+    }
+
+    /// The link-local address of the router on the cable of a peer.
+    pub fn kumiki_on_link(&self, name: &str) -> Ipv6Addr {
+        let device = format!("k{}", self.number(name));
+        let find = || RouteSocket::open().unwrap().link_by_name(&device).unwrap().mac;
+        self.space(KUMIKI).run(find).unwrap().link_local()
+    }
+
+    /// The link-local address of a peer on its cable.
+    pub fn on_link(&self, name: &str) -> Ipv6Addr {
+        let find = || RouteSocket::open().unwrap().link_by_name("up").unwrap().mac;
+        self.space(name).run(find).unwrap().link_local()
+    }
+
+    /// A block of the neighbour on the link of the port of a peer, as [`Self::neighbor_block`].
+    pub fn link_block(&self, name: &str, keys: &str) -> String {
+        format!(
+            "\n[[bgp.neighbor]]\nport = \"{name}\"\nname = \"{name}\"\nasn = \"external\"\n\
+             import = \"all\"\nexport = \"all\"\n{keys}\n"
+        )
+    }
+
     /// A block of a neighbour with the policy `all`, and more keys.
     pub fn neighbor_block(&self, name: &str, asn: u32, keys: &str) -> String {
         self.block_at(name, self.address(name), (asn, keys))
@@ -253,8 +287,10 @@ impl World {
         );
         for (name, _) in self.spaces.iter().filter(|(name, _)| *name != KUMIKI) {
             let number = self.number(name);
-            let role = match self.fabric.borrow().contains(name) {
-                true => "role = \"fabric\"\n".to_owned(),
+            let is_fabric = self.fabric.borrow().contains(name);
+            let role = match self.links.borrow().contains(name) {
+                _ if is_fabric => "role = \"fabric\"\n".to_owned(),
+                true => "role = \"uplink\"\n".to_owned(),
                 false => format!("role = \"uplink\"\naddress = \"{}/64\"\n", self.kumiki(name)),
             };
             whole.push_str(&format!(

@@ -123,9 +123,12 @@ fn neighbor(at: usize, keys: NeighborKeys, says: [bool; 4]) -> BgpNeighbor {
         keys = near(keys);
     }
     let start = if is_link_local { "fe80" } else { "2001:db8" };
+    // Nobody else is on the link of one that is found.
+    let is_found = at == 0 && is_link_local && keys.asn == Some(BgpRemoteAs::External);
+    let port = if is_found { "p2" } else { "p1" };
     BgpNeighbor {
-        address: format!("{start}::{:x}", at + 1).parse().unwrap(),
-        port: is_link_local.then(|| "p1".to_owned()),
+        address: (!is_found).then(|| format!("{start}::{:x}", at + 1).parse().unwrap()),
+        port: is_link_local.then(|| port.to_owned()),
         name: has_name.then(|| format!("isp {at}")),
         description: has_name.then(|| "with \\ and \"".to_owned()),
         group: has_group.then(|| "isp".to_owned()),

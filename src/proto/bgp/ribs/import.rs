@@ -47,9 +47,15 @@ pub(super) fn judge(settings: &RibSettings, peer: &RibPeer, route: &Route) -> Re
 }
 
 /// RFC 4271 §6.3: the next hop of a peer on an own link is there, too, or the peer would lead
-/// packets wherever it likes. RFC 2545 §3 has a link-local one beside it only if so.
+/// packets wherever it likes. RFC 2545 §3 has a link-local one beside it only if so; over a session
+/// between link-local addresses that one is where packets go, whatever stands beside it.
 fn is_on_link(peer: &RibPeer, next_hop: Option<NextHop>) -> bool {
     let global = next_hop.and_then(|next_hop| next_hop.global);
+    if peer.address.is_unicast_link_local() {
+        let is_there = |address| peer.on_link.iter().any(|link| link.contains(address));
+        let has_link_local = next_hop.is_none_or(|next_hop| next_hop.link_local.is_some());
+        return has_link_local || global.is_none_or(is_there);
+    }
     let is_there = |address: Ipv6Addr| {
         address == peer.address || peer.on_link.iter().any(|link| link.contains(address))
     };
@@ -89,5 +95,30 @@ pub(super) fn is_ending(peer: &RibPeer, route: &Route) -> bool {
 pub(super) fn finish(peer: &RibPeer, route: &mut Route) {
     if is_ending(peer, route) {
         route.attributes.local_pref = Some(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::RouterId;
+
+    fn next_hop(global: Option<&str>, link_local: Option<&str>) -> Option<NextHop> {
+        let address = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        Some(NextHop { global: address(global), link_local: address(link_local) })
+    }
+
+    #[test]
+    fn over_a_link_local_session_the_link_local_next_hop_counts() {
+        let address = "fe80::7".parse().unwrap();
+        let peer = RibPeer { address, ..RibPeer::local(64500, RouterId(1)) };
+        let far = Some("2001:db8:9::1");
+        assert!(is_on_link(&peer, next_hop(None, Some("fe80::7"))));
+        assert!(is_on_link(&peer, next_hop(far, Some("fe80::7"))), "where its loopback is");
+        assert!(!is_on_link(&peer, next_hop(far, None)), "packets would go anywhere");
+        let on_link = vec!["2001:db8:9::/64".parse().unwrap()];
+        let peer = RibPeer { on_link, ..peer };
+        assert!(is_on_link(&peer, next_hop(far, None)));
+        assert!(!is_on_link(&peer, next_hop(Some("2001:db8:8::1"), None)));
     }
 }

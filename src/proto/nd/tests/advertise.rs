@@ -40,6 +40,27 @@ fn ask(node: &mut Node, now: Instant) {
 }
 
 #[test]
+fn who_looks_for_a_router_is_no_default_router_and_has_no_opinion() {
+    let interface = NdInterface { advertise: Some(RaSettings::of_neighbor()), ..interface(MAC_A) };
+    let (mut a, now) = Node::settled(interface);
+    let sent = advertised(&mut a, now + Duration::from_secs(60));
+    assert!(sent.len() >= 5, "every 10 s at least: {}", sent.len());
+    for (_, message) in &sent {
+        // RFC 4861 §4.2: "A Lifetime of 0 indicates that the router is not a default router", and
+        // a Cur Hop Limit of zero "means unspecified (by this router)".
+        assert_eq!((message.lifetime_s, message.hop_limit), (0, 0));
+        assert_eq!(message.options, [NdOption::SourceLinkLayer(MAC_A)]);
+    }
+    // Nothing that another router says to hosts is a disagreement with that.
+    let message = RouterAdvertisement { is_managed: true, ..RouterAdvertisement::default() };
+    let message = NdMessage::RouterAdvertisement(message);
+    let packet = NdPacket { source: local(MAC_B), destination: ALL_NODES, message };
+    a.message(now + Duration::from_secs(61), MAC_B, &packet);
+    let heard = Action::RouterHeard { port: PORT, router: local(MAC_B) };
+    assert_eq!(a.take(), [heard]);
+}
+
+#[test]
 fn an_advertisement_has_the_octets_that_slaac_needs() {
     let mut a = Node::new(1);
     a.up(Instant::ZERO, lan());
