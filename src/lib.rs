@@ -43,6 +43,7 @@
 //! telemetry -> control, dataplane, ports, base
 //! daemon -> control, dataplane, ports, dpdk, os, telemetry, fib, packet, config, api, base
 //! sim -> control, dataplane, planner, config, api, fib, packet, wire, base
+//! sim -> proto                             (a fuzzer drives one machine without its owner)
 //! cli -> api, config, planner, sim, base
 //! cli -> wire                              (a table of BGP in a file is octets of a format)
 //! lab -> api, config, planner, os, base

@@ -6,6 +6,7 @@
 pub mod bfd;
 pub mod bgp;
 pub mod bmp;
+pub mod l2tp;
 pub mod nd;
 pub mod ospf;
 pub mod rtr;

@@ -1,8 +1,8 @@
 //! Bytes to values and back, one file a format.
 //!
 //! Read [`ethernet`], [`ipv6`], [`ecn`] (two bits of it), [`icmpv6`], [`nd`], [`udp`], [`bfd`],
-//! then [`ospf`] and [`bgp`]; beside it [`rtr`] (what an RPKI cache says), [`bmp`] (BGP told to a
-//! station) and [`mrt`] (tables of BGP in files).
+//! [`l2tp`], then [`ospf`] and [`bgp`]; beside it [`rtr`] (what an RPKI cache says), [`bmp`] (BGP
+//! told to a station) and [`mrt`] (tables of BGP in files).
 //!
 //! Two kinds of reading stand side by side: *views* over a slice for the packet path (no copy,
 //! fields by offset, checked once) and *values* for the control plane (`decode`, `encode`, errors
@@ -16,6 +16,7 @@ pub mod ecn;
 pub mod ethernet;
 pub mod icmpv6;
 pub mod ipv6;
+pub mod l2tp;
 pub mod mrt;
 pub mod nd;
 pub mod ospf;

@@ -36,6 +36,11 @@ fn any_life_of_a_control_plane_can_be_lived_again() {
 }
 
 #[test]
+fn any_life_of_an_l2tp_peer_ends_in_silence() {
+    replay("l2tp", fuzz::l2tp::l2tp);
+}
+
+#[test]
 fn lives_at_random_are_lived_too() {
     // More of them: KUMIKI_LIVES=100000 cargo test --release --test fuzz lives
     let count = std::env::var("KUMIKI_LIVES").map_or(30, |text| text.parse().unwrap());
@@ -55,5 +60,6 @@ fn octets_at_random_are_replayed_too() {
             (0..length).map(|_| u8::try_from(random.below(256)).unwrap()).collect();
         fuzz::graph(&octets);
         fuzz::filter(&octets);
+        fuzz::l2tp::l2tp(&octets);
     }
 }
