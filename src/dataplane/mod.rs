@@ -20,6 +20,7 @@ pub mod hand_over;
 pub mod inject;
 pub mod lcore;
 pub mod limit;
+pub mod mac_table;
 pub mod node;
 pub mod ports;
 pub mod punt;
