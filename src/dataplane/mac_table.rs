@@ -60,8 +60,7 @@ pub const BUCKET_BITS_DEFAULT: u32 = 15;
 pub const BUCKET_BITS_MAX: u32 = 20;
 /// Entries of a bucket: what a line holds.
 const ENTRIES: usize = 5;
-const MULTIPLIERS: [u64; 3] =
-    [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0xd6e8_feb8_6659_fd93];
+const MULTIPLIERS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0xd6e8_feb8_6659_fd93];
 /// Seconds of a tick.
 const TICK_SECONDS: u64 = 8;
 /// Ticks are 1 to this; then they begin again. 0 is a static entry.
@@ -85,6 +84,12 @@ impl MacKey {
         let [a, b, c, d, e, f] = mac.0;
         let [high, low] = domain.0.to_be_bytes();
         Self(u64::from_be_bytes([a, b, c, d, e, f, high, low]))
+    }
+
+    /// The key of the MAC that these octets begin with.
+    #[inline]
+    pub const fn at(domain: DomainId, octets: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(octets) & !0xffff | domain.0 as u64)
     }
 
     /// The MAC.
@@ -208,7 +213,6 @@ impl Bucket {
         fence(Ordering::Release); // W2
         Ok(Locked { bucket: self, version: taken })
     }
-
 }
 
 /// Somebody else is writing.
@@ -225,8 +229,7 @@ impl Locked<'_> {
     /// Writes an entry.
     fn put(&self, place: usize, key: u64, value: Value) {
         // W3
-        if let (Some(slot), Some(at)) =
-            (self.bucket.keys.get(place), self.bucket.values.get(place))
+        if let (Some(slot), Some(at)) = (self.bucket.keys.get(place), self.bucket.values.get(place))
         {
             slot.store(key, Ordering::Relaxed);
             at.store(value.0, Ordering::Relaxed);
@@ -420,7 +423,8 @@ impl MacTable {
 
     fn try_learn(&self, heard: &Heard, may_move: MayMove) -> Result<Learned, Busy> {
         let [first, second] = self.places(heard.key);
-        let (Some(bucket), Some(other)) = (self.buckets.get(first), self.buckets.get(second)) else {
+        let (Some(bucket), Some(other)) = (self.buckets.get(first), self.buckets.get(second))
+        else {
             return Err(Busy);
         };
         let home = bucket.lock()?;
@@ -568,7 +572,8 @@ impl MacTable {
         }
         let Some((bucket, ..)) = self.entry(key) else { return false };
         let Ok(lock) = bucket.lock() else { return false };
-        let Some((place, value)) = bucket.position(key).filter(|(_, v)| v.member() == member) else {
+        let Some((place, value)) = bucket.position(key).filter(|(_, v)| v.member() == member)
+        else {
             return false;
         };
         lock.put(place, key.0, Value::new(member, value.generation(), 0));
@@ -619,7 +624,8 @@ impl MacTable {
 
     fn sweep_bucket(&self, bucket: &Bucket, tick: Tick) {
         let is_stale = |place: usize| {
-            let (Some(key), Some(value)) = (bucket.keys.get(place), bucket.values.get(place)) else {
+            let (Some(key), Some(value)) = (bucket.keys.get(place), bucket.values.get(place))
+            else {
                 return false;
             };
             let value = Value(value.load(Ordering::Relaxed));

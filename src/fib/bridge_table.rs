@@ -197,9 +197,7 @@ impl PortCircuits {
     #[inline]
     pub fn of_frame(&self, vlan: Option<u16>) -> Option<Belonging> {
         match vlan {
-            None | Some(0) => {
-                self.untagged.map(|member| Belonging { member, is_stripped: false })
-            }
+            None | Some(0) => self.untagged.map(|member| Belonging { member, is_stripped: false }),
             Some(vlan) => {
                 let member = self.tagged.get(usize::from(vlan)).copied()?;
                 let is_stripped = self.stripped.contains(vlan);

@@ -244,7 +244,12 @@ impl OverlayBuilder {
         options: MemberOptions,
     ) -> Result<(), OverlayError> {
         self.check(id, domain)?;
-        let session = Session::new(&pseudowire.incoming, domain, id)
+        // What comes to a blocked member is in no domain.
+        let open = match options.state {
+            MemberState::Forwarding => domain,
+            MemberState::Blocked => DomainId(0),
+        };
+        let session = Session::new(&pseudowire.incoming, open, id)
             .ok_or(OverlayError::Cookies(pseudowire.session))?;
         let number = u16::try_from(self.headers.len()).map_err(|_| OverlayError::Member(id))?;
         self.headers.push(TunnelHeader::new(&pseudowire.outgoing));

@@ -262,13 +262,11 @@ mod tests {
     #[test]
     fn ten_thousand_sessions_are_found_and_no_others() {
         let mut random = Prng::new(3);
-        let mut ids: Vec<u32> = (0..10_000)
-            .map(|_| u32::try_from(random.next_u64() >> 32).unwrap().max(1))
-            .collect();
+        let mut ids: Vec<u32> =
+            (0..10_000).map(|_| u32::try_from(random.next_u64() >> 32).unwrap().max(1)).collect();
         ids.sort_unstable();
         ids.dedup();
-        let all: Vec<_> =
-            ids.iter().zip(1..).map(|(id, member)| (*id, session(member))).collect();
+        let all: Vec<_> = ids.iter().zip(1..).map(|(id, member)| (*id, session(member))).collect();
         let table = SessionTable::new(&all).unwrap();
         for (number, (id, expected)) in all.iter().enumerate() {
             assert_eq!(table.find(*id), Some(number));

@@ -236,8 +236,7 @@ mod tests {
         }
     }
 
-    const UDP: Carrier =
-        Carrier::Udp { local_port: 1701, remote_port: 1702, sum: UdpSum::Zero };
+    const UDP: Carrier = Carrier::Udp { local_port: 1701, remote_port: 1702, sum: UdpSum::Zero };
 
     #[test]
     fn the_shortest_header_is_a_session_id_behind_ipv6() {

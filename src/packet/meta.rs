@@ -40,7 +40,7 @@ pub struct PacketMeta {
     pub cause_value: u32,
     /// The bridge domain that a bridged frame is in; 0 for all others.
     pub domain: DomainId,
-    /// The member that it came from; once it is decided, the one it goes to.
+    /// The member that it came from; for `l2tpv3_encap` the one that it goes to.
     pub member: MemberId,
 }
 
@@ -53,6 +53,8 @@ impl PacketMeta {
     pub const REPAIRED: u16 = 4;
     /// It has the outer header of a pseudowire that this router put on.
     pub const TUNNELLED: u16 = 8;
+    /// It came by a pseudowire: it leaves by no other one.
+    pub const FROM_PSEUDOWIRE: u16 = 16;
 
     /// The facts of a packet that just arrived on `port`.
     pub const fn arrived(port: PortId) -> Self {

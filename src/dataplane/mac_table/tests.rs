@@ -65,8 +65,7 @@ mod alone {
         let table = MacTable::new(8, 7);
         let limited = |number, seconds| Heard { limit: 3, ..heard(key(1, number), 1, seconds) };
         let learned = [1, 2, 3, 4, 3].map(|number| hear(&table, &limited(number, 1)));
-        let expected =
-            [Learned::New, Learned::New, Learned::New, Learned::Limit, Learned::Known];
+        let expected = [Learned::New, Learned::New, Learned::New, Learned::Limit, Learned::Known];
         assert_eq!(learned, expected);
         assert_eq!(hear(&table, &heard(key(1, 4), 2, 1)), Learned::New, "another member may");
         for _ in 0..256 / SWEEP_BUCKETS {
