@@ -27,7 +27,7 @@ pub const RED_VLAN: MemberId = MemberId(3);
 pub const RED_TRUNK: MemberId = MemberId(4);
 
 /// A pseudowire of the tests.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Wire {
     pub member: MemberId,
     pub domain: DomainId,
