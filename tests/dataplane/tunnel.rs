@@ -7,8 +7,11 @@ use crate::segment::{
     hear, host, pass, put_into, router,
 };
 use kumiki::dataplane::{DropReason, PuntClass};
+use kumiki::base::ids::NextHopId;
 use kumiki::fib::tunnel_header::Carrier;
+use kumiki::fib::{Encapsulation, GroupTable, NextHop};
 use kumiki::wire::udp::UdpHeader;
+use std::sync::Arc;
 
 /// The frame that a circuit of a wire's tenant gets, by port.
 fn delivered(wire: &Wire, router: &mut Router, outer: &[u8]) -> Vec<(u16, Vec<u8>)> {
@@ -289,4 +292,29 @@ fn the_largest_frame_that_fits_passes_whole() {
     let trunk = crate::segment::tagged(40, &tagged[..]);
     // Two tags are one too many for what an MTU leaves out.
     assert!(pass(&mut router, 3, &trunk).iter().all(|(port, _)| *port == 3));
+}
+
+#[test]
+fn a_repair_with_the_longest_headers_carries_pseudowires_too() {
+    let mut router = Router::with(|world| {
+        put_into(world, builder());
+        let segments = ["fd4b::2", "fd4b::3", "fd4b::4"].map(address);
+        let encapsulation = Encapsulation::new(address("fd4b::1"), &segments).map(Arc::new);
+        let mut next_hops = world.next_hops.to_vec();
+        next_hops.push(NextHop { encapsulation, ..next_hops[2].clone() });
+        world.next_hops = Arc::new(next_hops);
+        let groups = world.groups.iter().cloned().enumerate();
+        let repaired = groups.map(|(number, group)| match number {
+            1 => group.with_backup(Some(NextHopId(4))),
+            _ => group,
+        });
+        world.groups = Arc::new(GroupTable::new(repaired.collect()));
+    });
+    hear(&mut router, 1, &SUM_WIRE.around(&between(host(1), host(9), 100)));
+    router.liveness.set(NextHopId(0), false);
+    let frame = between(host(9), host(1), usize::from(TUNNEL_MTU));
+    let (port, outer) = only(pass(&mut router, 3, &crate::segment::tagged(30, &frame)));
+    assert_eq!((port, outer.len()), (3, 14 + 3 * 40 + 40 + 12 + 4 + frame.len()));
+    assert_eq!(outer[outer.len() - frame.len()..], frame);
+    assert_eq!((outer[20], outer[60], outer[100], outer[140]), (41, 41, 41, 17));
 }
