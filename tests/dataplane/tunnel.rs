@@ -6,8 +6,8 @@ use crate::segment::{
     BLUE_WIRE, LOCAL, OTHER_WIRE, RED_WIRE, SUM_WIRE, TUNNEL_MTU, WIRES, Wire, between, builder,
     hear, host, pass, put_into, router,
 };
-use kumiki::dataplane::{DropReason, PuntClass};
 use kumiki::base::ids::NextHopId;
+use kumiki::dataplane::{DropReason, PuntClass};
 use kumiki::fib::tunnel_header::Carrier;
 use kumiki::fib::{Encapsulation, GroupTable, NextHop};
 use kumiki::wire::udp::UdpHeader;
