@@ -1,9 +1,9 @@
 //! What the bench of tunnels forwards in: one tenant, many pseudowires, many MACs.
 //!
-//! Owns [`Segment`], its overlay and its frames. Port 0 is where frames come from, port 1 where they
-//! leave. Into the tunnels: port 0 is the tenant's circuit, and the MACs are behind pseudowires
-//! whose other ends are routed by port 1. Out of them: outer packets come by port 0, and the MACs
-//! are behind the circuit at port 1.
+//! Owns [`Segment`], its overlay and its frames. Port 0 is where frames come from, port 1 where
+//! they leave. Into the tunnels: port 0 is the tenant's circuit, and the MACs are behind
+//! pseudowires whose other ends are routed by port 1. Out of them: outer packets come by port 0,
+//! and the MACs are behind the circuit at port 1.
 //!
 //! *Invariants*: a frame differs from the next in sixteen octets only, which the meter writes: into
 //! tunnels both MACs, out of them session, cookie, and the MACs as far as they reach. Every

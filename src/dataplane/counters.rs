@@ -6,8 +6,9 @@
 //! *Invariants*: one worker writes, anybody reads; a cell only grows. When no loop runs, received +
 //! injected + copied + generated + originated + taken over = sent + punted + captured + dropped +
 //! absorbed + handed over (STYLE §9), which [`LcoreSnapshot::is_conserved`] says. Copies are those
-//! of frames that are flooded, which go on as frames do, and those of taps: each of these leaves by its ring or is lost in front of it, which counts as a drop of the copy.
-//! In the sum of all workers what was handed over and not yet taken over waits in a ring.
+//! of frames that are flooded, which go on as frames do, and those of taps: each of these leaves by
+//! its ring or is lost in front of it, which counts as a drop of the copy. In the sum of all
+//! workers what was handed over and not yet taken over waits in a ring.
 
 use crate::base::ids::{NextHopId, PORT_MAX, PortId};
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason, SILENCE_REASON_COUNT, SilenceReason};

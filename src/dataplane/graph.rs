@@ -18,12 +18,12 @@
 //! in a burst; a frame that has more members before it keeps its place in the queue of
 //! `bridge-flood`, and the graph runs another round.
 //!
-//! *Invariants*: no node but `bridge-flood` makes a packet out of nothing, and it makes no more than
-//! a burst has room for: at most one burst is inside, beside the frames that wait for their copies,
-//! and no queue overflows. A packet goes only along an edge of [`NodeId::successors`] (asserted in debug
-//! builds); the drawing in `docs/graph.md` is generated from the same list and compared by a test.
-//! Everything that enters leaves before [`run_graph`] returns, except what waits in the transmit
-//! bursts of the ports.
+//! *Invariants*: no node but `bridge-flood` makes a packet out of nothing, and it makes no more
+//! than a burst has room for: at most one burst is inside, beside the frames that wait for their
+//! copies, and no queue overflows. A packet goes only along an edge of [`NodeId::successors`]
+//! (asserted in debug builds); the drawing in `docs/graph.md` is generated from the same list and
+//! compared by a test. Everything that enters leaves before [`run_graph`] returns, except what
+//! waits in the transmit bursts of the ports.
 
 use crate::base::time::Instant;
 use crate::dataplane::bfd::BfdTable;
@@ -383,8 +383,8 @@ impl<B: PacketBuf> Next<B> {
         self.divert(NodeId::Icmpv6Error, slot);
     }
 
-    /// Drops the frame of `slot`, which is too big for a member that carries packets of `mtu` octets,
-    /// and has its sender told.
+    /// Drops the frame of `slot`, which is too big for a member that carries packets of `mtu`
+    /// octets, and has its sender told.
     pub fn refuse_frame(&mut self, slot: &mut Option<B>, mtu: u16) {
         let Some(packet) = slot.as_mut() else { return };
         packet.meta_mut().cause_value = u32::from(mtu);

@@ -20,10 +20,10 @@
 //!
 //! # Why it is sound: the memory-order argument
 //!
-//! A bucket is a seqlock whose writers try once. Writer: (W1) compare-and-swap the version from even
-//! to odd, acquire; (W2) release fence; (W3) relaxed stores of the entry; (W4) store the version
-//! plus one, release. Reader: (R1) load the version, acquire, even; (R2) relaxed loads of key and
-//! value; (R3) acquire fence; (R4) load the version again: equal, or nothing was found.
+//! A bucket is a seqlock whose writers try once. Writer: (W1) compare-and-swap the version from
+//! even to odd, acquire; (W2) release fence; (W3) relaxed stores of the entry; (W4) store the
+//! version plus one, release. Reader: (R1) load the version, acquire, even; (R2) relaxed loads of
+//! key and value; (R3) acquire fence; (R4) load the version again: equal, or nothing was found.
 //!
 //! If R2 reads what some W3 wrote, then by the fences W2 and R3 the odd version of W1, or a later
 //! one, is visible at R4; with R1 even and R4 equal to it, that write was complete before R1, by W4

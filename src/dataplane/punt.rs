@@ -6,8 +6,8 @@
 //!
 //! There are three rings. OSPF has one alone, because hellos that find no room cost an adjacency:
 //! nothing that hosts send can fill it, and the control thread empties it first. ND, packets to
-//! unresolved neighbours and control messages of L2TP share the second. What is for the host goes to another thread, by the
-//! third: TCP does not queue behind protocols, nor they behind it.
+//! unresolved neighbours and control messages of L2TP share the second. What is for the host goes
+//! to another thread, by the third: TCP does not queue behind protocols, nor they behind it.
 //!
 //! *Invariants*: a punted packet passed the policer of its class and port; what did not is a drop
 //! with a reason. What floods one port is refused there, while the neighbours of the others are

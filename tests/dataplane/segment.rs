@@ -1,4 +1,5 @@
-//! The world of the tests of bridging: two tenants, circuits on ports 2 and 3, pseudowires by port 1.
+//! The world of the tests of bridging: two tenants, circuits on ports 2 and 3, pseudowires by port
+//! 1.
 
 use crate::packets::{address, frame, header, packet};
 use crate::router::{Router, neighbor_mac, own_mac};

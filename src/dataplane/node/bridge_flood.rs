@@ -4,9 +4,9 @@
 //! others copies. No more copies are made at a time than a burst has room for: a frame that has
 //! more members before it waits here, with the place of the next one, until those have left.
 //!
-//! *Invariants*: what came by a pseudowire goes to circuits only. A member that the frame is too big
-//! for gets none, and the others do; its sender is told when it is the last. Every copy is counted
-//! as one, and those that could not be made as dropped, too.
+//! *Invariants*: what came by a pseudowire goes to circuits only. A member that the frame is too
+//! big for gets none, and the others do; its sender is told when it is the last. Every copy is
+//! counted as one, and those that could not be made as dropped, too.
 //! *Standards*: IEEE 802.1Q clause 8.6.1 (flooding), RFC 4762 §4.4 (split horizon).
 
 use crate::base::ids::MemberId;

@@ -2,10 +2,10 @@
 //!
 //! Unicast beyond the link goes on to the lookup; link-local and multicast destinations go to
 //! `ipv6_local`, because no route leads to them, tunnels of repairs that end here to
-//! `repair_decap`, and L2TPv3 for this router to `l2tpv3_decap`. Tunnels of repairs begin and end inside the fabric: none comes in from elsewhere, also
-//! not on its way to another router, which could not know any more where it came from. The hop
-//! limit is checked where packets are forwarded: RFC 8200 §3 lets a destination accept a packet
-//! with hop limit 0.
+//! `repair_decap`, and L2TPv3 for this router to `l2tpv3_decap`. Tunnels of repairs begin and end
+//! inside the fabric: none comes in from elsewhere, also not on its way to another router, which
+//! could not know any more where it came from. The hop limit is checked where packets are
+//! forwarded: RFC 8200 §3 lets a destination accept a packet with hop limit 0.
 //!
 //! *Invariants*: behind this node the packet is exactly as long as its header says.
 //! *Standards*: RFC 8200 §3; RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7 (addresses that must not

@@ -1,9 +1,10 @@
 //! Packets for the router itself: which of its parts wants them.
 //!
 //! OSPFv3 and Neighbour Discovery go up to the control plane, BFD goes to the sessions of the
-//! workers, L2TPv3 over UDP or behind extension headers to `l2tpv3_decap`, echo requests are answered here, the rest of what is for an own unicast address goes to
-//! the kernel of the host. Hop-by-hop options are passed over: RFC 8200 §4.8 lets a node ignore
-//! them unless configured otherwise.
+//! workers, L2TPv3 over UDP or behind extension headers to `l2tpv3_decap`, echo requests are
+//! answered here, the rest of what is for an own unicast address goes to the kernel of the host.
+//! Hop-by-hop options are passed over: RFC 8200 §4.8 lets a node ignore them unless configured
+//! otherwise.
 //!
 //! *Invariants*: multicast is never for the host; nothing is for a group that the router is not in.
 //! OSPF goes up only where a neighbour of a fabric port says it to this port: whoever can reach the
