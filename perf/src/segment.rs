@@ -96,7 +96,7 @@ impl Segment {
             Direction::Encapsulation => wire,
             Direction::Decapsulation => 0,
         };
-        let remote = Ipv6Addr::from_bits(REMOTES.to_bits() | u128::from(number) + 1);
+        let remote = Ipv6Addr::from_bits(REMOTES.to_bits() | (u128::from(number) + 1));
         let (local, carrier, sublayer) = (LOCAL, Carrier::Ip, Sublayer::None);
         let (session, class) = (session(wire), OuterClass::Copy);
         let cookie = Cookie::Four(cookie(wire));

@@ -64,14 +64,14 @@ const MULTIPLIERS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f, 0xd
 /// Seconds of a tick.
 const TICK_SECONDS: u64 = 8;
 /// Ticks are 1 to this; then they begin again. 0 is a static entry.
-const TICK_MAX: u64 = 255;
+const TICK_MAX: u8 = 255;
 /// How long a MAC is remembered that is not heard any more (IEEE 802.1Q table 8-6: 300 s), in
 /// ticks.
 pub const AGE_TICKS_DEFAULT: u8 = 38;
 /// Buckets that are swept at once: some microseconds.
 pub const SWEEP_BUCKETS: usize = 64;
 
-const _: () = assert!((AGE_TICKS_DEFAULT as u64) < TICK_MAX / 2, "the sweep comes by in time");
+const _: () = assert!(AGE_TICKS_DEFAULT < TICK_MAX / 2, "the sweep comes by in time");
 
 /// A MAC of a domain; 0 is none, because no domain is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Tick {
     /// The tick of an instant.
     pub fn at(now: Instant) -> Self {
         let ticks = now.as_nanos() / (TICK_SECONDS * 1_000_000_000);
-        Self(u8::try_from(ticks % TICK_MAX + 1).unwrap_or(1))
+        Self(u8::try_from(ticks % u64::from(TICK_MAX) + 1).unwrap_or(1))
     }
 
     /// Ticks since an earlier one, as far as can be told.
@@ -121,7 +121,7 @@ impl Tick {
     const fn since(self, earlier: u8) -> u8 {
         match self.0 >= earlier {
             true => self.0 - earlier,
-            false => self.0 + (TICK_MAX as u8 - earlier),
+            false => self.0 + (TICK_MAX - earlier),
         }
     }
 }

@@ -25,7 +25,8 @@ use std::sync::Arc;
 
 /// Copies that a worker makes in one loop: a burst of broadcasts to 64 members each, which takes
 /// less than a millisecond, so that no neighbour's BFD session is late.
-pub const FLOOD_COPIES_MAX: u32 = 64 * BURST_MAX as u32;
+pub const FLOOD_COPIES_MAX: u32 = 4096;
+const _: () = assert!(FLOOD_COPIES_MAX as usize == 64 * BURST_MAX);
 /// Times that a MAC may change its member in one second: a virtual machine moves once, a loop makes
 /// it move with every broadcast.
 pub const MOVES_PER_SECOND_MAX: u8 = 5;

@@ -176,6 +176,18 @@ pub struct MemberOptions {
     pub mac_limit: u32,
     /// What it may flood.
     pub storm: StormLimit,
+    /// What becomes of the MSS of TCP connections; of pseudowires only.
+    pub mss: Mss,
+}
+
+/// What becomes of the MSS of TCP connections that leave by a pseudowire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mss {
+    /// Nothing.
+    #[default]
+    Kept,
+    /// It is lowered to what the MTU of the pseudowire allows.
+    Clamped,
 }
 
 impl MemberOptions {
@@ -186,6 +198,7 @@ impl MemberOptions {
             mtu,
             mac_limit: MACS_PER_MEMBER_DEFAULT,
             storm: StormLimit::default(),
+            mss: Mss::Kept,
         }
     }
 }
@@ -252,7 +265,9 @@ impl OverlayBuilder {
         let session = Session::new(&pseudowire.incoming, open, id)
             .ok_or(OverlayError::Cookies(pseudowire.session))?;
         let number = u16::try_from(self.headers.len()).map_err(|_| OverlayError::Member(id))?;
-        self.headers.push(TunnelHeader::new(&pseudowire.outgoing));
+        let mut header = TunnelHeader::new(&pseudowire.outgoing);
+        header.mss_mtu = (options.mss == Mss::Clamped).then_some(options.mtu);
+        self.headers.push(header);
         self.sessions.push((pseudowire.session, session));
         self.members.insert(id, member(domain, MemberKind::Pseudowire(number), options));
         Ok(())
@@ -313,7 +328,7 @@ impl OverlayBuilder {
 }
 
 fn member(domain: DomainId, kind: MemberKind, options: MemberOptions) -> Member {
-    let MemberOptions { state, mtu, mac_limit, storm } = options;
+    let MemberOptions { state, mtu, mac_limit, storm, .. } = options;
     Member { domain, kind, state, mtu, mac_limit, storm }
 }
 

@@ -13,13 +13,15 @@
 
 use crate::base::ids::{DomainId, MemberId};
 use crate::base::prefetch::prefetch_index;
-use crate::fib::tunnel_header::{Carrier, Cookie, Sublayer, UdpSum};
+use crate::fib::tunnel_header::{Carrier, Cookie, SUBLAYER_OCTETS, Sublayer, UdpSum};
 use core::net::Ipv6Addr;
 
 /// Session id of control messages (RFC 3931 §4.1.1.2).
 pub const SESSION_CONTROL: u32 = 0;
 /// Places of the smallest table.
 const PLACES_MIN: usize = 16;
+const SUBLAYER_ROOM: u16 = 4;
+const _: () = assert!(SUBLAYER_ROOM as usize == SUBLAYER_OCTETS);
 const MULTIPLIER: u32 = 0x9e37_79b1;
 
 /// What a packet of a session must have, and whose it is; one a pseudowire, 64 octets.
@@ -112,7 +114,11 @@ impl Session {
     /// Octets between session id and frame.
     #[inline]
     pub const fn header_octets(&self) -> u16 {
-        self.cookie_octets as u16 + self.sublayer.octets() as u16
+        let sublayer = match self.sublayer {
+            Sublayer::None => 0,
+            Sublayer::Default | Sublayer::Sequenced => SUBLAYER_ROOM,
+        };
+        self.cookie_octets as u16 + sublayer
     }
 
     /// What stands before the frame.

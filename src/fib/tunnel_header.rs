@@ -19,6 +19,8 @@ pub const L2TP_PORT: u16 = 1701;
 /// Hop limit of outer packets: what every host begins with.
 const HOP_LIMIT: u8 = 64;
 const ETHERNET_OCTETS: usize = 14;
+const ETHERNET_ROOM: u16 = 14;
+const _: () = assert!(ETHERNET_ROOM as usize == ETHERNET_OCTETS);
 const IPV6_OCTETS: usize = 40;
 /// UDP and the word of flags and version that L2TP has over UDP only.
 const UDP_OCTETS: usize = 12;
@@ -159,6 +161,8 @@ pub struct TunnelHeader {
     pub sublayer: Sublayer,
     /// Class of the outer packets.
     pub class: OuterClass,
+    /// The MTU that TCP connections are told by their MSS; `None` where they are let alone.
+    pub mss_mtu: Option<u16>,
 }
 
 impl TunnelHeader {
@@ -191,7 +195,8 @@ impl TunnelHeader {
             Carrier::Udp { sum, .. } => Some(sum),
         };
         let used = u8::try_from(used).unwrap_or(u8::MAX);
-        Self { octets, used, sum, sublayer: ends.sublayer, class: ends.class }
+        let (sublayer, class) = (ends.sublayer, ends.class);
+        Self { octets, used, sum, sublayer, class, mss_mtu: None }
     }
 
     /// The template, of which the last [`Self::used`] octets count.
@@ -209,7 +214,7 @@ impl TunnelHeader {
     /// How much larger than the frame the outer IPv6 packet is.
     #[inline]
     pub const fn overhead(&self) -> u16 {
-        self.used as u16 - ETHERNET_OCTETS as u16
+        (self.used as u16).saturating_sub(ETHERNET_ROOM)
     }
 }
 

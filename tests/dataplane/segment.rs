@@ -99,6 +99,10 @@ fn cookie(octets: &[u8]) -> Cookie {
 
 impl Wire {
     pub fn add(&self, builder: &mut OverlayBuilder) {
+        self.add_with(builder, MemberOptions::of_mtu(TUNNEL_MTU));
+    }
+
+    pub fn add_with(&self, builder: &mut OverlayBuilder, options: MemberOptions) {
         let (local, remote) = (address(LOCAL), address(self.remote));
         let Self { carrier, sublayer, class, .. } = *self;
         let [session, theirs] = self.sessions;
@@ -117,7 +121,6 @@ impl Wire {
                 class,
             },
         };
-        let options = MemberOptions::of_mtu(TUNNEL_MTU);
         builder.pseudowire(self.member, self.domain, &pseudowire, options).unwrap();
     }
 

@@ -318,3 +318,37 @@ fn a_repair_with_the_longest_headers_carries_pseudowires_too() {
     assert_eq!(outer[outer.len() - frame.len()..], frame);
     assert_eq!((outer[20], outer[60], outer[100], outer[140]), (41, 41, 41, 17));
 }
+
+#[test]
+fn connections_are_told_a_smaller_mss_where_the_pseudowire_says_so() {
+    let mss_of = |mss| {
+        let mut router = Router::with(|world| {
+            let mut builder = kumiki::fib::OverlayBuilder::default();
+            let wire = Wire { class: kumiki::fib::tunnel_header::OuterClass::Copy, ..BLUE_WIRE };
+            wire.add_with(
+                &mut builder,
+                kumiki::fib::MemberOptions {
+                    mss,
+                    ..kumiki::fib::MemberOptions::of_mtu(TUNNEL_MTU)
+                },
+            );
+            let circuit = kumiki::fib::Circuit {
+                port: kumiki::base::ids::PortId(2),
+                vlan: kumiki::fib::bridge_table::CircuitVlan::Untagged,
+            };
+            let options = kumiki::fib::MemberOptions::of_mtu(9000);
+            builder.circuit(crate::segment::BLUE_PORT, wire.domain, &circuit, options).unwrap();
+            put_into(world, builder);
+        });
+        let mut frame = between(host(9), host(1), 64);
+        frame[20] = 6;
+        frame[54 + 12] = 0x60;
+        frame[54 + 13] = 2;
+        frame[74..78].copy_from_slice(&[2, 4, 0x22, 0xc4]);
+        let (_, outer) = only(pass(&mut router, 2, &frame));
+        let inner = &outer[outer.len() - frame.len()..];
+        u16::from_be_bytes([inner[76], inner[77]])
+    };
+    assert_eq!(mss_of(kumiki::fib::overlay::Mss::Clamped), TUNNEL_MTU - 60);
+    assert_eq!(mss_of(kumiki::fib::overlay::Mss::Kept), 0x22c4);
+}

@@ -92,7 +92,7 @@ mod alone {
     #[test]
     fn ticks_go_round() {
         let table = MacTable::new(4, 7);
-        let last = 8 * TICK_MAX - 8;
+        let last = 8 * u64::from(TICK_MAX) - 8;
         hear(&table, &heard(key(1, 1), 1, last));
         assert_eq!(table.find(key(1, 1), tick(last + 16)), Some(MemberId(1)));
         assert_eq!(table.find(key(1, 1), tick(last + 8 * 39)), None);

@@ -12,11 +12,12 @@
 
 use crate::base::checksum::ipv6_upper_layer;
 use crate::base::ids::MemberId;
-use crate::base::prefetch::prefetch_read;
+use crate::base::prefetch::{prefetch_index, prefetch_read};
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next};
 use crate::dataplane::node::inner::Network;
 use crate::dataplane::node::ipv6_lookup::LOOKUPS_MAX;
+use crate::dataplane::node::mss::clamp;
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets, ipv6_octets_mut};
 use crate::fib::tunnel_header::{
     OuterClass, SEQUENCE_BIT, Sublayer, TUNNEL_OCTETS_MAX, TunnelHeader, UdpSum,
@@ -31,6 +32,8 @@ use crate::wire::ipv6::{HEADER_OCTETS, Ipv6Fields, Ipv6View, NEXT_UDP};
 const TEMPLATE_OCTETS: u16 = 82;
 const _: () = assert!(TEMPLATE_OCTETS as usize == TUNNEL_OCTETS_MAX);
 const _: () = assert!(TEMPLATE_OCTETS + 4 <= HEADROOM_OCTETS, "a tag of the port fits as well");
+const IPV6_OCTETS: u16 = 40;
+const _: () = assert!(IPV6_OCTETS as usize == HEADER_OCTETS);
 /// Where the length of a datagram stands behind the IPv6 header; its checksum is next.
 const UDP_LENGTH_OFFSET: usize = 4;
 
@@ -39,7 +42,9 @@ pub fn l2tpv3_encap<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
     let overlay = &ctx.world.overlay;
     for packet in burst.iter() {
         if let Some(header) = header_of(packet.meta().member, overlay) {
+            // It has two lines.
             prefetch_read(header);
+            prefetch_index(header.template(), TUNNEL_OCTETS_MAX - 1);
         }
     }
     let mut count = 0;
@@ -65,7 +70,8 @@ fn header_of(member: MemberId, overlay: &Overlay) -> Option<&TunnelHeader> {
 fn put_on<B: PacketBuf>(packet: &mut B, overlay: &Overlay, seed: u64) -> Result<(), DropReason> {
     let id = packet.meta().member;
     let header = header_of(id, overlay).ok_or(DropReason::BridgeNobody)?;
-    let length = packet.len() + u32::from(header.overhead()) - HEADER_OCTETS as u32;
+    let behind = header.overhead().saturating_sub(IPV6_OCTETS);
+    let length = packet.len() + u32::from(behind);
     let length = u16::try_from(length).map_err(|_| DropReason::BridgeTooBig)?;
     let network = Network::of(packet.data());
     let class = match header.class {
@@ -73,6 +79,9 @@ fn put_on<B: PacketBuf>(packet: &mut B, overlay: &Overlay, seed: u64) -> Result<
         OuterClass::CopyDscp => network.class(packet.data()) & !ECN_MASK,
         OuterClass::Fixed(class) => class,
     };
+    if let Some(mtu) = header.mss_mtu {
+        clamp(packet.data_mut(), network, mtu);
+    }
     let flow_label = network.flow(packet.data(), seed);
     let place = packet.prepend(TEMPLATE_OCTETS).map_err(|_| DropReason::NoHeadroom)?;
     *place.first_chunk_mut().ok_or(DropReason::SegmentSplit)? = *header.template();

@@ -5,7 +5,7 @@
 //! tunnels of repairs), `ipv6_local`, `bfd_input`, `icmpv6_echo`, `icmpv6_error`, `nd_resolve`,
 //! `punt`, `drop`. `answer` is what the two answering nodes share. Bridged frames go by
 //! `l2tpv3_decap`, `bridge_input`, `bridge_forward`, `bridge_flood`, `l2tpv3_encap` and
-//! `bridge_error`; `inner` looks into them, `leave` is the way out of a domain.
+//! `bridge_error`; `inner` looks into them, `leave` is the way out of a domain, `mss` changes TCP.
 //!
 //! *Invariants*: behind `ethernet_input` every packet has exactly [`L2_OCTETS`] before its IPv6
 //! header. A bridged frame has no outer header, and its first octet is that of its destination MAC.
@@ -28,6 +28,7 @@ mod ipv6_rewrite;
 mod l2tpv3_decap;
 mod l2tpv3_encap;
 mod leave;
+mod mss;
 mod nd_resolve;
 mod port_output;
 mod punt;
