@@ -72,8 +72,14 @@
 //! everything else is punted to the control thread or to the kernel. What cannot go on becomes an
 //! ICMPv6 error or a [`dataplane::DropReason`], and is counted either way:
 //! received + injected + copied + generated + originated = sent + punted + captured + dropped +
-//! absorbed, where copies are those that [`dataplane::tap`] makes, and BFD sessions originate and
-//! absorb. `docs/graph.md` has the whole graph.
+//! absorbed, where copies are those that [`dataplane::tap`] and flooding make, and BFD sessions
+//! originate and absorb. `docs/graph.md` has the whole graph.
+//!
+//! Frames of a tenant turn off at `ethernet-input` where their port, or their VLAN of it, belongs
+//! to a [`fib::Overlay`], and at `ipv6-input` where they come in L2TPv3 for this router.
+//! `bridge-input` learns where they come from ([`dataplane::mac_table`]), `bridge-forward` and
+//! `bridge-flood` send them to other members of their domain, by a port or, through `l2tpv3-encap`,
+//! as an outer packet that is looked up like any other.
 //!
 //! # The way of a route
 //!

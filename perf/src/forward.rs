@@ -4,22 +4,26 @@
 //! does with a packet between taking it from one port and giving it to another: checks, lookup,
 //! ECMP, liveness, hop limit, MTU, neighbour, counters. The meter is `kumiki::dpdk::Meter`.
 //!
-//! *Invariants*: every frame that went in came out with its hop limit one less, or the run fails.
+//! *Invariants*: every frame that went in came out, or the run fails; what was routed with its hop
+//! limit one less.
 
 use crate::measure::Spread;
 use crate::rib::Rib;
+use crate::segment::{REMOTES, Segment};
 use crate::trace::{Kind, Trace};
 use crate::world::{interfaces, neighbor, own_mac};
 use kumiki::base::ids::{GroupId, LcoreId, NextHopId, PortId};
+use kumiki::base::prefix::Ipv6Prefix;
 use kumiki::base::rcu::{Publisher, Reader};
 use kumiki::base::time::{Duration, Instant};
 use kumiki::dataplane::lcore::WorkerRings;
 use kumiki::dataplane::{
-    LcoreCounters, LcoreSnapshot, NodeId, PuntRings, PuntSender, Worker, WorkerPort, WorkerSetup,
+    LcoreCounters, LcoreSnapshot, NodeId, OverlaySetup, PuntRings, PuntSender, Worker, WorkerPort,
+    WorkerSetup,
 };
 use kumiki::dpdk::{
-    Eal, EalThread, Failure, Mbuf, Mempool, Meter, MeterFrames, Port, PortError, PortOptions,
-    Started, eal,
+    Eal, EalThread, Failure, Mbuf, MbufAlloc, Mempool, Meter, MeterFrames, Port, PortError,
+    PortOptions, Started, eal,
 };
 use kumiki::fib::{Fib, Forwarding, GroupTable, Liveness, NextHopGroup};
 use serde::Serialize;
@@ -88,10 +92,29 @@ pub struct Figures {
     pub stages: Vec<(String, f64)>,
 }
 
+/// What one run with a tenant's frames found.
+#[derive(Clone, Debug, Serialize)]
+pub struct SegmentFigures {
+    /// Into tunnels or out of them.
+    pub direction: &'static str,
+    /// Pseudowires.
+    pub wires: u16,
+    /// MACs.
+    pub macs: u32,
+    /// Octets of the tenant's frame, without its checksum.
+    pub frame_octets: u16,
+    /// TSC cycles a packet: everything but the generator.
+    pub cycles: Spread,
+    /// Those of them spent on allocating and freeing buffers.
+    pub pool_cycles: Spread,
+    /// Cycles by node of the graph, its own.
+    pub stages: Vec<(String, f64)>,
+}
+
 /// Two ports on nothing, the first of which will be the source.
 pub struct Bench {
     eal: Eal,
-    _thread: EalThread,
+    thread: EalThread,
     pool: Mempool,
     instance: u32,
 }
@@ -100,7 +123,7 @@ impl Bench {
     /// A bench on the thread that calls.
     pub fn new(eal: Eal, thread: EalThread) -> Result<Self, ForwardError> {
         let pool = Mempool::create(&eal, "forward", BUFFERS, MTU)?;
-        Ok(Self { eal, _thread: thread, pool, instance: 0 })
+        Ok(Self { eal, thread, pool, instance: 0 })
     }
 
     /// Forwards `packets` frames of so many octets along the routes of `rib`.
@@ -112,7 +135,37 @@ impl Bench {
     ) -> Result<Figures, ForwardError> {
         let mut publisher = Publisher::new(world(rib));
         let lane = self.lane(&mut publisher)?;
-        lane.run(self.pool, rib, Load { frame_octets, packets })
+        let cost = lane.run(self.pool, Load::routed(rib, frame_octets, packets))?;
+        Ok(cost.of_routes(rib, frame_octets))
+    }
+
+    /// Bridges `packets` frames of a tenant into its pseudowires or out of them.
+    pub fn measure_segment(
+        &mut self,
+        segment: &Segment,
+        packets: usize,
+    ) -> Result<SegmentFigures, ForwardError> {
+        let mut world = world(&Rib { name: String::new(), prefixes: vec![remotes()] });
+        world.overlay = Arc::new(segment.overlay());
+        let mut publisher = Publisher::new(world);
+        let mut lane = self.lane(&mut publisher)?;
+        lane.worker = lane.worker.with_overlay(OverlaySetup {
+            macs: Arc::new(segment.mac_table()),
+            alloc: Box::new(MbufAlloc::new(self.pool, &self.thread)),
+            events: OverlaySetup::<Mbuf>::event_ring(),
+            wake: Box::new(|| ()),
+        });
+        let Cost { cycles, pool_cycles, stages } =
+            lane.run(self.pool, Load::bridged(segment, packets))?;
+        Ok(SegmentFigures {
+            direction: segment.direction.word(),
+            wires: segment.wires,
+            macs: segment.macs,
+            frame_octets: segment.frame_octets,
+            cycles,
+            pool_cycles,
+            stages,
+        })
     }
 
     /// The same by a worker on each of `cpus` at once, over one world.
@@ -133,7 +186,8 @@ impl Bench {
             core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
             let _thread = EalThread::register(eal)?;
             line.wait();
-            lane.run(pool, rib, Load { frame_octets, packets })
+            let cost = lane.run(pool, Load::routed(rib, frame_octets, packets))?;
+            Ok(cost.of_routes(rib, frame_octets))
         };
         std::thread::scope(|scope| {
             let threads: Vec<_> = lanes
@@ -193,11 +247,57 @@ impl Bench {
     }
 }
 
-/// How much is forwarded.
-#[derive(Clone, Copy)]
+/// The other ends of all pseudowires.
+fn remotes() -> Ipv6Prefix {
+    Ipv6Prefix::containing(REMOTES, 48)
+}
+
+/// What is forwarded, and how much.
 struct Load {
-    frame_octets: u16,
+    frames: MeterFrames,
     packets: usize,
+    hops: Hops,
+}
+
+/// What becomes of the hop limit where the meter looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hops {
+    /// One less, or the run fails.
+    Counted,
+    /// Something else stands there.
+    Kept,
+}
+
+impl Load {
+    fn routed(rib: &Rib, frame_octets: u16, packets: usize) -> Self {
+        Self { frames: frames(rib, frame_octets), packets, hops: Hops::Counted }
+    }
+
+    fn bridged(segment: &Segment, packets: usize) -> Self {
+        let (header, destination_offset) = segment.header();
+        let frames = MeterFrames {
+            header,
+            destination_offset,
+            frame_octets: segment.received_octets(),
+            in_flight: IN_FLIGHT,
+            destinations: segment.differences(),
+        };
+        Self { frames, packets, hops: Hops::Kept }
+    }
+}
+
+/// What a packet cost.
+struct Cost {
+    cycles: Spread,
+    pool_cycles: Spread,
+    stages: Vec<(String, f64)>,
+}
+
+impl Cost {
+    fn of_routes(self, rib: &Rib, frame_octets: u16) -> Figures {
+        let Self { cycles, pool_cycles, stages } = self;
+        Figures { routes: rib.prefixes.len(), frame_octets, cycles, pool_cycles, stages }
+    }
 }
 
 /// A worker and its two ports.
@@ -209,9 +309,9 @@ struct Lane {
 
 impl Lane {
     /// Forwards on the thread that calls.
-    fn run(self, pool: Mempool, rib: &Rib, load: Load) -> Result<Figures, ForwardError> {
+    fn run(self, pool: Mempool, load: Load) -> Result<Cost, ForwardError> {
         let Self { ports: [input, output], mut worker, counters } = self;
-        let meter = Meter::attach(&[&input, &output], pool, frames(rib, load.frame_octets))?;
+        let meter = Meter::attach(&[&input, &output], pool, load.frames)?;
         let mut loops = 0;
         let mut forward = |packets: usize| {
             for _ in 0..packets / BURST {
@@ -226,16 +326,15 @@ impl Lane {
         let windows = meter.windows();
         let [out, back, odd] = meter.counts();
         drop(meter);
-        if out != back || odd != 0 {
+        let is_odd = load.hops == Hops::Counted && odd != 0;
+        if out != back || is_odd {
             return Err(ForwardError::Wrong { out, back, odd, drops: drops_of(&after) });
         }
         let counted = windows.get(warm_windows..).unwrap_or(&windows);
         let of = |figure: fn(&kumiki::dpdk::MeterWindow) -> f32| {
             Spread::of(counted.iter().map(|window| f64::from(figure(window))).collect())
         };
-        Ok(Figures {
-            routes: rib.prefixes.len(),
-            frame_octets: load.frame_octets,
+        Ok(Cost {
             cycles: of(|window| window.router + window.pool),
             pool_cycles: of(|window| window.pool),
             stages: stages(&before, &after),

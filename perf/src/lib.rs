@@ -12,7 +12,7 @@
 //!   tells of it);
 //! - [`bgp`] (a full table through BGP routers, ours and others);
 //! - [`kernels`] (pieces of work, for criterion and callgrind) and [`world`] (what they and
-//!   `forward` forward in);
+//!   `forward` forward in), [`segment`] (a tenant with many pseudowires and MACs);
 //! - [`document`] (a result as data), [`report`] (the machine), [`comparison`], [`plot`] and
 //!   [`html`].
 //!
@@ -36,6 +36,7 @@ pub mod profile;
 pub mod report;
 pub mod rfc;
 pub mod rib;
+pub mod segment;
 pub mod speaker;
 pub mod table;
 #[cfg(dpdk)]

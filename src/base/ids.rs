@@ -53,9 +53,21 @@ numbered! {
     /// A group of next hops in `fib`: what a prefix points to, at most 65,535.
     GroupId(u16)
 }
+numbered! {
+    /// A bridge domain: one Ethernet segment of a tenant, from 1 on; 0 is none. At most 65,535.
+    DomainId(u16)
+}
+numbered! {
+    /// A member of a bridge domain (an attachment circuit or a pseudowire), from 1 on; 0 is none.
+    /// At most [`MEMBER_MAX`].
+    MemberId(u16)
+}
 
 /// Ports a router may have.
 pub const PORT_MAX: usize = 64;
+/// Members that all bridge domains have together: 10,000 pseudowires and the VLANs of the ports.
+/// Tables with a place for each of them stay below a mebibyte.
+pub const MEMBER_MAX: usize = 16_384;
 
 /// A 32-bit OSPF router-id (RFC 5340 §2.11), shown as a dotted quad.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

@@ -681,6 +681,8 @@ fn input_of<B: PacketBuf>(punted: &Punted<B>) -> Option<Input> {
         PuntClass::Unresolved => {
             Some(Input::Unresolved { port: punted.port, address: punted.neighbor, packet: bytes })
         }
+        // No control connection is spoken: what it says ends here, counted as punted.
+        PuntClass::L2tp => None,
         // These go to the host thread.
         PuntClass::Host => None,
     }

@@ -6,8 +6,9 @@
 //! *Invariants*: one worker writes, anybody reads; a cell only grows. When no loop runs, received +
 //! injected + copied + generated + originated + taken over = sent + punted + captured + dropped +
 //! absorbed + handed over (STYLE §9), which [`LcoreSnapshot::is_conserved`] says. Copies are those
-//! of taps: each leaves by its ring or is lost in front of it, which counts as a drop of the copy.
-//! In the sum of all workers what was handed over and not yet taken over waits in a ring.
+//! of frames that are flooded, which go on as frames do, and those of taps: each of these leaves by
+//! its ring or is lost in front of it, which counts as a drop of the copy. In the sum of all
+//! workers what was handed over and not yet taken over waits in a ring.
 
 use crate::base::ids::{NextHopId, PORT_MAX, PortId};
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason, SILENCE_REASON_COUNT, SilenceReason};
@@ -75,6 +76,29 @@ pub struct BfdCells {
     pub late_extensions: Cell,
 }
 
+/// The cells of bridging and of pseudowires.
+#[derive(Debug, Default)]
+pub struct OverlayCells {
+    /// Frames put into pseudowires.
+    pub encapsulated: Cell,
+    /// Frames taken out of them.
+    pub decapsulated: Cell,
+    /// Copies of frames that were flooded; the first of each is the frame itself.
+    pub replicated: Cell,
+    /// MACs learned, …
+    pub macs_learned: Cell,
+    /// … seen to move to another member, …
+    pub macs_moved: Cell,
+    /// … held where they were because they moved too often, …
+    pub macs_held: Cell,
+    /// … not learned because the member has as many as it may, …
+    pub macs_limited: Cell,
+    /// … or because the table is full there.
+    pub macs_unplaced: Cell,
+    /// Events for which the control thread had no room.
+    pub events_lost: Cell,
+}
+
 /// The cells of one worker, shared by `Arc` with those who read; a cache line apart from other
 /// workers'.
 #[derive(Debug)]
@@ -117,6 +141,8 @@ pub struct LcoreCounters {
     pub taken_over: Cell,
     /// Packets that came in by one port of the fabric and left by one.
     pub transit: Cell,
+    /// Bridging and pseudowires.
+    pub overlay: OverlayCells,
 }
 
 impl LcoreCounters {
@@ -145,6 +171,7 @@ impl LcoreCounters {
             handed_over: Cell::default(),
             taken_over: Cell::default(),
             transit: Cell::default(),
+            overlay: OverlayCells::default(),
         }
     }
 
@@ -260,7 +287,61 @@ impl LcoreCounters {
             handed_over: self.handed_over.get(),
             taken_over: self.taken_over.get(),
             transit: self.transit.get(),
+            overlay: self.overlay.snapshot(),
         }
+    }
+}
+
+/// Counts of bridging and of pseudowires; what each means says [`OverlayCells`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OverlayCounts {
+    /// Frames put into pseudowires.
+    pub encapsulated: u64,
+    /// Frames taken out of them.
+    pub decapsulated: u64,
+    /// Copies of flooded frames.
+    pub replicated: u64,
+    /// MACs learned.
+    pub macs_learned: u64,
+    /// MACs that moved.
+    pub macs_moved: u64,
+    /// MACs held where they were.
+    pub macs_held: u64,
+    /// MACs beyond the limit of their member.
+    pub macs_limited: u64,
+    /// MACs without a place in the table.
+    pub macs_unplaced: u64,
+    /// Events without room.
+    pub events_lost: u64,
+}
+
+impl OverlayCells {
+    fn snapshot(&self) -> OverlayCounts {
+        OverlayCounts {
+            encapsulated: self.encapsulated.get(),
+            decapsulated: self.decapsulated.get(),
+            replicated: self.replicated.get(),
+            macs_learned: self.macs_learned.get(),
+            macs_moved: self.macs_moved.get(),
+            macs_held: self.macs_held.get(),
+            macs_limited: self.macs_limited.get(),
+            macs_unplaced: self.macs_unplaced.get(),
+            events_lost: self.events_lost.get(),
+        }
+    }
+}
+
+impl OverlayCounts {
+    const fn add(&mut self, other: &Self) {
+        self.encapsulated += other.encapsulated;
+        self.decapsulated += other.decapsulated;
+        self.replicated += other.replicated;
+        self.macs_learned += other.macs_learned;
+        self.macs_moved += other.macs_moved;
+        self.macs_held += other.macs_held;
+        self.macs_limited += other.macs_limited;
+        self.macs_unplaced += other.macs_unplaced;
+        self.events_lost += other.events_lost;
     }
 }
 
@@ -350,6 +431,8 @@ pub struct LcoreSnapshot {
     pub taken_over: u64,
     /// Packets from port to port of the fabric.
     pub transit: u64,
+    /// Bridging and pseudowires.
+    pub overlay: OverlayCounts,
 }
 
 impl LcoreSnapshot {
@@ -383,10 +466,11 @@ impl LcoreSnapshot {
         self.bfd.get(port.index()).copied().unwrap_or_default()
     }
 
-    /// Packets in: received, injected, copied, generated, originated, taken over.
+    /// Packets in: received, injected, copied, replicated, generated, originated, taken over.
     pub fn came_in(&self) -> u64 {
         let received: u64 = self.ports.iter().map(|port| port.rx_packets).sum();
-        let made = self.copied + self.generated + self.originated;
+        let copies = self.copied + self.overlay.replicated;
+        let made = copies + self.generated + self.originated;
         received + self.injected + made + self.taken_over
     }
 
@@ -441,6 +525,7 @@ impl LcoreSnapshot {
         self.handed_over += other.handed_over;
         self.taken_over += other.taken_over;
         self.transit += other.transit;
+        self.overlay.add(&other.overlay);
     }
 }
 

@@ -148,6 +148,8 @@ reasons! {
         "Neighbour Discovery above the rate that one port may have.";
     PuntPolicedUnresolved: "punt_policed_unresolved",
         "Packets to unresolved neighbours of one port above their rate: a scan, for example.";
+    PuntPolicedL2tp: "punt_policed_l2tp",
+        "Control messages of L2TPv3 above the rate that one port may have.";
     PuntPolicedHost: "punt_policed_host", "Packets for the host above the rate of their class.";
     RepairPort: "repair_port",
         "A tunnel of a repair from a port that is no fabric port, or from the host.";
@@ -179,6 +181,47 @@ reasons! {
         "Longer than what the next link carries with the headers of a repair; answered.";
     RepairedAlready: "repaired_already",
         "Every next hop is down and the packet is repaired already: a second failure.";
+    L2tpTruncated: "l2tp_truncated",
+        "L2TPv3 that ends within its header, or with less than an Ethernet header inside.";
+    L2tpUdp: "l2tp_udp", "L2TPv3 over UDP with a length that is not the packet's.";
+    L2tpUdpChecksum: "l2tp_udp_checksum",
+        "L2TPv3 over UDP with a wrong checksum, or with none in a session that wants one \
+         (RFC 6936 §4).";
+    L2tpVersion: "l2tp_version", "To the port of L2TP, of another version: L2TPv2 or L2F.";
+    L2tpSession: "l2tp_session",
+        "L2TPv3 of no session here: the ids of both ends differ, or the session has ended.";
+    L2tpCarrier: "l2tp_carrier",
+        "L2TPv3 over UDP in a session over IP, or the other way round.";
+    L2tpAddress: "l2tp_address",
+        "L2TPv3 from or for another address than the session's; forged, or misconfigured.";
+    L2tpPort: "l2tp_port", "L2TPv3 over UDP from another port than the session's.";
+    L2tpCookie: "l2tp_cookie",
+        "L2TPv3 with a wrong cookie: a guess (RFC 3931 §8.2), or the cookies of both ends differ.";
+    L2tpSublayer: "l2tp_sublayer",
+        "L2TPv3 without a sequence number in a session that numbers.";
+    L2tpSequence: "l2tp_sequence",
+        "L2TPv3 with a number that was passed already: reordered, repeated or replayed.";
+    L2tpCongestion: "l2tp_congestion",
+        "Congestion on the way of a pseudowire, and a sender that can only hear of it by loss \
+         (RFC 6040 §4.2).";
+    L2tpToSelf: "l2tp_to_self", "A pseudowire whose other end is this router.";
+    OverlayOff: "overlay_off", "A frame to be bridged on a worker that bridges nothing.";
+    BridgeBlocked: "bridge_blocked", "By a member of a bridge domain that is blocked.";
+    BridgeReserved: "bridge_reserved",
+        "To a group that no bridge forwards (IEEE 802.1Q table 8-1): spanning tree, LACP, LLDP.";
+    BridgeStatic: "bridge_static",
+        "From a MAC that a static entry says is behind another member.";
+    BridgeSameMember: "bridge_same_member",
+        "To a MAC that is behind the member it came from; normal behind another switch.";
+    BridgeSplitHorizon: "bridge_split_horizon",
+        "From a pseudowire to a MAC behind another one: who sent it has its own pseudowire there.";
+    BridgeTooBig: "bridge_too_big",
+        "Longer than what a member of the domain carries; answered where it came by a port.";
+    BridgeNobody: "bridge_nobody", "To be flooded, with nobody else in the domain.";
+    BridgeStorm: "bridge_storm",
+        "Group and unknown frames of one member above its rate: a storm, or a loop.";
+    FloodBudget: "flood_budget", "More copies in one loop of a worker than it makes.";
+    FloodNoBuffer: "flood_no_buffer", "A copy for which the pool had no buffer.";
     GraphOverflow: "graph_overflow", "More than a burst waited for one node; an error of ours.";
 }
 

@@ -56,6 +56,38 @@ pub fn spread_hash(view: &Ipv6View<'_>, seed: u64) -> u32 {
     u32::try_from(high ^ low).unwrap_or(0)
 }
 
+/// The hash of the flow of an IPv4 packet, from its header on; zero where that is not whole. All
+/// fragments of a packet have one hash.
+#[inline]
+pub fn ipv4_flow_hash(packet: &[u8], seed: u64) -> u32 {
+    let Some((header, rest)) = packet.split_first_chunk::<IPV4_OCTETS>() else { return 0 };
+    let [first, _, _, _, _, _, high, low, _, protocol, _, _, addresses @ ..] = *header;
+    let options = usize::from(first & 0x0f) * 4;
+    let is_fragment = u16::from_be_bytes([high, low]) & IPV4_FRAGMENT_MASK != 0;
+    let ports = match options.checked_sub(IPV4_OCTETS) {
+        Some(options) if !is_fragment && protocol != NEXT_ICMPV6 => {
+            read_ports(protocol, rest.get(options..).unwrap_or(&[]))
+        }
+        _ => 0,
+    };
+    let rest = u64::from(ports) << 8 | u64::from(protocol);
+    few_hash(u64::from_be_bytes(addresses), rest, seed)
+}
+
+/// Octets of an IPv4 header without options (RFC 791 §3.1).
+const IPV4_OCTETS: usize = 20;
+/// "More fragments" and the offset of a fragment.
+const IPV4_FRAGMENT_MASK: u16 = 0x3fff;
+
+/// The hash of what two words say; for frames that hold no IP.
+#[inline]
+pub fn few_hash(one: u64, two: u64, seed: u64) -> u32 {
+    let [m0, m1, m2, m3] = MULTIPLIERS;
+    let hash = fold(fold(one ^ m0, two ^ m1) ^ fold(seed ^ m2, m0), m3);
+    let (high, low) = (hash >> 32, hash & 0xffff_ffff);
+    u32::try_from(high ^ low).unwrap_or(0).max(1)
+}
+
 #[inline]
 fn halves(bits: u128) -> (u64, u64) {
     let [high, low] = [bits >> 64, bits & u128::from(u64::MAX)];
@@ -158,6 +190,22 @@ mod tests {
             shares[usize::try_from((u64::from(hash) * 3) >> 32).unwrap()] += 1;
         }
         assert!(shares.iter().all(|count| (2750..3250).contains(count)), "{shares:?}");
+    }
+
+    #[test]
+    fn flows_of_ipv4_are_told_apart_and_fragments_stay_together() {
+        let packet = |first: u8, fragment: [u8; 2], rest: &[u8]| {
+            let head = [first, 0, 0, 0, 0, 0, fragment[0], fragment[1], 64, 17, 0, 0];
+            [&head[..], &[192, 0, 2, 1, 192, 0, 2, 2], rest].concat()
+        };
+        let hash = |octets: &[u8]| ipv4_flow_hash(octets, 3);
+        let plain = hash(&packet(0x45, [0x40, 0], &[0, 1, 0, 2]));
+        assert_ne!(plain, hash(&packet(0x45, [0x40, 0], &[0, 1, 0, 3])));
+        assert_eq!(plain, hash(&packet(0x46, [0, 0], &[9, 9, 9, 9, 0, 1, 0, 2])), "options");
+        let fragments = [[0x20, 0], [0, 7]].map(|at| hash(&packet(0x45, at, &[at[1], 1, 0, 2])));
+        assert_eq!(fragments[0], fragments[1]);
+        assert_eq!(hash(&[0x45; 19]), 0);
+        assert_ne!(hash(&packet(0x40, [0, 0], &[])), 0, "a length of nothing harms nobody");
     }
 
     #[test]

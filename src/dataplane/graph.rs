@@ -13,11 +13,17 @@
 //! a tunnel for this router the outer header is not looked up: `ipv6-input` knows its destination,
 //! and the lookup is that of the packet inside.
 //!
-//! *Invariants*: no node makes a packet out of nothing, so at most one burst is inside and no queue
-//! overflows. A packet goes only along an edge of [`NodeId::successors`] (asserted in debug
-//! builds); the drawing in `docs/graph.md` is generated from the same list and compared by a test.
-//! Everything that enters leaves before [`run_graph`] returns, except what waits in the transmit
-//! bursts of the ports.
+//! Frames of pseudowires have their nodes behind those of plain packets; the outer packets made of
+//! them are the router's own, looked up once. Who floods makes copies, as many as there is room for
+//! in a burst; a frame that has more members before it keeps its place in the queue of
+//! `bridge-flood`, and the graph runs another round.
+//!
+//! *Invariants*: no node but `bridge-flood` makes a packet out of nothing, and it makes no more
+//! than a burst has room for: at most one burst is inside, beside the frames that wait for their
+//! copies, and no queue overflows. A packet goes only along an edge of [`NodeId::successors`]
+//! (asserted in debug builds); the drawing in `docs/graph.md` is generated from the same list and
+//! compared by a test. Everything that enters leaves before [`run_graph`] returns, except what
+//! waits in the transmit bursts of the ports.
 
 use crate::base::time::Instant;
 use crate::dataplane::bfd::BfdTable;
@@ -25,11 +31,12 @@ use crate::dataplane::counters::LcoreCounters;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::limit::TokenBucket;
 use crate::dataplane::node;
+use crate::dataplane::overlay::OverlayWork;
 use crate::dataplane::ports::Ports;
 use crate::dataplane::punt::{PuntClass, PuntSender};
 use crate::dataplane::tap::Watch;
 use crate::fib::{Forwarding, Interface};
-use crate::packet::{Burst, PacketBuf};
+use crate::packet::{BURST_MAX, Burst, PacketBuf};
 use std::sync::Arc;
 
 /// A node.
@@ -48,6 +55,18 @@ pub enum NodeId {
     Ipv6Lookup,
     /// Into the tunnels of repairs.
     RepairEncap,
+    /// Out of pseudowires.
+    L2tpv3Decap,
+    /// Source MACs of bridged frames.
+    BridgeInput,
+    /// Destination MAC to member of the domain.
+    BridgeForward,
+    /// Copies for all members.
+    BridgeFlood,
+    /// Into pseudowires.
+    L2tpv3Encap,
+    /// Answers to frames that are too big for a pseudowire.
+    BridgeError,
     /// Packets for the router itself.
     Ipv6Local,
     /// Control packets for the sessions of this worker.
@@ -72,11 +91,23 @@ pub enum NodeId {
 pub const NODE_COUNT: usize = NodeId::ALL.len();
 
 /// The order in which a burst runs through the nodes; see the text above.
-pub(super) const ORDER: [NodeId; 24] = [
+pub(super) const ORDER: [NodeId; 41] = [
     NodeId::EthernetInput,
     NodeId::Ipv6Input,
     NodeId::Ipv6Lookup,
     NodeId::Ipv6Rewrite,
+    NodeId::PortOutput,
+    NodeId::L2tpv3Decap,
+    NodeId::BridgeInput,
+    NodeId::BridgeForward,
+    NodeId::PortOutput,
+    NodeId::BridgeFlood,
+    NodeId::PortOutput,
+    NodeId::L2tpv3Encap,
+    NodeId::Ipv6Lookup,
+    NodeId::Ipv6Rewrite,
+    NodeId::PortOutput,
+    NodeId::BridgeError,
     NodeId::PortOutput,
     NodeId::RepairDecap,
     NodeId::Ipv6Lookup,
@@ -85,6 +116,11 @@ pub(super) const ORDER: [NodeId; 24] = [
     NodeId::RepairEncap,
     NodeId::PortOutput,
     NodeId::Ipv6Local,
+    NodeId::L2tpv3Decap,
+    NodeId::BridgeInput,
+    NodeId::BridgeForward,
+    NodeId::PortOutput,
+    NodeId::BridgeFlood,
     NodeId::Icmpv6Echo,
     NodeId::Icmpv6Error,
     NodeId::Ipv6Lookup,
@@ -108,6 +144,12 @@ impl NodeId {
         Self::RepairDecap,
         Self::Ipv6Lookup,
         Self::RepairEncap,
+        Self::L2tpv3Decap,
+        Self::BridgeInput,
+        Self::BridgeForward,
+        Self::BridgeFlood,
+        Self::L2tpv3Encap,
+        Self::BridgeError,
         Self::Ipv6Local,
         Self::BfdInput,
         Self::Icmpv6Echo,
@@ -128,6 +170,12 @@ impl NodeId {
             Self::RepairDecap => "repair-decap",
             Self::Ipv6Lookup => "ipv6-lookup",
             Self::RepairEncap => "repair-encap",
+            Self::L2tpv3Decap => "l2tpv3-decap",
+            Self::BridgeInput => "bridge-input",
+            Self::BridgeForward => "bridge-forward",
+            Self::BridgeFlood => "bridge-flood",
+            Self::L2tpv3Encap => "l2tpv3-encap",
+            Self::BridgeError => "bridge-error",
             Self::Ipv6Local => "ipv6-local",
             Self::BfdInput => "bfd-input",
             Self::Icmpv6Echo => "icmpv6-echo",
@@ -151,8 +199,28 @@ impl NodeId {
                 Self::PortOutput,
                 Self::Drop,
             ],
-            Self::EthernetInput => &[Self::Ipv6Input, Self::Drop],
-            Self::Ipv6Input => &[Self::Ipv6Lookup, Self::RepairDecap, Self::Ipv6Local, Self::Drop],
+            Self::EthernetInput => &[Self::Ipv6Input, Self::BridgeInput, Self::Drop],
+            Self::Ipv6Input => &[
+                Self::Ipv6Lookup,
+                Self::L2tpv3Decap,
+                Self::RepairDecap,
+                Self::Ipv6Local,
+                Self::Drop,
+            ],
+            Self::L2tpv3Decap => &[Self::BridgeInput, Self::Punt, Self::Drop],
+            Self::BridgeInput => &[Self::BridgeForward, Self::BridgeFlood, Self::Drop],
+            Self::BridgeForward => &[
+                Self::PortOutput,
+                Self::L2tpv3Encap,
+                Self::BridgeFlood,
+                Self::BridgeError,
+                Self::Drop,
+            ],
+            Self::BridgeFlood => {
+                &[Self::PortOutput, Self::L2tpv3Encap, Self::BridgeError, Self::Drop]
+            }
+            Self::L2tpv3Encap => &[Self::Ipv6Lookup, Self::Drop],
+            Self::BridgeError => &[Self::PortOutput, Self::Drop],
             Self::RepairDecap => &[Self::Ipv6Lookup, Self::Ipv6Rewrite, Self::Drop],
             Self::Ipv6Lookup => &[
                 Self::Ipv6Rewrite,
@@ -161,9 +229,14 @@ impl NodeId {
                 Self::Icmpv6Error,
                 Self::Drop,
             ],
-            Self::Ipv6Local => {
-                &[Self::Punt, Self::BfdInput, Self::Icmpv6Echo, Self::Icmpv6Error, Self::Drop]
-            }
+            Self::Ipv6Local => &[
+                Self::Punt,
+                Self::L2tpv3Decap,
+                Self::BfdInput,
+                Self::Icmpv6Echo,
+                Self::Icmpv6Error,
+                Self::Drop,
+            ],
             Self::Icmpv6Echo | Self::Icmpv6Error => {
                 &[Self::Ipv6Lookup, Self::PortOutput, Self::Drop]
             }
@@ -188,7 +261,16 @@ impl NodeId {
             for (position, to) in node.successors().iter().enumerate() {
                 let is_aside = matches!(
                     node,
-                    Self::RepairDecap | Self::RepairEncap | Self::Ipv6Local | Self::Icmpv6Echo
+                    Self::RepairDecap
+                        | Self::RepairEncap
+                        | Self::Ipv6Local
+                        | Self::Icmpv6Echo
+                        | Self::L2tpv3Decap
+                        | Self::BridgeInput
+                        | Self::BridgeForward
+                        | Self::BridgeFlood
+                        | Self::L2tpv3Encap
+                        | Self::BridgeError
                 );
                 let is_main = position == 0 && !is_aside;
                 let arrow = if is_main && *to != Self::Drop { "==>" } else { "-->" };
@@ -215,6 +297,8 @@ pub struct Ctx<'a, B> {
     pub punts: &'a mut PuntSender<B>,
     /// The BFD sessions of this worker.
     pub bfd: &'a mut BfdTable<B>,
+    /// The bridging of this worker.
+    pub overlay: &'a mut OverlayWork<B>,
     /// The limit of RFC 4443 §2.4(f).
     pub error_limit: &'a mut TokenBucket,
     /// Seed of the flow hash, one per router.
@@ -300,6 +384,39 @@ impl<B: PacketBuf> Next<B> {
         self.divert(NodeId::Icmpv6Error, slot);
     }
 
+    /// Drops the frame of `slot`, which is too big for a member that carries packets of `mtu`
+    /// octets, and has its sender told.
+    pub fn refuse_frame(&mut self, slot: &mut Option<B>, mtu: u16) {
+        let Some(packet) = slot.as_mut() else { return };
+        packet.meta_mut().cause_value = u32::from(mtu);
+        let reason = DropReason::BridgeTooBig;
+        self.counters.count_drops(reason, 1);
+        if self.watch.is_active() {
+            self.watch.dropped(packet, self.current, reason, &self.counters);
+        }
+        self.divert(NodeId::BridgeError, slot);
+    }
+
+    /// Copies that may be made before more than a burst is inside.
+    #[inline]
+    pub const fn room(&self) -> usize {
+        BURST_MAX.saturating_sub(self.queued)
+    }
+
+    /// Keeps the frame of `slot` in the queue of the node that has it, until the next round.
+    pub fn keep(&mut self, slot: &mut Option<B>) {
+        let Some(packet) = slot.take() else { return };
+        let Some(queue) = self.queues.get_mut(self.current.index()) else { return };
+        match queue.push(packet) {
+            Ok(()) => self.queued += 1,
+            Err(packet) => {
+                debug_assert!(false, "a node keeps no more than it got");
+                self.counters.count_drops(DropReason::GraphOverflow, 1);
+                drop(packet);
+            }
+        }
+    }
+
     /// Sends the packet of `slot` up to the control thread.
     pub fn punt(&mut self, slot: &mut Option<B>, class: PuntClass) {
         if let Some(packet) = slot.as_mut() {
@@ -338,6 +455,17 @@ impl<B: PacketBuf> Next<B> {
 
 /// Runs `burst`, and what waits in `next`, through the graph until everything has left.
 pub fn run_graph<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
+    run_round(ctx, burst, next);
+    // Frames that are flooded wait until the copies before them have left.
+    while next.queued > 0 {
+        run_round(ctx, burst, next);
+    }
+    debug_assert!(burst.is_empty(), "something did not leave");
+    debug_assert!(next.queues.iter().all(Burst::is_empty), "something did not leave");
+}
+
+/// Every node once, in the order.
+fn run_round<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
     let mut stamp = (ctx.cycles)();
     for id in ORDER {
         next.collect(id, burst);
@@ -354,8 +482,6 @@ pub fn run_graph<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next:
         ctx.counters.count_node(id, packets, end.wrapping_sub(stamp));
         stamp = end;
     }
-    debug_assert!(burst.is_empty(), "something did not leave");
-    debug_assert!(next.queues.iter().all(Burst::is_empty), "something did not leave");
 }
 
 #[inline]
@@ -371,6 +497,12 @@ pub(super) fn run_node<B: PacketBuf>(
         NodeId::RepairDecap => node::repair_decap(ctx, burst, next),
         NodeId::Ipv6Lookup => node::ipv6_lookup(ctx, burst, next),
         NodeId::RepairEncap => node::repair_encap(ctx, burst, next),
+        NodeId::L2tpv3Decap => node::l2tpv3_decap(ctx, burst, next),
+        NodeId::BridgeInput => node::bridge_input(ctx, burst, next),
+        NodeId::BridgeForward => node::bridge_forward(ctx, burst, next),
+        NodeId::BridgeFlood => node::bridge_flood(ctx, burst, next),
+        NodeId::L2tpv3Encap => node::l2tpv3_encap(ctx, burst, next),
+        NodeId::BridgeError => node::bridge_error(ctx, burst, next),
         NodeId::Ipv6Local => node::ipv6_local(ctx, burst, next),
         NodeId::BfdInput => node::bfd_input(ctx, burst, next),
         NodeId::Icmpv6Echo => node::icmpv6_echo(ctx, burst, next),
@@ -413,6 +545,7 @@ mod tests {
                 pair[0],
                 NodeId::PortOutput
                     | NodeId::Ipv6Local
+                    | NodeId::BridgeFlood
                     | NodeId::BfdInput
                     | NodeId::Icmpv6Echo
                     | NodeId::NdResolve

@@ -19,6 +19,7 @@ use crate::dataplane::hand_over::{Errand, Peers};
 use crate::dataplane::inject::Injected;
 use crate::dataplane::limit::TokenBucket;
 use crate::dataplane::node::{ERROR_BURST_MAX, ERRORS_PER_SECOND_MAX, L2_OCTETS};
+use crate::dataplane::overlay::{OverlaySetup, OverlayWork};
 use crate::dataplane::ports::{Ports, WorkerPort, count_received};
 use crate::dataplane::punt::PuntSender;
 use crate::dataplane::ring::Ring;
@@ -162,6 +163,7 @@ pub struct Worker<B, R> {
     rings: WorkerRings<B>,
     counters: Arc<LcoreCounters>,
     bfd: BfdTable<B>,
+    overlay: OverlayWork<B>,
     /// Whether the last loop had more than packets of BFD.
     had_traffic: bool,
     error_limit: TokenBucket,
@@ -188,6 +190,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             next: Box::new(Next::new(Arc::clone(&setup.counters))),
             counters: setup.counters,
             bfd: BfdTable::default(),
+            overlay: OverlayWork::default(),
             had_traffic: false,
             error_limit: TokenBucket::new(ERRORS_PER_SECOND_MAX, ERROR_BURST_MAX),
             hash_seed: setup.hash_seed,
@@ -210,6 +213,13 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
         self
     }
 
+    /// The same worker, which bridges the segments of tenants.
+    #[must_use]
+    pub fn with_overlay(mut self, setup: OverlaySetup<B>) -> Self {
+        self.overlay = OverlayWork::new(setup);
+        self
+    }
+
     /// When [`Self::run_once`] has something to do though nothing came.
     #[inline]
     pub const fn due_at(&self) -> Instant {
@@ -224,7 +234,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
     /// One loop: commands, injected packets, those of other workers, one burst of each port,
     /// timers. Says how many packets it took and made.
     pub fn run_once(&mut self, now: Instant) -> usize {
-        let Self { reader, ports, punts, rings, counters, bfd, next, burst, .. } = self;
+        let Self { reader, ports, punts, rings, counters, bfd, overlay, next, burst, .. } = self;
         let absorbed = counters.absorbed.get();
         let mut of_bfd = 0;
         let world = reader.enter();
@@ -238,6 +248,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             ports.watch.at = now;
         }
         bfd.look_at(&world);
+        overlay.begin_loop(now);
         let mut ctx = Ctx {
             world: &world,
             now,
@@ -246,6 +257,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
             ports,
             punts,
             bfd,
+            overlay,
             error_limit: &mut self.error_limit,
             hash_seed: self.hash_seed,
             cycles: self.cycles,

@@ -1,7 +1,7 @@
 //! Token buckets: how much of something may happen.
 //!
-//! Owns [`TokenBucket`]. Rates and depths stand where the buckets are made: `punt` and
-//! `icmpv6_error`.
+//! Owns [`TokenBucket`]. Rates and depths stand where the buckets are made: `punt`,
+//! `icmpv6_error` and `overlay`.
 //!
 //! *Invariants*: never more than `depth` tokens; time that goes back adds none. No division: tokens
 //! are counted in billionths, so that nanoseconds times the rate is the income.
@@ -33,6 +33,18 @@ impl TokenBucket {
         let rate = if rate_per_second > RATE_MAX { RATE_MAX } else { rate_per_second };
         let depth = depth as u64 * TOKEN;
         Self { rate_per_second: rate as u64, depth, billionths: depth, filled_at: Instant::ZERO }
+    }
+
+    /// Whether the bucket earns and holds this much.
+    #[inline]
+    pub const fn has_limits(&self, rate_per_second: u32, depth: u32) -> bool {
+        let rate = if rate_per_second > RATE_MAX { RATE_MAX } else { rate_per_second };
+        self.rate_per_second == rate as u64 && self.depth == depth as u64 * TOKEN
+    }
+
+    /// Earns nothing for the time before `now`.
+    pub const fn start(&mut self, now: Instant) {
+        self.filled_at = now;
     }
 
     /// Takes a token, where there is one.

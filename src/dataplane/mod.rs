@@ -2,13 +2,12 @@
 //!
 //! Read [`lcore`] (the loop), [`graph`] (the nodes and their order), [`node`] (one file each, in
 //! the order of a packet), then what they use: [`ports`], [`flow`], [`limit`],
-//! [`hand_over`] (packets for other workers), [`bfd`] (the sessions that a worker runs). The border
+//! [`hand_over`] (packets for other workers), [`bfd`] (the sessions that a worker runs),
+//! [`mac_table`] and [`overlay`] (what bridging learns, and what a worker needs for it). The border
 //! to the control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in
 //! [`mod@drop`] and [`counters`]. Who looks on from outside does so by [`tap`] and [`trace`].
 //!
-//! Absent on purpose: `mac_table` and everything of bridging, which come with the overlay;
-//! protocols but BFD, which live in `proto` and see only what is punted; copies of packets that are
-//! sent, which nothing needs before bridging.
+//! Absent on purpose: protocols but BFD, which live in `proto` and see only what is punted.
 #![forbid(unsafe_code)]
 
 pub mod bfd;
@@ -20,7 +19,9 @@ pub mod hand_over;
 pub mod inject;
 pub mod lcore;
 pub mod limit;
+pub mod mac_table;
 pub mod node;
+pub mod overlay;
 pub mod ports;
 pub mod punt;
 pub mod ring;
@@ -34,6 +35,8 @@ pub use graph::NodeId;
 pub use hand_over::Peers;
 pub use inject::Injected;
 pub use lcore::{IdlePolicy, IdleWait, Worker, WorkerCommand, WorkerSetup};
+pub use mac_table::MacTable;
+pub use overlay::{OverlayEvent, OverlaySetup};
 pub use ports::WorkerPort;
 pub use punt::{PuntClass, PuntRings, PuntSender, Punted};
 pub use ring::Ring;

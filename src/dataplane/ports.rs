@@ -146,7 +146,8 @@ fn tag<B: PacketBuf>(
     });
 }
 
-fn insert_tag<B: PacketBuf>(packet: &mut B, vlan: u16) -> Option<()> {
+/// Puts a tag with this VLAN id between the MACs and the EtherType; `None` without room for it.
+pub(super) fn insert_tag<B: PacketBuf>(packet: &mut B, vlan: u16) -> Option<()> {
     let macs: [u8; 12] = *packet.data().first_chunk()?;
     packet.prepend(u16::try_from(VLAN_TAG_OCTETS).ok()?).ok()?;
     let (front, rest) = packet.data_mut().split_first_chunk_mut()?;

@@ -5,9 +5,9 @@
 //! input or gives it to the TUN.
 //!
 //! There are three rings. OSPF has one alone, because hellos that find no room cost an adjacency:
-//! nothing that hosts send can fill it, and the control thread empties it first. ND and packets to
-//! unresolved neighbours share the second. What is for the host goes to another thread, by the
-//! third: TCP does not queue behind protocols, nor they behind it.
+//! nothing that hosts send can fill it, and the control thread empties it first. ND, packets to
+//! unresolved neighbours and control messages of L2TP share the second. What is for the host goes
+//! to another thread, by the third: TCP does not queue behind protocols, nor they behind it.
 //!
 //! *Invariants*: a punted packet passed the policer of its class and port; what did not is a drop
 //! with a reason. What floods one port is refused there, while the neighbours of the others are
@@ -28,16 +28,16 @@ use std::sync::Arc;
 /// after a large change.
 pub const OSPF_RING_MAX: usize = 2048;
 /// Other packets that wait for the control thread, per worker.
-pub const CONTROL_RING_MAX: usize = 2048;
+pub const CONTROL_RING_MAX: usize = 3072;
 /// Packets that wait for the host thread, per worker: windows of some TCP connections.
 pub const HOST_RING_MAX: usize = 4096;
 /// At once, a port can fill this part of a ring at most.
 const RING_SHARE: usize = 4;
 const _: () = {
-    let [ospf, nd, unresolved] =
-        [PuntClass::Ospf.limits().1, PuntClass::Nd.limits().1, PuntClass::Unresolved.limits().1];
+    let [ospf, nd] = [PuntClass::Ospf.limits().1, PuntClass::Nd.limits().1];
+    let [unresolved, l2tp] = [PuntClass::Unresolved.limits().1, PuntClass::L2tp.limits().1];
     assert!(ospf as usize * RING_SHARE <= OSPF_RING_MAX);
-    assert!((nd + unresolved) as usize * RING_SHARE <= CONTROL_RING_MAX);
+    assert!((nd + unresolved + l2tp) as usize * RING_SHARE <= CONTROL_RING_MAX);
 };
 
 /// Why a packet goes up.
@@ -50,6 +50,8 @@ pub enum PuntClass {
     Nd,
     /// The next hop has no MAC; from the IPv6 header on, hop limit decremented.
     Unresolved,
+    /// A control message of L2TPv3 for this router; from the IPv6 header on.
+    L2tp,
     /// For the kernel of the host, through the TUN; from the IPv6 header on.
     Host,
 }
@@ -59,7 +61,8 @@ pub const PUNT_CLASS_COUNT: usize = PuntClass::ALL.len();
 
 impl PuntClass {
     /// Every class, in order.
-    pub const ALL: &'static [Self] = &[Self::Ospf, Self::Nd, Self::Unresolved, Self::Host];
+    pub const ALL: &'static [Self] =
+        &[Self::Ospf, Self::Nd, Self::Unresolved, Self::L2tp, Self::Host];
 
     /// Name of the counter.
     pub const fn name(self) -> &'static str {
@@ -67,6 +70,7 @@ impl PuntClass {
             Self::Ospf => "ospf",
             Self::Nd => "nd",
             Self::Unresolved => "unresolved",
+            Self::L2tp => "l2tp",
             Self::Host => "host",
         }
     }
@@ -101,6 +105,8 @@ impl PuntClass {
             Self::Nd => (2_000, 256),
             // Each makes the control thread work; ND keeps a few packets per neighbour anyway.
             Self::Unresolved => (2_000, 256),
+            // Control connections with some hundred peers, all of which begin again.
+            Self::L2tp => (1_000, 256),
             // TCP to the host: some Gb/s with 9000-octet packets.
             Self::Host => (200_000, 8_192),
         }
@@ -111,6 +117,7 @@ impl PuntClass {
             Self::Ospf => DropReason::PuntPolicedOspf,
             Self::Nd => DropReason::PuntPolicedNd,
             Self::Unresolved => DropReason::PuntPolicedUnresolved,
+            Self::L2tp => DropReason::PuntPolicedL2tp,
             Self::Host => DropReason::PuntPolicedHost,
         }
     }
@@ -244,7 +251,7 @@ impl<B> PuntSender<B> {
         }
         let way = match class {
             PuntClass::Ospf => &mut self.ospf,
-            PuntClass::Nd | PuntClass::Unresolved => &mut self.control,
+            PuntClass::Nd | PuntClass::Unresolved | PuntClass::L2tp => &mut self.control,
             PuntClass::Host => &mut self.host,
         };
         way.has_pushed = true;
@@ -348,7 +355,7 @@ mod tests {
         for class in PuntClass::ALL {
             assert!(sender.offer(punted(*class), Instant::ZERO).is_ok());
         }
-        assert_eq!((rings.ospf.len(), rings.control.len(), rings.host.len()), (1, 2, 1));
+        assert_eq!((rings.ospf.len(), rings.control.len(), rings.host.len()), (1, 3, 1));
     }
 
     #[test]

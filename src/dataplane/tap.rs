@@ -35,7 +35,7 @@ const RECORDS_MIN: usize = BURST_MAX;
 /// Octets of all records of one tap, as far as [`RECORDS_MIN`] allows.
 const RECORD_BYTES_MAX: usize = 8 << 20;
 /// Nodes that one packet passes, see `graph::ORDER`.
-pub const STEPS_MAX: usize = 24;
+pub const STEPS_MAX: usize = 48;
 
 const _: () = assert!(RECORDS_MIN * FRAME_OCTETS_MAX as usize <= RECORD_BYTES_MAX);
 

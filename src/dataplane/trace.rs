@@ -205,12 +205,12 @@ fn follow<B: PacketBuf>(
     for id in ORDER {
         next.collect(id, burst);
         let Some(before) = burst.iter().next().map(|packet| *packet.meta()) else { continue };
-        let silences = silences(ctx.counters);
+        let (silences, packets) = (silences(ctx.counters), burst.len());
         next.current = id;
         next.watch.reason = None;
         run_node(id, ctx, burst, next);
         let end = (ctx.cycles)();
-        ctx.counters.count_node(id, 1, end.wrapping_sub(stamp));
+        ctx.counters.count_node(id, packets, end.wrapping_sub(stamp));
         stamp = end;
         if id == NodeId::Drop {
             continue;
@@ -224,6 +224,10 @@ fn follow<B: PacketBuf>(
             *place = step;
             length += 1;
         }
+    }
+    // Of a frame that is flooded the first copy is followed; what waits for more rounds is not.
+    if next.waiting().is_some() {
+        run_graph(ctx, burst, next);
     }
     next.watch.followed(copies, path.get(..length).unwrap_or(&path), ctx.counters);
 }

@@ -200,6 +200,28 @@ impl PacketBuf for Mbuf {
         self.fields().data_off
     }
 
+    fn open_front(&mut self, count: u16) -> Result<(), NoRoom> {
+        let fields = self.fields_mut();
+        let missing = count.saturating_sub(fields.data_off);
+        if missing == 0 {
+            return Ok(());
+        }
+        // What has several segments would leave a gap between the first and the second.
+        let room = if fields.next.is_null() { Self::tailroom(fields) } else { 0 };
+        if missing > room {
+            return Err(NoRoom { wanted: count, room: fields.data_off.saturating_add(room) });
+        }
+        let start = fields.buf_addr.cast::<u8>();
+        let (from, to) = (usize::from(fields.data_off), usize::from(fields.data_off + missing));
+        // SAFETY: source and destination lie within the buffer, because the tailroom holds what is
+        // missing; `copy` allows overlap.
+        unsafe {
+            core::ptr::copy(start.add(from), start.add(to), usize::from(fields.data_len));
+        }
+        fields.data_off += missing;
+        Ok(())
+    }
+
     #[inline]
     fn prepend(&mut self, count: u16) -> Result<&mut [u8], NoRoom> {
         let room = self.headroom();

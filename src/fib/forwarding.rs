@@ -10,6 +10,7 @@ use crate::base::ids::{GroupId, NextHopId};
 use crate::fib::group_table::GroupTable;
 use crate::fib::interface_table::InterfaceTable;
 use crate::fib::next_hop::{Liveness, NextHop, NextHopGroup, pick};
+use crate::fib::overlay::Overlay;
 use crate::fib::table::Fib;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub struct Forwarding {
     pub next_hops: Arc<Vec<NextHop>>,
     /// Ports.
     pub interfaces: Arc<InterfaceTable>,
+    /// Bridge domains and pseudowires.
+    pub overlay: Arc<Overlay>,
     /// Flags shared by all publications.
     pub liveness: Arc<Liveness>,
 }
@@ -39,6 +42,7 @@ impl Forwarding {
             groups: Arc::default(),
             next_hops: Arc::default(),
             interfaces: Arc::default(),
+            overlay: Arc::default(),
             liveness,
         }
     }

@@ -10,7 +10,8 @@ use crate::packet::burst::Burst;
 use crate::packet::meta::PacketMeta;
 
 /// Octets kept free before a received frame: room for Ethernet, a VLAN tag, two IPv6 headers,
-/// UDP and L2TPv3 with cookie and sublayer (14+4+40+40+8+16), rounded up.
+/// UDP and L2TPv3 with cookie and sublayer (14+4+40+40+8+20), rounded up. What gets more, a repair
+/// around a pseudowire, makes room by [`PacketBuf::open_front`].
 pub const HEADROOM_OCTETS: u16 = 128;
 
 /// Largest Ethernet frame without FCS that a port may carry: 9216 octets of MTU, header and VLAN
@@ -55,6 +56,10 @@ pub trait PacketBuf: Send + Sized {
 
     /// Octets free before the first one.
     fn headroom(&self) -> u16;
+
+    /// Moves the packet back in its buffer until `count` octets are free before it, where the room
+    /// behind it allows that. Costs a copy of the packet: for what is rare.
+    fn open_front(&mut self, count: u16) -> Result<(), NoRoom>;
 
     /// Adds `count` octets in front and gives them to be filled.
     fn prepend(&mut self, count: u16) -> Result<&mut [u8], NoRoom>;

@@ -68,6 +68,19 @@ impl PacketBuf for HeapBuf {
         u16::try_from(self.start).unwrap_or(u16::MAX)
     }
 
+    fn open_front(&mut self, count: u16) -> Result<(), NoRoom> {
+        let missing = usize::from(count.saturating_sub(self.headroom()));
+        let room = self.room.len() - self.end;
+        if missing > room {
+            let room = u16::try_from(self.start + room).unwrap_or(u16::MAX);
+            return Err(NoRoom { wanted: count, room });
+        }
+        self.room.copy_within(self.start..self.end, self.start + missing);
+        self.start += missing;
+        self.end += missing;
+        Ok(())
+    }
+
     fn prepend(&mut self, count: u16) -> Result<&mut [u8], NoRoom> {
         let room = self.headroom();
         self.start =
@@ -139,6 +152,19 @@ mod tests {
         let mut packet = HeapBuf::snug(b"x");
         assert!(packet.append(b"y").is_err() && packet.prepend(128).is_ok());
         assert_eq!(packet.data().last(), Some(&b'x'));
+    }
+
+    #[test]
+    fn a_packet_moves_back_to_have_room_in_front() {
+        let mut packet = HeapBuf::new(b"payload");
+        packet.open_front(100).unwrap();
+        assert_eq!(packet.headroom(), 128, "there was enough");
+        packet.open_front(200).unwrap();
+        assert_eq!((packet.headroom(), packet.data()), (200, &b"payload"[..]));
+        let room = FRAME_OCTETS_MAX + HEADROOM_OCTETS - 7;
+        assert_eq!(packet.open_front(room + 1), Err(NoRoom { wanted: room + 1, room }));
+        packet.open_front(room).unwrap();
+        assert_eq!((packet.headroom(), packet.data()), (room, &b"payload"[..]));
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //! *Invariants*: valid from the input node on; a buffer enters the graph with
 //! [`PacketMeta::arrived`].
 
-use crate::base::ids::{GroupId, NextHopId, PortId};
+use crate::base::ids::{DomainId, GroupId, MemberId, NextHopId, PortId};
 
-/// Facts about one packet; 28 octets, plain data.
+/// Facts about one packet; 32 octets, plain data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PacketMeta {
@@ -36,8 +36,12 @@ pub struct PacketMeta {
     pub vlan: u16,
     /// Cause of the punt or of the ICMPv6 error to send, node-specific.
     pub cause: u16,
-    /// A value that goes with the cause: the MTU, the pointer.
+    /// A value that goes with the cause: the MTU, the pointer; the place of the next copy.
     pub cause_value: u32,
+    /// The bridge domain that a bridged frame is in; 0 for all others.
+    pub domain: DomainId,
+    /// The member that it came from; for `l2tpv3_encap` the one that it goes to.
+    pub member: MemberId,
 }
 
 impl PacketMeta {
@@ -47,6 +51,10 @@ impl PacketMeta {
     pub const LINK_MULTICAST: u16 = 2;
     /// It came in a tunnel of a repair, whose end was here: nobody repairs it again.
     pub const REPAIRED: u16 = 4;
+    /// It has the outer header of a pseudowire that this router put on.
+    pub const TUNNELLED: u16 = 8;
+    /// It came by a pseudowire: it leaves by no other one.
+    pub const FROM_PSEUDOWIRE: u16 = 16;
 
     /// The facts of a packet that just arrived on `port`.
     pub const fn arrived(port: PortId) -> Self {
@@ -64,6 +72,8 @@ impl PacketMeta {
             vlan: 0,
             cause: 0,
             cause_value: 0,
+            domain: DomainId(0),
+            member: MemberId(0),
         }
     }
 
@@ -73,4 +83,4 @@ impl PacketMeta {
     }
 }
 
-const _: () = assert!(core::mem::size_of::<PacketMeta>() == 28);
+const _: () = assert!(core::mem::size_of::<PacketMeta>() == 32);

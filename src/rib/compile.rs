@@ -85,6 +85,7 @@ impl Rib {
             groups: Arc::clone(&self.groups.table),
             next_hops: Arc::clone(&self.next_hops.table),
             interfaces: Arc::clone(&self.interfaces),
+            overlay: Arc::clone(&self.overlay),
             liveness: self.liveness(),
         }
     }

@@ -13,7 +13,7 @@ use crate::base::route::{
     REPAIR_SEGMENTS_MAX, Repair, RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate,
 };
 use crate::fib::group_table::NEXT_HOP_ABSENT;
-use crate::fib::{Fib, Interface, InterfaceTable, Liveness, RepairAddresses};
+use crate::fib::{Fib, Interface, InterfaceTable, Liveness, Overlay, RepairAddresses};
 use crate::rib::backlog::{Backlog, is_bulk};
 use crate::rib::exits::Exits;
 use crate::rib::numbers::{Groups, NextHops};
@@ -147,6 +147,7 @@ pub struct Rib {
     pub(super) gateways: BTreeMap<Ipv6Addr, Gateway>,
     pub(super) exits: Exits,
     pub(super) interfaces: Arc<InterfaceTable>,
+    pub(super) overlay: Arc<Overlay>,
     pub(super) are_interfaces_changed: bool,
     pub(super) next_hops: NextHops,
     pub(super) groups: Groups,
@@ -176,6 +177,7 @@ impl Rib {
             gateways: BTreeMap::new(),
             exits: Exits::default(),
             interfaces: Arc::default(),
+            overlay: Arc::default(),
             are_interfaces_changed: false,
             next_hops: NextHops::new(limits.next_hops_max.min(NEXT_HOPS_MAX), limits.repairs_max),
             groups: Groups::new(limits.groups_max.min(GROUPS_MAX), limits.repairs_max),
@@ -361,6 +363,12 @@ impl Rib {
         };
         let users = self.entries.iter().filter(|(_, entry)| is_repaired(entry));
         self.dirty.extend(users.map(|(prefix, _)| *prefix));
+    }
+
+    /// Sets the segments of tenants, which the next world has; routes have no part in them.
+    pub fn set_overlay(&mut self, overlay: Arc<Overlay>) {
+        self.overlay = overlay;
+        self.are_interfaces_changed = true;
     }
 
     /// Forgets a port and its neighbours; its next hops die at once. Routes through it stay,

@@ -9,21 +9,25 @@
 //! the worker runs, how much the devices take, who looks on. After every loop of the worker the
 //! counters balance and what they say was sent and punted is there.
 
-use crate::base::ids::{GroupId, LcoreId, MacAddress, NextHopId, PortId};
+use crate::base::ids::{DomainId, GroupId, LcoreId, MacAddress, MemberId, NextHopId, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::PortRole;
 use crate::base::time::{Duration, Instant};
 use crate::dataplane::lcore::{WorkerRings, WorldReader};
 use crate::dataplane::{
-    Injected, LcoreCounters, PuntRings, PuntSender, Ring, Tap, TapSet, Wanted, Worker,
-    WorkerCommand, WorkerPort, WorkerSetup,
+    Injected, LcoreCounters, MacTable, OverlaySetup, PuntRings, PuntSender, Ring, Tap, TapSet,
+    Wanted, Worker, WorkerCommand, WorkerPort, WorkerSetup,
 };
+use crate::fib::bridge_table::CircuitVlan;
+use crate::fib::overlay::Sequences;
+use crate::fib::session_table::SessionEnds;
+use crate::fib::tunnel_header::{Carrier, Cookie, OuterClass, Sublayer};
 use crate::fib::{
-    Adjacency, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness, NextHop,
-    NextHopGroup,
+    Adjacency, Circuit, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness,
+    MemberOptions, NextHop, NextHopGroup, Overlay, OverlayBuilder, Pseudowire, TunnelEnds,
 };
 use crate::filter::{Facts, Filter, parse};
-use crate::packet::{BURST_MAX, Burst, HeapBuf, PortRx, PortTx};
+use crate::packet::{BURST_MAX, Burst, HeapAlloc, HeapBuf, PortRx, PortTx};
 use crate::wire::ipv6::HEADER_OCTETS;
 use core::net::Ipv6Addr;
 use core::ops::Deref;
@@ -35,6 +39,8 @@ pub mod l2tp;
 /// Ports of the router; the last one is tagged.
 const PORTS: [u16; 3] = [1, 2, 3];
 const VLAN: u16 = 30;
+/// The VLAN of the first two ports that is bridged.
+const SEGMENT_VLAN: u16 = 20;
 /// Next hops of the world; the last one has no MAC.
 const NEXT_HOP_COUNT: usize = 4;
 /// Octets of one packet, at most: more than the MTU of one port, less than that of the others.
@@ -175,7 +181,33 @@ fn world() -> Forwarding {
             next_hop(3, false),
         ]),
         interfaces: Arc::new(interfaces),
+        overlay: Arc::new(overlay()),
         ..Forwarding::empty(Arc::new(Liveness::new(NEXT_HOP_COUNT)))
+    }
+}
+
+/// A segment with a VLAN of two ports and a pseudowire, whose session anybody can guess.
+fn overlay() -> Overlay {
+    let mut builder = OverlayBuilder::default();
+    let options = MemberOptions::of_mtu(1300);
+    for (member, port) in [(MemberId(1), 1), (MemberId(2), 2)] {
+        let circuit = Circuit { port: PortId(port), vlan: CircuitVlan::Tagged(SEGMENT_VLAN) };
+        let added = builder.circuit(member, DomainId(1), &circuit, options);
+        assert!(added.is_ok(), "{added:?}");
+    }
+    let (local, remote) = (Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1), address(0));
+    let (carrier, cookie) = (Carrier::Ip, Cookie::None);
+    let (sublayer, class, session) = (Sublayer::None, OuterClass::Copy, 1);
+    let pseudowire = Pseudowire {
+        session,
+        incoming: SessionEnds { remote, local, carrier, cookie, other_cookie: None, sublayer },
+        outgoing: TunnelEnds { local, remote, carrier, session, cookie, sublayer, class },
+    };
+    let added = builder.pseudowire(MemberId(3), DomainId(1), &pseudowire, options);
+    assert!(added.is_ok(), "{added:?}");
+    match builder.build(Arc::new(Sequences::new())) {
+        Ok(overlay) => overlay,
+        Err(error) => unreachable!("{error}"),
     }
 }
 
@@ -224,6 +256,12 @@ impl Bench {
             counters: Arc::clone(&counters),
             hash_seed: 7,
             cycles: || 0,
+        });
+        let worker = worker.with_overlay(OverlaySetup {
+            macs: Arc::new(MacTable::new(4, 7)),
+            alloc: Box::new(HeapAlloc),
+            events: OverlaySetup::<HeapBuf>::event_ring(),
+            wake: Box::new(|| ()),
         });
         let wanted = [Wanted::Traffic, Wanted::Drops, Wanted::Paths];
         let chosen = wanted.iter().enumerate().filter(|(bit, _)| shape >> (bit + 2) & 1 == 1);

@@ -570,6 +570,8 @@ impl<C: Control> Node<C> {
                 let (port, address) = (punted.port, punted.neighbor);
                 Input::Unresolved { port, address, packet: bytes }
             }
+            // No control connection is spoken.
+            PuntClass::L2tp => return,
             PuntClass::Host => {
                 if let Some(tcp) = self.host.tcp.as_mut().filter(|_| HostTcp::is_ours(&bytes)) {
                     tcp.receive(bytes);

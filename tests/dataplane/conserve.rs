@@ -115,7 +115,7 @@ fn anything() -> impl Strategy<Value = (Arrival, Vec<u8>)> {
 }
 
 /// Those who look on while packets come: nobody, or some of all kinds.
-fn taps() -> impl Strategy<Value = TapSet> {
+pub fn taps() -> impl Strategy<Value = TapSet> {
     let wanted = prop::sample::select(vec![Wanted::Traffic, Wanted::Drops, Wanted::Paths]);
     let filter = prop::sample::select(vec!["", "udp", "not udp or len > 100", "reason no_route"]);
     let port = prop::option::of(prop::sample::select(PORTS.to_vec()).prop_map(PortId));

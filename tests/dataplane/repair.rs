@@ -252,12 +252,12 @@ fn what_is_too_big_with_its_headers_is_answered_with_what_fits() {
 }
 
 #[test]
-fn without_headroom_a_packet_is_dropped_and_counted() {
+fn without_room_in_its_buffer_a_packet_is_dropped_and_counted() {
     let mut router = cut();
     let bytes = to_router(&udp("2001:db8:51::1", 9));
     let (front, rest) = bytes.split_at(60);
-    // Sixty octets less are free before it.
-    let mut buffer = HeapBuf::new(rest);
+    // Sixty octets less are free before it, and none behind.
+    let mut buffer = HeapBuf::snug(rest);
     buffer.prepend(60).unwrap().copy_from_slice(front);
     router.receive_in(1, buffer);
     router.run();

@@ -8,16 +8,17 @@ use kumiki::base::time::Instant;
 use kumiki::dataplane::lcore::{self, WorkerRings, WorldReader};
 use kumiki::dataplane::{
     BfdRings, BfdSetup, DropReason, IdlePolicy, IdleWait, Injected, LcoreCounters, LcoreSnapshot,
-    PuntRings, PuntSender, Punted, Ring, Worker, WorkerPort, WorkerSetup,
+    MacTable, OverlayEvent, OverlaySetup, PuntRings, PuntSender, Punted, Ring, Worker, WorkerPort,
+    WorkerSetup,
 };
 use kumiki::fib::{
     Adjacency, Fib, Forwarding, GroupTable, Interface, InterfaceTable, Liveness, NextHop,
     NextHopGroup,
 };
-use kumiki::packet::{Burst, HeapAlloc, HeapBuf, PacketBuf, PortRx, PortTx};
+use kumiki::packet::{Burst, HeapAlloc, HeapBuf, PacketAlloc, PacketBuf, PortRx, PortTx};
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Frames on one direction of a memory cable.
@@ -48,6 +49,17 @@ impl PortTx<HeapBuf> for MemoryTx {
     }
 }
 
+/// A pool with so many buffers.
+struct Pool(Arc<AtomicUsize>);
+
+impl PacketAlloc<HeapBuf> for Pool {
+    fn alloc(&mut self) -> Option<HeapBuf> {
+        let left = self.0.load(Ordering::Relaxed).checked_sub(1)?;
+        self.0.store(left, Ordering::Relaxed);
+        HeapAlloc.alloc()
+    }
+}
+
 /// A world that does not change.
 pub struct Fixed(pub Arc<Forwarding>);
 
@@ -70,6 +82,10 @@ pub struct Router {
     pub bfd: BfdRings,
     pub counters: Arc<LcoreCounters>,
     pub liveness: Arc<Liveness>,
+    pub macs: Arc<MacTable>,
+    pub events: Arc<Ring<OverlayEvent>>,
+    /// Buffers that are left for copies of flooded frames.
+    pub pool: Arc<AtomicUsize>,
     pub now: Instant,
 }
 
@@ -204,8 +220,29 @@ impl Router {
         });
         let bfd = BfdRings::new();
         let worker = worker.with_bfd(bfd_setup(bfd.clone()));
-        let now = Instant::from_millis(1);
-        Self { worker, received, sent, tx_room, punts, rings, bfd, counters, liveness, now }
+        let (macs, events) = (Arc::new(MacTable::new(8, 7)), OverlaySetup::<HeapBuf>::event_ring());
+        let pool = Arc::new(AtomicUsize::new(usize::MAX));
+        let worker = worker.with_overlay(OverlaySetup {
+            macs: Arc::clone(&macs),
+            alloc: Box::new(Pool(Arc::clone(&pool))),
+            events: Arc::clone(&events),
+            wake: Box::new(|| ()),
+        });
+        Self {
+            worker,
+            received,
+            sent,
+            tx_room,
+            punts,
+            rings,
+            bfd,
+            counters,
+            liveness,
+            macs,
+            events,
+            pool,
+            now: Instant::from_millis(1),
+        }
     }
 
     /// Lets frames come in by `port`; does not run the worker.
@@ -294,6 +331,29 @@ impl Router {
             DropReason::ALL.iter().filter(|reason| counts.dropped(**reason) > 0).collect();
         assert_eq!(counts.dropped(reason), before + 1, "dropped for {all:?}, not {reason:?}");
     }
+}
+
+/// What a worker without bridging counts after a frame came in by port 2.
+pub fn without_overlay(frame: &[u8], change: impl FnOnce(&mut Forwarding)) -> LcoreSnapshot {
+    let mut world = world(Arc::new(Liveness::new(NEXT_HOP_COUNT)));
+    change(&mut world);
+    let cable = Cable::default();
+    cable.lock().unwrap().push_back(HeapBuf::new(frame));
+    let tx = MemoryTx { cable: Cable::default(), room: Arc::default() };
+    let port = WorkerPort::new(PortId(2), Some(Box::new(MemoryRx(cable))), Box::new(tx));
+    let counters = Arc::new(LcoreCounters::new(NEXT_HOP_COUNT));
+    let mut worker = Worker::new(WorkerSetup {
+        lcore: LcoreId(0),
+        reader: Fixed(Arc::new(world)),
+        ports: vec![port],
+        punts: PuntSender::new(PuntRings::new(), Box::new(|| ()), Box::new(|| ())),
+        rings: WorkerRings::new(),
+        counters: Arc::clone(&counters),
+        hash_seed: 7,
+        cycles: || 0,
+    });
+    worker.run_once(Instant::from_millis(1));
+    counters.snapshot()
 }
 
 /// What a worker runs BFD sessions with.

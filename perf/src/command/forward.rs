@@ -1,6 +1,7 @@
 //! `kumiki-perf forward`: cycles a packet of the whole data path, beside `testpmd`.
 //!
-//! Owns the words of the command and the JSON form; the bench is [`crate::forward`].
+//! Owns the words of the command and the JSON form; the bench is [`crate::forward`]. `tunnels` has
+//! what is bridged instead of routed.
 
 use crate::command::output::OutputArguments;
 use crate::command::{Outcome, at_least_one, table};
@@ -14,6 +15,8 @@ use kumiki::dpdk::{Eal, EalOptions, EalThread};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
+
+mod tunnels;
 
 /// Cycles a packet of the whole data path, beside testpmd
 #[derive(Args, Debug)]
@@ -38,6 +41,9 @@ pub struct ForwardArguments {
     /// Fewer packets, one round
     #[arg(long)]
     quick: bool,
+    /// Bridging into pseudowires and out of them instead of routing
+    #[arg(long, conflicts_with_all = ["rib", "lenient"])]
+    tunnels: bool,
 }
 
 /// Sizes of tables; the last is the whole one.
@@ -68,6 +74,9 @@ struct ForwardReport {
 
 /// Runs the command.
 pub fn run(arguments: &ForwardArguments) -> Outcome {
+    if arguments.tunnels {
+        return tunnels::run(arguments);
+    }
     let full = match &arguments.rib {
         Some(path) => {
             let broken = if arguments.lenient { BrokenLines::Skip } else { BrokenLines::Refuse };

@@ -1,15 +1,19 @@
 //! MAC, VLAN tag and EtherType of a received frame.
 //!
-//! Lets IPv6 for this port pass, without its tag; everything else is dropped, each with its reason.
+//! Lets IPv6 for this port pass, without its tag. Frames that belong to an attachment circuit go to
+//! `bridge_input` instead, whoever they are for; everything else is dropped, each with its reason.
+//! A port of which only some VLANs are bridged routes the rest, and pays nothing for it on the way
+//! of plain packets.
 //!
 //! *Invariants*: what passes has one untagged Ethernet header and fresh [`PacketMeta`].
 //! *Standards*: RFC 2464 §3 and §7; IEEE 802.1Q (a tag with VLAN id 0 is a priority, not a VLAN).
 
-use crate::base::ids::PortId;
+use crate::base::ids::{DomainId, PortId};
 use crate::dataplane::drop::DropReason;
-use crate::dataplane::graph::{Ctx, Next};
+use crate::dataplane::graph::{Ctx, Next, NodeId};
 use crate::dataplane::node::L2_OCTETS;
-use crate::fib::Interface;
+use crate::fib::bridge_table::{Belonging, MemberState};
+use crate::fib::{Interface, Overlay, PortCircuits};
 use crate::packet::{Burst, PacketBuf, PacketMeta};
 use crate::wire::ethernet::{
     ETHERTYPE_IPV6, ETHERTYPE_MIN, EthernetView, HEADER_OCTETS as ETHERNET_OCTETS, VLAN_TAG_OCTETS,
@@ -25,12 +29,19 @@ pub fn ethernet_input<B: PacketBuf>(
         burst.sift(|slot| next.discard(slot, DropReason::PortUnknown));
         return;
     };
+    let circuits = ctx.world.overlay.port(interface.port);
+    if let Some(circuits) = circuits.filter(|circuits| circuits.takes_untagged()) {
+        burst.sift(|slot| bridge(slot, interface.port, circuits, (&ctx.world.overlay, next)));
+        return;
+    }
     let plain = Plain::of(interface);
     let meta = Frame { is_multicast: false, vlan: None }.meta(interface.port);
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
         if packet.data().first_chunk().is_some_and(|header| plain.is_like(header)) {
             *packet.meta_mut() = meta;
+        } else if let Some(circuits) = circuits.filter(|all| belonging(packet, all).is_some()) {
+            bridge(slot, interface.port, circuits, (&ctx.world.overlay, next));
         } else if let Err(reason) = look_closely(packet, interface) {
             next.discard(slot, reason);
         }
@@ -68,6 +79,42 @@ impl Plain {
         first & (MAC_MASK | GROUP_MASK) == self.own
             && u32::from(u16::from_be_bytes([high, low])) == self.type_wanted
     }
+}
+
+/// Whose a frame is.
+#[inline]
+fn belonging<B: PacketBuf>(packet: &B, circuits: &PortCircuits) -> Option<Belonging> {
+    let view = EthernetView::new(packet.data()).ok()?;
+    circuits.of_frame(view.vlan_id())
+}
+
+/// Gives a frame to the circuit that it belongs to.
+#[inline]
+fn bridge<B: PacketBuf>(
+    slot: &mut Option<B>,
+    port: PortId,
+    circuits: &PortCircuits,
+    (overlay, next): (&Overlay, &mut Next<B>),
+) {
+    let Some(packet) = slot.as_mut() else { return };
+    if packet.data().len() < ETHERNET_OCTETS {
+        return next.discard(slot, DropReason::EthernetTruncated);
+    }
+    let Some(found) = belonging(packet, circuits) else {
+        return next.discard(slot, DropReason::VlanOther);
+    };
+    let mut meta = PacketMeta::arrived(port);
+    meta.l3_offset = L2_OCTETS;
+    meta.member = found.member;
+    // What comes by a blocked member is in no domain.
+    let member = overlay.member(found.member);
+    let open = member.filter(|member| member.state == MemberState::Forwarding);
+    meta.domain = open.map_or(DomainId(0), |member| member.domain);
+    *packet.meta_mut() = meta;
+    if found.is_stripped && remove_tag(packet).is_err() {
+        return next.discard(slot, DropReason::EthernetTruncated);
+    }
+    next.divert(NodeId::BridgeInput, slot);
 }
 
 /// Frames that are not plain.

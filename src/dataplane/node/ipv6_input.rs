@@ -1,11 +1,11 @@
 //! The checks that every IPv6 packet must pass, whatever its way.
 //!
 //! Unicast beyond the link goes on to the lookup; link-local and multicast destinations go to
-//! `ipv6_local`, because no route leads to them, and tunnels of repairs that end here to
-//! `repair_decap`. Such tunnels begin and end inside the fabric: none comes in from elsewhere, also
-//! not on its way to another router, which could not know any more where it came from. The hop
-//! limit is checked where packets are forwarded: RFC 8200 §3 lets a destination accept a packet
-//! with hop limit 0.
+//! `ipv6_local`, because no route leads to them, tunnels of repairs that end here to
+//! `repair_decap`, and L2TPv3 for this router to `l2tpv3_decap`. Tunnels of repairs begin and end
+//! inside the fabric: none comes in from elsewhere, also not on its way to another router, which
+//! could not know any more where it came from. The hop limit is checked where packets are
+//! forwarded: RFC 8200 §3 lets a destination accept a packet with hop limit 0.
 //!
 //! *Invariants*: behind this node the packet is exactly as long as its header says.
 //! *Standards*: RFC 8200 §3; RFC 4291 §2.5.2, §2.5.3, §2.5.6, §2.7 (addresses that must not
@@ -18,7 +18,7 @@ use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
 use crate::fib::RepairScope;
 use crate::packet::{Burst, PacketBuf};
 use crate::wire::ipv6::{
-    HEADER_OCTETS, Ipv6View, NEXT_HOP_BY_HOP, NEXT_IPV6, is_link_local, is_multicast,
+    HEADER_OCTETS, Ipv6View, NEXT_HOP_BY_HOP, NEXT_IPV6, NEXT_L2TP, is_link_local, is_multicast,
 };
 
 const UNSPECIFIED: u128 = 0;
@@ -27,11 +27,21 @@ const LOOPBACK: u128 = 1;
 /// Checks a burst; see the file.
 pub fn ipv6_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
     let link_local = ctx.interface.map(|interface| interface.link_local.to_bits());
+    let overlay = &ctx.world.overlay;
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
         let frame_length = packet.len();
-        if ipv6_octets(packet).first_chunk().is_some_and(|header| is_plain(header, frame_length)) {
-            return;
+        if let Some(header) = ipv6_octets(packet).first_chunk() {
+            if is_plain(header, frame_length, UNUSUAL) {
+                return;
+            }
+            // Much of what a cluster forwards is L2TPv3 of others.
+            if is_plain(header, frame_length, UNUSUAL_BUT_L2TP) {
+                if destination_of(header).is_some_and(|address| overlay.is_endpoint(address)) {
+                    next.divert(NodeId::L2tpv3Decap, slot);
+                }
+                return;
+            }
         }
         match judge(ipv6_octets(packet), frame_length, link_local) {
             Ok(accepted) => {
@@ -41,6 +51,11 @@ pub fn ipv6_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
                 match accepted.destination {
                     Destination::Routed => {}
                     Destination::OnLink => next.divert(NodeId::Ipv6Local, slot),
+                    Destination::Tunnel(address) => {
+                        if overlay.is_endpoint(address) {
+                            next.divert(NodeId::L2tpv3Decap, slot);
+                        }
+                    }
                     Destination::Repair => enter_repair(slot, ctx, next),
                 }
             }
@@ -51,9 +66,9 @@ pub fn ipv6_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next
 
 /// Whether a packet is what nearly all are: from one unicast address to another, none of them
 /// special or link-local, and as long as the frame. Says no where it must be looked at more
-/// closely.
+/// closely, and where its next header is one of `unusual`.
 #[inline]
-fn is_plain(header: &[u8; HEADER_OCTETS], frame_length: u32) -> bool {
+fn is_plain(header: &[u8; HEADER_OCTETS], frame_length: u32, unusual: u64) -> bool {
     let word = |place: usize| {
         header
             .get(place..)
@@ -66,13 +81,20 @@ fn is_plain(header: &[u8; HEADER_OCTETS], frame_length: u32) -> bool {
     // Upper halves of zero hold the unspecified address, loopback and IPv4 in IPv6.
     first >> 60 == 6
         && payload + BEFORE_PAYLOAD == u64::from(frame_length)
-        && UNUSUAL >> (next_header & 63) & 1 == 0
+        && unusual >> (next_header & 63) & 1 == 0
         && (1..MULTICAST_MIN).contains(&source)
         && (1..LINK_LOCAL_MIN).contains(&destination)
 }
 
+#[inline]
+fn destination_of(header: &[u8; HEADER_OCTETS]) -> Option<u128> {
+    let is_l2tp = header.get(6) == Some(&NEXT_L2TP);
+    header.last_chunk().filter(|_| is_l2tp).map(|address| u128::from_be_bytes(*address))
+}
+
 /// Next headers that are looked at more closely, a bit each; others that share the bit are as well.
-const UNUSUAL: u64 = 1 << NEXT_HOP_BY_HOP | 1 << NEXT_IPV6;
+const UNUSUAL: u64 = UNUSUAL_BUT_L2TP | 1 << (NEXT_L2TP & 63);
+const UNUSUAL_BUT_L2TP: u64 = 1 << NEXT_HOP_BY_HOP | 1 << NEXT_IPV6;
 /// Octets of a frame before the payload of its packet.
 const BEFORE_PAYLOAD: u64 = HEADER_OCTETS as u64 + L2_OCTETS as u64;
 /// The upper half of the first multicast address (RFC 4291 §2.7).
@@ -89,6 +111,8 @@ struct Accepted {
 enum Destination {
     Routed,
     OnLink,
+    /// It may be L2TPv3 for an address of this router.
+    Tunnel(u128),
     /// It may be a tunnel of a repair.
     Repair,
 }
@@ -156,6 +180,7 @@ fn judge(
             let destination = match view.next_header() {
                 _ if is_on_link => Destination::OnLink,
                 NEXT_IPV6 => Destination::Repair,
+                NEXT_L2TP => Destination::Tunnel(destination),
                 _ => Destination::Routed,
             };
             Ok(Accepted { frame_length: wanted, destination })

@@ -1,9 +1,10 @@
 //! Packets for the router itself: which of its parts wants them.
 //!
 //! OSPFv3 and Neighbour Discovery go up to the control plane, BFD goes to the sessions of the
-//! workers, echo requests are answered here, the rest of what is for an own unicast address goes to
-//! the kernel of the host. Hop-by-hop options are passed over: RFC 8200 §4.8 lets a node ignore
-//! them unless configured otherwise.
+//! workers, L2TPv3 over UDP or behind extension headers to `l2tpv3_decap`, echo requests are
+//! answered here, the rest of what is for an own unicast address goes to the kernel of the host.
+//! Hop-by-hop options are passed over: RFC 8200 §4.8 lets a node ignore them unless configured
+//! otherwise.
 //!
 //! *Invariants*: multicast is never for the host; nothing is for a group that the router is not in.
 //! OSPF goes up only where a neighbour of a fabric port says it to this port: whoever can reach the
@@ -20,8 +21,9 @@ use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Complaint, Ctx, Next, NodeId};
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets};
 use crate::dataplane::punt::PuntClass;
-use crate::fib::Interface;
-use crate::packet::{Burst, PacketBuf};
+use crate::fib::tunnel_header::L2TP_PORT;
+use crate::fib::{Interface, Overlay};
+use crate::packet::{Burst, PacketBuf, PacketMeta};
 use crate::wire::bfd::CONTROL_PORT;
 use crate::wire::icmpv6::{
     CODE_NEXT_HEADER, Icmpv6View, TYPE_ECHO_REQUEST, TYPE_PARAMETER_PROBLEM, is_multicast_listener,
@@ -29,8 +31,8 @@ use crate::wire::icmpv6::{
 };
 use crate::wire::ipv6::{
     ALL_DESIGNATED_ROUTERS, ALL_NODES, ALL_ROUTERS, ALL_SPF_ROUTERS, ChainError, HEADER_OCTETS,
-    HOP_LIMIT_LINK, Ipv6View, NEXT_ICMPV6, NEXT_NONE, NEXT_OSPF, NEXT_TCP, NEXT_UDP, UpperLayer,
-    is_link_local, is_multicast, is_solicited_node,
+    HOP_LIMIT_LINK, Ipv6View, NEXT_ICMPV6, NEXT_L2TP, NEXT_NONE, NEXT_OSPF, NEXT_TCP, NEXT_UDP,
+    UpperLayer, is_link_local, is_multicast, is_solicited_node,
 };
 use crate::wire::udp::UdpView;
 use core::net::Ipv6Addr;
@@ -42,7 +44,16 @@ const BGP_PORT: u16 = 179;
 pub fn ipv6_local<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
-        match judge(ipv6_octets(packet), ctx.interface) {
+        if packet.meta().has(PacketMeta::TUNNELLED) {
+            return next.discard(slot, DropReason::L2tpToSelf);
+        }
+        match judge(ipv6_octets(packet), ctx.interface, &ctx.world.overlay) {
+            Verdict::Tunnel(protocol, offset) => {
+                let offset = u16::try_from(HEADER_OCTETS + offset).unwrap_or(u16::MAX);
+                packet.meta_mut().l4_offset = offset.saturating_add(L2_OCTETS);
+                packet.meta_mut().l4_protocol = protocol;
+                next.divert(NodeId::L2tpv3Decap, slot);
+            }
             Verdict::Punt(class) => next.punt(slot, class),
             Verdict::Echo => {
                 let offset = u16::try_from(HEADER_OCTETS).unwrap_or(0) + L2_OCTETS;
@@ -67,6 +78,8 @@ enum Verdict {
     Echo,
     /// The offset of the UDP header behind the IPv6 header.
     Bfd(usize),
+    /// L2TPv3 over this protocol, whose header has this offset.
+    Tunnel(u8, usize),
     Drop(DropReason),
     Complain(Complaint, DropReason),
 }
@@ -81,7 +94,7 @@ enum Scope {
     Group,
 }
 
-fn judge(octets: &[u8], interface: Option<&Interface>) -> Verdict {
+fn judge(octets: &[u8], interface: Option<&Interface>, overlay: &Overlay) -> Verdict {
     let Ok(view) = Ipv6View::new(octets) else {
         return Verdict::Drop(DropReason::Ipv6HeaderTruncated);
     };
@@ -100,6 +113,7 @@ fn judge(octets: &[u8], interface: Option<&Interface>) -> Verdict {
     if found.fragment.is_some() {
         return match scope {
             // The kernel puts fragments together.
+            // Gap: of L2TPv3 as well, which it does not know; its ends keep to the MTU.
             Scope::Host => Verdict::Punt(PuntClass::Host),
             // Gap: RFC 5340 §4.2.2 lets OSPF packets be fragmented; ours and the peers' fit the
             // MTU.
@@ -112,6 +126,9 @@ fn judge(octets: &[u8], interface: Option<&Interface>) -> Verdict {
         (NEXT_UDP, Scope::Link) if is_bfd(&view, &found) => judge_bfd(&view, &found, interface),
         (NEXT_UDP, Scope::Host) if is_bgp_bfd(&view, interface) && is_bfd(&view, &found) => {
             Verdict::Bfd(found.offset)
+        }
+        (protocol @ (NEXT_L2TP | NEXT_UDP), Scope::Host) if is_l2tp(&view, &found, overlay) => {
+            Verdict::Tunnel(protocol, found.offset)
         }
         (NEXT_NONE, _) => Verdict::Drop(DropReason::LocalNoNextHeader),
         (_, Scope::Group) => Verdict::Drop(DropReason::MulticastUnwanted),
@@ -137,6 +154,16 @@ fn is_bgp(view: &Ipv6View<'_>, found: &UpperLayer, interface: Option<&Interface>
 
 fn is_edge(interface: &Interface) -> bool {
     matches!(interface.role, PortRole::Uplink | PortRole::Routed)
+}
+
+/// Whether a packet is for an end of the router's tunnels.
+fn is_l2tp(view: &Ipv6View<'_>, found: &UpperLayer, overlay: &Overlay) -> bool {
+    if !overlay.is_endpoint(view.destination_bits()) {
+        return false;
+    }
+    let header = view.rest().get(found.offset..).map(UdpView::new);
+    let is_port = matches!(header, Some(Ok(udp)) if udp.destination_port() == L2TP_PORT);
+    found.protocol == NEXT_L2TP || is_port
 }
 
 /// `interface` is where the packet came in; `None` for what the host sent.

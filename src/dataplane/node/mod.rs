@@ -3,21 +3,32 @@
 //! Read them in the order of a packet: `ethernet_input`, `ipv6_input`, `ipv6_lookup`,
 //! `ipv6_rewrite`, `port_output`; then the exceptions: `repair_decap` and `repair_encap` (the
 //! tunnels of repairs), `ipv6_local`, `bfd_input`, `icmpv6_echo`, `icmpv6_error`, `nd_resolve`,
-//! `punt`, `drop`. `answer` is what the two answering nodes share.
+//! `punt`, `drop`. `answer` is what the two answering nodes share. Bridged frames go by
+//! `l2tpv3_decap`, `bridge_input`, `bridge_forward`, `bridge_flood`, `l2tpv3_encap` and
+//! `bridge_error`; `inner` looks into them, `leave` is the way out of a domain, `mss` changes TCP.
 //!
 //! *Invariants*: behind `ethernet_input` every packet has exactly [`L2_OCTETS`] before its IPv6
-//! header.
+//! header. A bridged frame has no outer header, and its first octet is that of its destination MAC.
 
 mod answer;
 mod bfd_input;
+mod bridge_error;
+mod bridge_flood;
+mod bridge_forward;
+mod bridge_input;
 mod drop;
 mod ethernet_input;
 mod icmpv6_echo;
 mod icmpv6_error;
+mod inner;
 mod ipv6_input;
 mod ipv6_local;
 mod ipv6_lookup;
 mod ipv6_rewrite;
+mod l2tpv3_decap;
+mod l2tpv3_encap;
+mod leave;
+mod mss;
 mod nd_resolve;
 mod port_output;
 mod punt;
@@ -25,6 +36,10 @@ mod repair_decap;
 mod repair_encap;
 
 pub use bfd_input::bfd_input;
+pub use bridge_error::bridge_error;
+pub use bridge_flood::bridge_flood;
+pub use bridge_forward::bridge_forward;
+pub use bridge_input::bridge_input;
 pub use drop::drop;
 pub use ethernet_input::ethernet_input;
 pub use icmpv6_echo::icmpv6_echo;
@@ -33,6 +48,8 @@ pub use ipv6_input::ipv6_input;
 pub use ipv6_local::ipv6_local;
 pub use ipv6_lookup::ipv6_lookup;
 pub use ipv6_rewrite::ipv6_rewrite;
+pub use l2tpv3_decap::l2tpv3_decap;
+pub use l2tpv3_encap::l2tpv3_encap;
 pub use nd_resolve::nd_resolve;
 pub use port_output::port_output;
 pub use punt::punt;

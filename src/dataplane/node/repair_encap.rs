@@ -32,6 +32,10 @@ const _: () = assert!(
     REPAIR_SEGMENTS_MAX * REPAIR_HEADER_OCTETS + VLAN_TAG_OCTETS <= HEADROOM_OCTETS as usize
 );
 
+/// Octets of the tag that the port may put on.
+const TAG_OCTETS: u16 = 4;
+const _: () = assert!(TAG_OCTETS as usize == VLAN_TAG_OCTETS);
+
 /// Puts a burst into its tunnels; see the file.
 pub fn repair_encap<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
     burst.sift(|slot| {
@@ -45,6 +49,7 @@ pub fn repair_encap<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
 
 fn put_on<B: PacketBuf>(packet: &mut B, ctx: &Ctx<'_, B>) -> Result<NextHopId, Refusal> {
     let gone = || Refusal::Drop(DropReason::PortGone);
+    let no_room = || Refusal::Drop(DropReason::NoHeadroom);
     let id = packet.meta().next_hop;
     let next_hop = ctx.world.next_hop(id).ok_or_else(gone)?;
     let encapsulation = next_hop.encapsulation.as_deref().ok_or_else(gone)?;
@@ -53,7 +58,11 @@ fn put_on<B: PacketBuf>(packet: &mut B, ctx: &Ctx<'_, B>) -> Result<NextHopId, R
     let hop_limit = check(packet, encapsulation, interface)?;
     let outer = outer_fields(packet, hop_limit, ctx.hash_seed)?;
     let octets = encapsulation.octets();
-    packet.prepend(octets).map_err(|_| Refusal::Drop(DropReason::NoHeadroom))?;
+    if packet.headroom() < octets + TAG_OCTETS {
+        // It has the headers of a pseudowire already.
+        packet.open_front(octets + TAG_OCTETS).map_err(|_| no_room())?;
+    }
+    packet.prepend(octets).map_err(|_| no_room())?;
     write(packet, encapsulation, &outer).ok_or(Refusal::Drop(DropReason::SegmentSplit))?;
     let adjacency = next_hop.adjacency.as_ref().ok_or(Refusal::Resolve)?;
     if let Some(ethernet) = packet.data_mut().first_chunk_mut() {

@@ -93,6 +93,20 @@ fn pull_up_uses_the_headroom_when_the_tail_is_full() {
 }
 
 #[test]
+fn a_packet_moves_back_to_have_room_in_front() {
+    with_pool(|alloc| {
+        let mut packet = chain(alloc, &[b"payload"]);
+        let before = packet.headroom();
+        packet.open_front(before + 72).unwrap();
+        assert_eq!((packet.headroom(), packet.data()), (before + 72, &b"payload"[..]));
+        assert!(packet.open_front(u16::MAX).is_err());
+        assert_eq!(packet.data(), b"payload");
+        let mut several = chain(alloc, &[b"pay", b"load"]);
+        assert!(several.open_front(several.headroom() + 1).is_err());
+    });
+}
+
+#[test]
 fn truncate_frees_what_is_behind_the_cut() {
     with_pool(|alloc| {
         for length in 0..=9 {
