@@ -81,8 +81,8 @@ impl core::fmt::Debug for VlanSet {
     }
 }
 
-/// A port, or some VLANs of it, bound to a bridge domain. The port has no VLAN of its own, whose tag
-/// would go on every frame that leaves.
+/// A port, or some VLANs of it, bound to a bridge domain. The port has no VLAN of its own, whose
+/// tag would go on every frame that leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Circuit {
     /// The port.
