@@ -518,8 +518,9 @@ impl ControlPlane {
     /// Ends a restart when all is heard and decided; at the end of every input, before what was
     /// inherited is given up.
     pub(super) fn review_bgp_restart(&mut self, now: Instant) {
-        let (is_deferring, is_restarting) =
-            (self.bgp.is_deferring(now), self.bgp.is_restarting(now));
+        let is_restarting = self.bgp.is_restarting(now);
+        // Once everything was here, a session that falls begins no other restart.
+        let is_deferring = is_restarting && self.bgp.is_deferring(now);
         let Some(restart) = &mut self.bgp.restart else { return };
         restart.is_over = !is_restarting;
         // What OSPF has of the life before is known once its own restart is over.

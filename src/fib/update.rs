@@ -17,7 +17,8 @@ use core::ops::RangeInclusive;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Blocks beyond which building everything is less work than changing each.
+/// Blocks beyond which building everything is less work than changing each; more than a slice of a
+/// table that comes in has (a thousand).
 const BLOCKS_AT_ONCE_MAX: usize = 2000;
 /// What stands for a shift in the entry of a page, whose index the lookup knows.
 const PAGE_CODE: u8 = 8;
