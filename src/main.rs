@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use kumiki::cli;
 use kumiki::cli::bgp::BgpCommand;
 use kumiki::cli::capture::CaptureArguments;
+use kumiki::cli::clear::ClearCommand;
 use kumiki::cli::config::{CheckArguments, ConfigCommand};
 use kumiki::cli::debug::DebugCommand;
 use kumiki::cli::drain::DrainArguments;
@@ -55,6 +56,9 @@ enum Command {
     Drain(DrainArguments),
     /// Carry the traffic of other servers again
     Undrain(DrainArguments),
+    /// Begin sessions anew, or exchange their routes again
+    #[command(subcommand, infer_subcommands = true, alias = "reset")]
+    Clear(ClearCommand),
     /// Whether this router forwards as it believes
     #[command(subcommand)]
     Verify(VerifyCommand),
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         Command::Bgp(command) => cli::bgp::bgp(&command).code(),
         Command::Drain(arguments) => cli::drain::drain(&arguments).code(),
         Command::Undrain(arguments) => cli::drain::undrain(&arguments).code(),
+        Command::Clear(command) => cli::clear::clear(&command).code(),
         Command::Verify(command) => cli::verify::verify(&command).code(),
         Command::Debug(command) => cli::debug::debug(&command).code(),
         Command::Lab(command) => kumiki::lab::run(command),

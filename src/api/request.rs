@@ -45,6 +45,9 @@ pub enum RequestBody {
         /// Whether to be left out.
         is_drained: bool,
     },
+    /// End sessions of BGP and begin them anew, or exchange their routes again; answered with
+    /// [`crate::api::show::ShowReply::BgpCleared`] when it is on its way.
+    ClearBgp(ClearBgp),
     /// Let the control plane fail, as a fault in it would, to see what then happens; refused
     /// unless the router was started with `--debug-commands`. Answered with
     /// [`crate::api::ReplyBody::Done`].
@@ -54,6 +57,27 @@ pub enum RequestBody {
     /// Packets from now on, one reply a line, until a bound of the request is reached or the client
     /// closes, if only its own direction; answered with [`crate::api::ReplyBody::WatchStarted`].
     Watch(WatchRequest),
+}
+
+/// Which sessions of BGP are cleared, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearBgp {
+    /// Name or address of the neighbour; `None` for all.
+    pub neighbor: Option<String>,
+    /// What is wanted of them.
+    pub what: ClearWhat,
+}
+
+/// What is wanted of a session of BGP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClearWhat {
+    /// It shall end and come up again, or start where it is kept down.
+    Session,
+    /// The neighbour shall send all its routes again.
+    In,
+    /// The neighbour shall be told of all routes again.
+    Out,
 }
 
 /// Which state.

@@ -4,8 +4,8 @@
 //! one [`crate::api::API_VERSION`].
 
 use super::show_bgp::{
-    BgpAdvertisedRow, BgpNeighborRow, BgpPathRow, BgpPolicyRow, BgpReceivedRow, BgpSummaryRow,
-    BgpTablePage,
+    BgpAdvertisedRow, BgpCleared, BgpNeighborRow, BgpPathRow, BgpPolicyRow, BgpReceivedRow,
+    BgpSummaryRow, BgpTablePage,
 };
 use super::show_bmp::BmpStationRow;
 use super::show_rpki::{RpkiPrefixRow, RpkiRow, RpkiVrpRow};
@@ -57,6 +57,8 @@ pub enum ShowReply {
     BgpPolicy(Vec<BgpPolicyRow>),
     /// A page for `bgp dump`.
     BgpTable(BgpTablePage),
+    /// `clear bgp neighbor`.
+    BgpCleared(BgpCleared),
     /// `show bmp`.
     Bmp(Vec<BmpStationRow>),
     /// `show rpki`.

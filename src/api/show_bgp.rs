@@ -26,6 +26,9 @@ pub struct BgpSummaryRow {
     pub memory_bytes: u64,
     /// Aggregates that are announced now.
     pub aggregates: Vec<Ipv6Prefix>,
+    /// Aggregates that are configured and not announced, because OSPF reaches no router in them.
+    #[serde(default)]
+    pub aggregates_waiting: Vec<Ipv6Prefix>,
     /// Routes that went into OSPF.
     pub redistributed_count: u64,
     /// Routes that are held back from OSPF because they come and go.
@@ -98,6 +101,88 @@ pub struct BgpNeighborRow {
     /// State of the BFD session that watches it; `None` where it is not watched.
     #[serde(default)]
     pub bfd: Option<String>,
+    /// The AS that its block says: a number, `external` or `internal`.
+    #[serde(default)]
+    pub remote_as: Option<String>,
+    /// How long ago the session ended last.
+    #[serde(default)]
+    pub last_down_ago_ms: Option<u64>,
+    /// In which time the session is tried again, where it waits or is kept down for a time.
+    #[serde(default)]
+    pub retry_in_ms: Option<u64>,
+    /// What its block says; `None` where it is not on this server.
+    #[serde(default)]
+    pub settings: Option<BgpNeighborSettings>,
+    /// The role that it says it has (RFC 9234).
+    #[serde(default)]
+    pub peer_role: Option<String>,
+    /// How long its restart may take (RFC 4724); `None` where nothing is kept for it.
+    #[serde(default)]
+    pub peer_restart_time_ms: Option<u64>,
+    /// Messages by type; bounds of a route refresh count as updates where they were sent.
+    #[serde(default)]
+    pub messages: Vec<BgpMessageRow>,
+}
+
+impl BgpNeighborRow {
+    /// Whether this is its name or its address.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.address.is_some_and(|address| address.to_string() == name)
+    }
+}
+
+/// What a neighbour's block says, with what its group says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpNeighborSettings {
+    /// Whether it is in another AS.
+    pub is_external: bool,
+    /// Name of the policy for what it sends.
+    pub import: Option<String>,
+    /// Name of the policy for what it is told.
+    pub export: Option<String>,
+    /// What this router is to it (RFC 9234).
+    pub role: Option<String>,
+    /// Whether packets have a password (RFC 2385).
+    pub has_password: bool,
+    /// The least hop limit of its packets (RFC 5082); zero for any.
+    pub hop_limit_least: u8,
+    /// Whether it is a client of this reflector (RFC 4456).
+    pub is_client: bool,
+    /// How many paths it may have.
+    pub max_prefix: Option<u32>,
+    /// After which time a session that had more is tried again.
+    pub max_prefix_restart_time_ms: Option<u64>,
+    /// Whether this router only listens for it.
+    pub is_passive: bool,
+}
+
+/// Messages of a type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpMessageRow {
+    /// Which type, such as `update`.
+    pub kind: String,
+    /// How many came.
+    pub received_count: u64,
+    /// How many were sent.
+    pub sent_count: u64,
+}
+
+/// What became of a wish about sessions of BGP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpCleared {
+    /// Why nothing was done, where nobody was meant.
+    pub refusal: Option<String>,
+    /// The neighbours that were meant.
+    pub neighbors: Vec<BgpClearedRow>,
+}
+
+/// A neighbour whose session was to be cleared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BgpClearedRow {
+    /// What it is called.
+    pub name: String,
+    /// Why it was not done.
+    pub problem: Option<String>,
 }
 
 /// A path of a prefix.
@@ -114,7 +199,7 @@ pub struct BgpPathRow {
     /// How it stands, in a word: `best`, `multipath`, `lost`, `unreachable`, `refused`, `gone`.
     pub standing: String,
     /// The rule that decided: of the best path against the one that came nearest, of others
-    /// against the best.
+    /// against the best; of a refused one, why it is.
     pub decided_by: Option<String>,
     /// AS_PATH.
     pub as_path: String,

@@ -6,12 +6,13 @@
 use crate::api::show::ShowReply;
 use crate::api::{ReplyBody, RequestBody, ShowQuery};
 use crate::base::exit::Exit;
+use crate::cli::arguments::host_name;
 use crate::cli::client::{Client, ClientError, SOCKET_DEFAULT};
-use crate::cli::files::load_text;
+use crate::cli::files::{load_text, warnings};
 use crate::cli::output::emit;
 use crate::cli::run::IdentityArguments;
 use crate::cli::show::{ask, look::Look};
-use crate::config::{Config, ConfigErrors, advice, document};
+use crate::config::{Advice, Config, ConfigErrors, Overrides, document};
 use clap::{Args, Subcommand};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -144,14 +145,17 @@ fn read(file: &Path) -> Result<String, Failure> {
 
 /// `kumiki config check`, and `kumiki run --check`.
 pub fn check(arguments: &CheckArguments) -> Exit {
-    let loaded = read(&arguments.file).and_then(|text| {
-        load_text(&arguments.file, &text, &arguments.identity.overrides()).map_err(Failure::from)
+    let (file, overrides) = (&arguments.file, arguments.identity.overrides());
+    let loaded = read(file).and_then(|text| {
+        let config = load_text(file, &text, &overrides).map_err(Failure::from)?;
+        let warnings = warnings(file, &text, &overrides, &config);
+        Ok((config, warnings))
     });
     let (text, exit) = match loaded {
-        Ok(config) if arguments.json => (report(&arguments.file, None, Some(&config)), Exit::Ok),
-        Ok(config) => (summary(&arguments.file, &config), Exit::Ok),
+        Ok(right) if arguments.json => (report(file, None, Some(&right)), Exit::Ok),
+        Ok(right) => (summary(file, &right), Exit::Ok),
         Err(Failure::Config(errors)) if arguments.json => {
-            (report(&arguments.file, Some(&errors), None), Exit::Configuration)
+            (report(file, Some(&errors), None), Exit::Configuration)
         }
         Err(failure) => return failure.report(),
     };
@@ -161,7 +165,18 @@ pub fn check(arguments: &CheckArguments) -> Exit {
     }
 }
 
-fn summary(file: &Path, config: &Config) -> String {
+/// A configuration without errors, and what is to be said of it.
+type Right = (Config, Vec<(Option<usize>, Advice)>);
+
+/// A warning as a line of text.
+fn warning(file: &Path, (line, advice): &(Option<usize>, Advice)) -> String {
+    match line {
+        Some(line) => format!("warning: {}:{line}: {advice}\n", file.display()),
+        None => format!("warning: {advice}\n"),
+    }
+}
+
+fn summary(file: &Path, (config, warnings): &Right) -> String {
     let count = |count: usize, noun: &str| {
         let plural = if count == 1 { "" } else { "s" };
         format!("{count} {noun}{plural}")
@@ -183,12 +198,12 @@ fn summary(file: &Path, config: &Config) -> String {
         count(prefixes, "static route"),
         count(config.neighbors.len(), "static neighbour"),
     );
-    let warnings = advice(config).into_iter().map(|advice| format!("warning: {advice}\n"));
-    core::iter::once(right).chain(warnings).collect()
+    core::iter::once(right).chain(warnings.iter().map(|one| warning(file, one))).collect()
 }
 
 /// The result of a check for programs.
-pub fn report(file: &Path, errors: Option<&ConfigErrors>, config: Option<&Config>) -> String {
+fn report(file: &Path, errors: Option<&ConfigErrors>, right: Option<&Right>) -> String {
+    let config = right.map(|(config, _)| config);
     let problems = errors.map_or_else(Vec::new, |errors| {
         let problem = |problem: &crate::config::Problem| {
             let place = errors.line_and_column(problem);
@@ -203,14 +218,15 @@ pub fn report(file: &Path, errors: Option<&ConfigErrors>, config: Option<&Config
         };
         errors.problems().iter().map(problem).collect()
     });
-    let warning = |advice: &crate::config::Advice| {
+    let warning = |(line, advice): &(Option<usize>, Advice)| {
         serde_json::json!({
+            "line": line,
             "key": advice.path.to_string(),
             "message": advice.message,
             "remedy": advice.remedy,
         })
     };
-    let warnings: Vec<_> = config.map(advice).iter().flatten().map(warning).collect();
+    let warnings: Vec<_> = right.iter().flat_map(|(_, warnings)| warnings).map(warning).collect();
     let report = serde_json::json!({
         "schema": "kumiki.config.check/1",
         "file": file.display().to_string(),
@@ -245,17 +261,28 @@ fn diff(arguments: &FileArguments) -> Result<String, Failure> {
 fn apply(arguments: &FileArguments) -> Result<Exit, Failure> {
     let (text, file) = (read(&arguments.file)?, place(&arguments.file)?);
     let mut client = Client::connect(&arguments.socket.socket)?;
-    let reply = client.ask(RequestBody::ConfigApply { text, file })?;
+    let request = RequestBody::ConfigApply { text: text.clone(), file };
+    let reply = client.ask(request)?;
     let ReplyBody::Applied { changes, needs_restart, failures } = reply else {
         return Err(ClientError::Unexpected.into());
     };
     let printed = emit(&changes_text(&changes, &needs_restart, "changed"));
     failures.iter().for_each(|failure| eprintln!("kumiki: not done: {failure}"));
+    eprint!("{}", warnings_of(&arguments.file, &text));
     Ok(match (printed, failures.is_empty()) {
         (Err(exit), true) => exit,
         (Ok(()), true) => Exit::Ok,
         (_, false) => Exit::Failed,
     })
+}
+
+/// What is to be said of a file that a router has taken. Name and number are the router's own; what
+/// is probably not meant does not depend on which server it is.
+fn warnings_of(file: &Path, text: &str) -> String {
+    let overrides = Overrides { name: None, number: Some(1), host_name: host_name() };
+    let Ok(config) = load_text(file, text, &overrides) else { return String::new() };
+    let all = warnings(file, text, &overrides, &config);
+    all.iter().map(|one| warning(file, one)).collect()
 }
 
 /// Where a file stands, for a router with another working directory.

@@ -12,7 +12,9 @@
 use crate::base::ids::RouterId;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Duration;
-use crate::config::problem::{ConfigErrors, Excerpt, PROBLEM_MAX, Problem, ProblemKind};
+use crate::config::problem::{
+    ConfigErrors, Excerpt, KeyPath, PROBLEM_MAX, Problem, ProblemKind, line_and_column,
+};
 use crate::config::read::{BlockReader, Findings, has_shape, nearest, wrong_shape};
 use crate::config::schema::keys::{BLOCKS, BlockDoc, LATER_BLOCKS, absence};
 use crate::config::schema::{
@@ -26,6 +28,7 @@ use core::fmt::Display;
 use core::net::Ipv6Addr;
 use core::ops::Range;
 use core::str::FromStr;
+use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 mod bgp;
@@ -107,6 +110,15 @@ pub fn load(source: &Source<'_>) -> Result<Config, ConfigErrors> {
         findings.add(problem);
     }
     if findings.problems.is_empty() { Ok(config) } else { report(findings.problems) }
+}
+
+/// The line of each block and key of a text, from one; of broken TOML none.
+pub fn lines(source: &Source<'_>) -> BTreeMap<KeyPath, usize> {
+    let (document, _) = DeTable::parse_recoverable(source.text);
+    let mut findings = Findings::default();
+    read_config(document.get_ref(), source, &mut findings);
+    let line = |place: Range<usize>| line_and_column(source.text, place.start).0;
+    findings.places.into_iter().map(|(path, place)| (path, line(place))).collect()
 }
 
 fn syntax_problem(error: &toml::de::Error) -> Problem {

@@ -25,7 +25,7 @@ pub mod validate;
 
 pub use advice::{Advice, advice};
 pub use delta::{Delta, PortChange, PortReference};
-pub use load::{FileError, FileSource, NoFiles, Overrides, Source, load};
+pub use load::{FileError, FileSource, NoFiles, Overrides, Source, lines, load};
 pub use problem::{ConfigErrors, KeyPath, Problem, ProblemKind};
 pub use read::did_you_mean;
 pub use render::{RenderedBlock, blocks, clause_block, render};

@@ -29,8 +29,7 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{ExitGateway, ExitsId, RouteBody, RouteSource, RouteTarget, RouteUpdate};
 use crate::base::time::Instant;
 use crate::config::Config;
-use crate::proto::bgp::State;
-use crate::proto::bgp::action::StateChange;
+use crate::proto::bgp::action::{DownReason, StateChange};
 use crate::proto::bgp::input::{Cease, Input as SessionInput, Start};
 use crate::proto::bgp::policy::Vrps;
 use crate::proto::bgp::ribs::limits::NEXT_HOPS_MAX;
@@ -40,6 +39,7 @@ use crate::proto::bgp::ribs::{
 };
 use crate::proto::bgp::speaker::{Action as SpeakerAction, Speaker};
 use crate::proto::bgp::transport::{BGP_PORT, Expected, Listener, Order, Report};
+use crate::proto::bgp::{Session, State};
 use crate::rib::table::EXIT_GATEWAYS_MAX;
 use crate::wire::bgp::PathAttributes;
 use core::net::{Ipv6Addr, SocketAddrV6};
@@ -283,7 +283,7 @@ impl Bgp {
     }
 
     /// What is configured of one of them.
-    fn active_of(&self, peer: PeerId) -> Option<&ActiveNeighbor> {
+    pub(super) fn active_of(&self, peer: PeerId) -> Option<&ActiveNeighbor> {
         self.active().find(|(other, _)| *other == peer).map(|(_, active)| active)
     }
 
@@ -580,7 +580,10 @@ impl ControlPlane {
 
     /// A session is in another state.
     fn bgp_changed(&mut self, now: Instant, peer: PeerId, change: &StateChange) {
-        let event = report::bgp_session(now, &self.bgp.name(peer), change);
+        let is_ours = matches!(change.reason, Some(DownReason::NotificationSent(_)));
+        let session = self.bgp.speaker().and_then(|speaker| speaker.session(peer));
+        let objection = session.filter(|_| is_ours).and_then(Session::objection);
+        let event = report::bgp_session(now, &self.bgp.name(peer), change, objection);
         self.event(event);
         self.bmp_session(now, peer, change);
         let found = self.bgp.active_of(peer);

@@ -157,6 +157,25 @@ impl ControlPlane {
         row
     }
 
+    /// Why a path may not be used; of a policy, which clause said so.
+    pub(super) fn bgp_refused_by(
+        &self,
+        peer: PeerId,
+        (prefix, route): (Ipv6Prefix, Option<&Route>),
+        validity: Validity,
+    ) -> String {
+        let import = self.bgp.active_of(peer).and_then(|active| active.settings.import);
+        let import = import.filter(|_| validity == Validity::Policy);
+        let (Some(import), Some(route)) = (import, route) else { return validity.to_string() };
+        let name = self.bgp.policies().name(import).unwrap_or_default();
+        let explained = self.bgp.policies().engine().explain(import, (prefix, route), None);
+        let decided_by = explained.and_then(|explanation| explanation.decided_by);
+        let Some(number) = decided_by else { return format!("the default of {name}") };
+        let clause = self.clause_of(import, number).and_then(|clause| clause.name.as_ref());
+        let clause = clause.map_or_else(String::new, |clause| format!(" ({clause})"));
+        format!("clause {}{clause} of {name}", number + 1)
+    }
+
     fn clause_of(&self, policy: PolicyId, number: usize) -> Option<&PolicyClause> {
         let name = self.bgp.policies().name(policy)?;
         let policy = self.config.policies.iter().find(|policy| policy.name == name)?;

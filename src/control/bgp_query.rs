@@ -2,16 +2,21 @@
 //!
 //! Owns what of the speaker is shown, and in which words.
 
+use super::bgp_reason;
 use super::bgp_settings::{ActiveNeighbor, Neighbor};
 use super::plane::ControlPlane;
 use super::query::{PAGE_PREFIXES_MAX, milliseconds};
 use crate::api::request::RouteFilter;
-use crate::api::show_bgp::{BgpNeighborRow, BgpNextHopRow, BgpPathRow, BgpSummaryRow};
+use crate::api::show_bgp::{
+    BgpMessageRow, BgpNeighborRow, BgpNeighborSettings, BgpNextHopRow, BgpPathRow, BgpSummaryRow,
+};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
-use crate::proto::bgp::ribs::{PathView, PrefixView, Resolution, Standing};
-use crate::proto::bgp::transport::{BGP_PORT, Security};
-use crate::proto::bgp::{State, View};
+use crate::proto::bgp::negotiation::role_in_words;
+use crate::proto::bgp::ribs::{PathView, PeerKind, PolicyId, PrefixView, Resolution, Standing};
+use crate::proto::bgp::settings::{Opening, RemoteAs};
+use crate::proto::bgp::transport::BGP_PORT;
+use crate::proto::bgp::view::{Counters, View};
 use core::net::SocketAddrV6;
 
 /// Prefixes that a page looks at where most of them have nothing to show: looking at one that has
@@ -61,11 +66,18 @@ impl ControlPlane {
             exit_group_count: ribs.exit_group_count() as u64,
             memory_bytes: ribs.memory().total_bytes() as u64,
             aggregates: self.bgp.aggregates().collect(),
+            aggregates_waiting: self.aggregates_waiting(),
             redistributed_count: self.bgp.redistribution.count() as u64,
             damped_count: self.bgp.redistribution.damped_count() as u64,
             next_hops: next_hops.collect(),
             neighbors,
         }
+    }
+
+    /// Aggregates that are configured and not announced now.
+    fn aggregates_waiting(&self) -> Vec<Ipv6Prefix> {
+        let configured = self.config.bgp.iter().flat_map(|bgp| bgp.aggregates.iter().copied());
+        configured.filter(|prefix| !self.bgp.aggregates().any(|told| told == *prefix)).collect()
     }
 
     /// `show bgp neighbor`.
@@ -92,6 +104,8 @@ impl ControlPlane {
         let row = BgpNeighborRow {
             local_address: Some(active.settings.local),
             bfd: active.has_bfd.then(|| self.bgp_bfd_state(active)),
+            remote_as: Some(remote_as(active.settings.session.remote_as)),
+            settings: Some(self.bgp_settings_row(active)),
             ..row
         };
         let peer = self.bgp.number(&neighbor.id);
@@ -99,47 +113,44 @@ impl ControlPlane {
         let session =
             known.and_then(|(speaker, peer)| Some((speaker, peer, speaker.session(peer)?)));
         let Some((speaker, peer, session)) = session else {
-            let reason = Some(why_without_session(active));
+            let reason = Some(bgp_reason::why_without_session(active));
             return BgpNeighborRow { state: "Idle".to_owned(), reason, ..row };
         };
         let view = session.view();
         let counts = speaker.ribs().peer_counts(peer);
-        let agreed = view.negotiated.as_ref();
-        let counters = &view.counters;
+        let held = speaker.held(peer);
+        let retry_at = held.map_or(view.retry_at, |held| held.until);
         BgpNeighborRow {
-            reason: self
-                .bgp_deaf_to(active)
-                .or_else(|| why_not_up(&view, &active.settings.security)),
-            asn: agreed.map(|agreed| agreed.peer_asn),
-            router_id: agreed.map(|agreed| agreed.peer_identifier),
-            state: view.state.to_string(),
-            state_age_ms: milliseconds(now - view.since),
-            hold_time_ms: agreed.map(|agreed| milliseconds(agreed.hold_time)),
-            keepalive_time_ms: agreed.map(|agreed| milliseconds(agreed.keepalive_time)),
+            reason: held
+                .map(|held| bgp_reason::why_held(now, &neighbor.name, held))
+                .or_else(|| self.bgp_deaf_to(active))
+                .or_else(|| bgp_reason::why_not_up(now, &view, &active.settings.security)),
+            retry_in_ms: retry_at.map(|at| milliseconds(at - now)),
             received_count: u64::from(counts.received),
             accepted_count: u64::from(counts.accepted),
             stale_count: u64::from(counts.stale),
             advertised_count: u64::from(speaker.ribs().member_counts(peer).announced),
-            messages_in: counters.opens_in
-                + counters.updates_in
-                + counters.keepalives_in
-                + counters.refreshes_in
-                + counters.notifications_in,
-            messages_out: counters.opens_out
-                + counters.updates_out
-                + counters.keepalives_out
-                + counters.refreshes_out
-                + counters.notifications_out,
-            lost_count: counters.lost,
-            last_down: view.last_down.as_ref().map(|(_, reason)| reason.to_string()),
-            capabilities: view
-                .capabilities
-                .iter()
-                .filter(|capability| capability.is_sent && capability.is_received)
-                .map(|capability| capability.name.clone())
-                .collect(),
-            queue_octets: view.queue_octets as u64,
-            ..row
+            ..session_row(now, &view, row)
+        }
+    }
+
+    /// What the block of a neighbour says.
+    fn bgp_settings_row(&self, active: &ActiveNeighbor) -> BgpNeighborSettings {
+        let settings = &active.settings;
+        let policy = |id: Option<PolicyId>| {
+            id.and_then(|id| self.bgp.policies().name(id)).map(str::to_owned)
+        };
+        BgpNeighborSettings {
+            is_external: !settings.kind.is_internal(),
+            import: policy(settings.import),
+            export: policy(settings.export),
+            role: settings.session.role.map(|role| role_in_words(role).to_owned()),
+            has_password: settings.security.key.is_some(),
+            hop_limit_least: settings.security.hop_limit_least,
+            is_client: settings.kind == PeerKind::Client,
+            max_prefix: settings.paths_max,
+            max_prefix_restart_time_ms: settings.paths_restart.map(milliseconds),
+            is_passive: settings.session.opening == Opening::Passive,
         }
     }
 
@@ -220,7 +231,10 @@ impl ControlPlane {
             Standing::Multipath(step) => ("multipath", Some(step.to_string())),
             Standing::Lost(step) => ("lost", Some(step.to_string())),
             Standing::Unreachable => ("unreachable", None),
-            Standing::Refused(_) => ("refused", None),
+            Standing::Refused(validity) => {
+                let refused = (prefix.prefix, path.received.as_ref());
+                ("refused", Some(self.bgp_refused_by(path.peer, refused, validity)))
+            }
             Standing::Gone => ("gone", None),
         };
         let attributes = &route.attributes;
@@ -243,36 +257,57 @@ impl ControlPlane {
     }
 }
 
-/// Why a neighbour that is here has no session.
-fn why_without_session(active: &ActiveNeighbor) -> String {
-    match active.shutdown.as_deref() {
-        Some("") => "shut down by the configuration".to_owned(),
-        Some(text) => format!("shut down by the configuration: {text}"),
-        None => "it has no session yet".to_owned(),
+/// A row with what its session shows.
+fn session_row(now: Instant, view: &View, row: BgpNeighborRow) -> BgpNeighborRow {
+    let agreed = view.negotiated.as_ref();
+    let messages = message_rows(&view.counters);
+    let shared = view.capabilities.iter().filter(|one| one.is_sent && one.is_received);
+    BgpNeighborRow {
+        asn: agreed.map(|agreed| agreed.peer_asn),
+        router_id: agreed.map(|agreed| agreed.peer_identifier),
+        state: view.state.to_string(),
+        state_age_ms: milliseconds(now - view.since),
+        hold_time_ms: agreed.map(|agreed| milliseconds(agreed.hold_time)),
+        keepalive_time_ms: agreed.map(|agreed| milliseconds(agreed.keepalive_time)),
+        messages_in: messages.iter().map(|row| row.received_count).sum(),
+        messages_out: messages.iter().map(|row| row.sent_count).sum(),
+        lost_count: view.counters.lost,
+        last_down: view.last_down.as_ref().map(|(_, reason)| reason.to_string()),
+        last_down_ago_ms: view.last_down.as_ref().map(|(at, _)| milliseconds(now - *at)),
+        capabilities: shared.map(|capability| capability.name.clone()).collect(),
+        queue_octets: view.queue_octets as u64,
+        peer_role: agreed
+            .and_then(|agreed| agreed.peer_role)
+            .map(|it| role_in_words(it).to_owned()),
+        peer_restart_time_ms: agreed
+            .and_then(|agreed| agreed.restart)
+            .filter(|restart| restart.keeps_routes)
+            .map(|restart| milliseconds(restart.restart_time)),
+        messages,
+        ..row
     }
 }
 
-/// What the last try has told of why a session is not up; `None` where it is, and where nothing is
-/// known beyond what it was last down for.
-fn why_not_up(view: &View, security: &Security) -> Option<String> {
-    if view.state == State::Established {
-        return None;
+fn message_rows(counters: &Counters) -> Vec<BgpMessageRow> {
+    let kinds = [
+        ("open", counters.opens_in, counters.opens_out),
+        ("update", counters.updates_in, counters.updates_out),
+        ("keepalive", counters.keepalives_in, counters.keepalives_out),
+        ("route refresh", counters.refreshes_in, counters.refreshes_out),
+        ("notification", counters.notifications_in, counters.notifications_out),
+    ];
+    let row = |(kind, received_count, sent_count): (&str, u64, u64)| BgpMessageRow {
+        kind: kind.to_owned(),
+        received_count,
+        sent_count,
+    };
+    kinds.into_iter().map(row).collect()
+}
+
+fn remote_as(asn: RemoteAs) -> String {
+    match asn {
+        RemoteAs::Exactly(asn) => asn.to_string(),
+        RemoteAs::External => "external".to_owned(),
+        RemoteAs::Internal => "internal".to_owned(),
     }
-    if view.unanswered > 0 {
-        let mut text = format!("{} connections in a row without an answer", view.unanswered);
-        // RFC 2385 §2.0 and RFC 5082 §3: such segments are thrown away without a word.
-        if security.key.is_some() {
-            text.push_str("; so it is where the neighbour has another password, or none");
-        }
-        if security.hop_limit_least > 0 {
-            text.push_str("; so it is where the neighbour is more hops away than it may be");
-        }
-        return Some(text);
-    }
-    let sent = view.last_sent.iter().map(|error| ("we sent", error));
-    let received = view.last_received.iter().map(|error| ("the peer sent", error));
-    let (who, error) = sent.chain(received).max_by_key(|(_, error)| error.at)?;
-    let is_told = view.last_down.as_ref().is_some_and(|(at, _)| *at >= error.at);
-    let text = error.text.as_ref().map_or_else(String::new, |text| format!(": {text}"));
-    (!is_told).then(|| format!("{who}: {}{text}", error.words))
 }

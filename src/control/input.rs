@@ -1,6 +1,7 @@
 //! What may happen to the control plane.
 
 use crate::api::ShowQuery;
+use crate::api::request::ClearBgp;
 use crate::base::ids::{MacAddress, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::config::{Config, PortSettings};
@@ -71,6 +72,14 @@ pub enum Input {
     Drain {
         /// Whether to be left out.
         is_drained: bool,
+    },
+    /// Sessions of BGP shall begin anew or exchange their routes again; answered by
+    /// [`crate::control::action::Action::Reply`] with the same number.
+    ClearBgp {
+        /// Number of the question.
+        id: u64,
+        /// Which and how.
+        asked: ClearBgp,
     },
     /// Leave in order: tell the neighbours, then stop speaking.
     Shutdown,

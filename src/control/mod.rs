@@ -4,13 +4,13 @@
 //! and how one input runs through it), `apply` (a configuration becomes inputs of the machines),
 //! `port` (what a port is to each of them), `connected` (the router's own routes), `death_mark`
 //! (neighbours that OSPF lost), `bfd` (sessions with neighbours), `bgp` (the speaker at the edge)
-//! with `bgp_query`, `bgp_table` and `redistribute`, `rpki` with `rpki_query` (what caches say of
-//! origins), `bmp` with `bmp_query` (what stations are told), `feed` (connections to both),
-//! [`bgp_settings`] (what a configuration says to BGP, and its policies), `deliver` (what the
-//! machines want becomes actions), `frame` (octets around their messages), [`inherit`] (from a
-//! control plane that failed to the next), `report` (events in words), `stub` (when nobody shall
-//! send through this router), `self_check` (whether it forwards as it believes), `query` (answers
-//! to `show`). [`recording`] is a life of it, written down.
+//! with `bgp_query`, `bgp_table`, `bgp_clear`, `bgp_reason` and `redistribute`, `rpki` with
+//! `rpki_query` (what caches say of origins), `bmp` with `bmp_query` (what stations are told),
+//! `feed` (connections to both), [`bgp_settings`] (what a configuration says to BGP, and its
+//! policies), `deliver` (what the machines want becomes actions), `frame` (octets around their
+//! messages), [`inherit`] (from a control plane that failed to the next), `report` (events in
+//! words), `stub` (when nobody shall send through this router), `self_check` (whether it forwards
+//! as it believes), `query` (answers to `show`). [`recording`] is a life of it, written down.
 //!
 //! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
 //! single protocol could decide alone.
@@ -20,6 +20,7 @@ pub mod action;
 mod apply;
 mod bfd;
 mod bgp;
+mod bgp_clear;
 mod bgp_deaf;
 mod bgp_dynamic;
 mod bgp_exchange;
@@ -27,6 +28,7 @@ mod bgp_link;
 mod bgp_listing;
 mod bgp_policy_query;
 mod bgp_query;
+mod bgp_reason;
 pub mod bgp_settings;
 mod bgp_table;
 mod bgp_watch;

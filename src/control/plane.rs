@@ -299,6 +299,10 @@ impl ControlPlane {
                 self.review_aggregates(now);
             }
             Input::Drain { is_drained } => self.drain(now, is_drained),
+            Input::ClearBgp { id, asked } => {
+                let reply = Box::new(ShowReply::BgpCleared(self.clear_bgp(now, &asked)));
+                self.actions.push_back(Action::Reply { id, reply, rest: None });
+            }
             Input::Shutdown => {
                 self.is_leaving = true;
                 self.leave_bfd();

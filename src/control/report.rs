@@ -4,6 +4,7 @@
 
 use super::port::PortState;
 use super::stub::Missing;
+use crate::api::request::ClearWhat;
 use crate::api::show::SelfCheckRow;
 use crate::api::{Event, Severity};
 use crate::base::ids::{MacAddress, PortId};
@@ -107,14 +108,20 @@ pub(super) fn bfd_changed(now: Instant, report: &bfd::Report, from: State, ports
 }
 
 /// A BGP session in a new state.
-pub(super) fn bgp_session(now: Instant, name: &str, change: &StateChange) -> Event {
+pub(super) fn bgp_session(
+    now: Instant,
+    name: &str,
+    change: &StateChange,
+    objection: Option<&str>,
+) -> Event {
     let StateChange { from, to, event, reason } = change;
     let severity = match (from, to) {
         (SessionState::Established, _) => Severity::Warning,
         _ => Severity::Info,
     };
     let why = reason.as_ref().map_or_else(|| event.to_string(), ToString::to_string);
-    let text = format!("BGP with {name}: {from} -> {to} ({why})");
+    let about = objection.map_or_else(String::new, |words| format!(": {words}"));
+    let text = format!("BGP with {name}: {from} -> {to} ({why}{about})");
     Draft::new(now, severity, "bgp.session", text)
         .with("neighbor", name)
         .with("from", from)
@@ -164,9 +171,10 @@ pub(super) fn bgp_refused(
             format!(": its session ends, and is tried again in {} s", time.as_secs())
         }
         (Refusal::Paths(_), None) => {
-            ": its session ends until its block changes; raise max_prefix, or give it a \
-             max_prefix_restart_time"
-                .to_owned()
+            format!(
+                ": its session ends until max_prefix is raised, a max_prefix_restart_time given, \
+                 or `kumiki clear bgp neighbor {name}` said"
+            )
         }
         // The session goes on; it is asked again when there is room.
         (Refusal::Tables(Shortage::RoutesExhausted), _) => {
@@ -174,7 +182,9 @@ pub(super) fn bgp_refused(
              summary`"
                 .to_owned()
         }
-        (Refusal::Tables(_), _) => ": its session ends until its block changes".to_owned(),
+        (Refusal::Tables(_), _) => {
+            format!(": its session ends until `kumiki clear bgp neighbor {name}` is said")
+        }
     };
     let text = format!("BGP with {name}: {reason}{rest}");
     Draft::new(now, Severity::Error, "bgp.refused", text).with("neighbor", name).0
@@ -189,6 +199,18 @@ pub(super) fn bgp_many_paths(now: Instant, name: &str, (count, most): (u32, u32)
         .with("neighbor", name)
         .with("count", count)
         .with("max", most)
+        .0
+}
+
+/// Somebody wanted sessions of BGP anew.
+pub(super) fn bgp_cleared(now: Instant, name: &str, what: ClearWhat) -> Event {
+    let text = match what {
+        ClearWhat::Session => "its session begins anew, as was asked",
+        ClearWhat::In => "is asked for all its routes, as was wanted",
+        ClearWhat::Out => "is told of all routes again, as was wanted",
+    };
+    Draft::new(now, Severity::Info, "bgp.clear", format!("BGP with {name}: {text}"))
+        .with("neighbor", name)
         .0
 }
 

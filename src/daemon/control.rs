@@ -351,6 +351,7 @@ impl<B: PacketBuf> Estate<B> {
             }
             ToControl::Bgp(report) => Input::Bgp(Box::new(report)),
             ToControl::Query { id, query, after } => Input::Query { id, query, after },
+            ToControl::ClearBgp { id, asked } => Input::ClearBgp { id, asked },
             ToControl::Drain { is_drained } => {
                 self.testament.is_drained = is_drained;
                 Input::Drain { is_drained }

@@ -7,6 +7,7 @@
 //! *Invariants*: never blocks but in its poller, and there only when every worker's ring for it is
 //! empty. A question is answered within [`ANSWER_TIME_MAX`], if only with "busy".
 
+use crate::api::request::ClearBgp;
 use crate::api::show::ShowReply;
 use crate::api::{ApiError, Event, ReplyBody, RequestBody, Severity, ShowQuery, WatchRequest};
 use crate::base::ids::PortId;
@@ -417,6 +418,7 @@ impl<B: PacketBuf> Host<B> {
                 RequestBody::Drain { is_drained } => {
                     self.order(client, ToControl::Drain { is_drained });
                 }
+                RequestBody::ClearBgp(asked) => self.clear_bgp(client, asked),
                 RequestBody::DebugPanicControl if self.start.has_debug_commands => {
                     self.order(client, ToControl::Fail);
                 }
@@ -495,6 +497,19 @@ impl<B: PacketBuf> Host<B> {
             (Err(_), false) => self.reply(client, ReplyBody::Error(ApiError::Busy)),
             (Err(_), true) => self.start.server.abandon(client, &self.start.poller),
         }
+    }
+
+    /// Hands a wish about BGP to the control thread, and waits for its answer as for the one to a
+    /// question about neighbours, to which nothing is added here either.
+    fn clear_bgp(&mut self, client: u64, asked: ClearBgp) {
+        let id = self.next_question;
+        self.next_question += 1;
+        if self.start.control.send(ToControl::ClearBgp { id, asked }).is_err() {
+            return self.reply(client, ReplyBody::Error(ApiError::Busy));
+        }
+        let until = self.start.observer.now() + ANSWER_TIME_MAX;
+        let query = ShowQuery::BgpNeighbor;
+        self.questions.insert(id, Waiting { client, query, has_begun: false, until });
     }
 
     fn finish_question(&mut self, id: u64, reply: ShowReply, rest: Option<Ipv6Prefix>) {

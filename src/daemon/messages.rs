@@ -3,6 +3,7 @@
 //! Owns the messages of the control thread ([`ToControl`]), the host thread ([`ToHost`]) and the
 //! main thread ([`Job`]), and the limits of their queues.
 
+use crate::api::request::ClearBgp;
 use crate::api::show::ShowReply;
 use crate::api::{ApiError, Event, ShowQuery};
 use crate::base::ids::PortId;
@@ -60,6 +61,13 @@ pub enum ToControl {
     Drain {
         /// Whether to be left out.
         is_drained: bool,
+    },
+    /// Clear sessions of BGP.
+    ClearBgp {
+        /// Number of the question.
+        id: u64,
+        /// Which and how.
+        asked: ClearBgp,
     },
     /// Fail as a fault of the control plane would.
     Fail,

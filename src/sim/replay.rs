@@ -197,6 +197,9 @@ fn cause(input: &Input) -> String {
         Input::Flush => "a flush".to_owned(),
         Input::Drain { is_drained: true } => "a drain".to_owned(),
         Input::Drain { is_drained: false } => "the end of a drain".to_owned(),
+        Input::ClearBgp { asked, .. } => {
+            format!("sessions cleared: {}", asked.neighbor.as_deref().unwrap_or("all"))
+        }
         Input::Shutdown => "the shutdown".to_owned(),
         Input::Query { id, .. } => format!("question {id}"),
     }

@@ -191,11 +191,13 @@ fn what_is_right_and_probably_not_meant_is_a_warning() {
     let output = kumiki(&["config", "check", &file]);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("1 BGP neighbour\nwarning: [[bgp.neighbor]] 1: without"), "{said}");
+    let warning = format!("1 BGP neighbour\nwarning: {file}:6: [[bgp.neighbor]] 1: without");
+    assert!(said.contains(&warning), "{said}");
     let output = kumiki(&["config", "check", &file, "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["is_right"], true);
     assert_eq!(report["warnings"][0]["key"], "[[bgp.neighbor]] 1");
+    assert_eq!(report["warnings"][0]["line"], 6);
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! check` says without colour, or the rendered configuration when nothing is wrong.
 //! `UPDATE_GOLDEN=1` rewrites the expected files; review the difference.
 
-use kumiki::config::{FileError, Overrides, Source, load};
+use kumiki::config::schema::{BgpOrigin, RpkiWord};
+use kumiki::config::{Config, FileError, Overrides, Source, load};
+use kumiki::control::bgp_settings::{Trial, try_policy};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +83,66 @@ fn assert_right(name: &str, text: &str) {
 #[test]
 fn the_examples_of_the_readme_are_right() {
     examples("README.md").iter().for_each(|text| assert_right("README.md", text));
+}
+
+/// The configuration that the examples of the chapter on BGP make together.
+fn edge() -> Config {
+    let text = examples("docs/bgp.md").concat();
+    let files = |_: &str| Ok("secret\n".to_owned());
+    let overrides = Overrides { name: Some("s07".to_owned()), number: Some(7), host_name: None };
+    let source = Source { origin: "bgp.md", text: &text, overrides: &overrides, files: &files };
+    load(&source).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Who decides about a route in a policy of the chapter, and how.
+fn decision(policy: &str, prefix: &str, as_path: &[u32], rpki: RpkiWord) -> (Option<usize>, bool) {
+    let trial = Trial {
+        prefix: prefix.parse().expect("a prefix"),
+        as_path: as_path.to_vec(),
+        communities: Vec::new(),
+        local_pref: None,
+        med: None,
+        origin: BgpOrigin::Igp,
+        next_hop: None,
+        rpki: Some(rpki),
+    };
+    let report = try_policy(&edge(), policy, &trial).expect("a policy of the chapter");
+    (report.decided_by, report.is_accepted)
+}
+
+#[test]
+fn the_policy_for_servers_takes_what_servers_announce_and_nothing_else() {
+    let server = [4_200_000_001];
+    let unknown = RpkiWord::NotFound;
+    let service = "2001:db8:4000:7::53/128";
+    assert_eq!(decision("from-servers", service, &server, unknown), (Some(1), true));
+    assert_eq!(decision("from-servers", service, &[64512, 64513], unknown), (None, false));
+    let others = "2001:db8:4000:8::53/128";
+    assert_eq!(decision("from-servers", others, &server, unknown), (None, false));
+    assert_eq!(decision("from-servers", "::/0", &server, unknown), (None, false));
+}
+
+#[test]
+fn the_clause_about_the_rpki_stands_where_it_rejects() {
+    let path = [64496];
+    let peers = |rpki| decision("from-peers", "2001:db9::/32", &path, rpki);
+    assert_eq!(peers(RpkiWord::Invalid), (Some(1), false));
+    assert_eq!(peers(RpkiWord::Valid), (Some(2), true));
+    assert_eq!(peers(RpkiWord::NotFound), (Some(2), true));
+}
+
+#[test]
+fn of_the_examples_of_the_chapter_nothing_is_to_be_said() {
+    let advice = kumiki::config::advice(&edge());
+    let said: Vec<String> = advice.iter().map(ToString::to_string).collect();
+    assert!(said.is_empty(), "{said:#?}");
+}
+
+#[test]
+fn dynamic_neighbors_of_the_chapter_have_the_policy_for_servers() {
+    let dynamics = edge().bgp.expect("BGP").dynamics;
+    let import = dynamics.iter().map(|dynamic| dynamic.keys.import.as_deref());
+    assert_eq!(import.collect::<Vec<_>>(), [Some("from-servers")]);
 }
 
 #[test]

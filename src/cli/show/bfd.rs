@@ -91,7 +91,7 @@ fn sentences(row: &BfdRow) -> String {
         say("the way to it failed, and OSPF waits for BFD".to_owned());
     }
     if row.is_silent {
-        say("speaks no BFD; OSPF alone watches it".to_owned());
+        say("speaks no BFD; only the timers of OSPF or BGP watch it".to_owned());
     }
     if row.remote_state == "AdminDown" {
         say("its administrator switched BFD off".to_owned());

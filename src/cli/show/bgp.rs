@@ -3,6 +3,7 @@
 //! Owns three tables.
 
 use crate::api::show_bgp::{BgpNeighborRow, BgpPathRow, BgpSummaryRow};
+use crate::cli::show::bgp_neighbor;
 use crate::cli::show::look::{Look, Mood, Table, age, cell, optional, should_be_zero, state};
 use crate::config::did_you_mean;
 use core::fmt::Write;
@@ -20,21 +21,25 @@ pub fn summary(row: &BgpSummaryRow, look: Look) -> String {
     let (Some(asn), Some(router_id)) = (row.asn, row.router_id) else {
         return "BGP is not configured: there is no [bgp] block.\n".to_owned();
     };
-    let mut text = format!(
-        "AS {asn}, router id {router_id}: {} prefixes, {} paths, {} sets of attributes, {} groups \
-         of exits, {} KiB\n",
-        row.prefix_count,
-        row.path_count,
-        row.attribute_set_count,
-        row.exit_group_count,
-        row.memory_bytes / 1024,
-    );
+    let counts = [
+        counted(row.prefix_count, "prefix", "prefixes"),
+        counted(row.path_count, "path", "paths"),
+        counted(row.attribute_set_count, "set of attributes", "sets of attributes"),
+        counted(row.exit_group_count, "group of exits", "groups of exits"),
+        format!("{} KiB", row.memory_bytes / 1024),
+    ];
+    let mut text = format!("AS {asn}, router id {router_id}: {}\n", counts.join(", "));
     let aggregates: Vec<String> = row.aggregates.iter().map(ToString::to_string).collect();
     // Writing to a string cannot fail.
     let _ = match aggregates.as_slice() {
         [] => writeln!(text, "Nothing of the cluster is announced."),
         all => writeln!(text, "Announced of the cluster: {}", all.join(", ")),
     };
+    if !row.aggregates_waiting.is_empty() {
+        let waiting: Vec<String> = row.aggregates_waiting.iter().map(ToString::to_string).collect();
+        let waiting = waiting.join(", ");
+        let _ = writeln!(text, "Not announced: {waiting}: OSPF reaches no other router in there");
+    }
     let _ = match row.damped_count {
         0 => writeln!(text, "Routes in OSPF: {}\n", row.redistributed_count),
         held => writeln!(
@@ -44,6 +49,11 @@ pub fn summary(row: &BgpSummaryRow, look: Look) -> String {
         ),
     };
     text + &neighbor_table(&row.neighbors, look)
+}
+
+/// How many, with the right word.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// `show bgp neighbor`; everything with `--detail`.
@@ -71,7 +81,7 @@ pub fn neighbor_table(rows: &[BgpNeighborRow], look: Look) -> String {
     for row in rows {
         let mut cells = vec![
             cell(&row.name),
-            optional(row.asn),
+            cell(asn(row)),
             state(&row.state, mood(row)),
             cell(age(row.state_age_ms)),
             cell(row.received_count),
@@ -89,7 +99,10 @@ pub fn neighbor_table(rows: &[BgpNeighborRow], look: Look) -> String {
         table.row(cells);
     }
     let mut text = table.finish("No BGP neighbours.");
-    let sentences: String = rows.iter().map(|row| sentences(row, look)).collect();
+    let sentences: String = match look.has_detail {
+        true => rows.iter().map(bgp_neighbor::details).collect::<Vec<_>>().join("\n"),
+        false => rows.iter().map(sentences).collect(),
+    };
     if !sentences.is_empty() {
         text.push('\n');
         text.push_str(&sentences);
@@ -109,7 +122,7 @@ fn place(row: &BgpNeighborRow) -> String {
 }
 
 /// What is to be said of a neighbour beyond its row.
-fn sentences(row: &BgpNeighborRow, look: Look) -> String {
+fn sentences(row: &BgpNeighborRow) -> String {
     let mut text = String::new();
     let mut say = |sentence: String| {
         // Writing to a string cannot fail.
@@ -121,20 +134,26 @@ fn sentences(row: &BgpNeighborRow, look: Look) -> String {
     if let Some(reason) = &row.last_down {
         say(format!("last down: {reason}"));
     }
-    if let Some(state) = row.bfd.as_ref().filter(|state| look.has_detail || *state != "Up") {
+    if let Some(state) = row.bfd.as_ref().filter(|state| *state != "Up") {
         say(format!("BFD: {state}"));
     }
-    if look.has_detail && !row.capabilities.is_empty() {
-        say(format!("agreed on: {}", row.capabilities.join(", ")));
+    if let Some(settings) = &row.settings
+        && let Some(sentence) = bgp_neighbor::without_policies(settings)
+    {
+        say(sentence.to_owned());
     }
     text
 }
 
+/// The AS of a neighbour: the one that it says, else the one that its block does.
+fn asn(row: &BgpNeighborRow) -> String {
+    let said = row.asn.map(|asn| asn.to_string());
+    said.or_else(|| row.remote_as.clone()).unwrap_or_else(|| "-".to_owned())
+}
+
 /// Why nothing is exchanged with a neighbour; `None` where its session is up.
 pub fn why_silent(name: &str, rows: &[BgpNeighborRow]) -> Option<String> {
-    let address = |row: &BgpNeighborRow| row.address.map(|address| address.to_string());
-    let is_it = |row: &&BgpNeighborRow| row.name == name || address(row).as_deref() == Some(name);
-    let Some(row) = rows.iter().find(is_it) else {
+    let Some(row) = rows.iter().find(|row| row.is_called(name)) else {
         let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         return Some(format!("there is no BGP neighbour `{name}`{}", did_you_mean(name, &names)));
     };

@@ -1,7 +1,8 @@
 //! `kumiki show`: every state, as a table for people and as JSON for programs.
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
-//! [`ospf`], [`bfd`], [`bgp`], [`bgp_exchange`], [`bmp`], [`rpki`], [`route`] (RIB and FIB),
+//! [`ospf`], [`bfd`], [`bgp`], [`bgp_neighbor`],
+//! [`bgp_exchange`], [`bmp`], [`rpki`], [`route`] (RIB and FIB),
 //! [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`] has columns and colours, [`narrow`]
 //! picks one port or route, [`json`] is the form for programs.
 //!
@@ -10,6 +11,7 @@
 pub mod bfd;
 pub mod bgp;
 pub mod bgp_exchange;
+pub mod bgp_neighbor;
 pub mod bmp;
 pub mod config;
 pub mod errors;
@@ -71,17 +73,22 @@ pub fn show(arguments: &ShowArguments) -> Exit {
         }
     };
     let narrow = arguments.words.narrow();
-    let look = Look { has_detail: arguments.detail, ..Look::of_terminal() };
+    // Who names a neighbour wants to know all of it.
+    let is_named = query == ShowQuery::BgpNeighbor && narrow.neighbor.is_some();
+    let look = Look { has_detail: arguments.detail || is_named, ..Look::of_terminal() };
     loop {
         let answer = ask(&arguments.socket, query.clone()).map(|mut reply| {
             narrow.pick(&mut reply);
             reply
         });
-        let missing = answer.as_ref().ok().and_then(|reply| {
-            let stranger = stranger(&arguments.socket, &narrow, reply);
-            stranger.or_else(|| narrow.missing(reply))
-        });
+        let stranger =
+            answer.as_ref().ok().and_then(|reply| stranger(&arguments.socket, &narrow, reply));
+        let is_stranger = stranger.is_some();
+        let missing =
+            stranger.or_else(|| answer.as_ref().ok().and_then(|reply| narrow.missing(reply)));
         let text = match answer {
+            // An empty list would say that there is a session and nothing goes over it.
+            Ok(_) if arguments.json && is_stranger => String::new(),
             Ok(reply) if arguments.json => json::text(&reply, arguments.watch.is_none()),
             Ok(reply) => missing.as_ref().map_or_else(|| table(&reply, look), |_| String::new()),
             // Who watches a router wants to see it come back.
@@ -112,6 +119,7 @@ fn stranger(socket: &Path, narrow: &Narrow, reply: &ShowReply) -> Option<String>
     let is_empty = match reply {
         ShowReply::BgpAdvertised(rows) => rows.is_empty(),
         ShowReply::BgpReceived(rows) => rows.is_empty(),
+        ShowReply::BgpNeighbor(rows) => rows.is_empty(),
         _ => false,
     };
     let name = narrow.neighbor.as_deref().filter(|_| is_empty)?;
@@ -150,6 +158,7 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::BgpAdvertised(rows) => bgp_exchange::advertised_table(rows, look),
         ShowReply::BgpReceived(rows) => bgp_exchange::received_table(rows, look),
         ShowReply::BgpPolicy(rows) => bgp_exchange::policy_text(rows, look),
+        ShowReply::BgpCleared(cleared) => super::clear::sentences(cleared),
         ShowReply::BgpTable(page) => format!("{} paths.\n", page.paths.len()),
         ShowReply::Bmp(rows) => bmp::table(rows, look),
         ShowReply::Rpki(row) => rpki::summary(row, look),

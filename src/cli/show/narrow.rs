@@ -28,6 +28,11 @@ impl Narrow {
             ShowReply::Port(rows) => rows.retain(|row| is_port(&row.name)),
             ShowReply::OspfInterface(rows) => rows.retain(|row| is_port(&row.port)),
             ShowReply::Bfd(rows) => rows.retain(|row| is_port(&row.port)),
+            ShowReply::BgpNeighbor(rows) => {
+                if let Some(name) = &self.neighbor {
+                    rows.retain(|row| row.is_called(name));
+                }
+            }
             ShowReply::OspfRoute(rows) => self.pick_routes(rows, |row| row.prefix),
             ShowReply::OspfRepair(repairs) => self.pick_routes(&mut repairs.rows, |row| row.prefix),
             _ => {}

@@ -9,7 +9,7 @@ use crate::api::ShowQuery;
 use crate::api::request::{NeighborRoutes, RouteFilter};
 use crate::base::prefix::{Ipv6Prefix, ParsePrefixError};
 use crate::cli::show::narrow::Narrow;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
@@ -228,9 +228,9 @@ pub enum BfdWords {
 pub enum BgpWords {
     /// Our AS, the size of the tables, the neighbours
     Summary,
-    /// Neighbours; everything that is known with --detail
+    /// Neighbours; everything that is known with a name or --detail
     #[command(aliases = ["neighbors", "neighbour", "neighbours"])]
-    Neighbor,
+    Neighbor(BgpNeighborWords),
     /// Paths, and the rule that decided
     #[command(aliases = ["routes", "rib"])]
     Route(RouteWords),
@@ -247,6 +247,40 @@ pub enum BgpWords {
         #[arg(value_name = "NAME")]
         name: Option<String>,
     },
+}
+
+/// Which BGP neighbour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct BgpNeighborWords {
+    /// Only the neighbour of this name or address, with everything that is known of it
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// What is exchanged with it, in the words of FRR
+    #[arg(value_enum, hide = true)]
+    pub routes: Option<ExchangeDirection>,
+}
+
+/// Routes that are exchanged with a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExchangeDirection {
+    /// What it was told of
+    #[value(alias = "advertised")]
+    AdvertisedRoutes,
+    /// What it has sent
+    #[value(aliases = ["received", "routes"])]
+    ReceivedRoutes,
+}
+
+impl BgpNeighborWords {
+    fn query(&self) -> ShowQuery {
+        let neighbor = self.name.clone().unwrap_or_default();
+        let asked = NeighborRoutes { neighbor, routes: RouteFilter::default() };
+        match self.routes {
+            None => ShowQuery::BgpNeighbor,
+            Some(ExchangeDirection::AdvertisedRoutes) => ShowQuery::BgpAdvertised(asked),
+            Some(ExchangeDirection::ReceivedRoutes) => ShowQuery::BgpReceived(asked),
+        }
+    }
 }
 
 /// What of RPKI.
@@ -310,7 +344,7 @@ fn ospf_query(words: Option<&OspfWords>) -> ShowQuery {
 fn bgp_query(words: Option<&BgpWords>) -> ShowQuery {
     match words {
         None | Some(BgpWords::Summary) => ShowQuery::Bgp,
-        Some(BgpWords::Neighbor) => ShowQuery::BgpNeighbor,
+        Some(BgpWords::Neighbor(words)) => words.query(),
         Some(BgpWords::Route(words)) => ShowQuery::BgpRoute(words.filter()),
         Some(BgpWords::Advertised(words)) => ShowQuery::BgpAdvertised(words.asked()),
         Some(BgpWords::Received(words)) => ShowQuery::BgpReceived(words.asked()),
@@ -324,7 +358,8 @@ impl BgpWords {
             Self::Route(words) => words.narrow(),
             Self::Advertised(words) | Self::Received(words) => words.narrow(),
             Self::Policy { name } => Narrow { policy: name.clone(), ..Narrow::default() },
-            Self::Summary | Self::Neighbor => Narrow::default(),
+            Self::Neighbor(words) => Narrow { neighbor: words.name.clone(), ..Narrow::default() },
+            Self::Summary => Narrow::default(),
         }
     }
 }

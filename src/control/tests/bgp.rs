@@ -14,6 +14,7 @@ use crate::wire::bgp::PathAttributes;
 use core::net::SocketAddrV6;
 use std::collections::BTreeMap;
 
+mod clear;
 mod dynamic;
 mod feeds;
 mod show;

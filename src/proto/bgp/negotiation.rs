@@ -12,7 +12,7 @@
 //! AS.
 
 use super::input::Start;
-use super::settings::{RestartMode, RoleMode, Settings};
+use super::settings::{RemoteAs, RestartMode, RoleMode, Settings};
 use crate::base::cursor::Writer;
 use crate::base::ids::RouterId;
 use crate::base::time::Duration;
@@ -209,6 +209,58 @@ pub fn negotiate(
         role: ours.roles.first().copied().flatten().filter(|_| is_external),
         peer_role: theirs.roles.first().copied().flatten().filter(|_| is_external),
     })
+}
+
+/// Why an OPEN was refused, as far as its code does not say it: what it says, and what it would
+/// have to say.
+pub fn objection(
+    settings: &Settings,
+    sent: &Open,
+    received: &Open,
+    code: NotificationCode,
+) -> Option<String> {
+    let own = sent.asn;
+    Some(match code {
+        NotificationCode::BAD_PEER_AS => {
+            let wanted = match settings.remote_as {
+                RemoteAs::Exactly(asn) => format!("AS {asn}"),
+                RemoteAs::External => format!("another AS than ours ({own})"),
+                RemoteAs::Internal => format!("our AS ({own})"),
+            };
+            format!("it says that it is in AS {}, its block says {wanted}", received.asn)
+        }
+        NotificationCode::ROLE_MISMATCH => {
+            let ours = settings.role?;
+            let theirs = match Offer::of(received).roles.as_slice() {
+                [] => "does not say what it is".to_owned(),
+                [Some(role)] => format!("says that it is {}", role_in_words(*role)),
+                [None] => "says that it is something unknown".to_owned(),
+                _ => "says several things".to_owned(),
+            };
+            let (ours, wanted) = (role_in_words(ours), role_in_words(ours.counterpart()));
+            format!("this router is {ours} and it should be {wanted}, but it {theirs}")
+        }
+        NotificationCode::UNACCEPTABLE_HOLD_TIME => {
+            let (said, least) = (received.hold_time_s, settings.hold_time_s_min);
+            format!("it wants a hold time of {said} s, and {} s are the least", least.max(3))
+        }
+        NotificationCode::UNSUPPORTED_CAPABILITY => "it does not offer IPv6 unicast".to_owned(),
+        NotificationCode::BAD_BGP_IDENTIFIER => {
+            format!("it has the router id {}, which is ours", received.identifier)
+        }
+        _ => return None,
+    })
+}
+
+/// RFC 9234 §3.1: a role as one of the two ends, in the words of the configuration.
+pub const fn role_in_words(role: Role) -> &'static str {
+    match role {
+        Role::Provider => "provider",
+        Role::RouteServer => "route_server",
+        Role::RouteServerClient => "route_server_client",
+        Role::Customer => "customer",
+        Role::Peer => "peer",
+    }
 }
 
 fn both_survive(ours: Option<&GracefulRestart>, theirs: Option<&GracefulRestart>) -> bool {

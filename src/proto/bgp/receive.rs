@@ -13,7 +13,7 @@ use super::connection::Malformed;
 use super::fsm::{Event, State};
 use super::input::{ConnectionId, Initiator};
 use super::limits::COLLISION_PATIENCE;
-use super::negotiation::{Negotiated, RefreshSupport, negotiate};
+use super::negotiation::{Negotiated, RefreshSupport, negotiate, objection};
 use super::session::Session;
 use super::settings::EstablishedCollision;
 use crate::base::time::Instant;
@@ -133,6 +133,8 @@ impl Session {
         let negotiated = match negotiate(&self.settings, sent, &open) {
             Ok(negotiated) => negotiated,
             Err(notification) => {
+                let words = objection(&self.settings, sent, &open, notification.code);
+                self.spoken.objection = words.map(|words| (now, words));
                 self.counters.opens_refused += 1;
                 self.happen(now, side, Event::BgpOpenMsgErr, Some(notification));
                 return;

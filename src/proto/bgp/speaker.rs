@@ -39,9 +39,12 @@ use crate::wire::bgp::{
 use core::net::{Ipv6Addr, SocketAddrV6};
 use std::collections::{BTreeMap, VecDeque};
 
+mod hold;
 #[cfg(test)]
 mod tests;
 mod write;
+
+pub use hold::{Clear, ClearError, Held};
 
 /// Of the seed, bits that are left away where it begins the numbers of sockets.
 const SEED_BITS_UNUSED: u32 = 8;
@@ -86,7 +89,8 @@ pub struct PeerSettings {
     pub paths_max: Option<u32>,
     /// With how many that is said beforehand.
     pub paths_warning: Option<u32>,
-    /// When a session that ended for too many paths starts again; `None` when it is told to.
+    /// When a session that ended for too many paths starts again; `None` when it may have more or
+    /// is told to.
     pub paths_restart: Option<Duration>,
     /// RFC 7911: paths of each prefix that it is told.
     pub add_paths_max: u8,
@@ -197,6 +201,8 @@ struct Peer {
     answer: Answer,
     /// Whether it was said that it has many paths.
     is_warned: bool,
+    /// Why it is kept down, where it is.
+    held: Option<Refusal>,
 }
 
 /// A BGP speaker; one per router, owned by the control plane.
@@ -311,8 +317,8 @@ impl Speaker {
         let seed = self.settings.seed ^ u64::from(id.0).rotate_left(32);
         let session = Session::new(now, settings.session.clone(), seed);
         let (sockets, answer) = (BTreeMap::new(), Answer::None);
-        let is_warned = false;
-        let peer = Peer { settings, session, sockets, incoming_count: 0, answer, is_warned };
+        let (is_warned, held, incoming_count) = (false, None, 0);
+        let peer = Peer { settings, session, sockets, incoming_count, answer, is_warned, held };
         self.peers.insert(id, peer);
         self.happen(now, id, SessionInput::Start(start));
     }
@@ -350,7 +356,9 @@ impl Speaker {
             peer.session.handle(now, SessionInput::Settings(session));
         }
         peer.is_warned &= before.paths_warning == settings.paths_warning;
-        if let Some(negotiated) = peer.session.negotiated() {
+        if peer.held.is_some() {
+            self.review_hold(now, id, before.paths_restart);
+        } else if let Some(negotiated) = peer.session.negotiated() {
             let in_tables = (rib_peer(&before, negotiated), rib_peer(settings, negotiated));
             let told =
                 (export_settings(&before, negotiated), export_settings(settings, negotiated));
@@ -358,7 +366,7 @@ impl Speaker {
             self.judge_anew(now, id, in_tables, told);
             let counts = self.ribs.peer_counts(id);
             if let Some(most) = paths_max.filter(|most| counts.received - counts.stale > *most) {
-                self.cut_off(now, id, PathsExceeded(most));
+                self.hold(now, id, PathsExceeded(most).into());
             }
         }
         self.touch(now);
@@ -381,8 +389,7 @@ impl Speaker {
             taken = taken.and_then(|()| self.ribs.move_over(id, to_tell));
         }
         if let Err(error) = taken {
-            self.actions.push_back(Action::Refused { peer: id, reason: error.into() });
-            self.happen(now, id, SessionInput::Stop(Cease::OutOfResources));
+            self.hold(now, id, error.into());
         }
     }
 
@@ -390,6 +397,7 @@ impl Speaker {
     pub fn command(&mut self, now: Instant, id: PeerId, input: SessionInput) {
         if matches!(input, SessionInput::Start(_) | SessionInput::Stop(_)) {
             self.timers.clear(Timer::Restart(id));
+            self.peers.iter_mut().filter(|(it, _)| **it == id).for_each(|(_, it)| it.held = None);
         }
         self.happen(now, id, input);
     }
@@ -438,7 +446,7 @@ impl Speaker {
                     self.ribs.end_of_stale(id);
                     self.touch(now);
                 }
-                Timer::Restart(id) => self.happen(now, id, SessionInput::Start(Start::Fresh)),
+                Timer::Restart(id) => self.release(now, id),
                 Timer::Room(id) => self.retry(now, id),
             }
         }
@@ -632,8 +640,7 @@ impl Speaker {
         let taken =
             self.ribs.peer_up(id, in_tables).and_then(|()| self.ribs.join(id, export, member));
         if let Err(error) = taken {
-            self.actions.push_back(Action::Refused { peer: id, reason: error.into() });
-            return self.happen(now, id, SessionInput::Stop(Cease::OutOfResources));
+            return self.hold(now, id, error.into());
         }
         // RFC 4724 §4.2: what the peer forgot while it restarted is gone at once.
         let restart = negotiated.restart;
@@ -648,7 +655,7 @@ impl Speaker {
     fn take_routes(&mut self, now: Instant, id: PeerId, update: Update, policies: &dyn Policies) {
         match self.ribs.receive(now, id, update, policies) {
             Ok(()) => self.warn(id),
-            Err(exceeded) => self.cut_off(now, id, exceeded),
+            Err(exceeded) => self.hold(now, id, exceeded.into()),
         }
     }
 
@@ -665,17 +672,6 @@ impl Speaker {
             self.actions.push_back(Action::ManyPaths { peer: id, count, most });
         } else if counts.received < warning / WARNING_SHARES * (WARNING_SHARES - 1) {
             peer.is_warned = false;
-        }
-    }
-
-    /// A peer has more paths than it may.
-    fn cut_off(&mut self, now: Instant, id: PeerId, exceeded: PathsExceeded) {
-        self.actions.push_back(Action::Refused { peer: id, reason: exceeded.into() });
-        let cease = Cease::MaximumPrefixes { prefix_count_max: exceeded.0 };
-        self.happen(now, id, SessionInput::Stop(cease));
-        let restart = self.peers.get(&id).and_then(|peer| peer.settings.paths_restart);
-        if let Some(after) = restart {
-            self.timers.set(Timer::Restart(id), now + after);
         }
     }
 

@@ -15,7 +15,7 @@ use super::settings::Opening;
 use crate::base::ids::RouterId;
 use crate::base::time::Instant;
 use crate::wire::bgp::capability::Capability;
-use crate::wire::bgp::{Notification, Open};
+use crate::wire::bgp::{Notification, NotificationCode, Open};
 use serde::{Deserialize, Serialize};
 
 crate::counters! {
@@ -53,6 +53,8 @@ pub(super) struct Spoken {
     pub sent: Option<(Instant, Notification)>,
     pub received: Option<(Instant, Notification)>,
     pub down: Option<(Instant, DownReason)>,
+    /// Why an OPEN was refused, in words.
+    pub objection: Option<(Instant, String)>,
 }
 
 /// A NOTIFICATION in words.
@@ -68,6 +70,8 @@ pub struct ErrorView {
     pub words: String,
     /// RFC 9003: what the administrator had to say.
     pub text: Option<String>,
+    /// What it is about: of a refused OPEN, what it says and what it would have to say.
+    pub detail: Option<String>,
 }
 
 impl ErrorView {
@@ -78,7 +82,8 @@ impl ErrorView {
             true => code.to_string(),
             false => format!("{code}: {}", inner.code),
         };
-        Self { at: *at, code: code.code, subcode: code.subcode, words, text: inner.text() }
+        let (text, detail) = (inner.text(), None);
+        Self { at: *at, code: code.code, subcode: code.subcode, words, text, detail }
     }
 }
 
@@ -144,6 +149,27 @@ impl Session {
         Some((up.sent.as_ref()?, up.received.as_ref()?))
     }
 
+    /// Why the OPEN was refused for which the last NOTIFICATION was sent; `None` where that was
+    /// about something else.
+    pub fn objection(&self) -> Option<&str> {
+        let (at, words) = self.spoken.objection.as_ref()?;
+        let (sent_at, _) = self.spoken.sent.as_ref()?;
+        (at == sent_at).then_some(words.as_str())
+    }
+
+    fn last_sent(&self) -> Option<ErrorView> {
+        let sent = self.spoken.sent.as_ref().map(ErrorView::of)?;
+        Some(ErrorView { detail: self.objection().map(str::to_owned), ..sent })
+    }
+
+    /// The peer does not say what it found wrong with our OPEN; of the AS it is plain.
+    fn last_received(&self) -> Option<ErrorView> {
+        let received = self.spoken.received.as_ref()?;
+        let is_as = received.1.code == NotificationCode::BAD_PEER_AS;
+        let detail = is_as.then(|| format!("we say that we are in AS {}", self.settings.local_asn));
+        Some(ErrorView { detail, ..ErrorView::of(received) })
+    }
+
     /// What it shows.
     pub fn view(&self) -> View {
         let further = match self.local.state > self.remote.state {
@@ -164,8 +190,8 @@ impl Session {
             initiator: connection.map(|connection| connection.id().initiator),
             negotiated: track.negotiated.as_deref().cloned(),
             capabilities: capabilities(track.sent.as_ref(), track.received.as_ref()),
-            last_sent: self.spoken.sent.as_ref().map(ErrorView::of),
-            last_received: self.spoken.received.as_ref().map(ErrorView::of),
+            last_sent: self.last_sent(),
+            last_received: self.last_received(),
             last_down: self.spoken.down.clone(),
             failures: self.failures,
             unanswered: self.unanswered,

@@ -185,3 +185,25 @@ fn policies_say_who_asks_them_and_count() {
     assert!(clause.match_count > 0 && cheap.default_count == 0);
     assert!(ask(&mut edges, Some("none")).is_empty());
 }
+
+#[test]
+fn a_refused_path_names_the_clause_and_a_neighbor_its_policies() {
+    let refusing = "[[policy]]\nname = \"none\"\n\n[[policy.clause]]\nname = \"nothing\"\n\
+                    match.prefixes = \"::/0 le 128\"\naction = \"reject\"\n";
+    let mut edges = Edges::new(refusing);
+    let mut config = config_of(1, refusing);
+    config.bgp.as_mut().unwrap().neighbors[0].keys.import = Some("none".to_owned());
+    edges.configure(1, config);
+    edges.reach(0, true);
+    edges.run(SOON);
+    let path = edges.paths(1).remove(0);
+    assert_eq!(path.standing, "refused");
+    assert_eq!(path.decided_by.as_deref(), Some("clause 1 (nothing) of none"));
+    let row = edges.summary(1).neighbors[0].clone();
+    let settings = row.settings.unwrap();
+    let policies = (settings.import.as_deref(), settings.export.as_deref());
+    assert_eq!(policies, (Some("none"), Some("all")));
+    assert_eq!((row.remote_as.as_deref(), settings.is_external), (Some("64512"), true));
+    let came: u64 = row.messages.iter().map(|row| row.received_count).sum();
+    assert_eq!(came, row.messages_in);
+}

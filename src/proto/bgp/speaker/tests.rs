@@ -362,6 +362,114 @@ fn too_many_paths_end_a_session_until_its_time_is_over() {
     assert_eq!(net.best(1).len(), 100);
 }
 
+/// Node 1 with a session that node 0 has filled too much, half a minute ago.
+fn cut_off(restart: Option<Duration>) -> (Net, PeerSettings) {
+    let mut net = Net::new(2);
+    let paths_max = Some(100);
+    let limited = PeerSettings { paths_max, paths_restart: restart, ..peer_settings(1, 0) };
+    net.add(0, 1, peer_settings(0, 1));
+    net.add(1, 0, limited.clone());
+    net.originate(0, 0..101);
+    net.run(Duration::from_secs(30));
+    assert_eq!(net.state(1, 0), State::Idle);
+    assert!(net.nodes[1].speaker.held(peer(0)).is_some());
+    (net, limited)
+}
+
+/// Node 0 has one path less.
+fn withdraw(net: &mut Net) {
+    let (now, speaker) = (net.now, &mut net.nodes[0].speaker);
+    speaker.ribs_mut().withdraw_origin(prefix(3));
+    speaker.touch(now);
+}
+
+fn change(net: &mut Net, settings: PeerSettings) {
+    let now = net.now;
+    assert_eq!(net.nodes[1].speaker.change_peer(now, peer(0), settings), Ok(()));
+    net.run(Duration::from_secs(30));
+}
+
+#[test]
+fn a_session_that_had_too_many_paths_is_back_when_it_may_have_more() {
+    for paths_max in [Some(101), None] {
+        let (mut net, limited) = cut_off(None);
+        change(&mut net, PeerSettings { first_as: FirstAs::Free, ..limited.clone() });
+        assert_eq!(net.state(1, 0), State::Idle, "it would have too many again");
+        change(&mut net, PeerSettings { paths_max, ..limited });
+        assert_eq!(net.state(1, 0), State::Established);
+        assert_eq!(net.nodes[1].speaker.held(peer(0)), None);
+        assert_eq!(net.best(1).len(), 101);
+    }
+}
+
+#[test]
+fn a_restart_time_that_comes_later_counts_from_then_on_and_one_that_goes_ends() {
+    let (mut net, limited) = cut_off(None);
+    withdraw(&mut net);
+    let paths_restart = Some(Duration::from_secs(60));
+    let until = Some(net.now + Duration::from_secs(60));
+    change(&mut net, PeerSettings { paths_restart, ..limited.clone() });
+    assert_eq!(net.state(1, 0), State::Idle);
+    assert_eq!(net.nodes[1].speaker.held(peer(0)).map(|held| held.until), Some(until));
+    net.run(Duration::from_secs(60));
+    assert_eq!(net.state(1, 0), State::Established);
+
+    let (mut net, limited) = cut_off(paths_restart);
+    change(&mut net, PeerSettings { paths_restart: None, ..limited });
+    net.run(Duration::from_secs(600));
+    assert_eq!(net.state(1, 0), State::Idle);
+}
+
+#[test]
+fn a_session_that_is_held_starts_when_it_is_cleared_and_has_its_limit_still() {
+    let (mut net, _) = cut_off(None);
+    withdraw(&mut net);
+    let now = net.now;
+    assert_eq!(net.nodes[1].speaker.clear(now, peer(0), Clear::In), Err(ClearError::NotUp));
+    assert_eq!(net.nodes[1].speaker.clear(now, peer(0), Clear::Session), Ok(()));
+    net.run(Duration::from_secs(30));
+    assert_eq!(net.state(1, 0), State::Established);
+    assert_eq!(net.best(1).len(), 100);
+    net.originate(0, 200..201);
+    net.run(Duration::from_secs(30));
+    assert_eq!(net.state(1, 0), State::Idle);
+}
+
+/// RFC 4486 §4: "a BGP speaker decides to administratively reset its peering".
+#[test]
+fn a_session_that_is_cleared_ends_with_administrative_reset_and_is_back() {
+    let mut net = Net::new(2);
+    net.pair(0, 1);
+    net.originate(0, 0..100);
+    net.run(Duration::from_secs(5));
+    let now = net.now;
+    assert_eq!(net.nodes[1].speaker.clear(now, peer(0), Clear::Session), Ok(()));
+    net.run(Duration::from_secs(30));
+    assert_eq!(net.state(1, 0), State::Established);
+    let view = net.nodes[0].speaker.session(peer(1)).unwrap().view();
+    let (_, why) = view.last_down.unwrap();
+    assert_eq!(why.to_string(), "the peer sent: administrative reset");
+    assert_eq!(view.counters.lost, 1);
+    assert_eq!(net.best(1).len(), 100);
+}
+
+#[test]
+fn cleared_softly_routes_come_or_go_again_and_the_session_stays() {
+    let mut net = Net::new(2);
+    net.pair(0, 1);
+    net.originate(0, 0..100);
+    net.run(Duration::from_secs(5));
+    let messages = |net: &Net| net.nodes[0].speaker.ribs().member_counts(peer(1)).messages;
+    for (node, there, what) in [(1, 0, Clear::In), (0, 1, Clear::Out)] {
+        let (now, before) = (net.now, messages(&net));
+        assert_eq!(net.nodes[node].speaker.clear(now, peer(there), what), Ok(()));
+        net.run(Duration::from_secs(5));
+        assert!(messages(&net) > before, "{what:?}");
+    }
+    assert_eq!(net.nodes[1].speaker.session(peer(0)).unwrap().counters().lost, 0);
+    assert_eq!(net.best(1).len(), 100);
+}
+
 #[test]
 fn routes_are_kept_while_a_peer_is_away_and_what_it_forgot_goes_when_it_is_back() {
     let mut net = Net::new(2);

@@ -82,6 +82,27 @@ fn every_bad_open_has_its_notification() {
 }
 
 #[test]
+fn a_refused_open_says_what_it_says_and_what_it_should_say() {
+    let refused = |settings: Settings, open: Open| {
+        let octets = encoded(&Message::Open(open), Agreement::default());
+        answer(settings, &octets).session.view().last_sent.unwrap().detail.unwrap()
+    };
+    let wrong = Settings { remote_as: RemoteAs::Exactly(64777), ..settings(OURS, THEIRS) };
+    assert_eq!(
+        refused(wrong, peer_open()),
+        format!("it says that it is in AS {THEIRS}, its block says AS 64777")
+    );
+    assert_eq!(
+        refused(of_provider(RoleMode::Strict), peer_open()),
+        "this router is provider and it should be customer, but it does not say what it is"
+    );
+    assert_eq!(
+        refused(of_provider(RoleMode::Lenient), with(Capability::Role(Role::Peer))),
+        "this router is provider and it should be customer, but it says that it is peer"
+    );
+}
+
+#[test]
 fn an_open_that_cannot_be_read_has_its_notification() {
     use NotificationCode as Code;
     let whole = encoded(&Message::Open(peer_open()), Agreement::default());
