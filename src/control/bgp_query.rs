@@ -225,12 +225,7 @@ impl ControlPlane {
         prefix.paths.iter().filter_map(|path| self.path_row(now, prefix, path)).collect()
     }
 
-    fn path_row(
-        &self,
-        now: Instant,
-        prefix: &PrefixView,
-        path: &PathView,
-    ) -> Option<BgpPathRow> {
+    fn path_row(&self, now: Instant, prefix: &PrefixView, path: &PathView) -> Option<BgpPathRow> {
         let route = path.imported.as_ref().or(path.received.as_ref())?;
         let (standing, decided_by) = match path.standing {
             Standing::Best => ("best", prefix.decided_by.map(|step| step.to_string())),
