@@ -98,7 +98,8 @@ pub fn clear(command: &ClearCommand) -> Exit {
         };
         if let Some(refusal) = &cleared.refusal {
             eprintln!("kumiki: {refusal}");
-            return Exit::Unknown;
+            exit = Exit::Unknown;
+            continue;
         }
         if let Err(failed) = emit(&done(&cleared, what)) {
             return failed;
