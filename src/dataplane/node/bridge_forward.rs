@@ -10,6 +10,7 @@
 
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
+use crate::dataplane::member_counters::{Tally, Way};
 use crate::dataplane::node::bridge_input::keys;
 use crate::dataplane::node::leave::{Refusal, leave_by};
 use crate::packet::{Burst, PacketBuf, PacketMeta};
@@ -25,6 +26,7 @@ pub fn bridge_forward<B: PacketBuf>(
         burst.sift(|slot| next.discard(slot, DropReason::OverlayOff));
         return;
     };
+    let mut tally = Tally::new(ctx.counters, Way::Out);
     burst.sift(|slot| {
         let Some(packet) = slot.as_mut() else { return };
         let meta = packet.meta();
@@ -41,11 +43,12 @@ pub fn bridge_forward<B: PacketBuf>(
         if is_from_pseudowire && member.is_pseudowire() {
             return next.discard(slot, DropReason::BridgeSplitHorizon);
         }
-        match leave_by(packet, id, member) {
+        match leave_by(packet, id, member, &mut tally) {
             Ok(NodeId::PortOutput) => {}
             Ok(node) => next.divert(node, slot),
             Err(Refusal::TooBig(mtu)) => next.refuse_frame(slot, mtu),
             Err(Refusal::Drop(reason)) => next.discard(slot, reason),
         }
     });
+    tally.finish();
 }

@@ -1,7 +1,8 @@
 //! Bridged frames on their way in: who speaks, and from where.
 //!
-//! The source MAC is learned; frames to groups go to `bridge_flood`, the others stay. Both MACs of
-//! all frames are asked for a burst ahead, so that a table beyond the caches costs little.
+//! The source MAC is learned; frames to groups go to `bridge_flood`, the others stay. What comes by
+//! each member is counted here. Both MACs of all frames are asked for a burst ahead, so that a
+//! table beyond the caches costs little.
 //!
 //! *Invariants*: comes with `domain` and `member` set, from `ethernet_input` or `l2tpv3_decap`.
 //! What passes has a whole Ethernet header and a source that may be where it is.
@@ -11,6 +12,7 @@ use crate::base::ids::{DomainId, MacAddress};
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
 use crate::dataplane::mac_table::{Heard, Learned, MacKey};
+use crate::dataplane::member_counters::{Tally, Way};
 use crate::packet::{Burst, PacketBuf};
 
 /// Bit of the first octet of a MAC that says group.
@@ -24,12 +26,16 @@ pub fn bridge_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
         burst.sift(|slot| next.discard(slot, DropReason::OverlayOff));
         return;
     };
+    let mut tally = Tally::new(ctx.counters, Way::In);
     for packet in burst.iter() {
         if let Some((destination, source)) = keys(packet) {
             macs.prefetch(source);
             macs.prefetch(destination);
         }
+        tally.prefetch(packet.meta().member);
     }
+    burst.iter().for_each(|packet| tally.add(packet.meta().member, packet.len()));
+    tally.finish();
     burst.sift(|slot| {
         let Some(packet) = slot.as_ref() else { return };
         match judge(packet, ctx) {
