@@ -1,7 +1,7 @@
 //! Two guests: Linux at either end, so that a failure of the tests with the router is the router's.
 
 use super::machine::{Guest, Site, in_space, make_device};
-use super::tunnel::{Carrier, End, Shape, Sublayer, make, remove, serve};
+use super::tunnel::{Carrier, End, FILE, Shape, Sublayer, make, remove, serve};
 use crate::directory;
 use kumiki::os::namespace::Namespace;
 use std::net::Ipv6Addr;
@@ -57,7 +57,7 @@ fn two_linux_ends_reach_each_other_over_ip_and_udp() {
         make(two, shape, [&ends[1], &ends[0]], ["10.9.0.2/24", "fd09::2/64"]);
         one.run("ping -c 2 -s 1472 10.9.0.2");
         one.run("ping -c 2 -s 1452 fd09::2");
-        let got = one.run("wget -q -O - http://10.9.0.2/file | sha256sum");
+        let got = one.run(&format!("wget -q -O - http://10.9.0.2/{FILE} | sha256sum"));
         assert_eq!(got, digest, "{shape}");
         [one, two].into_iter().for_each(remove);
     }

@@ -1,7 +1,8 @@
 //! A Debian guest under QEMU as the other end of L2TPv3: the kernel's own `l2tp_ip6` and `l2tp_eth`.
 //!
-//! Read [`archive`] (the file system a kernel starts with), [`image`] (kernel, modules and
-//! programs), [`machine`] (one guest, its cable and its words), then the tests: [`linux`] has a
+//! Read [`archive`] (the file system a kernel starts with), [`mod@image`] (kernel, modules and
+//! programs), [`machine`] (one guest, its cable and its words), [`tunnel`] (what both ends of a
+//! pseudowire agree on), then the tests: [`linux`] has a
 //! guest at either end, and shows that what is asked of guests holds without Kumiki; [`tenant`] has
 //! the router at the other end.
 //!
@@ -15,10 +16,11 @@ mod archive;
 mod image;
 mod linux;
 mod machine;
+mod tenant;
 mod tunnel;
 
 use crate::{cannot_run, skip};
-use image::Image;
+use image::{BUSYBOX, Image};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -29,7 +31,7 @@ const TUN: &str = "/dev/net/tun";
 
 /// What guests start from; `None`, with a printed reason, where they cannot run here.
 fn image() -> Option<Image> {
-    if cannot_run(&[QEMU, image::BUSYBOX]) {
+    if cannot_run(&[QEMU, BUSYBOX]) {
         return None;
     }
     let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;

@@ -123,9 +123,17 @@ pub fn remove(guest: &Guest) {
     guest.run("ip l2tp del tunnel tunnel_id 1");
 }
 
-/// Begins to serve a file of some hundred full frames to whoever asks by HTTP; its digest.
+/// The file that is fetched by HTTP.
+pub const FILE: &str = "file";
+
+/// The words that write some hundred full frames to a file, the same everywhere.
+pub fn write_file(path: &str) -> String {
+    format!("seq 1 60000 >{path}")
+}
+
+/// Begins to serve a file to whoever asks by HTTP; its digest.
 pub fn serve(guest: &Guest) -> String {
-    guest.run("seq 1 60000 >/www/file");
+    guest.run(&write_file(&format!("/www/{FILE}")));
     guest.run("httpd -p 80 -h /www");
-    guest.run("sha256sum </www/file")
+    guest.run(&format!("sha256sum </www/{FILE}"))
 }
