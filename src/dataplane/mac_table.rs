@@ -126,6 +126,27 @@ impl Tick {
     }
 }
 
+/// The two buckets of a key, in the table that was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Where it is …
+    pub first: u32,
+    /// … unless that was full.
+    pub second: u32,
+}
+
+/// What was found of a key and must still be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate(Value);
+
+impl Candidate {
+    /// The member that it speaks of.
+    #[inline]
+    pub fn member(self) -> MemberId {
+        self.0.member()
+    }
+}
+
 /// What an entry says of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Value(u32);
@@ -180,11 +201,14 @@ impl Bucket {
     /// The place of a key and its value, as they are at this moment.
     #[inline]
     fn position(&self, key: MacKey) -> Option<(usize, Value)> {
-        let mut entries = self.keys.iter().zip(&self.values).enumerate();
-        entries.find_map(|(place, (found, value))| {
-            let is_it = found.load(Ordering::Relaxed) == key.0;
-            is_it.then(|| (place, Value(value.load(Ordering::Relaxed))))
-        })
+        // All are compared: in which one a key is, nobody could foresee.
+        let bit = |(place, found): (u32, &AtomicU64)| {
+            u32::from(found.load(Ordering::Relaxed) == key.0) << place
+        };
+        let found = (0..).zip(&self.keys).map(bit).fold(0, |found, bit| found | bit);
+        let place = found.trailing_zeros() as usize;
+        let value = self.values.get(place)?;
+        Some((place, Value(value.load(Ordering::Relaxed))))
     }
 
     /// The value of a key; `Err` where somebody is writing.
@@ -334,18 +358,29 @@ impl MacTable {
 
     /// The two buckets of a key.
     #[inline]
-    fn places(&self, key: MacKey) -> [usize; 2] {
+    pub fn places(&self, key: MacKey) -> Places {
         // Keys of one maker differ in few bits; one multiplication would leave them in rows.
         let mixed = fold(fold(key.0 ^ self.seed, MULTIPLIERS[0]) ^ MULTIPLIERS[1], MULTIPLIERS[2]);
-        let (first, second) = (mixed >> self.shift, (mixed << 32) >> self.shift);
-        [first, second].map(|place| usize::try_from(place).unwrap_or(0))
+        let place = |bits: u64| u32::try_from(bits >> self.shift).unwrap_or(0);
+        Places { first: place(mixed), second: place(mixed << 32) }
     }
 
     /// Hints that a key will be looked for.
     #[inline]
-    pub fn prefetch(&self, key: MacKey) {
-        let [first, _] = self.places(key);
-        prefetch_index(&self.buckets, first);
+    pub fn prefetch(&self, places: Places) {
+        prefetch_index(&self.buckets, places.first as usize);
+    }
+
+    /// Hints that entries of a member will be looked at.
+    #[inline]
+    pub fn prefetch_member(&self, member: MemberId) {
+        prefetch_index(&self.members, member.index());
+    }
+
+    #[inline]
+    fn buckets(&self, places: Places) -> Option<(&Bucket, &Bucket)> {
+        let bucket = |place: u32| self.buckets.get(place as usize);
+        bucket(places.first).zip(bucket(places.second))
     }
 
     /// Generation and count of a member.
@@ -368,32 +403,47 @@ impl MacTable {
     /// Behind which member a MAC is; `None` where that is not known.
     #[inline]
     pub fn find(&self, key: MacKey, tick: Tick) -> Option<MemberId> {
-        let [first, second] = self.places(key);
-        let bucket = self.buckets.get(first)?;
-        let value = match bucket.read(key).ok()? {
-            Some(value) => value,
-            None => self.buckets.get(second)?.read(key).ok()??,
-        };
-        self.is_valid(value, tick).then(|| value.member())
+        self.confirm(self.candidate(key, self.places(key))?, tick)
+    }
+
+    /// What the table has of a key, whose places these are; whether it counts, [`Self::confirm`]
+    /// says.
+    #[inline]
+    pub fn candidate(&self, key: MacKey, places: Places) -> Option<Candidate> {
+        let (first, second) = self.buckets(places)?;
+        match first.read(key).ok()? {
+            Some(value) => Some(Candidate(value)),
+            None => second.read(key).ok()?.map(Candidate),
+        }
+    }
+
+    /// The member of what was found, where it still counts.
+    #[inline]
+    pub fn confirm(&self, candidate: Candidate, tick: Tick) -> Option<MemberId> {
+        self.is_valid(candidate.0, tick).then(|| candidate.member())
     }
 
     /// The entry of a key, its bucket and its place.
     #[inline]
-    fn entry(&self, key: MacKey) -> Option<(&Bucket, usize, Value)> {
-        let [first, second] = self.places(key);
-        let bucket = self.buckets.get(first)?;
-        if let Some((place, value)) = bucket.position(key) {
-            return Some((bucket, place, value));
+    fn entry(&self, key: MacKey, places: Places) -> Option<(&Bucket, usize, Value)> {
+        let (first, second) = self.buckets(places)?;
+        if let Some((place, value)) = first.position(key) {
+            return Some((first, place, value));
         }
-        let bucket = self.buckets.get(second)?;
-        let (place, value) = bucket.position(key)?;
-        Some((bucket, place, value))
+        let (place, value) = second.position(key)?;
+        Some((second, place, value))
     }
 
     /// What is to be done about a MAC that was heard, without doing it: nearly always nothing.
     #[inline]
     pub fn is_known(&self, heard: &Heard) -> bool {
-        let Some((bucket, place, value)) = self.entry(heard.key) else { return false };
+        self.is_known_at(heard, self.places(heard.key))
+    }
+
+    /// The same, where the places of the MAC are known.
+    #[inline]
+    pub fn is_known_at(&self, heard: &Heard, places: Places) -> bool {
+        let Some((bucket, place, value)) = self.entry(heard.key, places) else { return false };
         let (generation, _) = self.state(heard.member);
         let now = Value::new(heard.member, generation, heard.tick.0);
         if value == now {
@@ -422,11 +472,9 @@ impl MacTable {
     }
 
     fn try_learn(&self, heard: &Heard, may_move: MayMove) -> Result<Learned, Busy> {
-        let [first, second] = self.places(heard.key);
-        let (Some(bucket), Some(other)) = (self.buckets.get(first), self.buckets.get(second))
-        else {
-            return Err(Busy);
-        };
+        let places = self.places(heard.key);
+        let Places { first, second } = places;
+        let Some((bucket, other)) = self.buckets(places) else { return Err(Busy) };
         let home = bucket.lock()?;
         let (generation, count) = self.state(heard.member);
         let new = Value::new(heard.member, generation, heard.tick.0);
@@ -469,16 +517,17 @@ impl MacTable {
 
     /// Moves an entry that has its first bucket here into its second one, and gives its place.
     /// While it moves it is in both, with one value.
-    fn make_room(&self, lock: &Locked<'_>, at: usize, tick: Tick) -> Option<usize> {
+    fn make_room(&self, lock: &Locked<'_>, at: u32, tick: Tick) -> Option<usize> {
         let entries = lock.bucket.keys.iter().zip(&lock.bucket.values).enumerate();
         for (place, (key, value)) in entries {
             let key = MacKey(key.load(Ordering::Relaxed));
             let value = Value(value.load(Ordering::Relaxed));
-            let [first, second] = self.places(key);
+            let Places { first, second } = self.places(key);
             if first != at || second == at {
                 continue;
             }
-            let Some(Ok(other)) = self.buckets.get(second).map(Bucket::lock) else { continue };
+            let second = self.buckets.get(second as usize);
+            let Some(Ok(other)) = second.map(Bucket::lock) else { continue };
             if let Some(free) = self.free_place(other.bucket, tick) {
                 self.discount(&other, free);
                 other.put(free, key.0, value);
@@ -570,7 +619,7 @@ impl MacTable {
         if !matches!(learned, Learned::Known | Learned::New | Learned::Moved(_)) {
             return false;
         }
-        let Some((bucket, ..)) = self.entry(key) else { return false };
+        let Some((bucket, ..)) = self.entry(key, self.places(key)) else { return false };
         let Ok(lock) = bucket.lock() else { return false };
         let Some((place, value)) = bucket.position(key).filter(|(_, v)| v.member() == member)
         else {
@@ -582,7 +631,7 @@ impl MacTable {
 
     /// Forgets one MAC; false where somebody else is writing. For the control plane.
     pub fn forget(&self, key: MacKey) -> bool {
-        let Some((bucket, ..)) = self.entry(key) else { return true };
+        let Some((bucket, ..)) = self.entry(key, self.places(key)) else { return true };
         let Ok(lock) = bucket.lock() else { return false };
         if let Some((place, _)) = bucket.position(key) {
             self.discount(&lock, place);

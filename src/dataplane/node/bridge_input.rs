@@ -5,15 +5,16 @@
 //! table beyond the caches costs little.
 //!
 //! *Invariants*: comes with `domain` and `member` set, from `ethernet_input` or `l2tpv3_decap`.
-//! What passes has a whole Ethernet header and a source that may be where it is.
+//! What passes has a whole Ethernet header and a source that may be where it is; to one MAC, its
+//! places in the table as well ([`recall`]).
 //! *Standards*: IEEE 802.1Q clause 8.7 (learning), table 8-1 (groups that bridges do not forward).
 
 use crate::base::ids::{DomainId, MacAddress};
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
-use crate::dataplane::mac_table::{Heard, Learned, MacKey};
+use crate::dataplane::mac_table::{Heard, Learned, MacKey, Places};
 use crate::dataplane::member_counters::{Tally, Way};
-use crate::packet::{Burst, PacketBuf};
+use crate::packet::{BURST_MAX, Burst, PacketBuf, PacketMeta};
 
 /// Bit of the first octet of a MAC that says group.
 const GROUP_BIT: u8 = 1;
@@ -27,23 +28,49 @@ pub fn bridge_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
         return;
     };
     let mut tally = Tally::new(ctx.counters, Way::In);
-    for packet in burst.iter() {
+    let mut places = [Pair::default(); BURST_MAX];
+    for (packet, pair) in burst.iter().zip(&mut places) {
         if let Some((destination, source)) = keys(packet) {
-            macs.prefetch(source);
-            macs.prefetch(destination);
+            *pair = Pair { source: macs.places(source), destination: macs.places(destination) };
+            macs.prefetch(pair.source);
+            macs.prefetch(pair.destination);
         }
-        tally.prefetch(packet.meta().member);
+        let member = packet.meta().member;
+        macs.prefetch_member(member);
+        tally.prefetch(member);
     }
     burst.iter().for_each(|packet| tally.add(packet.meta().member, packet.len()));
     tally.finish();
+    let mut pairs = places.iter();
     burst.sift(|slot| {
-        let Some(packet) = slot.as_ref() else { return };
-        match judge(packet, ctx) {
-            Ok(Destination::One) => {}
+        let (Some(packet), Some(pair)) = (slot.as_mut(), pairs.next()) else { return };
+        match judge(packet, pair.source, ctx) {
+            Ok(Destination::One) => remember(packet.meta_mut(), pair.destination),
             Ok(Destination::Group) => next.divert(NodeId::BridgeFlood, slot),
             Err(reason) => next.discard(slot, reason),
         }
     });
+}
+
+/// Where the MACs of a frame are in the table.
+#[derive(Clone, Copy, Default)]
+struct Pair {
+    source: Places,
+    destination: Places,
+}
+
+/// Keeps the places of the destination for `bridge_forward`.
+#[inline]
+const fn remember(meta: &mut PacketMeta, places: Places) {
+    (meta.flow_hash, meta.cause_value) = (places.first, places.second);
+}
+
+/// The places of the destination, which are forgotten.
+#[inline]
+pub(super) const fn recall(meta: &mut PacketMeta) -> Places {
+    let places = Places { first: meta.flow_hash, second: meta.cause_value };
+    (meta.flow_hash, meta.cause_value) = (0, 0);
+    places
 }
 
 enum Destination {
@@ -61,7 +88,11 @@ pub(super) fn keys<B: PacketBuf>(packet: &B) -> Option<(MacKey, MacKey)> {
 }
 
 #[inline]
-fn judge<B: PacketBuf>(packet: &B, ctx: &mut Ctx<'_, B>) -> Result<Destination, DropReason> {
+fn judge<B: PacketBuf>(
+    packet: &B,
+    source: Places,
+    ctx: &mut Ctx<'_, B>,
+) -> Result<Destination, DropReason> {
     let meta = packet.meta();
     if meta.domain == DomainId(0) {
         return Err(DropReason::BridgeBlocked);
@@ -76,7 +107,7 @@ fn judge<B: PacketBuf>(packet: &B, ctx: &mut Ctx<'_, B>) -> Result<Destination, 
     let is_group = to & GROUP_BIT != 0;
     let (member, tick) = (meta.member, ctx.overlay.tick());
     let mut heard = Heard { key, member, limit: 0, tick };
-    if !ctx.overlay.macs().is_some_and(|macs| macs.is_known(&heard)) {
+    if !ctx.overlay.macs().is_some_and(|macs| macs.is_known_at(&heard, source)) {
         heard.limit = ctx.world.overlay.member(member).map_or(0, |member| member.mac_limit);
         if let Learned::Static(_) = ctx.overlay.learn(&heard, ctx.now, ctx.counters) {
             return Err(DropReason::BridgeStatic);

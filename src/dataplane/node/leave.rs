@@ -35,8 +35,9 @@ pub(super) fn leave_by<B: PacketBuf>(
         return Err(Refusal::TooBig(member.mtu));
     }
     let node = match member.kind {
-        MemberKind::Pseudowire(_) => {
-            packet.meta_mut().member = id;
+        MemberKind::Pseudowire(header) => {
+            let meta = packet.meta_mut();
+            (meta.member, meta.cause) = (id, header);
             NodeId::L2tpv3Encap
         }
         MemberKind::Circuit { port, vlan } => {
