@@ -41,7 +41,7 @@ impl Wired {
         for words in [
             "ip addr flush dev up",
             "ip link add between mtu 9000 type bridge",
-            "ip link set up master between",
+            "ip link set dev up master between",
             "ip link set tap0 master between",
             "ip link set between up",
         ] {
@@ -57,6 +57,7 @@ impl Wired {
             in_space(world.space("host"), &format!("ip addr add {address} dev up"));
         }
         world.set_tenant("host");
+        world.set_jumbo("guest");
         world.start_kumiki(&configuration(shape, &ends));
         let guest = guest.wait();
         guest.run(&format!("ip addr add {}/64 dev eth0 nodad", ends[0].address));
@@ -112,7 +113,7 @@ fn configuration(shape: Shape, [guest, own]: &[End; 2]) -> String {
         }
     };
     format!(
-        "{BGP}\n[[tenant]]\nname = \"blue\"\nid = 10\nports = [\"host\"]\n\n[[tenant.pseudowire]]\n\
+        "{BGP}\n[[tenant]]\nname = \"blue\"\nid = 10\nports = [\"host.untagged\"]\n\n[[tenant.pseudowire]]\n\
          name = \"linux\"\naddress = \"{}\"\nlocal_address = \"{}\"\nsession_id = {}\n\
          remote_session_id = {}\n{cookies}encapsulation = \"{carrier}\"\nsublayer = \"{sublayer}\"\n",
         guest.address, own.address, own.session, guest.session
@@ -152,5 +153,6 @@ fn linux_and_the_router_exchange_frames_in_every_encapsulation() {
         assert!(!ping(largest + 1), "{} octets, {shape}", largest + 1);
         site.host_must("ip route flush cache");
         remove(guest);
+        println!("{shape}: {largest} octets fit");
     }
 }

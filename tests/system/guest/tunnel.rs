@@ -110,7 +110,9 @@ pub fn make(guest: &Guest, shape: Shape, ends: [&End; 2], addresses: [&str; 2]) 
          l2spec_type {sublayer}",
         own.session, other.session
     ));
-    guest.run("ip link set l2t0 mtu 1500 up");
+    // The same MAC each time: who has it in a table need not forget it.
+    let number = own.session & 0xff;
+    guest.run(&format!("ip link set l2t0 address 02:00:00:00:09:{number:02x} mtu 1500 up"));
     for address in addresses {
         guest.run(&format!("ip addr add {address} dev l2t0 nodad"));
     }

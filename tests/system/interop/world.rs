@@ -47,6 +47,8 @@ pub struct World {
     links: RefCell<Vec<&'static str>>,
     /// Peers that are hosts of a tenant.
     tenants: RefCell<Vec<&'static str>>,
+    /// Peers whose cables carry jumbo frames.
+    jumbo: RefCell<Vec<&'static str>>,
     /// What says how somebody is: where, and the words of the command.
     witnesses: RefCell<Vec<(&'static str, Vec<String>)>>,
 }
@@ -119,6 +121,7 @@ impl World {
             fabric: RefCell::default(),
             links: RefCell::default(),
             tenants: RefCell::default(),
+            jumbo: RefCell::default(),
             witnesses: RefCell::default(),
         }
     }
@@ -237,6 +240,11 @@ impl World {
         self.tenants.borrow_mut().push(name);
     }
 
+    /// The router sends packets of up to 9000 octets on the cable of a peer.
+    pub fn set_jumbo(&self, name: &'static str) {
+        self.jumbo.borrow_mut().push(name);
+    }
+
     /// The router has no address on the cable of a peer but that of the link.
     pub fn set_link(&self, name: &'static str) {
         self.links.borrow_mut().push(name);
@@ -302,8 +310,9 @@ impl World {
                 true => "role = \"uplink\"\n".to_owned(),
                 false => format!("role = \"uplink\"\naddress = \"{}/64\"\n", self.kumiki(name)),
             };
+            let mtu = if self.jumbo.borrow().contains(name) { "mtu = 9000\n" } else { "" };
             whole.push_str(&format!(
-                "\n[[port]]\nname = \"{name}\"\ndevice = \"af_packet:k{number}\"\n{role}"
+                "\n[[port]]\nname = \"{name}\"\ndevice = \"af_packet:k{number}\"\n{role}{mtu}"
             ));
         }
         whole.push_str(&format!("\n{text}\n{POLICY_ALL}"));
