@@ -67,13 +67,27 @@ impl Wired {
 
     /// Both ends take this shape.
     fn set(&self, shape: Shape) {
-        let [own, other] = &self.ends;
         self.world.apply(&configuration(shape, &self.ends));
+        self.make(shape, &self.ends);
+        self.world.wait(&format!("an answer through {shape}"), || self.answers());
+    }
+
+    /// The guest's end alone takes this shape, as if the ends were these.
+    fn make(&self, shape: Shape, [own, other]: &[End; 2]) {
         let addresses = [format!("{}/24", INNER[0][0]), format!("{}/64", INNER[0][1])];
         make(&self.guest, shape, [own, other], addresses.each_ref().map(String::as_str));
-        self.world.wait(&format!("an answer through {shape}"), || {
-            self.host("ping -c 1 -W 1 10.9.0.1").0
-        });
+    }
+
+    /// Whether the guest answers the host.
+    fn answers(&self) -> bool {
+        self.host("ping -c 1 -W 1 10.9.0.1").0
+    }
+
+    /// How many packets the router has dropped for a reason.
+    fn dropped(&self, reason: &str) -> u64 {
+        let rows = self.world.rows("errors");
+        let row = rows.iter().find(|row| row["name"] == reason);
+        row.and_then(|row| row["count"].as_u64()).unwrap_or(0)
     }
 
     /// A command in the host's namespace: whether it succeeded, and what it said.
@@ -98,8 +112,9 @@ impl Wired {
 /// The tenant of the router with one pseudowire, whose ends are the guest's and its own.
 fn configuration(shape: Shape, [guest, own]: &[End; 2]) -> String {
     let carrier = match shape.carrier {
-        Carrier::Ip => "ip",
-        Carrier::Udp => "udp",
+        Carrier::Ip => "encapsulation = \"ip\"",
+        Carrier::Udp => "encapsulation = \"udp\"",
+        Carrier::UdpZero => "encapsulation = \"udp\"\nudp_checksum = \"zero\"",
     };
     let sublayer = match shape.sublayer {
         Sublayer::None => "none",
@@ -115,7 +130,7 @@ fn configuration(shape: Shape, [guest, own]: &[End; 2]) -> String {
     format!(
         "{BGP}\n[[tenant]]\nname = \"blue\"\nid = 10\nports = [\"host.untagged\"]\n\n[[tenant.pseudowire]]\n\
          name = \"linux\"\naddress = \"{}\"\nlocal_address = \"{}\"\nsession_id = {}\n\
-         remote_session_id = {}\n{cookies}encapsulation = \"{carrier}\"\nsublayer = \"{sublayer}\"\n",
+         remote_session_id = {}\n{cookies}{carrier}\nsublayer = \"{sublayer}\"\n",
         guest.address, own.address, own.session, guest.session
     )
 }
@@ -155,4 +170,38 @@ fn linux_and_the_router_exchange_frames_in_every_encapsulation() {
         remove(guest);
         println!("{shape}: {largest} octets fit");
     }
+}
+
+#[test]
+fn what_linux_gets_wrong_is_counted_and_reaches_nobody() {
+    let right = Shape { carrier: Carrier::Ip, cookie_octets: 8, sublayer: Sublayer::None };
+    let Some(site) = Wired::new(right) else { return };
+    site.set(right);
+    let [own, other] = site.ends;
+    let datagrams = Shape { carrier: Carrier::Udp, ..right };
+    let zero = Shape { carrier: Carrier::UdpZero, ..right };
+    let wrong = [
+        ("l2tp_cookie", right, right, End { cookie: *b"badc0de!", ..other }),
+        ("l2tp_session", right, right, End { session: 0x4711, ..other }),
+        ("l2tp_carrier", right, datagrams, other),
+        ("l2tp_udp_checksum", datagrams, zero, other),
+    ];
+    for (reason, configured, shape, other) in wrong {
+        remove(&site.guest);
+        site.world.apply(&configuration(configured, &site.ends));
+        site.make(shape, &[own, other]);
+        let before = site.dropped(reason);
+        site.world.wait(reason, || {
+            let (is_answered, said) = site.guest.tell("ping -c 1 -W 1 10.9.0.2");
+            assert!(!is_answered, "{reason}: {said}");
+            site.dropped(reason) > before
+        });
+    }
+    // A sublayer that is not wanted is a part of the frame: nobody can know.
+    remove(&site.guest);
+    site.world.apply(&configuration(right, &site.ends));
+    site.make(Shape { sublayer: Sublayer::Default, ..right }, &site.ends);
+    assert!(!site.answers());
+    remove(&site.guest);
+    site.set(right);
 }

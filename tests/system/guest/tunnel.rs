@@ -15,6 +15,8 @@ use std::net::Ipv6Addr;
 pub enum Carrier {
     Ip,
     Udp,
+    /// UDP with zero for a checksum, which Linux refuses unless told.
+    UdpZero,
 }
 
 /// The layer between cookie and frame.
@@ -41,22 +43,24 @@ impl fmt::Display for Shape {
 }
 
 impl Shape {
-    /// All there are.
+    /// All there are; of those without a checksum one.
     pub fn all() -> impl Iterator<Item = Self> {
         let carriers = [Carrier::Ip, Carrier::Udp].into_iter();
-        carriers.flat_map(|carrier| {
+        let zero = Self { carrier: Carrier::UdpZero, cookie_octets: 8, sublayer: Sublayer::None };
+        let products = carriers.flat_map(|carrier| {
             [0, 4, 8].into_iter().flat_map(move |cookie_octets| {
                 [Sublayer::None, Sublayer::Default]
                     .map(|sublayer| Self { carrier, cookie_octets, sublayer })
             })
-        })
+        });
+        products.chain([zero])
     }
 
     /// Octets before the inner frame, the outer Ethernet header not counted.
     pub const fn overhead(self) -> usize {
         let carrier = match self.carrier {
             Carrier::Ip => 40 + 4,
-            Carrier::Udp => 40 + 8 + 8,
+            Carrier::Udp | Carrier::UdpZero => 40 + 8 + 8,
         };
         let sublayer = match self.sublayer {
             Sublayer::None => 0,
@@ -89,6 +93,9 @@ pub fn make(guest: &Guest, shape: Shape, ends: [&End; 2], addresses: [&str; 2]) 
     let carrier = match shape.carrier {
         Carrier::Ip => "encap ip",
         Carrier::Udp => "encap udp udp_sport 1701 udp_dport 1701",
+        Carrier::UdpZero => {
+            "encap udp udp_sport 1701 udp_dport 1701 udp6_csum_tx off udp6_csum_rx off"
+        }
     };
     guest.run(&format!(
         "ip l2tp add tunnel tunnel_id 1 peer_tunnel_id 1 {carrier} local {} remote {}",
