@@ -117,8 +117,9 @@ fn configuration(shape: Shape, [guest, own]: &[End; 2]) -> String {
         Carrier::UdpZero => "encapsulation = \"udp\"\nudp_checksum = \"zero\"",
     };
     let sublayer = match shape.sublayer {
-        Sublayer::None => "none",
-        Sublayer::Default => "default",
+        Sublayer::None => "sublayer = \"none\"",
+        Sublayer::Default => "sublayer = \"default\"",
+        Sublayer::Sequenced => "sublayer = \"default\"\nsequencing = true",
     };
     let cookies = match shape.cookie_octets {
         0 => String::new(),
@@ -130,7 +131,7 @@ fn configuration(shape: Shape, [guest, own]: &[End; 2]) -> String {
     format!(
         "{BGP}\n[[tenant]]\nname = \"blue\"\nid = 10\nports = [\"host.untagged\"]\n\n[[tenant.pseudowire]]\n\
          name = \"linux\"\naddress = \"{}\"\nlocal_address = \"{}\"\nsession_id = {}\n\
-         remote_session_id = {}\n{cookies}{carrier}\nsublayer = \"{sublayer}\"\n",
+         remote_session_id = {}\n{cookies}{carrier}\n{sublayer}\n",
         guest.address, own.address, own.session, guest.session
     )
 }

@@ -24,6 +24,8 @@ pub enum Carrier {
 pub enum Sublayer {
     None,
     Default,
+    /// The default one with numbers, by which late packets are known.
+    Sequenced,
 }
 
 /// How a pseudowire's packets look.
@@ -43,17 +45,19 @@ impl fmt::Display for Shape {
 }
 
 impl Shape {
-    /// All there are; of those without a checksum one.
+    /// All there are; of those without a checksum and of those with numbers one.
     pub fn all() -> impl Iterator<Item = Self> {
         let carriers = [Carrier::Ip, Carrier::Udp].into_iter();
         let zero = Self { carrier: Carrier::UdpZero, cookie_octets: 8, sublayer: Sublayer::None };
+        let sublayer = Sublayer::Sequenced;
+        let numbered = Self { carrier: Carrier::Ip, cookie_octets: 8, sublayer };
         let products = carriers.flat_map(|carrier| {
             [0, 4, 8].into_iter().flat_map(move |cookie_octets| {
                 [Sublayer::None, Sublayer::Default]
                     .map(|sublayer| Self { carrier, cookie_octets, sublayer })
             })
         });
-        products.chain([zero])
+        products.chain([zero, numbered])
     }
 
     /// Octets before the inner frame, the outer Ethernet header not counted.
@@ -64,7 +68,7 @@ impl Shape {
         };
         let sublayer = match self.sublayer {
             Sublayer::None => 0,
-            Sublayer::Default => 4,
+            Sublayer::Default | Sublayer::Sequenced => 4,
         };
         carrier + self.cookie_octets + sublayer
     }
@@ -111,6 +115,7 @@ pub fn make(guest: &Guest, shape: Shape, ends: [&End; 2], addresses: [&str; 2]) 
     let sublayer = match shape.sublayer {
         Sublayer::None => "none",
         Sublayer::Default => "default",
+        Sublayer::Sequenced => "default seq both",
     };
     guest.run(&format!(
         "ip l2tp add session name l2t0 tunnel_id 1 session_id {} peer_session_id {} {cookies} \
