@@ -74,7 +74,7 @@ pub const SWEEP_BUCKETS: usize = 64;
 const _: () = assert!(AGE_TICKS_DEFAULT < TICK_MAX / 2, "the sweep comes by in time");
 
 /// A MAC of a domain; 0 is none, because no domain is 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MacKey(u64);
 
 impl MacKey {
@@ -96,6 +96,18 @@ impl MacKey {
     pub const fn mac(self) -> MacAddress {
         let [a, b, c, d, e, f, ..] = self.0.to_be_bytes();
         MacAddress([a, b, c, d, e, f])
+    }
+
+    /// Whether it is a key: [`Self::default`] is none.
+    #[inline]
+    pub const fn is_some(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether the MAC is one of a group.
+    #[inline]
+    pub const fn is_group(self) -> bool {
+        self.0 >> 56 & 1 == 1
     }
 
     /// The domain.
@@ -126,13 +138,22 @@ impl Tick {
     }
 }
 
-/// The two buckets of a key, in the table that was asked.
+/// Where a key is in the table that was asked: a hash, of which each half says one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    /// Where it is …
-    pub first: u32,
-    /// … unless that was full.
-    pub second: u32,
+pub struct Places(u64);
+
+impl Places {
+    /// As two words, to be kept beside a packet.
+    #[inline]
+    pub fn to_words(self) -> [u32; 2] {
+        [self.0 >> 32, self.0 & 0xffff_ffff].map(|word| u32::try_from(word).unwrap_or(0))
+    }
+
+    /// From its two words.
+    #[inline]
+    pub const fn from_words([first, second]: [u32; 2]) -> Self {
+        Self((first as u64) << 32 | second as u64)
+    }
 }
 
 /// What was found of a key and must still be looked at.
@@ -256,7 +277,9 @@ impl Locked<'_> {
         if let (Some(slot), Some(at)) = (self.bucket.keys.get(place), self.bucket.values.get(place))
         {
             slot.store(key, Ordering::Relaxed);
-            at.store(value.0, Ordering::Relaxed);
+            // A store would do: a newer tick that is written meanwhile follows what was here, and
+            // comes before this. That a swap comes after what it saw, loom knows as well.
+            at.swap(value.0, Ordering::Relaxed);
         }
     }
 }
@@ -356,31 +379,35 @@ impl MacTable {
         self.buckets.len() * ENTRIES
     }
 
-    /// The two buckets of a key.
+    /// Where a key is.
     #[inline]
     pub fn places(&self, key: MacKey) -> Places {
         // Keys of one maker differ in few bits; one multiplication would leave them in rows.
-        let mixed = fold(fold(key.0 ^ self.seed, MULTIPLIERS[0]) ^ MULTIPLIERS[1], MULTIPLIERS[2]);
-        let place = |bits: u64| u32::try_from(bits >> self.shift).unwrap_or(0);
-        Places { first: place(mixed), second: place(mixed << 32) }
+        Places(fold(fold(key.0 ^ self.seed, MULTIPLIERS[0]) ^ MULTIPLIERS[1], MULTIPLIERS[2]))
+    }
+
+    /// The bucket where it is …
+    #[inline]
+    fn first(&self, places: Places) -> usize {
+        usize::try_from(places.0 >> self.shift).unwrap_or(0)
+    }
+
+    /// … unless that was full.
+    #[inline]
+    fn second(&self, places: Places) -> usize {
+        usize::try_from(places.0 << 32 >> self.shift).unwrap_or(0)
     }
 
     /// Hints that a key will be looked for.
     #[inline]
     pub fn prefetch(&self, places: Places) {
-        prefetch_index(&self.buckets, places.first as usize);
+        prefetch_index(&self.buckets, self.first(places));
     }
 
     /// Hints that entries of a member will be looked at.
     #[inline]
     pub fn prefetch_member(&self, member: MemberId) {
         prefetch_index(&self.members, member.index());
-    }
-
-    #[inline]
-    fn buckets(&self, places: Places) -> Option<(&Bucket, &Bucket)> {
-        let bucket = |place: u32| self.buckets.get(place as usize);
-        bucket(places.first).zip(bucket(places.second))
     }
 
     /// Generation and count of a member.
@@ -410,11 +437,11 @@ impl MacTable {
     /// says.
     #[inline]
     pub fn candidate(&self, key: MacKey, places: Places) -> Option<Candidate> {
-        let (first, second) = self.buckets(places)?;
-        match first.read(key).ok()? {
-            Some(value) => Some(Candidate(value)),
-            None => second.read(key).ok()?.map(Candidate),
-        }
+        let found = match self.buckets.get(self.first(places))?.read(key).ok()? {
+            Some(value) => Some(value),
+            None => self.buckets.get(self.second(places))?.read(key).ok()?,
+        };
+        found.map(Candidate)
     }
 
     /// The member of what was found, where it still counts.
@@ -426,10 +453,11 @@ impl MacTable {
     /// The entry of a key, its bucket and its place.
     #[inline]
     fn entry(&self, key: MacKey, places: Places) -> Option<(&Bucket, usize, Value)> {
-        let (first, second) = self.buckets(places)?;
+        let first = self.buckets.get(self.first(places))?;
         if let Some((place, value)) = first.position(key) {
             return Some((first, place, value));
         }
+        let second = self.buckets.get(self.second(places))?;
         let (place, value) = second.position(key)?;
         Some((second, place, value))
     }
@@ -473,8 +501,11 @@ impl MacTable {
 
     fn try_learn(&self, heard: &Heard, may_move: MayMove) -> Result<Learned, Busy> {
         let places = self.places(heard.key);
-        let Places { first, second } = places;
-        let Some((bucket, other)) = self.buckets(places) else { return Err(Busy) };
+        let (first, second) = (self.first(places), self.second(places));
+        let (Some(bucket), Some(other)) = (self.buckets.get(first), self.buckets.get(second))
+        else {
+            return Err(Busy);
+        };
         let home = bucket.lock()?;
         let (generation, count) = self.state(heard.member);
         let new = Value::new(heard.member, generation, heard.tick.0);
@@ -517,17 +548,17 @@ impl MacTable {
 
     /// Moves an entry that has its first bucket here into its second one, and gives its place.
     /// While it moves it is in both, with one value.
-    fn make_room(&self, lock: &Locked<'_>, at: u32, tick: Tick) -> Option<usize> {
+    fn make_room(&self, lock: &Locked<'_>, at: usize, tick: Tick) -> Option<usize> {
         let entries = lock.bucket.keys.iter().zip(&lock.bucket.values).enumerate();
         for (place, (key, value)) in entries {
             let key = MacKey(key.load(Ordering::Relaxed));
             let value = Value(value.load(Ordering::Relaxed));
-            let Places { first, second } = self.places(key);
-            if first != at || second == at {
+            let places = self.places(key);
+            let second = self.second(places);
+            if self.first(places) != at || second == at {
                 continue;
             }
-            let second = self.buckets.get(second as usize);
-            let Some(Ok(other)) = second.map(Bucket::lock) else { continue };
+            let Some(Ok(other)) = self.buckets.get(second).map(Bucket::lock) else { continue };
             if let Some(free) = self.free_place(other.bucket, tick) {
                 self.discount(&other, free);
                 other.put(free, key.0, value);

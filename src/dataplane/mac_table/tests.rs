@@ -214,7 +214,8 @@ mod models {
     /// Two keys that share a bucket, in a table of two buckets.
     fn rivals(table: &MacTable) -> (MacKey, MacKey) {
         let first = key(1, 0);
-        let other = (1..100).map(|n| key(1, n)).find(|k| table.places(*k) == table.places(first));
+        let places = |key| [table.first(table.places(key)), table.second(table.places(key))];
+        let other = (1..100).map(|n| key(1, n)).find(|key| places(*key) == places(first));
         (first, other.unwrap())
     }
 

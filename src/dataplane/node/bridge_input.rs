@@ -16,8 +16,6 @@ use crate::dataplane::mac_table::{Heard, Learned, MacKey, Places};
 use crate::dataplane::member_counters::{Tally, Way};
 use crate::packet::{BURST_MAX, Burst, PacketBuf, PacketMeta};
 
-/// Bit of the first octet of a MAC that says group.
-const GROUP_BIT: u8 = 1;
 /// The groups that bridges do not forward, without their last four bits.
 const RESERVED: [u8; 6] = [0x01, 0x80, 0xc2, 0, 0, 0];
 
@@ -28,47 +26,50 @@ pub fn bridge_input<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
         return;
     };
     let mut tally = Tally::new(ctx.counters, Way::In);
-    let mut places = [Pair::default(); BURST_MAX];
-    for (packet, pair) in burst.iter().zip(&mut places) {
+    let mut all = [Speech::default(); BURST_MAX];
+    for (packet, speech) in burst.iter().zip(&mut all) {
         if let Some((destination, source)) = keys(packet) {
-            *pair = Pair { source: macs.places(source), destination: macs.places(destination) };
-            macs.prefetch(pair.source);
-            macs.prefetch(pair.destination);
+            let (to, from) = (macs.places(destination), macs.places(source));
+            macs.prefetch(from);
+            macs.prefetch(to);
+            *speech = Speech { source, from, destination, to };
         }
         let member = packet.meta().member;
         macs.prefetch_member(member);
         tally.prefetch(member);
     }
-    burst.iter().for_each(|packet| tally.add(packet.meta().member, packet.len()));
-    tally.finish();
-    let mut pairs = places.iter();
+    let mut speeches = all.iter();
     burst.sift(|slot| {
-        let (Some(packet), Some(pair)) = (slot.as_mut(), pairs.next()) else { return };
-        match judge(packet, pair.source, ctx) {
-            Ok(Destination::One) => remember(packet.meta_mut(), pair.destination),
+        let (Some(packet), Some(speech)) = (slot.as_mut(), speeches.next()) else { return };
+        tally.add(packet.meta().member, packet.len());
+        match judge(packet.meta(), speech, ctx) {
+            Ok(Destination::One) => remember(packet.meta_mut(), speech.to),
             Ok(Destination::Group) => next.divert(NodeId::BridgeFlood, slot),
             Err(reason) => next.discard(slot, reason),
         }
     });
+    tally.finish();
 }
 
-/// Where the MACs of a frame are in the table.
+/// Who speaks to whom, and where both are in the table.
 #[derive(Clone, Copy, Default)]
-struct Pair {
-    source: Places,
-    destination: Places,
+struct Speech {
+    source: MacKey,
+    from: Places,
+    destination: MacKey,
+    to: Places,
 }
 
 /// Keeps the places of the destination for `bridge_forward`.
 #[inline]
-const fn remember(meta: &mut PacketMeta, places: Places) {
-    (meta.flow_hash, meta.cause_value) = (places.first, places.second);
+fn remember(meta: &mut PacketMeta, places: Places) {
+    [meta.flow_hash, meta.cause_value] = places.to_words();
 }
 
 /// The places of the destination, which are forgotten.
 #[inline]
 pub(super) const fn recall(meta: &mut PacketMeta) -> Places {
-    let places = Places { first: meta.flow_hash, second: meta.cause_value };
+    let places = Places::from_words([meta.flow_hash, meta.cause_value]);
     (meta.flow_hash, meta.cause_value) = (0, 0);
     places
 }
@@ -89,37 +90,36 @@ pub(super) fn keys<B: PacketBuf>(packet: &B) -> Option<(MacKey, MacKey)> {
 
 #[inline]
 fn judge<B: PacketBuf>(
-    packet: &B,
-    source: Places,
+    meta: &PacketMeta,
+    speech: &Speech,
     ctx: &mut Ctx<'_, B>,
 ) -> Result<Destination, DropReason> {
-    let meta = packet.meta();
     if meta.domain == DomainId(0) {
         return Err(DropReason::BridgeBlocked);
     }
-    let Some((_, key)) = keys(packet) else { return Err(DropReason::EthernetTruncated) };
-    let Some([to, .., from, _, _, _, _, _]) = packet.data().first_chunk::<12>() else {
+    if !speech.source.is_some() {
         return Err(DropReason::EthernetTruncated);
-    };
-    if from & GROUP_BIT != 0 {
+    }
+    if speech.source.is_group() {
         return Err(DropReason::EthernetSourceMulticast);
     }
-    let is_group = to & GROUP_BIT != 0;
     let (member, tick) = (meta.member, ctx.overlay.tick());
-    let mut heard = Heard { key, member, limit: 0, tick };
-    if !ctx.overlay.macs().is_some_and(|macs| macs.is_known_at(&heard, source)) {
+    let mut heard = Heard { key: speech.source, member, limit: 0, tick };
+    if !ctx.overlay.macs().is_some_and(|macs| macs.is_known_at(&heard, speech.from)) {
         heard.limit = ctx.world.overlay.member(member).map_or(0, |member| member.mac_limit);
         if let Learned::Static(_) = ctx.overlay.learn(&heard, ctx.now, ctx.counters) {
             return Err(DropReason::BridgeStatic);
         }
     }
-    if is_group && is_reserved(packet) {
-        return Err(DropReason::BridgeReserved);
+    if !speech.destination.is_group() {
+        return Ok(Destination::One);
     }
-    Ok(if is_group { Destination::Group } else { Destination::One })
+    match is_reserved(speech.destination.mac()) {
+        true => Err(DropReason::BridgeReserved),
+        false => Ok(Destination::Group),
+    }
 }
 
-fn is_reserved<B: PacketBuf>(packet: &B) -> bool {
-    let Some([a, b, c, d, e, f]) = packet.data().first_chunk() else { return false };
-    MacAddress([*a, *b, *c, *d, *e, f & 0xf0]) == MacAddress(RESERVED)
+fn is_reserved(MacAddress([a, b, c, d, e, f]): MacAddress) -> bool {
+    [a, b, c, d, e, f & 0xf0] == RESERVED
 }
