@@ -62,10 +62,7 @@ fn frames_are_counted_at_the_members_that_they_come_by_and_leave_by() {
     router.receive(2, &back);
     pass(&mut router, 2, &back);
     let long = |octets: usize, count: u64| u64::try_from(octets + 14).unwrap() * count;
-    assert_eq!(
-        counts(&router, BLUE_WIRE.member),
-        [[1, long(200, 1)], [3, octets + long(300, 2)]]
-    );
+    assert_eq!(counts(&router, BLUE_WIRE.member), [[1, long(200, 1)], [3, octets + long(300, 2)]]);
     assert_eq!(counts(&router, BLUE_PORT), [[3, octets + long(300, 2)], [1, long(200, 1)]]);
     // What cannot leave came all the same.
     pass(&mut router, 1, &BLUE_WIRE.around(&between(host(5), host(6), 80)));

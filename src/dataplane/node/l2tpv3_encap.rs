@@ -19,10 +19,10 @@ use crate::dataplane::node::inner::Network;
 use crate::dataplane::node::ipv6_lookup::LOOKUPS_MAX;
 use crate::dataplane::node::mss::clamp;
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets, ipv6_octets_mut};
+use crate::fib::Overlay;
 use crate::fib::tunnel_header::{
     OuterClass, SEQUENCE_BIT, Sublayer, TUNNEL_OCTETS_MAX, TunnelHeader, UdpSum,
 };
-use crate::fib::Overlay;
 use crate::packet::buf::HEADROOM_OCTETS;
 use crate::packet::{Burst, PacketBuf, PacketMeta};
 use crate::wire::ecn::ECN_MASK;

@@ -113,9 +113,8 @@ fn file_system(modules: &Modules) -> Vec<u8> {
 fn libraries(program: &Path) -> Vec<String> {
     let output = Command::new("ldd").arg(program).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let path = |line: &str| {
-        line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned)
-    };
+    let path =
+        |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned);
     text.lines().filter_map(path).collect()
 }
 

@@ -153,9 +153,8 @@ fn linux_and_the_router_exchange_frames_in_every_encapsulation() {
         // Whole frames of 1500 octets in both families, both ways.
         site.host_must("ping -c 2 -W 5 -s 1472 10.9.0.1");
         site.host_must("ping -c 2 -W 5 -s 1452 fd09::1");
-        let got = site.host_must(&format!(
-            "{BUSYBOX} wget -q -O - http://10.9.0.1/{FILE} | sha256sum"
-        ));
+        let got =
+            site.host_must(&format!("{BUSYBOX} wget -q -O - http://10.9.0.1/{FILE} | sha256sum"));
         assert_eq!(got.trim(), digest, "from the guest, {shape}");
         let got = guest.run(&format!("wget -q -O - http://[fd09::2]/{FILE} | sha256sum"));
         assert_eq!(got, digest, "from the host, {shape}");

@@ -53,8 +53,11 @@ impl Shape {
         let numbered = Self { carrier: Carrier::Ip, cookie_octets: 8, sublayer };
         let products = carriers.flat_map(|carrier| {
             [0, 4, 8].into_iter().flat_map(move |cookie_octets| {
-                [Sublayer::None, Sublayer::Default]
-                    .map(|sublayer| Self { carrier, cookie_octets, sublayer })
+                [Sublayer::None, Sublayer::Default].map(|sublayer| Self {
+                    carrier,
+                    cookie_octets,
+                    sublayer,
+                })
             })
         });
         products.chain([zero, numbered])
@@ -132,8 +135,10 @@ pub fn make(guest: &Guest, shape: Shape, ends: [&End; 2], addresses: [&str; 2]) 
 
 /// Takes the pseudowire away.
 pub fn remove(guest: &Guest) {
-    guest.run("ip l2tp del session tunnel_id 1 session_id $(ip l2tp show session | \
-               sed -n 's/^Session \\([0-9]*\\) in.*/\\1/p')");
+    guest.run(
+        "ip l2tp del session tunnel_id 1 session_id $(ip l2tp show session | \
+               sed -n 's/^Session \\([0-9]*\\) in.*/\\1/p')",
+    );
     guest.run("ip l2tp del tunnel tunnel_id 1");
 }
 
