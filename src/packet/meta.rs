@@ -30,8 +30,8 @@ pub struct PacketMeta {
     pub lookup_count: u8,
     /// Flags, see the constants.
     pub flags: u16,
-    /// Flow hash over addresses, flow label and ports; 0 when not computed. Of a bridged frame, with
-    /// `cause_value`, where its destination is in the table of MACs.
+    /// Flow hash over addresses, flow label and ports; 0 when not computed. Of a bridged frame,
+    /// with `cause_value`, where its destination is in the table of MACs.
     pub flow_hash: u32,
     /// VLAN id of the tag that was removed; 0 when there was none.
     pub vlan: u16,

@@ -1,4 +1,4 @@
-//! A Debian guest under QEMU as the other end of L2TPv3: the kernel's own `l2tp_ip6` and `l2tp_eth`.
+//! A Debian guest under QEMU as the other end of L2TPv3: the kernel's `l2tp_ip6` and `l2tp_eth`.
 //!
 //! Read [`archive`] (the file system a kernel starts with), [`mod@image`] (kernel, modules and
 //! programs), [`machine`] (one guest, its cable and its words), [`tunnel`] (what both ends of a

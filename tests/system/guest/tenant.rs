@@ -129,8 +129,8 @@ fn configuration(shape: Shape, [guest, own]: &[End; 2]) -> String {
         }
     };
     format!(
-        "{BGP}\n[[tenant]]\nname = \"blue\"\nid = 10\nports = [\"host.untagged\"]\n\n[[tenant.pseudowire]]\n\
-         name = \"linux\"\naddress = \"{}\"\nlocal_address = \"{}\"\nsession_id = {}\n\
+        "{BGP}\n[[tenant]]\nname = \"blue\"\nid = 10\nports = [\"host.untagged\"]\n\n\
+         [[tenant.pseudowire]]\nname = \"linux\"\naddress = \"{}\"\nlocal_address = \"{}\"\nsession_id = {}\n\
          remote_session_id = {}\n{cookies}{carrier}\n{sublayer}\n",
         guest.address, own.address, own.session, guest.session
     )
