@@ -15,6 +15,7 @@ fn tick(seconds: u64) -> Tick {
     Tick::at(Instant::from_millis(seconds * 1000))
 }
 
+#[cfg(not(loom))]
 fn hear(table: &MacTable, heard: &Heard) -> Learned {
     if table.is_known(heard) { Learned::Known } else { table.learn(heard, MayMove::Yes) }
 }
