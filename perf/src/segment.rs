@@ -206,11 +206,14 @@ fn cookie(wire: u16) -> [u8; 4] {
     session(wire).rotate_left(9).to_be_bytes()
 }
 
-/// A MAC that frames go to.
+/// A MAC that frames go to; no speaker's begins so.
 fn host(number: u32) -> MacAddress {
     let [a, b, c, d] = number.to_be_bytes();
-    MacAddress([2, 0xaa, a, b, c, d])
+    MacAddress([HOST_OCTET, 0xaa, a, b, c, d])
 }
+
+/// First octet of the MACs that frames go to: a station's own.
+const HOST_OCTET: u8 = 0xf2;
 
 /// A MAC that frames come from; those of pseudowires differ in their first two octets, of which the
 /// first says that it is a station and its own.
@@ -247,5 +250,7 @@ mod tests {
             (0..10_000).map(|wire| [speaker(wire).0[0], speaker(wire).0[1]]).collect();
         assert_eq!(all.len(), 10_000);
         assert!((0..10_000).all(|wire| !speaker(wire).is_multicast()));
+        // A MAC that is heard behind a pseudowire is there from then on.
+        assert!(all.iter().all(|octets| octets[0] != HOST_OCTET) && !host(0).is_multicast());
     }
 }

@@ -13,8 +13,10 @@
 use crate::base::ids::{NextHopId, PORT_MAX, PortId};
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason, SILENCE_REASON_COUNT, SilenceReason};
 use crate::dataplane::graph::{NODE_COUNT, NodeId};
+use crate::dataplane::member_counters::MemberCells;
 use crate::dataplane::punt::{PUNT_CLASS_COUNT, PuntClass};
 use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 
 /// A counter with one writer.
 #[derive(Debug, Default)]
@@ -111,6 +113,8 @@ pub struct LcoreCounters {
     ports: Box<[PortCells]>,
     bfd: Box<[BfdCells]>,
     next_hops: Box<[Cell]>,
+    /// Of workers that bridge.
+    members: OnceLock<Box<[MemberCells]>>,
     /// Loops run.
     pub loops: Cell,
     /// Loops that found nothing.
@@ -156,6 +160,7 @@ impl LcoreCounters {
             ports: (0..PORT_MAX).map(|_| PortCells::default()).collect(),
             bfd: (0..PORT_MAX).map(|_| BfdCells::default()).collect(),
             next_hops: (0..next_hop_count).map(|_| Cell::default()).collect(),
+            members: OnceLock::new(),
             loops: Cell::default(),
             idle_loops: Cell::default(),
             sleeps: Cell::default(),
@@ -230,6 +235,17 @@ impl LcoreCounters {
     /// Packets sent to a next hop since the start: ND compares it with what it read before.
     pub fn next_hop_packets(&self, next_hop: NextHopId) -> u64 {
         self.next_hops.get(next_hop.index()).map_or(0, Cell::get)
+    }
+
+    /// Makes the cells of members of bridge domains; without them none is counted.
+    pub fn start_members(&self) {
+        self.members.get_or_init(MemberCells::table);
+    }
+
+    /// The cells of members by number; none where the worker bridges nothing.
+    #[inline]
+    pub fn members(&self) -> &[MemberCells] {
+        self.members.get().map_or(&[], |members| members)
     }
 
     /// The cells of a port.

@@ -355,6 +355,23 @@ impl<B: PacketBuf> Next<B> {
         self.queued += 1;
     }
 
+    /// Puts a whole burst into the queue of `to`; where nobody waits there, no packet is moved.
+    #[inline]
+    pub fn divert_all(&mut self, to: NodeId, burst: &mut Burst<B>) {
+        debug_assert!(
+            burst.is_empty() || self.current.successors().contains(&to),
+            "no edge from {:?} to {to:?}",
+            self.current
+        );
+        let Some(queue) = self.queues.get_mut(to.index()) else { return };
+        if queue.is_empty() {
+            self.queued += burst.len();
+            core::mem::swap(queue, burst);
+            return;
+        }
+        burst.sift(|slot| self.divert(to, slot));
+    }
+
     /// Drops the packet of `slot`.
     #[inline]
     pub fn discard(&mut self, slot: &mut Option<B>, reason: DropReason) {

@@ -217,6 +217,7 @@ impl<B: PacketBuf, R: WorldReader> Worker<B, R> {
     #[must_use]
     pub fn with_overlay(mut self, setup: OverlaySetup<B>) -> Self {
         self.overlay = OverlayWork::new(setup);
+        self.counters.start_members();
         self
     }
 

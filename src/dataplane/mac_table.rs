@@ -74,7 +74,7 @@ pub const SWEEP_BUCKETS: usize = 64;
 const _: () = assert!(AGE_TICKS_DEFAULT < TICK_MAX / 2, "the sweep comes by in time");
 
 /// A MAC of a domain; 0 is none, because no domain is 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MacKey(u64);
 
 impl MacKey {
@@ -96,6 +96,18 @@ impl MacKey {
     pub const fn mac(self) -> MacAddress {
         let [a, b, c, d, e, f, ..] = self.0.to_be_bytes();
         MacAddress([a, b, c, d, e, f])
+    }
+
+    /// Whether it is a key: [`Self::default`] is none.
+    #[inline]
+    pub const fn is_some(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether the MAC is one of a group.
+    #[inline]
+    pub const fn is_group(self) -> bool {
+        self.0 >> 56 & 1 == 1
     }
 
     /// The domain.
@@ -123,6 +135,36 @@ impl Tick {
             true => self.0 - earlier,
             false => self.0 + (TICK_MAX - earlier),
         }
+    }
+}
+
+/// Where a key is in the table that was asked: a hash, of which each half says one bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places(u64);
+
+impl Places {
+    /// As two words, to be kept beside a packet.
+    #[inline]
+    pub fn to_words(self) -> [u32; 2] {
+        [self.0 >> 32, self.0 & 0xffff_ffff].map(|word| u32::try_from(word).unwrap_or(0))
+    }
+
+    /// From its two words.
+    #[inline]
+    pub const fn from_words([first, second]: [u32; 2]) -> Self {
+        Self((first as u64) << 32 | second as u64)
+    }
+}
+
+/// What was found of a key and must still be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate(Value);
+
+impl Candidate {
+    /// The member that it speaks of.
+    #[inline]
+    pub fn member(self) -> MemberId {
+        self.0.member()
     }
 }
 
@@ -180,11 +222,14 @@ impl Bucket {
     /// The place of a key and its value, as they are at this moment.
     #[inline]
     fn position(&self, key: MacKey) -> Option<(usize, Value)> {
-        let mut entries = self.keys.iter().zip(&self.values).enumerate();
-        entries.find_map(|(place, (found, value))| {
-            let is_it = found.load(Ordering::Relaxed) == key.0;
-            is_it.then(|| (place, Value(value.load(Ordering::Relaxed))))
-        })
+        // All are compared: in which one a key is, nobody could foresee.
+        let bit = |(place, found): (u32, &AtomicU64)| {
+            u32::from(found.load(Ordering::Relaxed) == key.0) << place
+        };
+        let found = (0..).zip(&self.keys).map(bit).fold(0, |found, bit| found | bit);
+        let place = found.trailing_zeros() as usize;
+        let value = self.values.get(place)?;
+        Some((place, Value(value.load(Ordering::Relaxed))))
     }
 
     /// The value of a key; `Err` where somebody is writing.
@@ -232,7 +277,9 @@ impl Locked<'_> {
         if let (Some(slot), Some(at)) = (self.bucket.keys.get(place), self.bucket.values.get(place))
         {
             slot.store(key, Ordering::Relaxed);
-            at.store(value.0, Ordering::Relaxed);
+            // A store would do: a newer tick that is written meanwhile follows what was here, and
+            // comes before this. That a swap comes after what it saw, loom knows as well.
+            at.swap(value.0, Ordering::Relaxed);
         }
     }
 }
@@ -332,20 +379,35 @@ impl MacTable {
         self.buckets.len() * ENTRIES
     }
 
-    /// The two buckets of a key.
+    /// Where a key is.
     #[inline]
-    fn places(&self, key: MacKey) -> [usize; 2] {
+    pub fn places(&self, key: MacKey) -> Places {
         // Keys of one maker differ in few bits; one multiplication would leave them in rows.
-        let mixed = fold(fold(key.0 ^ self.seed, MULTIPLIERS[0]) ^ MULTIPLIERS[1], MULTIPLIERS[2]);
-        let (first, second) = (mixed >> self.shift, (mixed << 32) >> self.shift);
-        [first, second].map(|place| usize::try_from(place).unwrap_or(0))
+        Places(fold(fold(key.0 ^ self.seed, MULTIPLIERS[0]) ^ MULTIPLIERS[1], MULTIPLIERS[2]))
+    }
+
+    /// The bucket where it is …
+    #[inline]
+    fn first(&self, places: Places) -> usize {
+        usize::try_from(places.0 >> self.shift).unwrap_or(0)
+    }
+
+    /// … unless that was full.
+    #[inline]
+    fn second(&self, places: Places) -> usize {
+        usize::try_from(places.0 << 32 >> self.shift).unwrap_or(0)
     }
 
     /// Hints that a key will be looked for.
     #[inline]
-    pub fn prefetch(&self, key: MacKey) {
-        let [first, _] = self.places(key);
-        prefetch_index(&self.buckets, first);
+    pub fn prefetch(&self, places: Places) {
+        prefetch_index(&self.buckets, self.first(places));
+    }
+
+    /// Hints that entries of a member will be looked at.
+    #[inline]
+    pub fn prefetch_member(&self, member: MemberId) {
+        prefetch_index(&self.members, member.index());
     }
 
     /// Generation and count of a member.
@@ -368,32 +430,48 @@ impl MacTable {
     /// Behind which member a MAC is; `None` where that is not known.
     #[inline]
     pub fn find(&self, key: MacKey, tick: Tick) -> Option<MemberId> {
-        let [first, second] = self.places(key);
-        let bucket = self.buckets.get(first)?;
-        let value = match bucket.read(key).ok()? {
-            Some(value) => value,
-            None => self.buckets.get(second)?.read(key).ok()??,
+        self.confirm(self.candidate(key, self.places(key))?, tick)
+    }
+
+    /// What the table has of a key, whose places these are; whether it counts, [`Self::confirm`]
+    /// says.
+    #[inline]
+    pub fn candidate(&self, key: MacKey, places: Places) -> Option<Candidate> {
+        let found = match self.buckets.get(self.first(places))?.read(key).ok()? {
+            Some(value) => Some(value),
+            None => self.buckets.get(self.second(places))?.read(key).ok()?,
         };
-        self.is_valid(value, tick).then(|| value.member())
+        found.map(Candidate)
+    }
+
+    /// The member of what was found, where it still counts.
+    #[inline]
+    pub fn confirm(&self, candidate: Candidate, tick: Tick) -> Option<MemberId> {
+        self.is_valid(candidate.0, tick).then(|| candidate.member())
     }
 
     /// The entry of a key, its bucket and its place.
     #[inline]
-    fn entry(&self, key: MacKey) -> Option<(&Bucket, usize, Value)> {
-        let [first, second] = self.places(key);
-        let bucket = self.buckets.get(first)?;
-        if let Some((place, value)) = bucket.position(key) {
-            return Some((bucket, place, value));
+    fn entry(&self, key: MacKey, places: Places) -> Option<(&Bucket, usize, Value)> {
+        let first = self.buckets.get(self.first(places))?;
+        if let Some((place, value)) = first.position(key) {
+            return Some((first, place, value));
         }
-        let bucket = self.buckets.get(second)?;
-        let (place, value) = bucket.position(key)?;
-        Some((bucket, place, value))
+        let second = self.buckets.get(self.second(places))?;
+        let (place, value) = second.position(key)?;
+        Some((second, place, value))
     }
 
     /// What is to be done about a MAC that was heard, without doing it: nearly always nothing.
     #[inline]
     pub fn is_known(&self, heard: &Heard) -> bool {
-        let Some((bucket, place, value)) = self.entry(heard.key) else { return false };
+        self.is_known_at(heard, self.places(heard.key))
+    }
+
+    /// The same, where the places of the MAC are known.
+    #[inline]
+    pub fn is_known_at(&self, heard: &Heard, places: Places) -> bool {
+        let Some((bucket, place, value)) = self.entry(heard.key, places) else { return false };
         let (generation, _) = self.state(heard.member);
         let now = Value::new(heard.member, generation, heard.tick.0);
         if value == now {
@@ -422,7 +500,8 @@ impl MacTable {
     }
 
     fn try_learn(&self, heard: &Heard, may_move: MayMove) -> Result<Learned, Busy> {
-        let [first, second] = self.places(heard.key);
+        let places = self.places(heard.key);
+        let (first, second) = (self.first(places), self.second(places));
         let (Some(bucket), Some(other)) = (self.buckets.get(first), self.buckets.get(second))
         else {
             return Err(Busy);
@@ -474,8 +553,9 @@ impl MacTable {
         for (place, (key, value)) in entries {
             let key = MacKey(key.load(Ordering::Relaxed));
             let value = Value(value.load(Ordering::Relaxed));
-            let [first, second] = self.places(key);
-            if first != at || second == at {
+            let places = self.places(key);
+            let second = self.second(places);
+            if self.first(places) != at || second == at {
                 continue;
             }
             let Some(Ok(other)) = self.buckets.get(second).map(Bucket::lock) else { continue };
@@ -570,7 +650,7 @@ impl MacTable {
         if !matches!(learned, Learned::Known | Learned::New | Learned::Moved(_)) {
             return false;
         }
-        let Some((bucket, ..)) = self.entry(key) else { return false };
+        let Some((bucket, ..)) = self.entry(key, self.places(key)) else { return false };
         let Ok(lock) = bucket.lock() else { return false };
         let Some((place, value)) = bucket.position(key).filter(|(_, v)| v.member() == member)
         else {
@@ -582,7 +662,7 @@ impl MacTable {
 
     /// Forgets one MAC; false where somebody else is writing. For the control plane.
     pub fn forget(&self, key: MacKey) -> bool {
-        let Some((bucket, ..)) = self.entry(key) else { return true };
+        let Some((bucket, ..)) = self.entry(key, self.places(key)) else { return true };
         let Ok(lock) = bucket.lock() else { return false };
         if let Some((place, _)) = bucket.position(key) {
             self.discount(&lock, place);

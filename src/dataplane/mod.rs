@@ -5,7 +5,8 @@
 //! [`hand_over`] (packets for other workers), [`bfd`] (the sessions that a worker runs),
 //! [`mac_table`] and [`overlay`] (what bridging learns, and what a worker needs for it). The border
 //! to the control thread is [`punt`], [`inject`] and [`ring`]; what is counted stands in
-//! [`mod@drop`] and [`counters`]. Who looks on from outside does so by [`tap`] and [`trace`].
+//! [`mod@drop`], [`counters`] and [`member_counters`]. Who looks on from outside does so by [`tap`]
+//! and [`trace`].
 //!
 //! Absent on purpose: protocols but BFD, which live in `proto` and see only what is punted.
 #![forbid(unsafe_code)]
@@ -20,6 +21,7 @@ pub mod inject;
 pub mod lcore;
 pub mod limit;
 pub mod mac_table;
+pub mod member_counters;
 pub mod node;
 pub mod overlay;
 pub mod ports;
@@ -36,6 +38,7 @@ pub use hand_over::Peers;
 pub use inject::Injected;
 pub use lcore::{IdlePolicy, IdleWait, Worker, WorkerCommand, WorkerSetup};
 pub use mac_table::MacTable;
+pub use member_counters::MemberCounts;
 pub use overlay::{OverlayEvent, OverlaySetup};
 pub use ports::WorkerPort;
 pub use punt::{PuntClass, PuntRings, PuntSender, Punted};

@@ -12,6 +12,7 @@
 //! are built; the packet path need not.
 
 use crate::base::ids::{DomainId, MEMBER_MAX, MemberId, PORT_MAX, PortId};
+use crate::base::prefetch::prefetch_index;
 use crate::fib::bridge_table::{
     BridgeDomain, Circuit, CircuitVlan, MACS_PER_MEMBER_DEFAULT, Member, MemberKind, MemberState,
     PortCircuits, StormLimit,
@@ -118,6 +119,12 @@ impl Overlay {
     #[inline]
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.get(id.index()).filter(|member| member.kind != MemberKind::Absent)
+    }
+
+    /// Hints that a member will be looked at.
+    #[inline]
+    pub fn prefetch_member(&self, id: MemberId) {
+        prefetch_index(&self.members, id.index());
     }
 
     /// The header of a pseudowire.

@@ -30,11 +30,13 @@ pub struct PacketMeta {
     pub lookup_count: u8,
     /// Flags, see the constants.
     pub flags: u16,
-    /// Flow hash over addresses, flow label and ports; 0 when not computed.
+    /// Flow hash over addresses, flow label and ports; 0 when not computed. Of a bridged frame,
+    /// with `cause_value`, where its destination is in the table of MACs.
     pub flow_hash: u32,
     /// VLAN id of the tag that was removed; 0 when there was none.
     pub vlan: u16,
-    /// Cause of the punt or of the ICMPv6 error to send, node-specific.
+    /// Cause of the punt or of the ICMPv6 error to send, node-specific; the number of the header
+    /// that a pseudowire puts on.
     pub cause: u16,
     /// A value that goes with the cause: the MTU, the pointer; the place of the next copy.
     pub cause_value: u32,

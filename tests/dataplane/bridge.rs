@@ -9,10 +9,11 @@ use crate::segment::{
 use kumiki::base::ids::{MacAddress, MemberId, PortId};
 use kumiki::base::time::{Duration, Instant};
 use kumiki::dataplane::mac_table::{MacKey, Tick};
-use kumiki::dataplane::{DropReason, OverlayEvent};
+use kumiki::dataplane::{DropReason, MemberCounts, OverlayEvent};
 use kumiki::fib::bridge_table::{CircuitVlan, MemberState, StormLimit};
 use kumiki::fib::{Circuit, MemberOptions, OverlayBuilder};
 use kumiki::wire::icmpv6::Icmpv6Message;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 fn ports(sent: &[(u16, Vec<u8>)]) -> Vec<u16> {
@@ -37,6 +38,36 @@ fn a_broadcast_reaches_every_member_of_its_tenant_once() {
     let counts = router.counts();
     assert_eq!((counts.overlay.replicated, counts.overlay.encapsulated), (4, 4));
     assert_eq!(counts.drops.iter().sum::<u64>(), 0);
+}
+
+#[test]
+fn frames_are_counted_at_the_members_that_they_come_by_and_leave_by() {
+    let mut router = router();
+    let counts = |router: &Router, member| {
+        let all = MemberCounts::of(&[Arc::clone(&router.counters)], member);
+        [[all.rx_frames, all.rx_octets], [all.tx_frames, all.tx_octets]]
+    };
+    // Flooded to a circuit with a tag and to two pseudowires.
+    let frame = broadcast(host(1));
+    let octets = u64::try_from(frame.len()).unwrap();
+    pass(&mut router, 2, &frame);
+    assert_eq!(counts(&router, BLUE_PORT), [[1, octets], [0, 0]]);
+    for member in [BLUE_VLAN, BLUE_WIRE.member, OTHER_WIRE.member] {
+        assert_eq!(counts(&router, member), [[0, 0], [1, octets]], "{member}");
+    }
+    // Out of a pseudowire to one circuit, and two at once the other way.
+    let there = between(host(1), host(5), 200);
+    pass(&mut router, 1, &BLUE_WIRE.around(&there));
+    let back = between(host(5), host(1), 300);
+    router.receive(2, &back);
+    pass(&mut router, 2, &back);
+    let long = |octets: usize, count: u64| u64::try_from(octets + 14).unwrap() * count;
+    assert_eq!(counts(&router, BLUE_WIRE.member), [[1, long(200, 1)], [3, octets + long(300, 2)]]);
+    assert_eq!(counts(&router, BLUE_PORT), [[3, octets + long(300, 2)], [1, long(200, 1)]]);
+    // What cannot leave came all the same.
+    pass(&mut router, 1, &BLUE_WIRE.around(&between(host(5), host(6), 80)));
+    assert_eq!(router.counts().dropped(DropReason::BridgeSameMember), 1);
+    assert_eq!(counts(&router, BLUE_WIRE.member)[0], [2, long(200, 1) + long(80, 1)]);
 }
 
 #[test]

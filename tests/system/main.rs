@@ -6,11 +6,12 @@
 //! Here are the ways to a lab and the tests of the lab itself; [`routers`] has those of Kumiki in
 //! it, [`graceful`] those of graceful restarts, [`bgp`] those of edges, [`exits`] those of clusters
 //! that lose some, [`interop`] those of other speakers of BGP, [`outside`] those of routes from
-//! outside the AS.
+//! outside the AS, [`guest`] those of Linux at the other end of a pseudowire.
 
 mod bgp;
 mod exits;
 mod graceful;
+mod guest;
 mod interop;
 mod outside;
 mod routers;

@@ -12,6 +12,7 @@
 use crate::base::ids::MemberId;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next};
+use crate::dataplane::member_counters::{Tally, Way};
 use crate::dataplane::node::leave::{Refusal, leave_by};
 use crate::fib::bridge_table::MemberState;
 use crate::packet::{Burst, PacketBuf, PacketMeta};
@@ -99,7 +100,10 @@ fn hand_on<B: PacketBuf>(
         next.discard(slot, DropReason::BridgeBlocked);
         return None;
     };
-    match leave_by(packet, id, member) {
+    let mut tally = Tally::new(ctx.counters, Way::Out);
+    let left = leave_by(packet, id, member, &mut tally);
+    tally.finish();
+    match left {
         Ok(node) => next.divert(node, slot),
         Err(Refusal::TooBig(mtu)) => return Some(mtu),
         Err(Refusal::Drop(reason)) => next.discard(slot, reason),

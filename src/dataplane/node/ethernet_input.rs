@@ -32,7 +32,7 @@ pub fn ethernet_input<B: PacketBuf>(
     let circuits = ctx.world.overlay.port(interface.port);
     if let Some(circuits) = circuits.filter(|circuits| circuits.takes_untagged()) {
         burst.sift(|slot| bridge(slot, interface.port, circuits, (&ctx.world.overlay, next)));
-        return;
+        return next.divert_all(NodeId::BridgeInput, burst);
     }
     let plain = Plain::of(interface);
     let meta = Frame { is_multicast: false, vlan: None }.meta(interface.port);
@@ -42,6 +42,7 @@ pub fn ethernet_input<B: PacketBuf>(
             *packet.meta_mut() = meta;
         } else if let Some(circuits) = circuits.filter(|all| belonging(packet, all).is_some()) {
             bridge(slot, interface.port, circuits, (&ctx.world.overlay, next));
+            next.divert(NodeId::BridgeInput, slot);
         } else if let Err(reason) = look_closely(packet, interface) {
             next.discard(slot, reason);
         }
@@ -88,7 +89,7 @@ fn belonging<B: PacketBuf>(packet: &B, circuits: &PortCircuits) -> Option<Belong
     circuits.of_frame(view.vlan_id())
 }
 
-/// Gives a frame to the circuit that it belongs to.
+/// Makes a frame one of the circuit that it belongs to; what belongs to none goes.
 #[inline]
 fn bridge<B: PacketBuf>(
     slot: &mut Option<B>,
@@ -112,9 +113,8 @@ fn bridge<B: PacketBuf>(
     meta.domain = open.map_or(DomainId(0), |member| member.domain);
     *packet.meta_mut() = meta;
     if found.is_stripped && remove_tag(packet).is_err() {
-        return next.discard(slot, DropReason::EthernetTruncated);
+        next.discard(slot, DropReason::EthernetTruncated);
     }
-    next.divert(NodeId::BridgeInput, slot);
 }
 
 /// Frames that are not plain.

@@ -4,14 +4,14 @@
 //! The flow label is made from the flow inside, so that the ways of a fabric share the traffic of
 //! one pseudowire; the class is the inner one where the other end gives congestion back.
 //!
-//! *Invariants*: comes with the pseudowire as `member`, and fits its MTU. What passes is an outer
+//! *Invariants*: comes with the pseudowire as `member` and the number of its header as `cause`, and
+//! fits its MTU. What passes is an outer
 //! packet of this router's: its hop limit stays, nobody is told when it cannot go on, and it is not
 //! for this router.
 //! *Standards*: RFC 3931 §4.1, §4.6; RFC 6437 §3 and RFC 6438 §3 (flow label); RFC 6040 §4.1, RFC
 //! 9601 §3 (ECN across a shim); RFC 8200 §8.1, RFC 6935 §5 (checksum of UDP).
 
 use crate::base::checksum::ipv6_upper_layer;
-use crate::base::ids::MemberId;
 use crate::base::prefetch::{prefetch_index, prefetch_read};
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next};
@@ -19,10 +19,10 @@ use crate::dataplane::node::inner::Network;
 use crate::dataplane::node::ipv6_lookup::LOOKUPS_MAX;
 use crate::dataplane::node::mss::clamp;
 use crate::dataplane::node::{L2_OCTETS, ipv6_octets, ipv6_octets_mut};
+use crate::fib::Overlay;
 use crate::fib::tunnel_header::{
     OuterClass, SEQUENCE_BIT, Sublayer, TUNNEL_OCTETS_MAX, TunnelHeader, UdpSum,
 };
-use crate::fib::{MemberKind, Overlay};
 use crate::packet::buf::HEADROOM_OCTETS;
 use crate::packet::{Burst, PacketBuf, PacketMeta};
 use crate::wire::ecn::ECN_MASK;
@@ -41,7 +41,7 @@ const UDP_LENGTH_OFFSET: usize = 4;
 pub fn l2tpv3_encap<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, next: &mut Next<B>) {
     let overlay = &ctx.world.overlay;
     for packet in burst.iter() {
-        if let Some(header) = header_of(packet.meta().member, overlay) {
+        if let Some(header) = overlay.header(packet.meta().cause) {
             // It has two lines.
             prefetch_read(header);
             prefetch_index(header.template(), TUNNEL_OCTETS_MAX - 1);
@@ -59,17 +59,9 @@ pub fn l2tpv3_encap<B: PacketBuf>(ctx: &mut Ctx<'_, B>, burst: &mut Burst<B>, ne
 }
 
 #[inline]
-fn header_of(member: MemberId, overlay: &Overlay) -> Option<&TunnelHeader> {
-    match overlay.member(member)?.kind {
-        MemberKind::Pseudowire(number) => overlay.header(number),
-        _ => None,
-    }
-}
-
-#[inline]
 fn put_on<B: PacketBuf>(packet: &mut B, overlay: &Overlay, seed: u64) -> Result<(), DropReason> {
-    let id = packet.meta().member;
-    let header = header_of(id, overlay).ok_or(DropReason::BridgeNobody)?;
+    let (id, header) = (packet.meta().member, packet.meta().cause);
+    let header = overlay.header(header).ok_or(DropReason::BridgeNobody)?;
     let behind = header.overhead().saturating_sub(IPV6_OCTETS);
     let length = packet.len() + u32::from(behind);
     let length = u16::try_from(length).map_err(|_| DropReason::BridgeTooBig)?;

@@ -1,4 +1,4 @@
-//! How a frame leaves a bridge domain by one of its members: its MTU, its tag, its node.
+//! How a frame leaves a bridge domain by one of its members: its MTU, its tag, its node, its count.
 //!
 //! Shared by `bridge_forward` (one member) and `bridge_flood` (all of them).
 //!
@@ -8,6 +8,7 @@
 use crate::base::ids::MemberId;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::NodeId;
+use crate::dataplane::member_counters::Tally;
 use crate::dataplane::node::L2_OCTETS;
 use crate::dataplane::ports::insert_tag;
 use crate::fib::{Member, MemberKind};
@@ -27,24 +28,29 @@ pub(super) fn leave_by<B: PacketBuf>(
     packet: &mut B,
     id: MemberId,
     member: &Member,
+    tally: &mut Tally<'_>,
 ) -> Result<NodeId, Refusal> {
-    if packet.len() > u32::from(member.mtu) + u32::from(L2_OCTETS) && !fits_tagged(packet, member) {
+    let octets = packet.len();
+    if octets > u32::from(member.mtu) + u32::from(L2_OCTETS) && !fits_tagged(packet, member) {
         return Err(Refusal::TooBig(member.mtu));
     }
-    match member.kind {
-        MemberKind::Pseudowire(_) => {
-            packet.meta_mut().member = id;
-            Ok(NodeId::L2tpv3Encap)
+    let node = match member.kind {
+        MemberKind::Pseudowire(header) => {
+            let meta = packet.meta_mut();
+            (meta.member, meta.cause) = (id, header);
+            NodeId::L2tpv3Encap
         }
         MemberKind::Circuit { port, vlan } => {
             packet.meta_mut().out_port = port;
             if vlan != 0 {
                 insert_tag(packet, vlan).ok_or(Refusal::Drop(DropReason::NoHeadroom))?;
             }
-            Ok(NodeId::PortOutput)
+            NodeId::PortOutput
         }
-        MemberKind::Absent => Err(Refusal::Drop(DropReason::BridgeNobody)),
-    }
+        MemberKind::Absent => return Err(Refusal::Drop(DropReason::BridgeNobody)),
+    };
+    tally.add(id, octets);
+    Ok(node)
 }
 
 /// Whether a frame is longer by its tag only.

@@ -25,7 +25,7 @@ mod route;
 mod security;
 mod speaker;
 mod tables;
-mod world;
+pub mod world;
 
 use crate::routers::needs_router;
 use crate::{cannot_run, skip};

@@ -45,6 +45,10 @@ pub struct World {
     fabric: RefCell<Vec<&'static str>>,
     /// Peers on whose cables the router has no address but that of the link.
     links: RefCell<Vec<&'static str>>,
+    /// Peers that are hosts of a tenant.
+    tenants: RefCell<Vec<&'static str>>,
+    /// Peers whose cables carry jumbo frames.
+    jumbo: RefCell<Vec<&'static str>>,
     /// What says how somebody is: where, and the words of the command.
     witnesses: RefCell<Vec<(&'static str, Vec<String>)>>,
 }
@@ -116,6 +120,8 @@ impl World {
             children: RefCell::default(),
             fabric: RefCell::default(),
             links: RefCell::default(),
+            tenants: RefCell::default(),
+            jumbo: RefCell::default(),
             witnesses: RefCell::default(),
         }
     }
@@ -229,6 +235,16 @@ impl World {
         self.fabric.borrow_mut().push(name);
     }
 
+    /// The cable of a peer is that of a host of a tenant.
+    pub fn set_tenant(&self, name: &'static str) {
+        self.tenants.borrow_mut().push(name);
+    }
+
+    /// The router sends packets of up to 9000 octets on the cable of a peer.
+    pub fn set_jumbo(&self, name: &'static str) {
+        self.jumbo.borrow_mut().push(name);
+    }
+
     /// The router has no address on the cable of a peer but that of the link.
     pub fn set_link(&self, name: &'static str) {
         self.links.borrow_mut().push(name);
@@ -290,11 +306,13 @@ impl World {
             let is_fabric = self.fabric.borrow().contains(name);
             let role = match self.links.borrow().contains(name) {
                 _ if is_fabric => "role = \"fabric\"\n".to_owned(),
+                _ if self.tenants.borrow().contains(name) => "role = \"tenant\"\n".to_owned(),
                 true => "role = \"uplink\"\n".to_owned(),
                 false => format!("role = \"uplink\"\naddress = \"{}/64\"\n", self.kumiki(name)),
             };
+            let mtu = if self.jumbo.borrow().contains(name) { "mtu = 9000\n" } else { "" };
             whole.push_str(&format!(
-                "\n[[port]]\nname = \"{name}\"\ndevice = \"af_packet:k{number}\"\n{role}"
+                "\n[[port]]\nname = \"{name}\"\ndevice = \"af_packet:k{number}\"\n{role}{mtu}"
             ));
         }
         whole.push_str(&format!("\n{text}\n{POLICY_ALL}"));
