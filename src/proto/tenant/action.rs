@@ -39,13 +39,14 @@ pub enum Action {
     Notice(Notice),
 }
 
-/// Which pseudowire: there is one to every other member of a tenant.
+/// Which pseudowire: there is one to every other member of a tenant. Those to one router stand
+/// together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PseudowireName {
-    /// Whose frames it carries.
-    pub tenant: TenantId,
     /// The router at its other end.
     pub remote: RouterId,
+    /// Whose frames it carries.
+    pub tenant: TenantId,
 }
 
 impl fmt::Display for PseudowireName {

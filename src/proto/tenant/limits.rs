@@ -38,8 +38,8 @@ pub const KEY_OCTETS_MIN: usize = 16;
 pub const ROTATION_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// The least that may be configured: one change is over long before the next.
 pub const ROTATION_INTERVAL_MIN: Duration = Duration::from_secs(600);
-/// Of an interval, so much is random, in percent: the tenants of a cluster do not change at once.
-pub const ROTATION_JITTER_PERCENT: u64 = 25;
+/// Of an interval, this part is random, a quarter: the tenants of a cluster do not change at once.
+pub const ROTATION_JITTER_PART: u32 = 4;
 /// How long a new cookie is accepted before others are told of it: the packet path takes over a
 /// publication in milliseconds.
 pub const ROTATION_LEAD: Duration = Duration::from_secs(1);
@@ -51,5 +51,6 @@ const _: () = assert!(TENANTS_PER_LSA * TENANT_LSAS_MAX >= TENANTS_MAX);
 const _: () = assert!((TENANT_LSAS_MAX as u64) < RENUMBERING_LSA_FIRST as u64);
 const _: () = assert!(
     ROTATION_LEAD.as_secs() + ROTATION_GRACE.as_secs()
-        < ROTATION_INTERVAL_MIN.as_secs() * (100 - ROTATION_JITTER_PERCENT) / 100
+        < ROTATION_INTERVAL_MIN.as_secs() * (ROTATION_JITTER_PART as u64 - 1)
+            / ROTATION_JITTER_PART as u64
 );
