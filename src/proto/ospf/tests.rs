@@ -6,6 +6,7 @@ mod bfd;
 mod boundary;
 mod database;
 mod harness;
+mod opaque;
 mod refusal;
 mod restart;
 mod turns;
