@@ -1,13 +1,13 @@
 //! LSAs that OSPF carries for others in this router, and does not read.
 //!
-//! Owns [`Opaque`]: what this router says in such LSAs, and whose the owner was told. An owner gives
-//! the whole of what it wants to say; what is said, refreshed, withdrawn, and begun anew after the
-//! end of the sequence numbers is `originate`'s. It is told of what others say, and of what this
-//! router said in a life before, when that comes from elsewhere.
+//! Owns `Opaque`: what this router says in such LSAs, and whose its owner was told. The owner
+//! gives the whole of what it wants to say; what is said, refreshed, withdrawn, and begun anew
+//! after the end of the sequence numbers is `originate`'s. It is told of what others say, and of
+//! what this router said in a life before, when that comes from elsewhere.
 //!
 //! *What holds*: an LSA lives in the databases for an hour after its router has died. So it counts
-//! for as long only as the last calculation reached the router (RFC 5340 §4.8.1); RFC 5250 §5 has
-//! the same for opaque LSAs of OSPFv2. What a router said is told again when it is reached again.
+//! only as long as the last calculation reached the router (RFC 5340 §4.8.1); RFC 5250 §5 has the
+//! same for the opaque LSAs of OSPFv2. What a router said is told again when it is reached again.
 //!
 //! *Invariants*: the owner was told of an LSA of another router exactly where the database has it,
 //! not at MaxAge, and the router was reached; a refresh that says the same is not told.

@@ -144,7 +144,8 @@ mod tests {
     fn a_tenant_stays_in_its_lsa_when_others_go() {
         let mut announcement = Announcement::new();
         let before = announcement.update(ENDPOINT, &tenants(1..=150), &[]).unwrap();
-        let after = announcement.update(ENDPOINT, &tenants((1..=150).filter(|id| id % 2 == 0)), &[]);
+        let after =
+            announcement.update(ENDPOINT, &tenants((1..=150).filter(|id| id % 2 == 0)), &[]);
         let (before, after) = (listed(&before), listed(&after.unwrap()));
         assert!(after.iter().all(|(id, place)| before[id] == *place));
         assert_eq!(after.len(), 75);

@@ -87,9 +87,7 @@ impl Epoch {
                 let next = other.unwrap_or(said);
                 Some(Self { said: next, other: Some(said), phase: Phase::Closing })
             }
-            (Phase::Closing, Event::Due) => {
-                Some(Self { said, other: None, phase: Phase::Steady })
-            }
+            (Phase::Closing, Event::Due) => Some(Self { said, other: None, phase: Phase::Steady }),
         }
     }
 

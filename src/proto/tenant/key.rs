@@ -4,8 +4,8 @@
 //! Owns [`ClusterKey`]. Frames from a sender to a receiver bear the session id and the cookie
 //!
 //! ```text
-//!  id     = HMAC(key, "session" ‖ 0 ‖ tenant ‖ sender ‖ receiver ‖ salt)    first word that is not 0
-//!  cookie = HMAC(key, "cookie" ‖ 00 ‖ tenant ‖ sender ‖ receiver ‖ epoch)   first 0, 4 or 8 octets
+//!  id     = HMAC(key, "session\0" ‖ tenant ‖ sender ‖ receiver ‖ salt)     first word but 0
+//!  cookie = HMAC(key, "cookie\0\0" ‖ tenant ‖ sender ‖ receiver ‖ epoch)   first 0, 4, 8 octets
 //! ```
 //!
 //! The epoch is the one that the receiver announces for the tenant: a sender uses what the receiver
@@ -13,9 +13,12 @@
 //! path has one session while cookies change. The salt is zero unless the receiver says otherwise
 //! for this sender, because it has another session with that id.
 //!
+//! where the key is HMAC(secret of the cluster, "kumiki tenants 1") and HMAC is that of SHA-256.
+//!
 //! *Invariants*: numbers are 32 bits, big-endian; each input has 24 octets, so that no two are read
 //! alike. An id is never zero.
-//! *Standards*: RFC 2104 with SHA-256 (FIPS 180-4); RFC 3931 §8.2 (a cookie is to be hard to guess).
+//! *Standards*: RFC 2104 with SHA-256 (FIPS 180-4); RFC 3931 §8.2 (a cookie is to be hard to
+//! guess).
 
 use super::limits::KEY_OCTETS_MIN;
 use crate::base::ids::{RouterId, TenantId};

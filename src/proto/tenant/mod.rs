@@ -3,7 +3,8 @@
 //! Read [`input`] and [`action`] first: they are the border; [`view`] is what the machine shows of
 //! itself. Then [`key`] (what both ends of a pseudowire derive from the cluster key), [`epoch`]
 //! (how cookies change without loss), `announcement` (what this router says), `peer` (what others
-//! say), `numbers` (who has which session id), [`members`] (the whole) and `review` (one router). [`counters`] has what is counted, [`limits`] every bound.
+//! say), `numbers` (who has which session id), [`members`] (the whole) and `review` (one router
+//! looked at anew). [`counters`] has what is counted, [`limits`] every bound.
 //!
 //! Absent on purpose: how announcements travel, which is OSPF's (`proto::ospf::Input::Opaque` and
 //! `Action::Opaque`); numbers of members and domains of the data plane; whether a pseudowire works,

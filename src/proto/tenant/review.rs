@@ -214,7 +214,12 @@ impl Members {
     }
 
     /// Tells the owner of a pseudowire that is new or another one.
-    fn tell(&mut self, now: Instant, name: PseudowireName, (basis, pseudowire): (Basis, Pseudowire)) {
+    fn tell(
+        &mut self,
+        now: Instant,
+        name: PseudowireName,
+        (basis, pseudowire): (Basis, Pseudowire),
+    ) {
         let boxed = Box::new(pseudowire.clone());
         match self.pairs.get_mut(&name) {
             Some(pair) => {

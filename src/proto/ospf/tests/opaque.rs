@@ -60,9 +60,10 @@ fn held(network: &Network, router: usize) -> Contents {
 /// The last that a router was told of another.
 fn last(network: &Network, router: usize, from: RouterId) -> Option<OpaqueNews> {
     let updates = network.opaque[router].iter().rev();
-    updates.map(|update| (update.router_id, &update.news)).find(|(who, _)| *who == from).map(
-        |(_, news)| news.clone(),
-    )
+    updates
+        .map(|update| (update.router_id, &update.news))
+        .find(|(who, _)| *who == from)
+        .map(|(_, news)| news.clone())
 }
 
 /// What a router said in a life before, as it is told.
@@ -348,10 +349,7 @@ fn a_graceful_restart_takes_nothing_back() {
     network.seconds(3);
     network.assert_converged();
     let is_over = |notice: &crate::proto::ospf::Notice| {
-        matches!(
-            notice,
-            crate::proto::ospf::Notice::RestartEnded { end: RestartEnd::Completed }
-        )
+        matches!(notice, crate::proto::ospf::Notice::RestartEnded { end: RestartEnd::Completed })
     };
     assert!(network.notices.iter().any(|(who, notice)| *who == 1 && is_over(notice)));
     let said = |body: &[u8]| OpaqueNews::Said(body.to_vec());
@@ -450,7 +448,9 @@ fn after_any_chaos_everybody_is_told_what_everybody_says() {
                     expected.insert((id(router), link_state_id), body);
                 }
             }
-            if prng.below(3) == 0 && let Some(end) = cuts.pop() {
+            if prng.below(3) == 0
+                && let Some(end) = cuts.pop()
+            {
                 network.heal(end);
             }
             let own = expected.iter().filter(|((who, _), _)| *who == id(router));

@@ -60,10 +60,9 @@ fn members_with_other_formats_and_mtus_talk_to_each_other() {
 fn a_changed_format_or_mtu_is_taken_over_by_both_ends() {
     let mut cluster = Cluster::of(3, 4, &[10]);
     let mut other = settings(1, &[10]);
-    other.tenants.insert(
-        TenantId(10),
-        TenantSettings { mtu: 1400, format: cookies(CookieLength::Four) },
-    );
+    other
+        .tenants
+        .insert(TenantId(10), TenantSettings { mtu: 1400, format: cookies(CookieLength::Four) });
     cluster.set(other);
     cluster.seconds(1);
     cluster.assert_agreed();
@@ -102,11 +101,8 @@ impl Traffic {
 
     /// Sends a frame on every pair and takes those sent the last time.
     fn turn(&mut self, cluster: &Cluster, tenant: u32) {
-        let sent: Vec<Frame> = self
-            .pairs
-            .iter()
-            .map(|(from, to)| cluster.send(tenant, *from, *to).unwrap())
-            .collect();
+        let sent: Vec<Frame> =
+            self.pairs.iter().map(|(from, to)| cluster.send(tenant, *from, *to).unwrap()).collect();
         for frame in core::mem::replace(&mut self.flying, sent) {
             let fate = cluster.receive(&frame);
             assert_eq!(fate, Fate::Delivered(TenantId(tenant)), "at {}", cluster.now);

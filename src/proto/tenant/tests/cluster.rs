@@ -5,7 +5,7 @@ use crate::base::ids::{RouterId, TenantId};
 use crate::base::machine::Machine;
 use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
-use crate::wire::l2tp::{Cookie, SessionId, Sequencing, Sublayer};
+use crate::wire::l2tp::{Cookie, Sequencing, SessionId, Sublayer};
 use crate::wire::ospf::{CookieLength, TenantCarrier, TenantFormat};
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -186,8 +186,7 @@ impl Cluster {
 
     /// Puts what a member says on its way to everybody else.
     fn announce(&mut self, member: usize, bodies: &BTreeMap<u32, Vec<u8>>) {
-        let ids: BTreeSet<u32> =
-            self.said[member].keys().chain(bodies.keys()).copied().collect();
+        let ids: BTreeSet<u32> = self.said[member].keys().chain(bodies.keys()).copied().collect();
         for lsa in ids {
             let body = bodies.get(&lsa).cloned();
             let said = self.said[member].entry(lsa).or_insert((0, None));
@@ -212,7 +211,10 @@ impl Cluster {
     }
 
     /// An instance arrives; OSPF lets none pass that is older than the one before.
-    fn arrive(&mut self, (to, from, lsa, instance, body): (usize, usize, u32, u64, Option<Vec<u8>>)) {
+    fn arrive(
+        &mut self,
+        (to, from, lsa, instance, body): (usize, usize, u32, u64, Option<Vec<u8>>),
+    ) {
         if self.cut.contains(&(from.min(to), from.max(to))) {
             return;
         }
@@ -224,10 +226,13 @@ impl Cluster {
         }
         self.heard.insert((to, from, lsa), instance);
         let (router_id, link_state_id) = (id(from), lsa);
-        self.input(to, match body {
-            Some(body) => Input::Said { router_id, link_state_id, body },
-            None => Input::Gone { router_id, link_state_id, why: Gone::Withdrawn },
-        });
+        self.input(
+            to,
+            match body {
+                Some(body) => Input::Said { router_id, link_state_id, body },
+                None => Input::Gone { router_id, link_state_id, why: Gone::Withdrawn },
+            },
+        );
     }
 
     /// No path leads from one to the other.
@@ -328,7 +333,8 @@ impl Cluster {
             return Fate::WrongPeer;
         }
         // Octets that are no cookie are taken for one, or the other way round.
-        let is_taken = |cookie: &Cookie| cookie.is_empty() || cookie.matches(frame.cookie.as_slice());
+        let is_taken =
+            |cookie: &Cookie| cookie.is_empty() || cookie.matches(frame.cookie.as_slice());
         if !is_taken(&wire.local_cookie) && !wire.other_local_cookie.iter().any(is_taken) {
             return Fate::WrongCookie;
         }
