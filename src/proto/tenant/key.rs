@@ -8,12 +8,12 @@
 //!  cookie = HMAC(key, "cookie\0\0" ‖ tenant ‖ sender ‖ receiver ‖ epoch)   first 0, 4, 8 octets
 //! ```
 //!
+//! with the key HMAC(secret of the cluster, "kumiki tenants 1").
+//!
 //! The epoch is the one that the receiver announces for the tenant: a sender uses what the receiver
 //! says, and the receiver takes what it has said. The id does not depend on it, so that the packet
 //! path has one session while cookies change. The salt is zero unless the receiver says otherwise
 //! for this sender, because it has another session with that id.
-//!
-//! where the key is HMAC(secret of the cluster, "kumiki tenants 1") and HMAC is that of SHA-256.
 //!
 //! *Invariants*: numbers are 32 bits, big-endian; each input has 24 octets, so that no two are read
 //! alike. An id is never zero.
