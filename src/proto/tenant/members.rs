@@ -151,6 +151,9 @@ impl Members {
         }
         for (id, tenant) in &settings.tenants {
             if let Some(known) = self.tenants.get_mut(id) {
+                if known.settings.format != tenant.format {
+                    self.numbers.take_back_all(*id);
+                }
                 known.settings = *tenant;
                 continue;
             }

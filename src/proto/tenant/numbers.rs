@@ -71,6 +71,14 @@ impl Numbers {
         Some(number)
     }
 
+    /// The pseudowires of a tenant need others.
+    pub(super) fn take_back_all(&mut self, tenant: TenantId) {
+        let names = self.by_name.keys().filter(|name| name.tenant == tenant).copied();
+        for name in names.collect::<Vec<PseudowireName>>() {
+            self.take_back(name);
+        }
+    }
+
     /// Others have these ids now.
     pub(super) fn give_way(&mut self, taken: &BTreeSet<SessionId>) {
         let names: Vec<PseudowireName> =

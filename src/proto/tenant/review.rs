@@ -62,7 +62,7 @@ impl Basis {
             local_endpoint: endpoint,
             remote_endpoint: offer.endpoint,
             local_session,
-            remote_session: key.session_id(there, offer.salt),
+            remote_session: key.session_id(there, offer.format, offer.salt),
             local_cookie: key.cookie(here, epochs.0, length),
             other_local_cookie: other.map(|epoch| key.cookie(here, epoch, length)),
             remote_cookie: key.cookie(there, offer.epoch, offer.format.cookie),
@@ -187,7 +187,7 @@ impl Members {
             let Some(offer) = peer.offers().get(tenant) else { continue };
             let name = PseudowireName { remote, tenant: *tenant };
             let direction = Direction { tenant: *tenant, sender: remote, receiver: own };
-            let derive = |salt| settings.key.session_id(direction, salt);
+            let derive = |salt| settings.key.session_id(direction, local.settings.format, salt);
             let known = self.numbers.get(name);
             let number = known.or_else(|| self.numbers.give(name, &settings.taken, derive));
             let Some(number) = number else {

@@ -9,7 +9,7 @@ use super::members::{Members, Timer};
 use crate::base::ids::{RouterId, TenantId};
 use crate::base::time::Instant;
 use core::net::Ipv6Addr;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,20 +66,24 @@ pub struct PseudowireView {
 impl Members {
     /// What it shows.
     pub fn view(&self) -> View {
+        let mut counts: BTreeMap<TenantId, u32> = BTreeMap::new();
+        for name in self.pairs.keys() {
+            *counts.entry(name.tenant).or_default() += 1;
+        }
         let tenants = self.tenants.iter().map(|(id, tenant)| {
             let Epoch { said, phase, .. } = tenant.epoch;
-            let pseudowires = self.pairs.keys().filter(|name| name.tenant == *id);
             TenantView {
                 id: *id,
                 settings: tenant.settings,
                 epoch: said,
                 phase,
                 phase_ends: self.timers.deadline(Timer::Epoch(*id)),
-                pseudowire_count: u32::try_from(pseudowires.count()).unwrap_or(u32::MAX),
+                pseudowire_count: counts.get(id).copied().unwrap_or(0),
             }
         });
         let members = self.peers.iter().map(|(router_id, peer)| {
-            let refusals = self.refusals.iter().filter(|((who, _), _)| who == router_id);
+            let all = (*router_id, None)..=(*router_id, Some(TenantId(u32::MAX)));
+            let refusals = self.refusals.range(all);
             MemberView {
                 router_id: *router_id,
                 endpoints: peer.endpoints().collect(),

@@ -124,6 +124,29 @@ pub struct TenantFormat {
     pub sequencing: Sequencing,
 }
 
+impl TenantFormat {
+    /// Carrier, cookie octets, sublayer and sequencing as they stand in the LSA.
+    pub const fn octets(self) -> [u8; 4] {
+        let carrier = match self.carrier {
+            TenantCarrier::Ip => 0,
+            TenantCarrier::Udp => 1,
+            TenantCarrier::UdpZero => 2,
+        };
+        let cookie = match self.cookie {
+            CookieLength::None => 0,
+            CookieLength::Four => 4,
+            CookieLength::Eight => 8,
+        };
+        let (sublayer, sequencing) = match (self.sublayer, self.sequencing) {
+            (Sublayer::None, _) => (0, 0),
+            (Sublayer::Default, Sequencing::None) => (1, 0),
+            (Sublayer::Default, Sequencing::NonIp) => (1, 1),
+            (Sublayer::Default, Sequencing::All) => (1, 2),
+        };
+        [carrier, cookie, sublayer, sequencing]
+    }
+}
+
 impl fmt::Display for TenantFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.carrier {
@@ -243,7 +266,7 @@ impl TenantEntry {
         writer.u32(self.id.0);
         writer.u32(self.epoch);
         writer.u16(self.mtu);
-        writer.put(&self.format.map_or([UNKNOWN; 4], octets_of));
+        writer.put(&self.format.map_or([UNKNOWN; 4], TenantFormat::octets));
         writer.u16(0);
     }
 }
@@ -270,26 +293,6 @@ fn format_of([carrier, cookie, sublayer, sequencing]: [u8; 4]) -> Option<TenantF
         _ => return None,
     };
     Some(TenantFormat { carrier, cookie, sublayer, sequencing })
-}
-
-const fn octets_of(format: TenantFormat) -> [u8; 4] {
-    let carrier = match format.carrier {
-        TenantCarrier::Ip => 0,
-        TenantCarrier::Udp => 1,
-        TenantCarrier::UdpZero => 2,
-    };
-    let cookie = match format.cookie {
-        CookieLength::None => 0,
-        CookieLength::Four => 4,
-        CookieLength::Eight => 8,
-    };
-    let (sublayer, sequencing) = match (format.sublayer, format.sequencing) {
-        (Sublayer::None, _) => (0, 0),
-        (Sublayer::Default, Sequencing::None) => (1, 0),
-        (Sublayer::Default, Sequencing::NonIp) => (1, 1),
-        (Sublayer::Default, Sequencing::All) => (1, 2),
-    };
-    [carrier, cookie, sublayer, sequencing]
 }
 
 impl Renumbering {
