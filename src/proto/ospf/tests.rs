@@ -9,5 +9,6 @@ mod harness;
 mod opaque;
 mod refusal;
 mod restart;
+mod tshark;
 mod turns;
 mod verify;

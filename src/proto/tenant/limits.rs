@@ -8,8 +8,10 @@ use crate::wire::ospf::membership_lsa::{FIXED_OCTETS, RENUMBERING_OCTETS, TENANT
 pub const TENANTS_MAX: usize = 4095;
 /// Pseudowires of a router: each is a member of a bridge domain, and there is none of number 0.
 pub const PSEUDOWIRES_MAX: usize = MEMBER_MAX - 1;
-/// Announcements of others that are kept: 1000 routers with as many LSAs as they need, 16 times.
+/// Announcements of others that are kept: a thousand routers with nine hundred tenants each.
 pub const ANNOUNCEMENTS_MAX: usize = 16_384;
+/// Those of one router: what a full one needs. They are read together.
+pub const ANNOUNCEMENTS_PER_ROUTER_MAX: usize = TENANT_LSAS_MAX + RENUMBERING_LSAS_MAX;
 /// Octets of the body of an own LSA: with its header what OSPF makes at most.
 pub const BODY_OCTETS_MAX: usize = 1180;
 /// Tenants in one LSA.

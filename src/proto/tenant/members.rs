@@ -27,7 +27,10 @@ use super::announcement::Announcement;
 use super::counters::Counters;
 use super::epoch::{Epoch, Event, Phase};
 use super::input::{Gone, Input, Settings, TenantSettings};
-use super::limits::{ANNOUNCEMENTS_MAX, ROTATION_INTERVAL_MIN, ROTATION_JITTER_PART, TENANTS_MAX};
+use super::limits::{
+    ANNOUNCEMENTS_MAX, ANNOUNCEMENTS_PER_ROUTER_MAX, ROTATION_INTERVAL_MIN, ROTATION_JITTER_PART,
+    TENANTS_MAX,
+};
 use super::numbers::Numbers;
 use super::peer::Peer;
 use super::review::Pair;
@@ -186,8 +189,11 @@ impl Members {
 
     /// Another router says something.
     fn hear(&mut self, router_id: RouterId, link_state_id: u32, body: &[u8]) {
-        let is_known = self.peers.get(&router_id).is_some_and(|peer| peer.has(link_state_id));
-        if !is_known && self.lsa_count >= ANNOUNCEMENTS_MAX {
+        let peer = self.peers.get(&router_id);
+        let is_known = peer.is_some_and(|peer| peer.has(link_state_id));
+        let is_full = self.lsa_count >= ANNOUNCEMENTS_MAX
+            || peer.is_some_and(|peer| peer.lsa_count() >= ANNOUNCEMENTS_PER_ROUTER_MAX);
+        if !is_known && is_full {
             self.refuse(router_id, None, Refusal::NoRoom);
             return;
         }

@@ -1,6 +1,8 @@
 //! Announcements that are wrong: each is counted and named, and the rest does not notice.
 
-use super::super::limits::{ANNOUNCEMENTS_MAX, PSEUDOWIRES_MAX, REFUSALS_MAX};
+use super::super::limits::{
+    ANNOUNCEMENTS_MAX, ANNOUNCEMENTS_PER_ROUTER_MAX, PSEUDOWIRES_MAX, REFUSALS_MAX,
+};
 use super::super::*;
 use super::cluster::{Cluster, endpoint, id, name, settings};
 use crate::base::ids::{RouterId, TenantId};
@@ -169,13 +171,27 @@ fn announcements_beyond_the_limit_are_counted() {
     let count = u32::try_from(ANNOUNCEMENTS_MAX).unwrap();
     for number in 0..count + 2 {
         let body = lsa(Ipv6Addr::UNSPECIFIED, &[]);
-        members.handle(Instant::ZERO, said(RouterId(0x0b00_0000 + number % 7), number / 7, body));
+        let router_id = RouterId(0x0b00_0000 + number % 256);
+        members.handle(Instant::ZERO, said(router_id, number / 256, body));
     }
     assert_eq!(members.counters().no_room, 2);
     assert_eq!(members.counters().heard, u64::from(count));
     members.handle(Instant::ZERO, gone(RouterId(0x0b00_0000), 0));
     members.handle(Instant::ZERO, said(STRANGER, 0, lsa(endpoint(7), &[entry(10)])));
     assert_eq!(members.view().pseudowires.len(), 1, "there is room again");
+}
+
+#[test]
+fn one_router_has_no_more_announcements_than_a_full_one_needs() {
+    let mut cluster = hear(&[]);
+    let count = u32::try_from(ANNOUNCEMENTS_PER_ROUTER_MAX).unwrap();
+    for link_state_id in 0..=count {
+        let tenants = if link_state_id == count { vec![entry(10)] } else { Vec::new() };
+        cluster.input(0, said(STRANGER, link_state_id, lsa(endpoint(7), &tenants)));
+    }
+    assert_eq!(cluster.notices[0], [refused(None, Refusal::NoRoom)]);
+    assert!(!cluster.wires[0].contains_key(&name(10, STRANGER)));
+    cluster.assert_agreed();
 }
 
 #[test]
