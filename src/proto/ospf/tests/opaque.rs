@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 const KIND: OpaqueKind = OpaqueKind::Membership;
 const STRANGER: RouterId = RouterId(0x0b00_0001);
 
-type Contents = BTreeMap<(RouterId, u32), Vec<u8>>;
+pub type Contents = BTreeMap<(RouterId, u32), Vec<u8>>;
 
 fn contents(bodies: &[(u32, &[u8])]) -> Input {
     let bodies = bodies.iter().map(|(id, body)| (*id, body.to_vec())).collect();
@@ -32,7 +32,7 @@ fn say(network: &mut Network, router: usize, bodies: &[(u32, &[u8])]) {
 
 /// What a router was told of others comes to this, and it says the same when asked.
 #[track_caller]
-fn held(network: &Network, router: usize) -> Contents {
+pub fn held(network: &Network, router: usize) -> Contents {
     let mut held = Contents::new();
     for update in &network.opaque[router] {
         let OpaqueUpdate { kind, router_id, link_state_id, news } = update;
