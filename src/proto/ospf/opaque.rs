@@ -3,7 +3,9 @@
 //! Owns `Opaque`: what this router says in such LSAs, and whose its owner was told. The owner
 //! gives the whole of what it wants to say; what is said, refreshed, withdrawn, and begun anew
 //! after the end of the sequence numbers is `originate`'s. It is told of what others say, and of
-//! what this router said in a life before, when that comes from elsewhere.
+//! what this router said in a life before, when that comes from elsewhere and counts as newer than
+//! what it says now. That it does is not certain: a router that said something once in each of two
+//! lives has two instances of one number, and the checksum decides (RFC 2328 §13.1).
 //!
 //! *What holds*: an LSA lives in the databases for an hour after its router has died. So it counts
 //! only as long as the last calculation reached the router (RFC 5340 §4.8.1); RFC 5250 §5 has the
