@@ -2,7 +2,7 @@
 //!
 //! Owns the reading of each block and the order of the steps: TOML, blocks, keys, then `validate`.
 //! What belongs to BGP stands in `load/bgp.rs`, policies in `load/policy.rs`, RPKI and BMP in
-//! `load/feeds.rs`.
+//! `load/feeds.rs`, tenants in `load/tenant.rs`.
 //! Files that a key names are read through a [`FileSource`] that the caller brings; name and number
 //! may come from the caller too ([`Overrides`]).
 //!
@@ -22,6 +22,7 @@ use crate::config::schema::{
     OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RouterSettings, Secret,
     StaticNeighbor, StaticRoute, StaticRouteTarget, bfd, bgp_keys, bmp, cluster, default_mtu, dpdk,
     host, ospf, policy as schema_policy, port, redistribute, role_word, route, router, rpki,
+    tenant as schema_tenant,
 };
 use crate::config::validate::validate;
 use core::fmt::Display;
@@ -34,6 +35,7 @@ use toml::de::{DeTable, DeValue};
 mod bgp;
 mod feeds;
 mod policy;
+mod tenant;
 
 /// Prefixes one `prefixes` file may hold: four times the global table of 2026.
 pub const FILE_PREFIXES_MAX: usize = 1_000_000;
@@ -250,6 +252,9 @@ fn read_config(document: &DeTable<'_>, source: &Source<'_>, findings: &mut Findi
     for (index, block) in listed(document, &route::NEIGHBOR).into_iter().enumerate() {
         config.neighbors.push(read_neighbor(index, block, findings));
     }
+    for (index, block) in listed(document, &schema_tenant::TENANT).into_iter().enumerate() {
+        config.tenants.push(tenant::read_tenant(index, block, source, findings));
+    }
     config
 }
 
@@ -398,6 +403,7 @@ const ROLES: &[(&str, PortRole)] = &[
     ("lan", PortRole::Lan),
     ("uplink", PortRole::Uplink),
     ("routed", PortRole::Routed),
+    ("tenant", PortRole::Tenant),
 ];
 
 fn read_port(index: usize, block: Block<'_>, findings: &mut Findings) -> PortSettings {
