@@ -39,15 +39,12 @@ pub fn accept_habits(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStr
 const LATER_COMMANDS: &[(&str, &str)] = &[
     ("plan", "planning"),
     ("doctor", "looking at this host"),
-    ("overlay", "the tenant overlay"),
     ("redistribute", "redistribution"),
 ];
 
 /// The same after `show`.
 const LATER_SHOWN: &[(&str, &str)] = &[
     ("plan", "planning"),
-    ("overlay", "the tenant overlay"),
-    ("tenant", "the tenant overlay"),
     ("redistribute", "redistribution"),
     ("redistribution", "redistribution"),
 ];
@@ -129,7 +126,7 @@ mod tests {
             asks_for_later(&words)
         };
         assert_eq!(asks("kumiki plan --servers 8"), Some("planning"));
-        assert_eq!(asks("kumiki show overlay"), Some("the tenant overlay"));
+        assert_eq!(asks("kumiki show tenant"), None);
         assert_eq!(asks("kumiki show redistribute json"), Some("redistribution"));
         assert_eq!(asks("kumiki show p"), None);
         assert_eq!(asks("kumiki lab plan"), None);

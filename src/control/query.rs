@@ -20,6 +20,7 @@ use crate::api::show::{
     NextHopRow, OspfInterfaceRow, OspfNeighborRow, OspfRepairRow, OspfRepairs, OspfRouteRow,
     OspfRow, PortRow, RepairRow, RouteRow, SelfCheckRow, ShowReply, SpfRow, VersionRow,
 };
+use crate::api::show_tenant::MacPage;
 use crate::base::counters::CounterInfo;
 use crate::base::ids::{GroupId, NextHopId, PortId};
 use crate::base::prefix::Ipv6Prefix;
@@ -155,6 +156,10 @@ impl ControlPlane {
                 return (ShowReply::RpkiVrp(rows), rest);
             }
             ShowQuery::Bmp => ShowReply::Bmp(self.bmp_rows(now)),
+            ShowQuery::Tenant => ShowReply::Tenant(self.tenant_rows(now)),
+            ShowQuery::L2tpv3 => ShowReply::L2tpv3(self.pseudowire_rows(now)),
+            // Workers learn them; the daemon answers.
+            ShowQuery::BridgeMac(_) => ShowReply::BridgeMac(MacPage::default()),
             ShowQuery::Rpki => ShowReply::Rpki(self.rpki_row(now)),
             ShowQuery::RpkiPrefix(prefix) => ShowReply::RpkiPrefix(self.rpki_prefix_row(*prefix)),
             ShowQuery::BgpTable(query) => ShowReply::BgpTable(self.bgp_table_page(now, query)),
@@ -640,6 +645,12 @@ impl ControlPlane {
             if missing(&neighbor.port) {
                 let (place, port) = (index + 1, &neighbor.port);
                 inactive.push(format!("[[neighbor]] {place}: port {port} is not on this server"));
+            }
+        }
+        for (index, tenant) in self.config.tenants.iter().enumerate() {
+            if !self.is_tenant_active(tenant) {
+                let (place, name) = (index + 1, &tenant.name);
+                inactive.push(format!("[[tenant]] {place}: no port of {name} is on this server"));
             }
         }
         inactive

@@ -77,6 +77,7 @@ struct Bench {
     orders: Vec<crate::proto::bfd::Order>,
     links: Vec<super::HostLink>,
     bgp: Vec<super::bgp_transport::Order>,
+    flushed: Vec<crate::base::ids::MemberId>,
 }
 
 impl Bench {
@@ -94,6 +95,7 @@ impl Bench {
             orders: Vec::new(),
             links: Vec::new(),
             bgp: Vec::new(),
+            flushed: Vec::new(),
         }
     }
 
@@ -133,6 +135,7 @@ impl Bench {
                 Action::Bfd(order) => self.orders.push(order),
                 Action::HostLinks(links) => self.links = links,
                 Action::Bgp(order) => self.bgp.push(order),
+                Action::FlushMacs(member) => self.flushed.push(member),
                 Action::JoinMulticast { .. } => {}
             }
         }

@@ -96,6 +96,7 @@ impl LostPorts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::devices::Hearing;
     use crate::config::{PortDevice, PortRole, PortSettings};
 
     fn port() -> PlannedPort {
@@ -110,7 +111,7 @@ mod tests {
             vlan: None,
             mac: None,
         };
-        PlannedPort { settings, spec: DeviceSpec::AfPacket("v1".to_owned()) }
+        PlannedPort { settings, spec: DeviceSpec::AfPacket("v1".to_owned()), hearing: Hearing::Own }
     }
 
     #[test]

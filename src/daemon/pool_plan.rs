@@ -283,6 +283,7 @@ fn people(workers: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::devices::Hearing;
     use crate::config::{PortDevice, PortRole, PortSettings};
 
     fn port(name: &str, spec: DeviceSpec, mtu: u16) -> PlannedPort {
@@ -297,7 +298,7 @@ mod tests {
             vlan: None,
             mac: None,
         };
-        PlannedPort { settings, spec }
+        PlannedPort { settings, spec, hearing: Hearing::Own }
     }
 
     fn nic(name: &str) -> PlannedPort {

@@ -1,6 +1,7 @@
 //! Claims about configurations that are applied while ports are open, on devices that are made up.
 
 use super::*;
+use crate::daemon::devices::Hearing;
 use crate::base::ids::MacAddress;
 use crate::config::{Overrides, PortDevice, PortRole, PortSettings};
 use crate::control::AttachedPort;
@@ -273,7 +274,7 @@ fn port(name: &str, interface: &str, cost: u16) -> PlannedPort {
         vlan: None,
         mac: None,
     };
-    PlannedPort { settings, spec: DeviceSpec::AfPacket(interface.to_owned()) }
+    PlannedPort { settings, spec: DeviceSpec::AfPacket(interface.to_owned()), hearing: Hearing::Own }
 }
 
 #[test]

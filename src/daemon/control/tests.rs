@@ -177,7 +177,12 @@ fn a_control_plane_that_fails_leaves_its_routes_to_the_next() {
         publisher,
         clock: Clock::start(),
         counters: Arc::clone(&counters),
-        admission: Arc::new(|| Ok(ThreadPass { alloc: Box::new(HeapAlloc), proof: Box::new(()) })),
+        admission: Arc::new(|| {
+            let alloc = || Box::new(HeapAlloc);
+            Ok(ThreadPass { alloc: alloc(), copies: alloc(), proof: Box::new(()) })
+        }),
+        macs: Arc::new(MacTable::new(4, 7)),
+        overlay_events: OverlaySetup::<HeapBuf>::event_ring(),
         lifeline: Lifeline::new("control", &jobs),
         recorder: Recorder::default(),
     };
