@@ -16,7 +16,7 @@ use crate::config::problem::{
     ConfigErrors, Excerpt, KeyPath, PROBLEM_MAX, Problem, ProblemKind, line_and_column,
 };
 use crate::config::read::{BlockReader, Findings, has_shape, nearest, wrong_shape};
-use crate::config::schema::keys::{BLOCKS, BlockDoc, LATER_BLOCKS, absence};
+use crate::config::schema::keys::{BLOCKS, BlockDoc, absence};
 use crate::config::schema::{
     BfdAuth, BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy,
     OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RouterSettings, Secret,
@@ -159,10 +159,6 @@ fn check_block_names(document: &DeTable<'_>, findings: &mut Findings) {
 }
 
 fn unknown_block(name: &str, value: &DeValue<'_>) -> (ProblemKind, String, String) {
-    if let Some((_, what)) = LATER_BLOCKS.iter().find(|(later, _)| *later == name) {
-        let message = format!("`{name}`: {what} is not part of this version");
-        return (ProblemKind::Later, message, "remove the block".to_owned());
-    }
     if let Some(absence) = absence("", name) {
         return (ProblemKind::Unknown, absence.reason.to_owned(), absence.instead.to_owned());
     }

@@ -65,6 +65,7 @@ mod inherit;
 mod links;
 mod pages;
 mod self_check;
+mod tenants;
 
 struct Bench {
     plane: ControlPlane,

@@ -1,9 +1,9 @@
 //! The list of every key a configuration may have: what documents them is what the loader knows.
 //!
-//! Owns [`BlockDoc`] and [`KeyDoc`], the list [`BLOCKS`], the list of blocks that later versions
-//! will have ([`LATER_BLOCKS`]) and the list of what none will have ([`ABSENCES`]). Each feature's
-//! table stands in its own file beside its type; the loader asks for keys by name and refuses to
-//! run on one that has no entry here, and `document` prints them.
+//! Owns [`BlockDoc`] and [`KeyDoc`], the list [`BLOCKS`] and the list of what there is not on
+//! purpose ([`ABSENCES`]). Each feature's table stands in its own file beside its type; the loader
+//! asks for keys by name and refuses to run on one that has no entry here, and `document` prints
+//! them.
 //!
 //! A block within another has the name of that one and a dot in its own (`bgp.neighbor`); a key
 //! within a table of its block as well (`match.as_path`).
@@ -216,9 +216,6 @@ pub const BLOCKS: &[&BlockDoc] = &[
     &tenant::TENANT_PSEUDOWIRE,
 ];
 
-/// Blocks that people may bring from the manual of a later version, with what they belong to.
-pub const LATER_BLOCKS: &[(&str, &str)] = &[];
-
 /// What people of other routers look for and there is not, on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Absence {
@@ -350,11 +347,6 @@ mod tests {
                 assert!(seen.insert(path.clone()), "{path}: twice");
             }
         }
-    }
-
-    #[test]
-    fn later_blocks_do_not_exist_yet() {
-        assert!(LATER_BLOCKS.iter().all(|(name, _)| block(name).is_none()));
     }
 
     #[test]
