@@ -79,6 +79,8 @@ struct Bench {
     links: Vec<super::HostLink>,
     bgp: Vec<super::bgp_transport::Order>,
     flushed: Vec<crate::base::ids::MemberId>,
+    /// How often time passed for reviews of tenants.
+    settled: u64,
 }
 
 impl Bench {
@@ -97,6 +99,7 @@ impl Bench {
             links: Vec::new(),
             bgp: Vec::new(),
             flushed: Vec::new(),
+            settled: 0,
         }
     }
 

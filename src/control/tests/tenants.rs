@@ -35,10 +35,11 @@ fn router(tenants: &str) -> Bench {
 }
 
 impl Bench {
-    /// Lets pass what a review and a publication wait for.
+    /// Lets the time pass that reviews and publications wait for.
     fn settle(&mut self) {
         for _ in 0..3 {
-            self.plane.handle_timeout(NOW + Duration::from_millis(200));
+            self.settled += 1;
+            self.plane.handle_timeout(NOW + Duration::from_millis(200 * self.settled));
             self.drain();
         }
     }
