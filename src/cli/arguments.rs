@@ -36,11 +36,8 @@ pub fn accept_habits(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStr
 
 /// Commands that a later version will have, and what they are about. They stand beside the grammar,
 /// so that they take no beginnings of words from the commands there are.
-const LATER_COMMANDS: &[(&str, &str)] = &[
-    ("plan", "planning"),
-    ("doctor", "looking at this host"),
-    ("redistribute", "redistribution"),
-];
+const LATER_COMMANDS: &[(&str, &str)] =
+    &[("plan", "planning"), ("doctor", "looking at this host"), ("redistribute", "redistribution")];
 
 /// The same after `show`.
 const LATER_SHOWN: &[(&str, &str)] = &[

@@ -2,8 +2,9 @@
 //!
 //! Owns every rule between keys, and every rule about a value that its type does not say; those of
 //! BGP stand in `validate/bgp.rs`, those of policies in `validate/policy.rs`, those of RPKI and BMP
-//! in `validate/feeds.rs`, those of tenants in `validate/tenant.rs`. It looks at the value, not at the text, so that configurations made by
-//! programs pass through it too; the loader adds the places.
+//! in `validate/feeds.rs`, those of tenants in `validate/tenant.rs`. It looks at the value, not at
+//! the text, so that configurations made by programs pass through it too; the loader adds the
+//! places.
 //!
 //! *Invariants*: a [`Config`] without problems can be run by every part of the router without
 //! re-checking.

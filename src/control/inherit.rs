@@ -18,8 +18,8 @@
 //! meanwhile, it is a restart as any other while the inheritance lasts: neighbours take the
 //! router's links out of their routes for as long as it takes to be Full again.
 //!
-//! The segments of tenants need nobody to find them: the old overlay is that of the first world, and
-//! the numbers of members go on, to which MACs and sequence numbers point.
+//! The segments of tenants need nobody to find them: the old overlay is that of the first world,
+//! and the numbers of members go on, to which MACs and sequence numbers point.
 //!
 //! Owns [`Testament`] (what a control plane says while it lives), [`Legacy`] (what the driver makes
 //! of it when it does not) and the end of the inheritance.

@@ -311,10 +311,8 @@ impl ControlPlane {
             }
             Input::MacMoves { mac, from, to } => self.mac_moves(now, mac, [from, to]),
             Input::ClearTenant { id, name } => {
-                let reply = Box::new(ShowReply::TenantCleared(self.clear_tenant(
-                    now,
-                    name.as_deref(),
-                )));
+                let reply =
+                    Box::new(ShowReply::TenantCleared(self.clear_tenant(now, name.as_deref())));
                 self.actions.push_back(Action::Reply { id, reply, rest: None });
             }
             Input::Shutdown => {

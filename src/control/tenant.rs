@@ -28,14 +28,14 @@ use super::plane::ControlPlane;
 use crate::api::show_tenant::TenantCleared;
 use crate::base::ids::{DomainId, MacAddress, MemberId};
 use crate::base::time::{Duration, Instant};
-use crate::config::Tenant;
-use crate::fib::bridge_table::MemberState;
+use crate::config::schema::Tenant;
 use crate::fib::Overlay;
+use crate::fib::bridge_table::MemberState;
 use crate::fib::overlay::{MemberOptions, OverlayBuilder, OverlayError, Sequences};
 use numbers::Numbers;
 pub use numbers::{MemberKey, TenantNumbers};
 use plan::Wanted;
-pub(super) use plan::{Body, MtuSum, Obstacle};
+pub(super) use plan::{Body, Obstacle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -270,9 +270,8 @@ impl ControlPlane {
                 continue;
             };
             let old = before.get(&wanted.key);
-            let is_same = |old: &&MemberView| {
-                old.wanted.obstacle.is_none() == wanted.obstacle.is_none()
-            };
+            let is_same =
+                |old: &&MemberView| old.wanted.obstacle.is_none() == wanted.obstacle.is_none();
             let since = old.filter(is_same).map_or(now, |old| old.since);
             let view = MemberView { id, domain, wanted, since };
             self.tenants.members.insert(view.wanted.key.clone(), view);
@@ -371,9 +370,8 @@ impl ControlPlane {
             .filter(|tenant| name.is_none_or(|name| tenant.name == name))
             .map(|tenant| tenant.id)
             .collect();
-        let is_meant = |key: &MemberKey, block: &mut Block| {
-            ids.contains(&key.tenant()) && block.until > now
-        };
+        let is_meant =
+            |key: &MemberKey, block: &mut Block| ids.contains(&key.tenant()) && block.until > now;
         let count = self.tenants.blocks.extract_if(.., is_meant).count();
         if count > 0 {
             self.tenants.note_change();
@@ -382,7 +380,6 @@ impl ControlPlane {
         let is_known = !ids.is_empty() || name.is_none();
         TenantCleared { is_known, count: u32::try_from(count).unwrap_or(u32::MAX) }
     }
-
 }
 
 /// Lets the first of several pseudowires with one session id have it, and none of the others.

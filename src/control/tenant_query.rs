@@ -8,7 +8,7 @@ use super::query::milliseconds;
 use super::tenant::{Body, MemberView, Obstacle};
 use crate::api::show_tenant::{PseudowireRow, TenantMemberRow, TenantRow};
 use crate::base::time::Instant;
-use crate::config::Tenant;
+use crate::config::schema::Tenant;
 use crate::fib::overlay::Pseudowire;
 use crate::fib::tunnel_header::{Carrier, Cookie, Sublayer, UdpSum};
 

@@ -96,8 +96,8 @@ impl LostPorts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::devices::Hearing;
     use crate::config::{PortDevice, PortRole, PortSettings};
+    use crate::daemon::devices::Hearing;
 
     fn port() -> PlannedPort {
         let settings = PortSettings {

@@ -16,9 +16,7 @@ use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::devices::{DeviceStats, PacketMemory};
 use crate::dataplane::counters::{BfdCounts, PortCounts};
 use crate::dataplane::mac_table::{MacKey, Tick};
-use crate::dataplane::{
-    DropReason, LcoreCounters, LcoreSnapshot, MacTable, NodeId, SilenceReason,
-};
+use crate::dataplane::{DropReason, LcoreCounters, LcoreSnapshot, MacTable, NodeId, SilenceReason};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -132,8 +130,8 @@ impl Observer {
         sum
     }
 
-    /// What can be said without the control plane: all of `show runtime`, `show mempool` and MACs; of
-    /// version and errors the daemon's part, for when the control plane does not answer.
+    /// What can be said without the control plane: all of `show runtime`, `show mempool` and MACs;
+    /// of version and errors the daemon's part, for when the control plane does not answer.
     pub fn alone(&self, query: &ShowQuery) -> Option<ShowReply> {
         match query {
             ShowQuery::Runtime => Some(ShowReply::Runtime(self.lcore_rows())),
@@ -196,11 +194,10 @@ impl Observer {
     fn mac_page(&self, asked: &MacQuery) -> MacPage {
         let Some(table) = &self.macs else { return MacPage::default() };
         let (from, tick) = (asked.from as usize, Tick::at(self.clock.now()));
-        let is_wanted =
-            |key: MacKey| asked.domain.is_none_or(|domain| domain == key.domain());
-        let found = table.entries_from(from, tick).take_while(|(bucket, _)| {
-            *bucket < from.saturating_add(MAC_PAGE_BUCKETS)
-        });
+        let is_wanted = |key: MacKey| asked.domain.is_none_or(|domain| domain == key.domain());
+        let found = table
+            .entries_from(from, tick)
+            .take_while(|(bucket, _)| *bucket < from.saturating_add(MAC_PAGE_BUCKETS));
         let row = |(key, member, is_static): (MacKey, MemberId, bool)| MacRow {
             mac: key.mac(),
             domain: key.domain(),

@@ -283,8 +283,8 @@ fn people(workers: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::devices::Hearing;
     use crate::config::{PortDevice, PortRole, PortSettings};
+    use crate::daemon::devices::Hearing;
 
     fn port(name: &str, spec: DeviceSpec, mtu: u16) -> PlannedPort {
         let settings = PortSettings {

@@ -3,8 +3,8 @@
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
 //! [`ospf`], [`bfd`], [`bgp`], [`bgp_neighbor`],
 //! [`bgp_exchange`], [`bmp`], [`rpki`], [`tenant`] (segments, tunnels and MACs), [`route`] (RIB
-//! and FIB), [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`] has columns and colours, [`narrow`]
-//! picks one port or route, [`json`] is the form for programs.
+//! and FIB), [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`] has columns and colours,
+//! [`narrow`] picks one port or route, [`json`] is the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 

@@ -77,8 +77,7 @@ fn member_table(members: &[TenantMemberRow], look: Look) -> String {
 
 /// `show l2tpv3`; with a session or `--detail` everything that is known of each.
 pub fn pseudowire_table(rows: &[PseudowireRow], look: Look) -> String {
-    let headings =
-        ["SESSION", "THERE", "TENANT", "NAME", "PEER", "STATE", "SINCE", "MTU", "WHY"];
+    let headings = ["SESSION", "THERE", "TENANT", "NAME", "PEER", "STATE", "SINCE", "MTU", "WHY"];
     let mut table = Table::new(look, &headings).numbers_in(&[0, 1, 6, 7]).prose_in(8);
     for row in rows {
         table.row(vec![

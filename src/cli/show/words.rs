@@ -503,10 +503,7 @@ mod tests {
 
     fn query(line: &str) -> ShowQuery {
         let words = core::iter::once("show").chain(line.split(' '));
-        Line::try_parse_from(words)
-            .unwrap_or_else(|error| panic!("{line}: {error}"))
-            .words
-            .query()
+        Line::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}")).words.query()
     }
 
     #[test]

@@ -145,8 +145,8 @@ pub const PORT: BlockDoc = BlockDoc {
             unit: "octets",
             default: "9000 for fabric, lan and tenant, else 1500",
             needs_restart: false,
-            help: "Largest IPv6 packet; of a tenant's frames the largest packet of any kind, a tag not \
-                   counted. Both ends of a cable need the same.",
+            help: "Largest IPv6 packet; of a tenant's frames the largest packet of any kind, a tag \
+                   not counted. Both ends of a cable need the same.",
         },
         KeyDoc {
             name: "cost",

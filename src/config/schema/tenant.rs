@@ -353,8 +353,8 @@ pub const TENANT_PSEUDOWIRE: BlockDoc = BlockDoc {
             unit: "",
             default: "none: packets are known by address and session id only",
             needs_restart: false,
-            help: "Cookie that packets must have that come: `cookie` there. One that is written here \
-                   is shown by `show config`; a file keeps it out of there.",
+            help: "Cookie that packets must have that come: `cookie` there. One that is written \
+                   here is shown by `show config`; a file keeps it out of there.",
         },
         KeyDoc {
             name: "remote_cookie",

@@ -124,8 +124,10 @@ fn check_entry<'c>(
         }
         (PortRole::Tenant, _) | (_, TenantVlan::Tagged(_)) => {}
         (_, TenantVlan::Trunk | TenantVlan::Untagged) => {
-            let message = format!("`{}` has the role `{word}`: it routes untagged frames", entry.port);
-            let expected = format!("write `{}.VLAN`, or give the port the role `tenant`", entry.port);
+            let message =
+                format!("`{}` has the role `{word}`: it routes untagged frames", entry.port);
+            let expected =
+                format!("write `{}.VLAN`, or give the port the role `tenant`", entry.port);
             problems.push(conflict(path(), message, expected));
         }
     }
@@ -144,7 +146,8 @@ fn check_entry<'c>(
     };
     if let Some((other, owner)) = taken.iter().find(|(other, _)| overlaps(other)) {
         let other = TenantPort { port: entry.port.clone(), vlan: *other };
-        let message = format!("frames of `{entry}` are those of `{other}` in [[tenant]] {}", owner + 1);
+        let message =
+            format!("frames of `{entry}` are those of `{other}` in [[tenant]] {}", owner + 1);
         problems.push(conflict(path(), message, "a frame belongs to one tenant"));
     }
     taken.push((entry.vlan, index));
@@ -192,8 +195,10 @@ fn check_session(
     path: impl Fn(&'static str) -> KeyPath,
     problems: &mut Problems,
 ) {
-    let ids =
-        [("session_id", pseudowire.session_id), ("remote_session_id", pseudowire.remote_session_id)];
+    let ids = [
+        ("session_id", pseudowire.session_id),
+        ("remote_session_id", pseudowire.remote_session_id),
+    ];
     for (key, id) in ids {
         check_range(id.into(), path(key), problems);
     }

@@ -52,7 +52,8 @@ pub(super) fn mac_moves(
     mac: MacAddress,
     ([from, to], blocked): (&[String; 2], Option<(String, Duration)>),
 ) -> Event {
-    let what = format!("{mac} moves between {from} and {to} again and again: a loop, or a MAC twice");
+    let what =
+        format!("{mac} moves between {from} and {to} again and again: a loop, or a MAC twice");
     let then = match &blocked {
         Some((name, span)) => format!(
             "; {name} is blocked for {} s (`kumiki clear tenant {tenant}` ends that)",

@@ -11,7 +11,7 @@
 //! nobody.
 
 use crate::base::ids::{DomainId, MEMBER_MAX, MemberId, PortId};
-use crate::config::TenantVlan;
+use crate::config::schema::TenantVlan;
 use crate::fib::overlay::DOMAIN_MAX;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,8 +151,7 @@ impl Numbers {
     /// Workers read no world before this epoch: the numbers that are free from now on.
     pub(in crate::control) fn reclaimed(&mut self, oldest: u64) -> Vec<MemberId> {
         let is_free = |(_, first): &mut (MemberId, Option<u64>)| first.is_some_and(|e| e <= oldest);
-        let free: Vec<MemberId> =
-            self.leaving.extract_if(.., is_free).map(|(id, _)| id).collect();
+        let free: Vec<MemberId> = self.leaving.extract_if(.., is_free).map(|(id, _)| id).collect();
         for id in &free {
             self.taken.remove(id);
         }

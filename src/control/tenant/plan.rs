@@ -14,7 +14,7 @@
 use super::numbers::MemberKey;
 use crate::base::ids::PortId;
 use crate::base::time::Instant;
-use crate::config::{
+use crate::config::schema::{
     Tenant, TenantCookie, TenantEncapsulation, TenantPseudowire, TenantSublayer, TenantUdpSum,
     TenantVlan,
 };
@@ -261,7 +261,7 @@ pub(super) fn pseudowire(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TenantPort;
+    use crate::config::schema::TenantPort;
 
     fn tenant(port: &str) -> Tenant {
         let ports = vec![port.parse::<TenantPort>().unwrap()];

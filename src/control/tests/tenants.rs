@@ -262,8 +262,7 @@ fn a_successor_keeps_the_numbers_and_the_first_world_has_the_members() {
     let mut testament = bench.plane.testament();
     let text = format!("{PORTS}{BLUE}{PEER}");
     testament.begin_grace(NOW, &config(&text));
-    let ports =
-        vec![routed(1, 1500), port(2, PortRole::Lan), port(3, PortRole::Tenant)];
+    let ports = vec![routed(1, 1500), port(2, PortRole::Lan), port(3, PortRole::Tenant)];
     let world = bench.world.as_ref().unwrap();
     let legacy = Legacy::new(Box::new(config(&text)), ports, testament, world);
     let mut heir = Bench::blank();

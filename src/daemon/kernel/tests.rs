@@ -2,8 +2,8 @@
 //! reason where that is not permitted.
 
 use super::*;
-use crate::daemon::devices::Hearing;
 use crate::config::{PortDevice, PortRole, PortSettings};
+use crate::daemon::devices::Hearing;
 use crate::os::namespace::{Namespace, may_create_namespaces};
 use crate::os::netlink::{NewVeth, VethEnd, sysctl_write};
 
