@@ -67,3 +67,52 @@ impl Delta {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{FileError, Overrides, Source, load};
+
+    const BASE: &str = "[router]\nname = \"a\"\n[cluster]\nula = \"fd00::/48\"\nnumber = 1\n\
+                        [[tenant]]\nname = \"blue\"\nid = 1\n[[tenant.pseudowire]]\nname = \"p\"\n\
+                        address = \"2001:db8::2\"\nsession_id = 7\nremote_session_id = 8\n\
+                        cookie = \"01020304\"\nremote_cookie = \"file:there\"\n";
+
+    fn changes(old: &str, new: &str, digits: [&str; 2]) -> Vec<String> {
+        let config = |text: &str, digits: &str| {
+            let files = |_: &str| -> Result<String, FileError> { Ok(digits.to_owned()) };
+            let overrides = Overrides::default();
+            let source = Source { origin: "t", text, overrides: &overrides, files: &files };
+            load(&source).unwrap_or_else(|errors| panic!("{errors}"))
+        };
+        let [before, after] = digits;
+        Delta::between(&config(old, before), &config(new, after)).changes().to_vec()
+    }
+
+    #[test]
+    fn cookies_change_without_being_said() {
+        let same = ["0a0b0c0d"; 2];
+        assert!(changes(BASE, BASE, same).is_empty());
+        let other = BASE.replace("01020304", "05060708");
+        let said = changes(BASE, &other, same);
+        assert_eq!(said, ["tenant blue pseudowire p cookie: another one"]);
+        let said = changes(BASE, BASE, ["0a0b0c0d", "0a0b0c0e"]);
+        assert_eq!(said, ["[[tenant.pseudowire]] cookie: another one in file:there"]);
+    }
+
+    #[test]
+    fn pseudowires_come_and_go_by_name() {
+        let same = ["0a0b0c0d"; 2];
+        let renamed = BASE.replace("\"p\"", "\"q\"");
+        let said = changes(BASE, &renamed, same);
+        let gone = "tenant blue pseudowire p removed";
+        assert_eq!(said, [gone, "tenant blue pseudowire q added"]);
+        let moved = BASE.replace("2001:db8::2", "2001:db8::3").replace("id = 1\n", "id = 2\n");
+        let said = changes(BASE, &moved, same);
+        let id = "tenant blue id: 1 → 2";
+        assert_eq!(
+            said,
+            [id, "tenant blue pseudowire p address: \"2001:db8::2\" → \"2001:db8::3\""]
+        );
+    }
+}

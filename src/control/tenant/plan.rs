@@ -262,6 +262,7 @@ pub(super) fn pseudowire(
 mod tests {
     use super::*;
     use crate::config::schema::TenantPort;
+    use crate::fib::Liveness;
 
     fn tenant(port: &str) -> Tenant {
         let ports = vec![port.parse::<TenantPort>().unwrap()];
@@ -306,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_nothing_leads_to_is_blocked_with_its_reason() {
-        let world = Forwarding::empty(std::sync::Arc::default());
+        let world = Forwarding::empty(std::sync::Arc::new(Liveness::new(0)));
         let local = "fd00::1".parse().unwrap();
         let wanted = pseudowire(&tenant("lan.10"), &settings(), local, &world);
         assert_eq!(wanted.obstacle, Some(Obstacle::Route));
