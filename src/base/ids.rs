@@ -62,6 +62,10 @@ numbered! {
     /// At most [`MEMBER_MAX`].
     MemberId(u16)
 }
+numbered! {
+    /// A tenant, by the number that all members of its segment are configured with; 0 is none.
+    TenantId(u32)
+}
 
 /// Ports a router may have.
 pub const PORT_MAX: usize = 64;

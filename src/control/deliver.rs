@@ -72,6 +72,8 @@ impl ControlPlane {
                         self.bfd_neighbor_moved(port, to);
                     }
                 }
+                // Nobody here asks who has which tenants.
+                ospf::Action::Opaque(_) => {}
                 ospf::Action::Notice(notice) => {
                     let event = report::notice(now, &notice, &self.ports);
                     self.event(event);

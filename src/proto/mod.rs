@@ -10,3 +10,4 @@ pub mod l2tp;
 pub mod nd;
 pub mod ospf;
 pub mod rtr;
+pub mod tenant;

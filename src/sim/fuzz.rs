@@ -1,9 +1,10 @@
 //! The bodies of the fuzz targets: what arbitrary octets must not do.
 //!
 //! Owns [`graph`] (a worker under any frames) and [`filter`](fn@filter) (any text and any frame);
-//! [`control`](mod@control) has the body of the control plane, [`l2tp`] that of an L2TPv3 peer. A
-//! target of `tests/fuzz` hands its octets to one of them; the test beside the targets does the
-//! same with every file of the corpus, on each run of the tests.
+//! [`control`](mod@control) has the body of the control plane, [`l2tp`] that of an L2TPv3 peer,
+//! [`members`] that of members of tenants. A target of `tests/fuzz` hands its octets to one of
+//! them; the test beside the targets does the same with every file of the corpus, on each run of
+//! the tests.
 //!
 //! *Invariants*: the octets decide everything: where a packet arrives, what it begins with, when
 //! the worker runs, how much the devices take, who looks on. After every loop of the worker the
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 pub mod control;
 pub mod l2tp;
+pub mod members;
 
 /// Ports of the router; the last one is tagged.
 const PORTS: [u16; 3] = [1, 2, 3];

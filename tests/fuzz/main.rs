@@ -41,6 +41,11 @@ fn any_life_of_an_l2tp_peer_ends_in_silence() {
 }
 
 #[test]
+fn any_announcements_leave_members_with_what_is_right() {
+    replay("members", fuzz::members::members);
+}
+
+#[test]
 fn lives_at_random_are_lived_too() {
     // More of them: KUMIKI_LIVES=100000 cargo test --release --test fuzz lives
     let count = std::env::var("KUMIKI_LIVES").map_or(30, |text| text.parse().unwrap());
@@ -61,5 +66,6 @@ fn octets_at_random_are_replayed_too() {
         fuzz::graph(&octets);
         fuzz::filter(&octets);
         fuzz::l2tp::l2tp(&octets);
+        fuzz::members::members(&octets);
     }
 }

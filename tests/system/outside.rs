@@ -145,7 +145,10 @@ impl Speaker {
                         None => self.routes.remove(&update.prefix),
                     };
                 }
-                Action::NeighborChanged(_) | Action::NeighborMoved { .. } | Action::Notice(_) => {}
+                Action::NeighborChanged(_)
+                | Action::NeighborMoved { .. }
+                | Action::Opaque(_)
+                | Action::Notice(_) => {}
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What the OSPFv3 machine wants done.
 
 use super::helper::{HelpEnd, HelpRefusal};
+use super::opaque::OpaqueUpdate;
 use super::restart::RestartEnd;
 use super::view::NeighborState;
 use crate::base::ids::{PortId, RouterId};
@@ -34,6 +35,8 @@ pub enum Action {
         /// Its link-local address.
         to: Ipv6Addr,
     },
+    /// What a router says in LSAs that are only carried has changed.
+    Opaque(OpaqueUpdate),
     /// Something an administrator should know.
     Notice(Notice),
 }

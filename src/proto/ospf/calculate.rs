@@ -336,6 +336,12 @@ impl RoutingTable {
         &self.topology.tree
     }
 
+    /// Whether the tree reaches a router; where the area has changed since it was grown that may be
+    /// another one.
+    pub fn reaches(&self, router: RouterId) -> bool {
+        self.area.router(router).is_some_and(|vertex| self.topology.tree.reach(vertex).is_some())
+    }
+
     /// What to do when something next to this router dies.
     pub const fn repairs(&self) -> &Repairs {
         &self.topology.repairs

@@ -265,6 +265,7 @@ impl Ospf {
             self.needs_externals(now);
         }
         if is_changed {
+            self.note_opaque(&place, &lsa, is_own);
             self.check_strictly(now, &lsa);
             if self.lsdb.get(&place).is_some() {
                 self.check_restart(&lsa);

@@ -4,12 +4,14 @@
 //!
 //! *Standards*: RFC 5340; the interface data structure of its §4.1.2 is [`InterfaceConfig`].
 
+use super::opaque::OpaqueKind;
 use crate::base::ids::{AreaId, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::ExternalMetric;
 use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The backbone, 0.0.0.0: the one area of a cluster.
 pub const BACKBONE: AreaId = RouterId(0);
@@ -76,6 +78,14 @@ pub enum Input {
     /// All of that was said by now: what the life before a graceful restart announced beyond it is
     /// withdrawn.
     ExternalsComplete,
+    /// The whole of what this router says from now on in LSAs of a kind that OSPF only carries.
+    Opaque {
+        /// Which kind.
+        kind: OpaqueKind,
+        /// What stands behind the headers, by Link State ID; see [`super::limits::OPAQUE_LSAS_MAX`]
+        /// and [`super::limits::OWN_LSA_OCTETS_MAX`].
+        bodies: BTreeMap<u32, Vec<u8>>,
+    },
     /// Ask to be left out of the paths of others, or no more: a stub router (RFC 6987 §2).
     StubRouter {
         /// Whether every link is advertised at MaxLinkMetric.

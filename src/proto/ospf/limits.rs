@@ -85,6 +85,9 @@ pub const RETRANSMIT_BURST_MAX: usize = 256;
 pub const RETRANSMIT_DOUBLINGS_MAX: u32 = 4;
 /// Octets of an LSA that this router originates: it fits the smallest link with all headers.
 pub const OWN_LSA_OCTETS_MAX: usize = 1200;
+/// LSAs of this router that it only carries: all tenants that a router may have, and half as many
+/// again.
+pub const OPAQUE_LSAS_MAX: usize = 128;
 /// Prefixes in one intra-area-prefix-LSA: 12 octets fixed, up to 20 each.
 pub const PREFIXES_PER_LSA: usize = (OWN_LSA_OCTETS_MAX - 32) / 20;
 /// Links in the one router-LSA: 16 octets each.

@@ -4,8 +4,8 @@
 //! files of their own: `receive` (packets in), `hello`, `bfd` (who is held back), `helper` and
 //! `restart` (graceful restarts, of neighbours and of this router), `exchange` (databases described
 //! and fetched), `flood` (LSAs on their way), `retransmission` (those not acknowledged),
-//! `originate` (own LSAs), `boundary` (those for routes out of the AS), `routes` (when is
-//! calculated, by `calculate` and `spf`), `show` and `verify`.
+//! `originate` (own LSAs), `boundary` (those for routes out of the AS), `opaque` (those that
+//! are only carried), `routes` (when is calculated, by `calculate` and `spf`), `show` and `verify`.
 //!
 //! *Invariants*: what an input entails is queued while it is handled and sent at its end, so that
 //! LSAs and acknowledgments share packets; `settle` runs last in `handle` and `handle_timeout`.
@@ -21,6 +21,7 @@ use super::interface::{Gone, Interface};
 use super::limits::INTERVAL_MIN;
 use super::lsdb::{Lsdb, Place, Scope};
 use super::neighbor::{Effect, Neighbor, NeighborEvent, step};
+use super::opaque::Opaque;
 use super::originate::Origination;
 use super::restart::{Restart, RestartEnd};
 use super::routes::Turn;
@@ -74,6 +75,7 @@ crate::counters! {
         @normal lsa_originated: "LSAs", "Own instances made.";
         lsa_retransmitted: "LSAs", "LSAs sent again for want of an acknowledgment.";
         lsa_too_large: "LSAs", "LSAs left out on a port whose MTU they exceed.";
+        opaque_refused: "LSAs", "Own LSAs that are only carried and are too long or too many.";
         externals_refused: "routes", "Routes out of the AS beyond what this router announces.";
         lsa_expired: "LSAs", "LSAs that nobody refreshed.";
         own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";
@@ -167,6 +169,7 @@ pub struct Ospf {
     pub(super) unreadable: Complaint,
     pub(super) origination: Origination,
     pub(super) boundary: Boundary,
+    pub(super) opaque: Opaque,
     pub(super) prefixes: Vec<AdvertisedPrefix>,
     pub(super) endpoint: Option<RepairEndpoint>,
     pub(super) turn: Turn,
@@ -209,6 +212,7 @@ impl Ospf {
             unreadable: Complaint::default(),
             origination: Origination::default(),
             boundary: Boundary::default(),
+            opaque: Opaque::default(),
             prefixes: Vec::new(),
             endpoint: None,
             turn: Turn::default(),
@@ -394,6 +398,7 @@ impl Ospf {
             }
             Input::Externals(changes) => self.change_externals(now, changes),
             Input::ExternalsComplete => self.drop_kept_externals(),
+            Input::Opaque { kind, bodies } => self.change_opaque(kind, bodies),
             Input::StubRouter { is_stub } => {
                 self.is_stub = is_stub;
                 self.boundary.say_all_again();
@@ -425,6 +430,7 @@ impl Ospf {
             }
             self.lsdb = Lsdb::default();
             self.table.forget_all();
+            self.forget_opaque();
             self.early.clear();
             self.origination = Origination::default();
             self.boundary.rename();

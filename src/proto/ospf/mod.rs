@@ -4,10 +4,10 @@
 //! [`machine`] (the whole and the way of an input through it), [`interface`], [`neighbor`] (its
 //! state machine), [`lsdb`], and what the machine does, one file a chapter of the RFC: `receive`,
 //! `hello`, `bfd`, [`helper`], [`restart`], `exchange`, `flood`, `retransmission`, `originate`,
-//! `boundary`, `routes`. [`area`] keeps what LSAs tell, [`calculate`] turns it into routes over
-//! [`spf`] and into detours over [`repair`], [`backoff`] says when and [`order`] in whose turn
-//! (`coverage` whether there is time for that), the detours and the turns by `distances` from other
-//! routers. [`limits`] has every bound.
+//! `boundary`, [`opaque`] (LSAs that are only carried), `routes`. [`area`] keeps what LSAs tell,
+//! [`calculate`] turns it into routes over [`spf`] and into detours over [`repair`], [`backoff`]
+//! says when and [`order`] in whose turn (`coverage` whether there is time for that), the detours
+//! and the turns by `distances` from other routers. [`limits`] has every bound.
 //!
 //! Absent on purpose: broadcast links and designated routers (a cable has two ends), several areas
 //! and with them stub areas and NSSAs, and authentication.
@@ -31,6 +31,7 @@ pub mod limits;
 pub mod lsdb;
 pub mod machine;
 pub mod neighbor;
+pub mod opaque;
 pub mod order;
 mod originate;
 mod receive;
@@ -53,6 +54,7 @@ pub use input::{
     InterfaceKind, RepairEndpoint, Settings, SpfDelays,
 };
 pub use machine::{Ospf, OspfCounters};
+pub use opaque::{OpaqueKind, OpaqueNews, OpaqueUpdate};
 pub use restart::RestartEnd;
 pub use verify::{Verified, differences};
 pub use view::{

@@ -18,6 +18,7 @@ use super::limits::{
 };
 use super::lsdb::{Entry, Place, Scope};
 use super::machine::{Ospf, Timer};
+use super::opaque::Opaque;
 use crate::base::ids::{PortId, RouterId};
 use crate::base::time::{Duration, Instant};
 use crate::wire::ospf::lsa::MAX_AGE_S;
@@ -148,6 +149,7 @@ impl Ospf {
             let body = RepairLsa { flags, endpoint: address, adjacencies };
             wanted.insert((Scope::Area, key(LsType::REPAIR, 0)), LsaBody::Repair(body));
         }
+        wanted.extend(self.opaque.wanted(router_id));
         wanted
     }
 
@@ -318,7 +320,11 @@ impl Ospf {
         if theirs.advertising_router != router_id || !is_usable {
             return false;
         }
-        // Of an AS-external-LSA the prefix must be known first.
+        // The owner of what is only carried must see what was said; of an AS-external-LSA the
+        // prefix must be known first.
+        if Opaque::is_carried(&place.1) {
+            return false;
+        }
         let Some(body) = self.wanted(router_id).remove(&place) else { return false };
         self.counters.own_described += 1;
         if self.note_rival(now, port, place) {

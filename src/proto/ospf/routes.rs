@@ -134,6 +134,7 @@ impl Ospf {
             }
         };
         self.actions.extend(updates.into_iter().map(Action::Route));
+        self.review_opaque();
     }
 
     /// The neighbours in Full, and those that are helped.

@@ -12,7 +12,9 @@ use super::view::{
 };
 use crate::base::ids::PortId;
 use crate::base::time::Instant;
-use crate::wire::ospf::{AsExternalLsa, ExternalMetric, Lsa, LsaBody, PrefixOptions, RouterFlags};
+use crate::wire::ospf::{
+    AsExternalLsa, ExternalMetric, LsType, Lsa, LsaBody, MembershipLsa, PrefixOptions, RouterFlags,
+};
 
 impl Ospf {
     /// Every neighbour, by port; also whoever is on a cable and not accepted, with the reason.
@@ -206,6 +208,24 @@ fn external_in_words(body: &AsExternalLsa) -> Vec<String> {
     lines
 }
 
+/// A Membership-LSA, a line a part.
+fn membership_in_words(body: &[u8]) -> Vec<String> {
+    let lsa = match MembershipLsa::decode(body) {
+        Ok(Some(lsa)) => lsa,
+        Ok(None) => return vec!["of another version".to_owned()],
+        Err(error) => return vec![format!("unreadable: {error}")],
+    };
+    let tenants = lsa.tenants.iter().map(|tenant| {
+        let format = tenant.format.map_or("unknown format".to_owned(), |known| known.to_string());
+        let (id, epoch, mtu) = (tenant.id, tenant.epoch, tenant.mtu);
+        format!("tenant {id}, epoch {epoch}, MTU {mtu}, {format}")
+    });
+    let others = lsa.renumberings.iter().map(|other| {
+        format!("tenant {}, session from {} with salt {}", other.id, other.sender, other.salt)
+    });
+    core::iter::once(format!("endpoint {}", lsa.endpoint)).chain(tenants).chain(others).collect()
+}
+
 /// A body, a line a part.
 fn in_words(lsa: &Lsa) -> Vec<String> {
     match lsa.body() {
@@ -245,6 +265,9 @@ fn in_words(lsa: &Lsa) -> Vec<String> {
             vec![format!("grace period {} s, {}", body.period_s, body.reason)]
         }
         Ok(LsaBody::AsExternal(body)) => external_in_words(&body),
+        Ok(LsaBody::Unknown(body)) if lsa.header.ls_type == LsType::MEMBERSHIP => {
+            membership_in_words(&body)
+        }
         Ok(_) => vec![format!("{} octets", lsa.body_bytes().len())],
         Err(error) => vec![format!("unreadable: {error}")],
     }

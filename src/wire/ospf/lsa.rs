@@ -65,6 +65,9 @@ impl LsType {
     pub const GRACE: Self = Self(0x000b);
     /// Repair-LSA: U-bit, area scope, function code 8186 (private use).
     pub const REPAIR: Self = Self(0xbffa);
+    /// Membership-LSA: U-bit, AS scope, function code 8184 (private use). Its body is octets to
+    /// OSPF; [`super::MembershipLsa`] reads them.
+    pub const MEMBERSHIP: Self = Self(0xdff8);
 
     /// The function code.
     pub const fn function_code(self) -> u16 {
@@ -125,6 +128,7 @@ impl fmt::Display for LsType {
             Self::INTRA_AREA_PREFIX => f.pad("intra-area-prefix"),
             Self::GRACE => f.pad("grace"),
             Self::REPAIR => f.pad("repair"),
+            Self::MEMBERSHIP => f.pad("membership"),
             Self(number) => f.pad(&format!("0x{number:04x}")),
         }
     }

@@ -5,7 +5,7 @@
 //! [`link_state_acknowledgment`]; then [`lsa`] (§A.4.2), [`prefix`] (§A.4.1) and the bodies of LSAs
 //! in [`body`] with one file a type: [`router_lsa`], [`network_lsa`], [`inter_area_prefix_lsa`],
 //! [`inter_area_router_lsa`], [`as_external_lsa`], [`link_lsa`], [`intra_area_prefix_lsa`], the
-//! [`grace_lsa`] of RFC 5187, and Kumiki's own [`repair_lsa`].
+//! [`grace_lsa`] of RFC 5187, and Kumiki's own [`repair_lsa`] and [`membership_lsa`].
 //!
 //! Every `decode` reads the whole of what it is given and refuses octets left over; every length
 //! and count is compared with what is there before it is used. Absent on purpose: state, time, and
@@ -25,6 +25,7 @@ pub mod link_state_acknowledgment;
 pub mod link_state_request;
 pub mod link_state_update;
 pub mod lsa;
+pub mod membership_lsa;
 pub mod network_lsa;
 pub mod options;
 pub mod packet;
@@ -48,6 +49,9 @@ pub use link_state_acknowledgment::LinkStateAcknowledgment;
 pub use link_state_request::LinkStateRequest;
 pub use link_state_update::LinkStateUpdate;
 pub use lsa::{LsType, Lsa, LsaHeader, LsaKey, LsaScope, LsaTooLong, SequenceNumber};
+pub use membership_lsa::{
+    CookieLength, MembershipLsa, Renumbering, TenantCarrier, TenantEntry, TenantFormat,
+};
 pub use network_lsa::NetworkLsa;
 pub use options::{Options, PrefixOptions};
 pub use packet::{Packet, PacketBody, PacketHeader, PacketType};

@@ -7,7 +7,7 @@ use crate::base::prng::Prng;
 use crate::base::time::{Duration, Instant};
 use crate::proto::ospf::{
     Action, AdvertisedPrefix, BACKBONE, Input, InterfaceConfig, InterfaceKind, NeighborChange,
-    NeighborState, Notice, Ospf, Settings, SpfDelays,
+    NeighborState, Notice, OpaqueUpdate, Ospf, Settings, SpfDelays,
 };
 use core::net::Ipv6Addr;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,8 @@ pub struct Network {
     pub notices: Vec<(usize, Notice)>,
     pub changes: Vec<(usize, NeighborChange)>,
     pub routes: Vec<BTreeMap<Ipv6Prefix, usize>>,
+    /// What each router was told of LSAs that are only carried.
+    pub opaque: Vec<Vec<OpaqueUpdate>>,
     /// Packets delivered so far, hellos not counted.
     pub packets: usize,
     /// Percent of packets that are lost.
@@ -105,6 +107,7 @@ impl Network {
             notices: Vec::new(),
             changes: Vec::new(),
             routes: vec![BTreeMap::new(); count],
+            opaque: vec![Vec::new(); count],
             packets: 0,
             loss: 0,
             doubled: 0,
@@ -219,6 +222,7 @@ impl Network {
                 }
                 Action::NeighborMoved { .. } => {}
                 Action::NeighborChanged(change) => self.changes.push((router, change)),
+                Action::Opaque(update) => self.opaque[router].push(update),
                 Action::Notice(notice) => self.notices.push((router, notice)),
             }
         }
