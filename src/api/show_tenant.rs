@@ -25,8 +25,18 @@ pub struct TenantRow {
     pub mtu: Option<u16>,
     /// MACs that are known.
     pub mac_count: u32,
+    /// What other members derive the cookies of their packets to this router with; none where it
+    /// is announced to nobody.
+    #[serde(default)]
+    pub epoch: Option<u32>,
+    /// Whether cookies of two epochs are accepted.
+    #[serde(default)]
+    pub is_rotating: bool,
     /// Ports and pseudowires.
     pub members: Vec<TenantMemberRow>,
+    /// Routers that announce the tenant and are not heard, a sentence each.
+    #[serde(default)]
+    pub refused: Vec<String>,
 }
 
 /// A member of a tenant's segment.
@@ -61,7 +71,8 @@ pub struct PseudowireRow {
     pub tenant: String,
     /// What it is called.
     pub name: String,
-    /// Where it comes from: `static`.
+    /// Where it comes from: `static` is the configuration, `member` what a router of the cluster
+    /// announces.
     pub origin: String,
     /// Our end.
     pub local: Ipv6Addr,
@@ -100,7 +111,7 @@ pub struct PseudowireRow {
     pub underlay_mtu: u16,
     /// What the encapsulation takes of it, the inner Ethernet header included.
     pub overhead_octets: u16,
-    /// What the configuration allows.
+    /// What the configuration allows, or the least of what both members announce.
     pub configured_mtu: Option<u16>,
 }
 

@@ -277,6 +277,7 @@ fn read_cluster(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) 
         prefix: reader.parsed("prefix"),
         number: 0,
         key: reader.text("key"),
+        secret: Secret::default(),
     };
     let written: Option<u16> = reader.integer("number");
     let number = source.overrides.number.or(written);
@@ -288,13 +289,10 @@ fn read_cluster(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) 
             "or give --number or KUMIKI_NUMBER, so that all servers share the file",
         );
     }
-    if let Some(key) = &settings.key {
-        // It is read again by the features that use it; a configuration that names none they could
-        // read must not pass.
-        read_key("key", key, source, &mut reader);
-    }
+    let secret = settings.key.as_ref().and_then(|key| read_key("key", key, source, &mut reader));
     reader.finish();
-    ClusterSettings { number: number.unwrap_or_default(), ..settings }
+    let secret = Secret(secret.unwrap_or_default().into_bytes());
+    ClusterSettings { number: number.unwrap_or_default(), secret, ..settings }
 }
 
 /// The secret in a file that a key names, without the white space around it.

@@ -219,7 +219,7 @@ impl ControlPlane {
             rpki: Rpki::new(options.seed.rotate_left(24)),
             bmp: Bmp::new(options.seed.rotate_left(40)),
             death_marks: DeathMarks::default(),
-            tenants: Tenants::default(),
+            tenants: Tenants::new(options.seed.rotate_left(48)),
             stub: StubRouter::starting(),
             self_check: SelfCheck::default(),
             is_leaving: false,
@@ -318,6 +318,7 @@ impl ControlPlane {
             Input::Shutdown => {
                 self.is_leaving = true;
                 self.leave_bfd();
+                self.leave_membership(now);
                 self.leave_rpki(now);
                 self.leave_bgp(now);
                 self.leave_bmp(now);
@@ -390,7 +391,7 @@ impl Machine for ControlPlane {
         let check = self.self_check.deadline().filter(|_| is_staying);
         let (bgp, rpki) = (self.bgp.next_deadline(), self.rpki.next_deadline());
         let bmp = self.bmp.next_deadline();
-        let tenants = self.tenants.next_deadline();
+        let tenants = self.tenants.next_deadline().filter(|_| is_staying);
         let parts = [ospf, nd, inheritance, adopted, stub, check, bgp, rpki, bmp, tenants];
         parts.into_iter().flatten().min()
     }
@@ -398,6 +399,7 @@ impl Machine for ControlPlane {
     fn handle_timeout(&mut self, now: Instant) {
         self.ospf.handle_timeout(now);
         self.nd.handle_timeout(now);
+        self.work_membership(now);
         self.work_rpki(now);
         self.work_bgp(now);
         self.work_bmp(now);

@@ -33,6 +33,7 @@ use crate::proto::ospf::repair::NO_WAY;
 use crate::proto::ospf::{
     CoverView, Loneliness, NeighborState, NeighborView, OspfCounters, RouteView,
 };
+use crate::proto::tenant::Counters as MemberCounters;
 use crate::rib::{RibCounters, RibRoute, Way};
 use core::net::Ipv6Addr;
 
@@ -604,6 +605,7 @@ impl ControlPlane {
             ("ospf", OspfCounters::INFO, self.ospf.counters().values()),
             ("nd", NdCounters::INFO, self.nd.counters().values()),
             ("rib", RibCounters::INFO, self.rib.counters().values()),
+            ("tenant", MemberCounters::INFO, self.tenants.membership.counters().values()),
         ];
         if let Some(speaker) = self.bgp.speaker() {
             let ribs = speaker.ribs().counters();

@@ -20,6 +20,7 @@
 //! *Standards*: RFC 7432 §15.1 (MACs that move too often).
 
 mod events;
+mod members;
 mod numbers;
 mod plan;
 
@@ -32,6 +33,7 @@ use crate::config::schema::Tenant;
 use crate::fib::Overlay;
 use crate::fib::bridge_table::MemberState;
 use crate::fib::overlay::{MemberOptions, OverlayBuilder, OverlayError, Sequences};
+use members::Membership;
 use numbers::Numbers;
 pub use numbers::{MemberKey, TenantNumbers};
 use plan::Wanted;
@@ -41,6 +43,10 @@ use std::sync::Arc;
 
 /// The least time between two reviews that only a new world asks for.
 const WORLD_GAP: Duration = Duration::from_millis(100);
+/// The least time between two reviews that only members of the cluster ask for: they come by the
+/// hundred when OSPF finds its neighbours. Cookies are accepted long before anybody uses them
+/// (`ROTATION_LEAD` of `proto::tenant`).
+const MEMBERS_GAP: Duration = Duration::from_millis(20);
 /// How long a port is blocked for a loop at first, and at most: long enough for somebody who pulls
 /// a cable to see what it was, short enough for a mistake that is over.
 const BLOCK_TIME: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(480));
@@ -74,10 +80,13 @@ pub(super) struct Tenants {
     members: BTreeMap<MemberKey, MemberView>,
     blocks: BTreeMap<MemberKey, Block>,
     testament: Arc<TenantNumbers>,
+    pub(super) membership: Membership,
     /// Something changed that a review must see.
     is_stale: bool,
     /// A new world, which a review must see before long.
     is_world_new: bool,
+    /// Members of the cluster came, went or changed, which a review must see soon.
+    are_members_new: bool,
     reviewed_at: Instant,
     /// Members for which there were no numbers, at the last review.
     refused_count: usize,
@@ -85,27 +94,33 @@ pub(super) struct Tenants {
     is_inherited: bool,
 }
 
-impl Default for Tenants {
-    fn default() -> Self {
+impl Tenants {
+    /// No tenants; `seed` begins the epochs of cookies.
+    pub(super) fn new(seed: u64) -> Self {
         Self {
             numbers: Numbers::default(),
             sequences: Arc::default(),
             members: BTreeMap::new(),
             blocks: BTreeMap::new(),
             testament: Arc::default(),
+            membership: Membership::new(seed),
             is_stale: false,
             is_world_new: false,
+            are_members_new: false,
             reviewed_at: Instant::ZERO,
             refused_count: 0,
             is_inherited: false,
         }
     }
-}
 
-impl Tenants {
     /// The next review looks at everything.
     pub(super) const fn note_change(&mut self) {
         self.is_stale = true;
+    }
+
+    /// Members of the cluster came, went or changed; many do at once.
+    pub(super) fn note_members(&mut self) {
+        self.are_members_new = true;
     }
 
     /// A world was published.
@@ -121,7 +136,8 @@ impl Tenants {
             Some(Obstacle::Loop(until)) => Some(until),
             _ => None,
         });
-        blocks.chain(world).min()
+        let members = self.are_members_new.then(|| self.reviewed_at + MEMBERS_GAP);
+        blocks.chain(world).chain(members).chain(self.membership.next_deadline()).min()
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -220,17 +236,35 @@ impl ControlPlane {
                 wanted.push(plan::pseudowire(tenant, settings, local, &self.world));
             }
         }
+        for (name, told) in &self.tenants.membership.pseudowires {
+            let mut tenants = self.config.tenants.iter();
+            if let Some(tenant) = tenants.find(|tenant| tenant.id == name.tenant.0) {
+                wanted.push(plan::remote(tenant, *name, told, &self.world));
+            }
+        }
         without_twins(wanted)
     }
 
     /// Brings the segments up to date where something may have changed; at the end of every input.
     pub(super) fn review_tenants(&mut self, now: Instant) {
-        // Without a world nothing is known of ways; the one that is read stays until then.
-        if self.world.epoch == 0 || !self.tenants.is_due(now) {
+        if self.is_leaving {
+            return;
+        }
+        if self.tenants.is_stale {
+            self.tell_membership(now);
+        }
+        // Without a world nothing is known of ways; the one that is read stays until then. So it
+        // does until OSPF has found the members again that a failed control plane knew.
+        let is_early = self.world.epoch == 0
+            || self.tenants.is_inherited
+                && self.inheritance.is_some()
+                && self.tenants.numbers.has_remotes();
+        if is_early || !self.tenants.is_due(now) {
             return;
         }
         self.tenants.is_stale = false;
         self.tenants.is_world_new = false;
+        self.tenants.are_members_new = false;
         self.tenants.reviewed_at = now;
         let wanted = self.wanted_members(now);
         let is_inherited = core::mem::take(&mut self.tenants.is_inherited);

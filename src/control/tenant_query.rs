@@ -5,12 +5,15 @@
 
 use super::plane::ControlPlane;
 use super::query::milliseconds;
-use super::tenant::{Body, MemberView, Obstacle};
+use super::tenant::{Body, MemberKey, MemberView, Obstacle};
 use crate::api::show_tenant::{PseudowireRow, TenantMemberRow, TenantRow};
+use crate::base::ids::TenantId;
 use crate::base::time::Instant;
 use crate::config::schema::Tenant;
 use crate::fib::overlay::Pseudowire;
 use crate::fib::tunnel_header::{Carrier, Cookie, Sublayer, UdpSum};
+use crate::proto::tenant::View;
+use crate::proto::tenant::epoch::Phase;
 
 fn octets(cookie: Cookie) -> u8 {
     u8::try_from(cookie.octets()).unwrap_or(u8::MAX)
@@ -57,11 +60,15 @@ fn pseudowire_row(
         }
     };
     let wanted = &view.wanted;
+    let origin = match wanted.key {
+        MemberKey::Remote { .. } => "member",
+        MemberKey::Static { .. } | MemberKey::Circuit { .. } => "static",
+    };
     PseudowireRow {
         member: view.id,
         tenant,
         name: wanted.name.clone(),
-        origin: "static".to_owned(),
+        origin: origin.to_owned(),
         local: outgoing.local,
         remote: outgoing.remote,
         session_id: *session,
@@ -87,10 +94,11 @@ fn pseudowire_row(
 impl ControlPlane {
     /// `show tenant` and `show bridge-domain`, in the order of the configuration.
     pub(super) fn tenant_rows(&self, now: Instant) -> Vec<TenantRow> {
-        self.config.tenants.iter().map(|tenant| self.tenant_row(now, tenant)).collect()
+        let known = self.tenants.membership.view();
+        self.config.tenants.iter().map(|tenant| self.tenant_row(now, tenant, &known)).collect()
     }
 
-    fn tenant_row(&self, now: Instant, tenant: &Tenant) -> TenantRow {
+    fn tenant_row(&self, now: Instant, tenant: &Tenant, known: &View) -> TenantRow {
         let views = self.tenants.members();
         let views: Vec<_> = views.filter(|v| v.wanted.key.tenant() == tenant.id).collect();
         let open = views.iter().filter(|view| view.wanted.obstacle.is_none());
@@ -107,6 +115,12 @@ impl ControlPlane {
             "degraded" => Some(format!("{} of {} forward", open.clone().count(), views.len())),
             _ => None,
         };
+        let announced = known.tenants.iter().find(|view| view.id.0 == tenant.id);
+        let refused = known.members.iter().flat_map(|member| {
+            let about = |id: &Option<TenantId>| id.is_none_or(|id| id.0 == tenant.id);
+            let refusals = member.refusals.iter().filter(move |(id, _)| about(id));
+            refusals.map(|(_, refusal)| format!("{}: {refusal}", member.router_id))
+        });
         TenantRow {
             name: tenant.name.clone(),
             id: tenant.id,
@@ -115,7 +129,10 @@ impl ControlPlane {
             domain: views.first().map(|view| view.domain),
             mtu: open.map(|view| view.wanted.options.mtu).min(),
             mac_count: 0,
+            epoch: announced.map(|view| view.epoch),
+            is_rotating: announced.is_some_and(|view| view.phase != Phase::Steady),
             members: views.iter().map(|view| member_row(now, view)).collect(),
+            refused: if announced.is_some() { refused.collect() } else { Vec::new() },
         }
     }
 

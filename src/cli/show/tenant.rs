@@ -51,6 +51,11 @@ pub fn table(rows: &[TenantRow], look: Look) -> String {
         // Writing to a string cannot fail.
         let _ = write!(text, "\n{}:\n{}", row.name, member_table(&row.members, look));
     }
+    for row in rows {
+        for sentence in &row.refused {
+            let _ = writeln!(text, "{}: not heard: {sentence}", row.name);
+        }
+    }
     text
 }
 

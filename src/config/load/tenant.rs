@@ -29,6 +29,11 @@ pub(super) fn read_tenant(
         name: reader.text("name").unwrap_or_default(),
         id: reader.integer("id").unwrap_or_default(),
         ports: reader.parsed_list("ports").unwrap_or_default(),
+        encapsulation: reader
+            .choice("encapsulation", TenantEncapsulation::WORDS)
+            .unwrap_or_default(),
+        udp_checksum: reader.choice("udp_checksum", TenantUdpSum::WORDS).unwrap_or_default(),
+        sequencing: reader.boolean("sequencing").unwrap_or(default.sequencing),
         clamp_mss: reader.boolean("clamp_mss").unwrap_or(default.clamp_mss),
         mac_limit: reader.integer("mac_limit").unwrap_or(default.mac_limit),
         flood_limit: reader.integer("flood_limit").unwrap_or(default.flood_limit),

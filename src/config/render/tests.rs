@@ -13,6 +13,7 @@ mod bgp;
 mod feeds;
 mod tenants;
 
+const KEY_TEXT: &str = "a secret of enough octets";
 const FILE_TEXT: &str = "2001:db8:f::/48\n2001:db8:e::/48\n";
 
 fn file_prefixes() -> Vec<Ipv6Prefix> {
@@ -36,6 +37,7 @@ fn cluster() -> impl Strategy<Value = ClusterSettings> {
                 prefix: global.map(prefix),
                 number,
                 key: has_key.then(|| "file:cluster.key".to_owned()),
+                secret: Secret(if has_key { KEY_TEXT.into() } else { Vec::new() }),
             }
         },
     )
@@ -227,7 +229,7 @@ proptest! {
         let text = render(&config);
         let files = |path: &str| match path {
             "routes.txt" => Ok(FILE_TEXT.to_owned()),
-            "cluster.key" => Ok("secret".to_owned()),
+            "cluster.key" => Ok(KEY_TEXT.to_owned()),
             "cookie" => Ok(tenants::COOKIE_TEXT.to_owned()),
             _ => Err(FileError { reason: "no such file".to_owned() }),
         };

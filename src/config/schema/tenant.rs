@@ -206,6 +206,12 @@ pub struct Tenant {
     pub id: u32,
     /// What of the servers' ports is in it.
     pub ports: Vec<TenantPort>,
+    /// What carries frames from other members of the cluster to this router.
+    pub encapsulation: TenantEncapsulation,
+    /// What stands in the checksum field of UDP there.
+    pub udp_checksum: TenantUdpSum,
+    /// Whether those packets are numbered. Default: false.
+    pub sequencing: bool,
     /// Whether TCP connections are told segments that fit. Default: false.
     pub clamp_mss: bool,
     /// MACs that are learned from each port and pseudowire. Default: 4096.
@@ -222,6 +228,9 @@ impl Default for Tenant {
             name: String::new(),
             id: 0,
             ports: Vec::new(),
+            encapsulation: TenantEncapsulation::default(),
+            udp_checksum: TenantUdpSum::default(),
+            sequencing: false,
             clamp_mss: false,
             mac_limit: 4096,
             flood_limit: 2000,
@@ -268,6 +277,33 @@ pub const TENANT: BlockDoc = BlockDoc {
                    tags included; \"vm1.untagged\" are those without a tag. What stands behind \
                    the last dot decides: a port whose own name ends in a dot and a number cannot \
                    be here.",
+        },
+        KeyDoc {
+            name: "encapsulation",
+            kind: KeyKind::Choice(&["ip", "udp"]),
+            unit: "",
+            default: "\"ip\"",
+            needs_restart: false,
+            help: "What carries frames between members in the cluster: IPv6 (protocol 115) or UDP \
+                   (port 1701). Each member says what it wants to receive; members that differ \
+                   still hear each other.",
+        },
+        KeyDoc {
+            name: "udp_checksum",
+            kind: KeyKind::Choice(&["full", "zero"]),
+            unit: "",
+            default: "\"full\"",
+            needs_restart: false,
+            help: "Whether datagrams between members have a checksum; zero for none (RFC 6935).",
+        },
+        KeyDoc {
+            name: "sequencing",
+            kind: KeyKind::Boolean,
+            unit: "",
+            default: "false",
+            needs_restart: false,
+            help: "Whether packets to this member are numbered, so that those that come late are \
+                   dropped.",
         },
         KeyDoc {
             name: "clamp_mss",

@@ -10,6 +10,7 @@ use super::bgp::{check_name, check_range};
 use super::{Problems, check_port_reference, conflict, not_assignable, value};
 use crate::config::addressing;
 use crate::config::problem::{KeyPath, Problem, ProblemKind};
+use crate::config::schema::cluster::KEY_OCTETS_MIN;
 use crate::config::schema::tenant::{TENANT_PORTS_MAX, TENANT_PSEUDOWIRES_MAX, TENANTS_MAX};
 use crate::config::schema::{
     Config, PortRole, PortSettings, Tenant, TenantPort, TenantPseudowire, TenantSublayer,
@@ -38,11 +39,38 @@ pub(super) fn check_tenants(config: &Config, problems: &mut Problems) {
         problems.push(value(path, format!("{count} tenants are too many"), expected));
         return;
     }
+    check_key(config, problems);
     let mut seen = Seen::default();
     for (index, tenant) in config.tenants.iter().enumerate() {
         check_tenant(config, (index, tenant), &mut seen, problems);
     }
     check_idle_ports(config, problems);
+}
+
+/// Members find each other by the key of the cluster. Who has static pseudowires may want no members.
+fn check_key(config: &Config, problems: &mut Problems) {
+    let key = config.cluster.as_ref().filter(|cluster| cluster.key.is_some());
+    if let Some(cluster) = key {
+        let octets = cluster.secret.0.len();
+        if !config.tenants.is_empty() && octets < KEY_OCTETS_MIN {
+            let message =
+                format!("the key has {octets} octets, and tenants derive cookies from it");
+            let expected = format!("must have {KEY_OCTETS_MIN} or more");
+            let path = KeyPath::single("cluster", "key");
+            let help = "`head -c 32 /dev/urandom | base64` makes one";
+            problems.push(value(path, message, expected).with_help(help));
+        }
+        return;
+    }
+    let lonely = |tenant: &Tenant| tenant.pseudowires.is_empty();
+    if let Some(index) = config.tenants.iter().position(lonely) {
+        let message = "its members find each other by the key of the cluster, and there is none";
+        let expected = "add `key = \"file:PATH\"` to [cluster]";
+        let help = "or give it a [[tenant.pseudowire]] for each peer";
+        let path = KeyPath::listed("tenant", index, "");
+        let problem = Problem::new(ProblemKind::Missing, path, message, expected);
+        problems.push(problem.with_help(help));
+    }
 }
 
 fn check_tenant<'c>(

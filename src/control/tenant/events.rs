@@ -2,10 +2,11 @@
 
 use super::{Body, MemberView};
 use crate::api::{Event, Severity};
-use crate::base::ids::MacAddress;
+use crate::base::ids::{MacAddress, RouterId};
 use crate::base::time::{Duration, Instant};
 use crate::control::report::Draft;
 use crate::fib::overlay::OverlayError;
+use crate::proto::tenant::{DownReason, Notice};
 
 /// A member forwards now, or does not any more, or has another MTU.
 pub(super) fn tenant_member(now: Instant, tenant: &str, view: &MemberView) -> Event {
@@ -74,4 +75,39 @@ pub(super) fn mac_moves(
 pub(super) fn cleared(now: Instant, count: usize) -> Event {
     let text = format!("{count} blocked ports of tenants forward again, as was asked");
     Draft::new(now, Severity::Info, "tenant.clear", text).with("count", count).finish()
+}
+
+/// A member of the cluster has the tenant no more, or cannot be reached.
+pub(super) fn member_down(
+    now: Instant,
+    tenant: &str,
+    remote: RouterId,
+    reason: &DownReason,
+) -> Event {
+    let text = format!("tenant {tenant}: the pseudowire to {remote} is gone: {reason}");
+    Draft::new(now, Severity::Info, "tenant.member", text)
+        .with("tenant", tenant)
+        .with("member", remote)
+        .finish()
+}
+
+/// Something about members that an administrator should know.
+pub(super) fn membership_notice(now: Instant, tenant: Option<&str>, notice: &Notice) -> Event {
+    let of = tenant.map_or_else(String::new, |tenant| format!("tenant {tenant}: "));
+    let (severity, text) = match notice {
+        Notice::Refused { router_id, refusal, .. } => {
+            (Severity::Warning, format!("{of}{router_id} is not heard: {refusal}"))
+        }
+        Notice::Renumbered { name, session } => {
+            let text =
+                format!("{of}the session from {} is not {session}: it is taken", name.remote);
+            (Severity::Info, text)
+        }
+        Notice::TooManyTenants { max } => {
+            (Severity::Error, format!("{max} tenants are announced, and there are more"))
+        }
+    };
+    Draft::new(now, severity, "tenant.announcement", text)
+        .with("tenant", tenant.unwrap_or_default())
+        .finish()
 }

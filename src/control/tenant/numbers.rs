@@ -10,7 +10,7 @@
 //! *Invariants*: two members never have one number, not even one that is gone and still read. 0 is
 //! nobody.
 
-use crate::base::ids::{DomainId, MEMBER_MAX, MemberId, PortId};
+use crate::base::ids::{DomainId, MEMBER_MAX, MemberId, PortId, RouterId};
 use crate::config::schema::TenantVlan;
 use crate::fib::overlay::DOMAIN_MAX;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -39,13 +39,22 @@ pub enum MemberKey {
         /// Its name.
         name: String,
     },
+    /// The pseudowire to another member in this cluster.
+    Remote {
+        /// Id of the tenant.
+        tenant: u32,
+        /// The router.
+        router: RouterId,
+    },
 }
 
 impl MemberKey {
     /// Id of the tenant.
     pub const fn tenant(&self) -> u32 {
         match self {
-            Self::Circuit { tenant, .. } | Self::Static { tenant, .. } => *tenant,
+            Self::Circuit { tenant, .. }
+            | Self::Static { tenant, .. }
+            | Self::Remote { tenant, .. } => *tenant,
         }
     }
 }
@@ -124,6 +133,11 @@ impl Numbers {
         self.last_domain = number;
         self.domains.insert(tenant, DomainId(number));
         Some(DomainId(number))
+    }
+
+    /// Whether there are pseudowires to members of the cluster.
+    pub(super) fn has_remotes(&self) -> bool {
+        self.members.keys().any(|key| matches!(key, MemberKey::Remote { .. }))
     }
 
     /// Which member has a number.

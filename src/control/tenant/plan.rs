@@ -11,6 +11,7 @@
 //! *Standards*: RFC 4719 §2.1 (MTU), RFC 6040 §4.1 (compatibility mode, for ends that know nothing
 //! of ECN in tunnels: Linux copies nothing back).
 
+use super::members::carrier;
 use super::numbers::MemberKey;
 use crate::base::ids::PortId;
 use crate::base::time::Instant;
@@ -25,11 +26,14 @@ use crate::fib::tunnel_header::{
     Carrier, Cookie, L2TP_PORT, OuterClass, Sublayer, TunnelEnds, UdpSum, inner_mtu,
 };
 use crate::fib::{Forwarding, NextHopGroup};
+use crate::proto::tenant::{Pseudowire as Announced, PseudowireName};
+use crate::wire::l2tp as wire;
+use crate::wire::ospf::TenantFormat;
 use core::fmt;
 use core::net::Ipv6Addr;
 
 /// Octets of a tag in the frames of a tenant with a trunk.
-const VLAN_OCTETS: u16 = 4;
+pub(super) const VLAN_OCTETS: u16 = 4;
 /// The smallest packet that a link must carry (RFC 791): below it nothing works.
 const INNER_MTU_MIN: u16 = 68;
 
@@ -225,11 +229,14 @@ fn ends(settings: &TenantPseudowire, local: Ipv6Addr) -> Pseudowire {
     }
 }
 
+/// Whether frames may have a tag, which their MTU does not count: those of a trunk.
+pub(super) fn has_tags(tenant: &Tenant) -> bool {
+    tenant.ports.iter().any(|entry| entry.vlan == TenantVlan::Trunk)
+}
+
 /// What the encapsulation takes of an outer packet.
 fn overhead(tenant: &Tenant, outgoing: &TunnelEnds) -> u16 {
-    // A frame of a trunk may have a tag, which its MTU does not count.
-    let has_tags = tenant.ports.iter().any(|entry| entry.vlan == TenantVlan::Trunk);
-    let tag = if has_tags { VLAN_OCTETS } else { 0 };
+    let tag = if has_tags(tenant) { VLAN_OCTETS } else { 0 };
     (u16::MAX - inner_mtu(u16::MAX, outgoing)).saturating_add(tag)
 }
 
@@ -242,20 +249,80 @@ pub(super) fn pseudowire(
 ) -> Wanted {
     let key = MemberKey::Static { tenant: tenant.id, name: settings.name.clone() };
     let both = ends(settings, local);
-    let (outer, obstacle) = match way_to(world, settings.address) {
+    tunnel(tenant, (key, settings.name.clone()), both, (settings.mtu, world))
+}
+
+/// A pseudowire as a member: what fits it, and what hinders it.
+fn tunnel(
+    tenant: &Tenant,
+    (key, name): (MemberKey, String),
+    both: Pseudowire,
+    (most, world): (Option<u16>, &Forwarding),
+) -> Wanted {
+    let TunnelEnds { local, remote, .. } = both.outgoing;
+    let (outer, obstacle) = match way_to(world, remote) {
         Way::Octets(outer) => (outer, None),
         Way::Nowhere => (0, Some(Obstacle::Route)),
         Way::Here => (0, Some(Obstacle::Own)),
     };
     let overhead = overhead(tenant, &both.outgoing);
-    let sum = MtuSum { outer, overhead, most: settings.mtu };
+    let sum = MtuSum { outer, overhead, most };
     let is_here = way_to(world, local) == Way::Here;
     let obstacle = obstacle
         .or((!is_here).then_some(Obstacle::Local))
         .or((sum.inner() < INNER_MTU_MIN).then_some(Obstacle::Small));
     let body = Body::Pseudowire(Box::new(both));
-    let wanted = Wanted::new(key, settings.name.clone(), body, options(tenant, sum.inner()));
+    let wanted = Wanted::new(key, name, body, options(tenant, sum.inner()));
     Wanted { mtu: sum, ..wanted }.hindered(obstacle)
+}
+
+fn wire_cookie(cookie: wire::Cookie) -> Cookie {
+    match *cookie.as_slice() {
+        [a, b, c, d] => Cookie::Four([a, b, c, d]),
+        [a, b, c, d, e, f, g, h] => Cookie::Eight([a, b, c, d, e, f, g, h]),
+        _ => Cookie::None,
+    }
+}
+
+fn wire_sublayer(format: TenantFormat) -> Sublayer {
+    match (format.sublayer, format.sequencing) {
+        (wire::Sublayer::None, _) => Sublayer::None,
+        (wire::Sublayer::Default, wire::Sequencing::All) => Sublayer::Sequenced,
+        // Gap: RFC 3931 §5.4.4, level 1 wants numbers in what is no IP; nobody of ours asks for it.
+        (wire::Sublayer::Default, _) => Sublayer::Default,
+    }
+}
+
+/// The pseudowire to a member of the cluster as a member of the segment.
+pub(super) fn remote(
+    tenant: &Tenant,
+    name: PseudowireName,
+    told: &Announced,
+    world: &Forwarding,
+) -> Wanted {
+    let (local, remote) = (told.local_endpoint, told.remote_endpoint);
+    let both = Pseudowire {
+        session: told.local_session.get(),
+        incoming: SessionEnds {
+            remote,
+            local,
+            carrier: carrier(told.receive),
+            cookie: wire_cookie(told.local_cookie),
+            other_cookie: told.other_local_cookie.map(wire_cookie),
+            sublayer: wire_sublayer(told.receive),
+        },
+        outgoing: TunnelEnds {
+            local,
+            remote,
+            carrier: carrier(told.transmit),
+            session: told.remote_session.get(),
+            cookie: wire_cookie(told.remote_cookie),
+            sublayer: wire_sublayer(told.transmit),
+            class: OuterClass::Copy,
+        },
+    };
+    let key = MemberKey::Remote { tenant: tenant.id, router: name.remote };
+    tunnel(tenant, (key, name.remote.to_string()), both, (Some(told.mtu), world))
 }
 
 #[cfg(test)]
