@@ -391,7 +391,7 @@ impl Machine for ControlPlane {
         let check = self.self_check.deadline().filter(|_| is_staying);
         let (bgp, rpki) = (self.bgp.next_deadline(), self.rpki.next_deadline());
         let bmp = self.bmp.next_deadline();
-        let tenants = self.tenants.next_deadline().filter(|_| is_staying);
+        let tenants = self.tenants_deadline().filter(|_| is_staying);
         let parts = [ospf, nd, inheritance, adopted, stub, check, bgp, rpki, bmp, tenants];
         parts.into_iter().flatten().min()
     }
@@ -399,11 +399,11 @@ impl Machine for ControlPlane {
     fn handle_timeout(&mut self, now: Instant) {
         self.ospf.handle_timeout(now);
         self.nd.handle_timeout(now);
-        self.work_membership(now);
         self.work_rpki(now);
         self.work_bgp(now);
         self.work_bmp(now);
         if !self.is_leaving {
+            self.work_membership(now);
             self.expire_bfd(now);
         }
         self.finish(now);

@@ -20,7 +20,6 @@ use crate::api::show::{
     NextHopRow, OspfInterfaceRow, OspfNeighborRow, OspfRepairRow, OspfRepairs, OspfRouteRow,
     OspfRow, PortRow, RepairRow, RouteRow, SelfCheckRow, ShowReply, SpfRow, VersionRow,
 };
-use crate::api::show_tenant::MacPage;
 use crate::base::counters::CounterInfo;
 use crate::base::ids::{GroupId, NextHopId, PortId};
 use crate::base::prefix::Ipv6Prefix;
@@ -157,10 +156,9 @@ impl ControlPlane {
                 return (ShowReply::RpkiVrp(rows), rest);
             }
             ShowQuery::Bmp => ShowReply::Bmp(self.bmp_rows(now)),
-            ShowQuery::Tenant => ShowReply::Tenant(self.tenant_rows(now)),
-            ShowQuery::L2tpv3 => ShowReply::L2tpv3(self.pseudowire_rows(now)),
-            // Workers learn them; the daemon answers.
-            ShowQuery::BridgeMac(_) => ShowReply::BridgeMac(MacPage::default()),
+            ShowQuery::Tenant | ShowQuery::L2tpv3 | ShowQuery::BridgeMac(_) => {
+                self.tenant_answer(now, query)
+            }
             ShowQuery::Rpki => ShowReply::Rpki(self.rpki_row(now)),
             ShowQuery::RpkiPrefix(prefix) => ShowReply::RpkiPrefix(self.rpki_prefix_row(*prefix)),
             ShowQuery::BgpTable(query) => ShowReply::BgpTable(self.bgp_table_page(now, query)),

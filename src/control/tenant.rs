@@ -130,18 +130,16 @@ impl Tenants {
     }
 
     /// When a review is due, if nothing happens.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
+    fn review_deadline(&self) -> Option<Instant> {
         let world = self.is_world_new.then(|| self.reviewed_at + WORLD_GAP);
-        let blocks = self.members.values().filter_map(|member| match member.wanted.obstacle {
-            Some(Obstacle::Loop(until)) => Some(until),
-            _ => None,
-        });
+        let blocks = self.blocks.values().map(|block| block.until);
+        let ends = blocks.filter(|until| *until > self.reviewed_at);
         let members = self.are_members_new.then(|| self.reviewed_at + MEMBERS_GAP);
-        blocks.chain(world).chain(members).chain(self.membership.next_deadline()).min()
+        ends.chain(world).chain(members).min()
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        self.is_stale || self.next_deadline().is_some_and(|due| due <= now)
+        self.is_stale || self.review_deadline().is_some_and(|due| due <= now)
     }
 
     /// What of the numbers outlives this control plane.
@@ -245,6 +243,21 @@ impl ControlPlane {
         without_twins(wanted)
     }
 
+    /// Without a world nothing is known of ways; the one that is read stays until then. So it does
+    /// until OSPF has found the members again that a failed control plane knew.
+    fn is_early_for_tenants(&self) -> bool {
+        self.world.epoch == 0
+            || self.tenants.is_inherited
+                && self.inheritance.is_some()
+                && self.tenants.numbers.has_remotes()
+    }
+
+    /// When tenants have something to do at the latest.
+    pub(super) fn tenants_deadline(&self) -> Option<Instant> {
+        let review = self.tenants.review_deadline().filter(|_| !self.is_early_for_tenants());
+        review.into_iter().chain(self.tenants.membership.next_deadline()).min()
+    }
+
     /// Brings the segments up to date where something may have changed; at the end of every input.
     pub(super) fn review_tenants(&mut self, now: Instant) {
         if self.is_leaving {
@@ -253,13 +266,7 @@ impl ControlPlane {
         if self.tenants.is_stale {
             self.tell_membership(now);
         }
-        // Without a world nothing is known of ways; the one that is read stays until then. So it
-        // does until OSPF has found the members again that a failed control plane knew.
-        let is_early = self.world.epoch == 0
-            || self.tenants.is_inherited
-                && self.inheritance.is_some()
-                && self.tenants.numbers.has_remotes();
-        if is_early || !self.tenants.is_due(now) {
+        if self.is_early_for_tenants() || !self.tenants.is_due(now) {
             return;
         }
         self.tenants.is_stale = false;

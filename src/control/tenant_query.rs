@@ -6,7 +6,9 @@
 use super::plane::ControlPlane;
 use super::query::milliseconds;
 use super::tenant::{Body, MemberKey, MemberView, Obstacle};
-use crate::api::show_tenant::{PseudowireRow, TenantMemberRow, TenantRow};
+use crate::api::ShowQuery;
+use crate::api::show::ShowReply;
+use crate::api::show_tenant::{MacPage, PseudowireRow, TenantMemberRow, TenantRow};
 use crate::base::ids::TenantId;
 use crate::base::time::Instant;
 use crate::config::schema::Tenant;
@@ -92,8 +94,18 @@ fn pseudowire_row(
 }
 
 impl ControlPlane {
+    /// The answer to a question about tenants.
+    pub(super) fn tenant_answer(&self, now: Instant, query: &ShowQuery) -> ShowReply {
+        match query {
+            ShowQuery::L2tpv3 => ShowReply::L2tpv3(self.pseudowire_rows(now)),
+            // Workers learn them; the daemon answers.
+            ShowQuery::BridgeMac(_) => ShowReply::BridgeMac(MacPage::default()),
+            _ => ShowReply::Tenant(self.tenant_rows(now)),
+        }
+    }
+
     /// `show tenant` and `show bridge-domain`, in the order of the configuration.
-    pub(super) fn tenant_rows(&self, now: Instant) -> Vec<TenantRow> {
+    fn tenant_rows(&self, now: Instant) -> Vec<TenantRow> {
         let known = self.tenants.membership.view();
         self.config.tenants.iter().map(|tenant| self.tenant_row(now, tenant, &known)).collect()
     }
@@ -137,7 +149,7 @@ impl ControlPlane {
     }
 
     /// `show l2tpv3`, by session id.
-    pub(super) fn pseudowire_rows(&self, now: Instant) -> Vec<PseudowireRow> {
+    fn pseudowire_rows(&self, now: Instant) -> Vec<PseudowireRow> {
         let rows = self.tenants.members().filter_map(|view| match &view.wanted.body {
             Body::Pseudowire(ends) => {
                 let tenant = self.tenant_name(view.wanted.key.tenant());

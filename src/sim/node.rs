@@ -156,6 +156,13 @@ struct Queues {
     tx: Arc<Ring<HeapBuf>>,
 }
 
+impl Queues {
+    fn of(port: &AttachedPort) -> Self {
+        let queue = |limit| Arc::new(Ring::new(limit));
+        Self { port: port.port, rx: queue(ARRIVALS_MAX), tx: queue(QUEUE_FRAMES_MAX) }
+    }
+}
+
 /// What a node put out, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -253,13 +260,7 @@ impl<C: Control> Node<C> {
         configure: Input,
         attached: Vec<AttachedPort>,
     ) -> (Self, Vec<Sent>) {
-        let queue = |limit| Arc::new(Ring::new(limit));
-        let queues = |port: &AttachedPort| Queues {
-            port: port.port,
-            rx: queue(ARRIVALS_MAX),
-            tx: queue(QUEUE_FRAMES_MAX),
-        };
-        let ports: Vec<Queues> = attached.iter().map(queues).collect();
+        let ports: Vec<Queues> = attached.iter().map(Queues::of).collect();
         let mut publisher = Publisher::new(Forwarding::empty(Arc::new(Liveness::new(0))));
         let reader = publisher.reader().unwrap_or_else(|_| unreachable!("the first reader"));
         let punt = || Arc::new(Ring::new(RING_MAX));

@@ -36,7 +36,7 @@ fn cluster() -> impl Strategy<Value = ClusterSettings> {
                 ula: Ipv6Prefix::containing(ula, length),
                 prefix: global.map(prefix),
                 number,
-                key: has_key.then(|| "file:cluster.key".to_owned()),
+                key: has_key.then(|| "file:whole.key".to_owned()),
                 secret: Secret(if has_key { KEY_TEXT.into() } else { Vec::new() }),
             }
         },
@@ -229,7 +229,8 @@ proptest! {
         let text = render(&config);
         let files = |path: &str| match path {
             "routes.txt" => Ok(FILE_TEXT.to_owned()),
-            "cluster.key" => Ok(KEY_TEXT.to_owned()),
+            "cluster.key" => Ok("secret".to_owned()),
+            "whole.key" => Ok(KEY_TEXT.to_owned()),
             "cookie" => Ok(tenants::COOKIE_TEXT.to_owned()),
             _ => Err(FileError { reason: "no such file".to_owned() }),
         };

@@ -47,7 +47,8 @@ pub(super) fn check_tenants(config: &Config, problems: &mut Problems) {
     check_idle_ports(config, problems);
 }
 
-/// Members find each other by the key of the cluster. Who has static pseudowires may want no members.
+/// Members find each other by the key of the cluster. Who has static pseudowires may want no
+/// members.
 fn check_key(config: &Config, problems: &mut Problems) {
     let key = config.cluster.as_ref().filter(|cluster| cluster.key.is_some());
     if let Some(cluster) = key {

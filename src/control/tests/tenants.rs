@@ -6,7 +6,7 @@ use crate::base::ids::{DomainId, MemberId};
 use crate::control::{Legacy, Plane};
 use crate::fib::bridge_table::{MemberKind, MemberState};
 
-const PORTS: &str = "[[port]]\ndevice = \"af_packet:p1\"\nrole = \"routed\"\n\
+const PORTS: &str = "key = \"file:key\"\n[[port]]\ndevice = \"af_packet:p1\"\nrole = \"routed\"\n\
                      address = \"2001:db8::1/64\"\n\
                      [[port]]\ndevice = \"af_packet:p2\"\nrole = \"lan\"\n\
                      [[port]]\ndevice = \"af_packet:p3\"\nrole = \"tenant\"\n";
