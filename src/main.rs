@@ -22,6 +22,12 @@ use kumiki::cli::verify::VerifyCommand;
 use kumiki::daemon::{self, RunOptions};
 use kumiki::lab::LabCommand;
 use std::process::ExitCode;
+use tikv_jemallocator::Jemalloc;
+
+/// A full table is a million small allocations, from several threads: told on a seventh earlier
+/// than with the allocator of the C library, for a tenth more memory (`kumiki-perf bgp`).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// A router that replaces the switch: servers cabled directly to each other.
 #[derive(Debug, Parser)]

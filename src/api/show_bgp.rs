@@ -211,6 +211,11 @@ pub struct BgpPathRow {
     pub med: Option<u32>,
     /// COMMUNITIES and LARGE_COMMUNITY.
     pub communities: Vec<String>,
+    /// Since when it is known, in milliseconds.
+    pub age_ms: u64,
+    /// What the RPKI says of its origin (RFC 6811): `valid`, `invalid` or `not_found`; `None`
+    /// where no cache has said anything.
+    pub rpki: Option<String>,
     /// Kept of an earlier session (RFC 4724).
     pub is_stale: bool,
 }

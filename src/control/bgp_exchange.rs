@@ -6,6 +6,7 @@
 //!
 //! *Invariants*: what is shown of a route that was received is what came, before any policy.
 
+use super::bgp_query::age_ms;
 use super::bgp_settings::{ActiveNeighbor, Neighbor, changes, in_words};
 use super::plane::ControlPlane;
 use crate::api::request::{NeighborRoutes, RouteFilter};
@@ -109,12 +110,11 @@ impl ControlPlane {
         let paths = known.speaker.ribs().received_paths(known.peer, prefix).into_iter();
         let agreed = known.speaker.session(known.peer).and_then(|session| session.negotiated());
         let has_path_ids = agreed.is_some_and(|agreed| agreed.receive.has_path_ids);
-        let now_secs = now.as_nanos() / 1_000_000_000;
         let row = |path: ReceivedPath| {
             let row = BgpReceivedRow {
                 prefix,
                 path_id: has_path_ids.then_some(path.path_id),
-                age_ms: now_secs.saturating_sub(u64::from(path.since_secs)) * 1000,
+                age_ms: age_ms(now, path.since_secs),
                 is_stale: path.is_stale,
                 is_accepted: path.validity == Validity::Accepted,
                 reason: (path.validity != Validity::Accepted).then(|| path.validity.to_string()),

@@ -180,11 +180,12 @@ impl ControlPlane {
     /// `show bgp route`: a page of prefixes, and where the next one begins.
     pub(super) fn bgp_route_page(
         &self,
+        now: Instant,
         filter: &RouteFilter,
         after: Option<Ipv6Prefix>,
     ) -> (Vec<BgpPathRow>, Option<Ipv6Prefix>) {
         let Some(speaker) = self.bgp.speaker() else { return (Vec::new(), None) };
-        let rows = |view: PrefixView| self.path_rows(&view);
+        let rows = |view: PrefixView| self.path_rows(now, &view);
         if let Some(prefix) = filter.prefix {
             return (speaker.ribs().show(prefix).map(rows).unwrap_or_default(), None);
         }
@@ -220,11 +221,11 @@ impl ControlPlane {
         (rows, last.filter(|_| !is_end))
     }
 
-    fn path_rows(&self, prefix: &PrefixView) -> Vec<BgpPathRow> {
-        prefix.paths.iter().filter_map(|path| self.path_row(prefix, path)).collect()
+    fn path_rows(&self, now: Instant, prefix: &PrefixView) -> Vec<BgpPathRow> {
+        prefix.paths.iter().filter_map(|path| self.path_row(now, prefix, path)).collect()
     }
 
-    fn path_row(&self, prefix: &PrefixView, path: &PathView) -> Option<BgpPathRow> {
+    fn path_row(&self, now: Instant, prefix: &PrefixView, path: &PathView) -> Option<BgpPathRow> {
         let route = path.imported.as_ref().or(path.received.as_ref())?;
         let (standing, decided_by) = match path.standing {
             Standing::Best => ("best", prefix.decided_by.map(|step| step.to_string())),
@@ -252,9 +253,16 @@ impl ControlPlane {
             local_pref: attributes.local_pref,
             med: attributes.med,
             communities: communities.chain(large).collect(),
+            age_ms: age_ms(now, path.since_secs),
+            rpki: path.received.as_ref().and_then(|told| self.rpki_word(prefix.prefix, told)),
             is_stale: path.is_stale,
         })
     }
+}
+
+/// The age of what came at this second since the driver's origin, in milliseconds.
+pub(super) const fn age_ms(now: Instant, since_secs: u32) -> u64 {
+    (now.as_nanos() / 1_000_000_000).saturating_sub(since_secs as u64) * 1000
 }
 
 /// A row with what its session shows.

@@ -137,7 +137,7 @@ impl ControlPlane {
                 return (ShowReply::Fib(rows), rest);
             }
             ShowQuery::BgpRoute(filter) => {
-                let (rows, rest) = self.bgp_route_page(filter, after);
+                let (rows, rest) = self.bgp_route_page(now, filter, after);
                 return (ShowReply::BgpRoute(rows), rest);
             }
             ShowQuery::BgpAdvertised(asked) => {

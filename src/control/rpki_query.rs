@@ -9,7 +9,7 @@ use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Instant;
 use crate::config::schema::RpkiCache;
 use crate::proto::bgp::policy::{RpkiState, Vrps};
-use crate::proto::bgp::ribs::{PathView, PeerId};
+use crate::proto::bgp::ribs::{PathView, PeerId, Route};
 use crate::proto::rtr::Session;
 use crate::proto::rtr::limits::PAYLOADS_SHOWN_MAX;
 use crate::wire::rtr::Payload;
@@ -95,6 +95,12 @@ impl ControlPlane {
         let last = page.last().map(|(prefix, _)| *prefix);
         let rest = last.filter(|_| behind.next().is_some());
         (page.into_iter().flat_map(|one| vrp_rows(vrps, one)).collect(), rest)
+    }
+
+    /// What the RPKI says of a route, where it has said anything at all.
+    pub(super) fn rpki_word(&self, prefix: Ipv6Prefix, route: &Route) -> Option<String> {
+        let engine = self.bgp.policies().engine();
+        (!engine.vrps().is_empty()).then(|| word(engine.rpki(prefix, route)).to_owned())
     }
 
     /// `show rpki prefix PREFIX`.

@@ -5,7 +5,7 @@
 //! what is said over it. Which ports those are is the control plane's decision; what a device does
 //! is [`super::tun_bridge`]'s.
 //!
-//! *Invariants*: a device has the name of the router's TUN in front ([`device_name`]), so that two
+//! *Invariants*: a device has the name of the router's TUN in front (`device_name`), so that two
 //! routers of one host have none in common. A device that cannot be made, or was taken away, is
 //! tried again.
 

@@ -1,4 +1,5 @@
-//! Routes from outside the AS between FRR, BIRD and Kumiki's OSPF machine.
+//! Routes from outside the AS between FRR, BIRD and Kumiki's OSPF machine, and LSAs that the two
+//! carry without knowing them.
 //!
 //! The machine is run by the test itself, over a raw socket in the namespace of a server whose own
 //! router was stopped: what it announces is for others to decide, and here the test does.
@@ -13,7 +14,7 @@ use kumiki::os::namespace::Namespace;
 use kumiki::os::netlink::RouteSocket;
 use kumiki::proto::ospf::{
     Action, BACKBONE, ExternalChanges, ExternalRoute, Input, InterfaceConfig, InterfaceKind,
-    NeighborState, Ospf, Settings, SpfDelays,
+    NeighborState, OpaqueKind, OpaqueNews, Ospf, Settings, SpfDelays,
 };
 use kumiki::wire::ospf::ExternalMetric;
 use kumiki::wire::ospf::packet::ALL_SPF_ROUTERS;
@@ -43,6 +44,10 @@ struct Speaker {
     ports: Vec<Port>,
     began: std::time::Instant,
     routes: BTreeMap<Ipv6Prefix, u32>,
+    /// What others say in LSAs that are only carried.
+    opaque: BTreeMap<(RouterId, u32), Vec<u8>>,
+    /// The last that became of one.
+    last: Option<OpaqueNews>,
 }
 
 fn config(name: &str, ifindex: u32, link_local: Ipv6Addr, mtu: u16) -> InterfaceConfig {
@@ -87,7 +92,7 @@ fn socket(ports: &[Port]) -> OwnedFd {
 }
 
 impl Speaker {
-    fn new(kept: &Kept, server: &str, names: &[&str]) -> Self {
+    fn new(kept: &Kept, server: &str, names: &[&str], router_id: RouterId) -> Self {
         let path = kept.directory.path().join("lab/net").join(server);
         let namespace = Namespace::open(&path).unwrap();
         let open = || {
@@ -97,10 +102,17 @@ impl Speaker {
         };
         let (ports, socket) = namespace.run(open).unwrap();
         let began = std::time::Instant::now();
-        let mut speaker =
-            Self { ospf: Ospf::new(5), socket, ports, began, routes: BTreeMap::new() };
+        let mut speaker = Self {
+            ospf: Ospf::new(5),
+            socket,
+            ports,
+            began,
+            routes: BTreeMap::new(),
+            opaque: BTreeMap::new(),
+            last: None,
+        };
         speaker.input(Input::Settings(Settings {
-            router_id: RouterId(0x0909_0909),
+            router_id,
             spf_delays: SpfDelays {
                 initial: Duration::ZERO,
                 short: Duration::from_millis(50),
@@ -145,10 +157,17 @@ impl Speaker {
                         None => self.routes.remove(&update.prefix),
                     };
                 }
-                Action::NeighborChanged(_)
-                | Action::NeighborMoved { .. }
-                | Action::Opaque(_)
-                | Action::Notice(_) => {}
+                Action::Opaque(update) => {
+                    let name = (update.router_id, update.link_state_id);
+                    match &update.news {
+                        OpaqueNews::Said(body) => self.opaque.insert(name, body.clone()),
+                        OpaqueNews::Withdrawn | OpaqueNews::Unreachable => {
+                            self.opaque.remove(&name)
+                        }
+                    };
+                    self.last = Some(update.news);
+                }
+                Action::NeighborChanged(_) | Action::NeighborMoved { .. } | Action::Notice(_) => {}
             }
         }
     }
@@ -277,7 +296,7 @@ fn frr_and_bird_take_routes_from_outside_and_give_theirs() {
     let kept = Kept::up(&format!("up {shape} --bfd 0"));
     assert!(kept.run("kill s01").status().unwrap().success());
     announce_there(&kept);
-    let mut speaker = Speaker::new(&kept, "s01", &["f-s02", "f-s03"]);
+    let mut speaker = Speaker::new(&kept, "s01", &["f-s02", "f-s03"], RouterId(0x0909_0909));
     speaker.wait("adjacencies", Speaker::is_full);
 
     // Theirs: type 1 of FRR with the way to it, type 2 of BIRD without.
@@ -322,4 +341,63 @@ fn frr_and_bird_take_routes_from_outside_and_give_theirs() {
     assert!(kept.run(&gone).status().unwrap().success());
     speaker.wait("FRR withdraws", |it| it.metric("2001:db8:f::/48").is_none());
     assert_eq!(speaker.metric("2001:db8:b::/48"), Some(30));
+}
+
+/// Lets two go on until something is so.
+#[track_caller]
+fn wait_for_both(what: &str, pair: &mut [Speaker; 2], is_so: impl Fn(&[Speaker; 2]) -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !is_so(pair) {
+        pair.iter_mut().for_each(Speaker::turn);
+        assert!(std::time::Instant::now() < deadline, "{what}: {:?}", pair[1].opaque);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
+/// Two machines on either side of another router.
+fn carried_by(peer: &str) {
+    let shape = "--servers 3 --topology ring --peer s01=bird --peer s02=bird";
+    let kept = Kept::up(&format!("up {shape} --peer s03={peer} --bfd 0"));
+    let ids = [RouterId(0x0909_0901), RouterId(0x0909_0902)];
+    let mut pair = ["s01", "s02"].map(|server| {
+        assert!(kept.run(&format!("kill {server}")).status().unwrap().success());
+        let id = if server == "s01" { ids[0] } else { ids[1] };
+        Speaker::new(&kept, server, &["f-s03"], id)
+    });
+    let say = |speaker: &mut Speaker, body: Option<&[u8]>| {
+        let bodies = body.map(|body| (7, body.to_vec())).into_iter().collect();
+        speaker.input(Input::Opaque { kind: OpaqueKind::Membership, bodies });
+    };
+    say(&mut pair[0], Some(b"blue"));
+    wait_for_both("adjacencies", &mut pair, |pair| pair.iter().all(Speaker::is_full));
+    let holds = |body: Option<&'static [u8]>| {
+        move |pair: &[Speaker; 2]| pair[1].opaque.get(&(ids[0], 7)).map(Vec::as_slice) == body
+    };
+    wait_for_both("an LSA from before", &mut pair, holds(Some(b"blue")));
+    say(&mut pair[0], Some(b"red"));
+    wait_for_both("a change", &mut pair, holds(Some(b"red")));
+    say(&mut pair[0], None);
+    wait_for_both("a withdrawal", &mut pair, holds(None));
+    assert_eq!(pair[1].last, Some(OpaqueNews::Withdrawn));
+    say(&mut pair[0], Some(b"green"));
+    wait_for_both("it again", &mut pair, holds(Some(b"green")));
+    // The first one falls silent: its LSA stays where it is, and counts no more.
+    pair[1].wait("nobody reaches it", |it| it.opaque.is_empty());
+    assert_eq!(pair[1].last, Some(OpaqueNews::Unreachable));
+    let rows = pair[1].ospf.database(pair[1].now());
+    assert!(rows.iter().any(|row| row.kind == "membership" && row.router == ids[0]));
+}
+
+// RFC 5340 §4.5.2: the U-bit.
+#[test]
+fn frr_and_bird_carry_an_lsa_of_tenants_unread() {
+    if cannot_run(&[FRR, BIRD, BIRDC, IP]) {
+        return;
+    }
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skip("a raw socket needs root");
+        return;
+    }
+    carried_by("frr");
+    carried_by("bird");
 }

@@ -1,7 +1,7 @@
 //! Words about traffic and ports that several commands share.
 //!
 //! Owns [`TrafficArguments`] (what is sent), [`PortArguments`] (where, and to whom) and what they
-//! become: a [`Traffic`] and, with DPDK, a [`Rig`].
+//! become: a [`Traffic`] and, with DPDK, a `Rig`.
 
 use crate::lab::Cable;
 use crate::rib::{BrokenLines, Rib};

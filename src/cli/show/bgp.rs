@@ -167,10 +167,22 @@ pub fn why_silent(name: &str, rows: &[BgpNeighborRow]) -> Option<String> {
 
 /// `show bgp route`; the best path of each prefix is marked.
 pub fn route_table(rows: &[BgpPathRow], look: Look) -> String {
-    let headings =
-        ["", "PREFIX", "NEXT HOP", "FROM", "PREF", "MED", "AS PATH", "WHY", "COMMUNITIES"];
-    let shown = if look.has_detail { headings.len() } else { headings.len() - 1 };
-    let mut table = Table::new(look, &headings[..shown]).numbers_in(&[4, 5]);
+    let headings = [
+        "",
+        "PREFIX",
+        "NEXT HOP",
+        "FROM",
+        "PREF",
+        "MED",
+        "AS PATH",
+        "WHY",
+        "AGE",
+        "RPKI",
+        "COMMUNITIES",
+    ];
+    let shown = if look.has_detail { headings.len() } else { headings.len() - 3 };
+    let numbers: &[usize] = if look.has_detail { &[4, 5, 8] } else { &[4, 5] };
+    let mut table = Table::new(look, &headings[..shown]).numbers_in(numbers);
     for row in rows {
         let why = match &row.decided_by {
             Some(rule) => format!("{}: {rule}", row.standing),
@@ -189,6 +201,8 @@ pub fn route_table(rows: &[BgpPathRow], look: Look) -> String {
             optional(row.med),
             cell(path),
             cell(why),
+            cell(age(row.age_ms)),
+            optional(row.rpki.as_deref()),
             cell(row.communities.join(" ")),
         ];
         cells.truncate(shown);

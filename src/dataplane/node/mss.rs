@@ -33,8 +33,9 @@ pub(super) fn clamp(frame: &mut [u8], network: Network, mtu: u16) {
     };
     let Some(segment) = frame.get_mut(at..) else { return };
     let Some(place) = mss_of(segment) else { return };
-    // The words of the sum begin at even offsets; the value may not.
-    let start = place & !1;
+    // The words of the sum begin at even offsets; the value may not. Four octets from here have it,
+    // and end with the header at the latest, which most such segments do.
+    let start = place.saturating_sub(1) & !1;
     let Some(old) = segment.get(start..).and_then(<[u8]>::first_chunk::<4>).copied() else {
         return;
     };

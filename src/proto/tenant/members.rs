@@ -63,6 +63,8 @@ pub struct Members {
     /// `None` before the first, and when this router has left.
     pub(super) settings: Option<Settings>,
     pub(super) tenants: BTreeMap<TenantId, Tenant>,
+    /// What a life before has said of tenants that are not here; the next to come begin with it.
+    earlier: BTreeMap<TenantId, u32>,
     pub(super) peers: BTreeMap<RouterId, Peer>,
     /// Announcements that all of them have.
     lsa_count: usize,
@@ -90,6 +92,7 @@ impl Members {
         Self {
             settings: None,
             tenants: BTreeMap::new(),
+            earlier: BTreeMap::new(),
             peers: BTreeMap::new(),
             lsa_count: 0,
             pairs: BTreeMap::new(),
@@ -146,6 +149,7 @@ impl Members {
             self.numbers = Numbers::default();
         }
         self.numbers.give_way(&settings.taken);
+        self.find_itself(settings.router_id);
         let gone: Vec<TenantId> =
             self.tenants.keys().filter(|id| !settings.tenants.contains_key(id)).copied().collect();
         for id in gone {
@@ -160,7 +164,8 @@ impl Members {
                 known.settings = *tenant;
                 continue;
             }
-            let first = u32::try_from(self.prng.below(1 << 32)).unwrap_or(0);
+            let random = u32::try_from(self.prng.below(1 << 32)).unwrap_or(0);
+            let first = self.earlier.remove(id).unwrap_or(random);
             self.tenants.insert(*id, Tenant { settings: *tenant, epoch: Epoch::new(first) });
             self.arm(now, *id, settings.rotation);
         }
@@ -171,13 +176,25 @@ impl Members {
             let steady: Vec<TenantId> = self.tenants.iter().filter_map(steady).collect();
             steady.into_iter().for_each(|id| self.arm(now, id, settings.rotation));
         }
-        // What it said as another router is a life before.
-        if let Some(own) = self.peers.remove(&settings.router_id) {
-            self.lsa_count -= own.lsa_count();
-            self.due.entry(settings.router_id).or_insert(None);
-        }
         self.settings = Some(settings);
         self.look_at_all();
+    }
+
+    /// What was heard of this router before it knew its name is of a life before.
+    fn find_itself(&mut self, router_id: RouterId) {
+        let Some(own) = self.peers.remove(&router_id) else { return };
+        self.lsa_count -= own.lsa_count();
+        self.due.entry(router_id).or_insert(None);
+        self.counters.earlier_lives += 1;
+        for TenantEntry { id, epoch, .. } in own.entries() {
+            self.note_earlier(*id, *epoch);
+        }
+    }
+
+    fn note_earlier(&mut self, id: TenantId, epoch: u32) {
+        if self.earlier.len() < TENANTS_MAX || self.earlier.contains_key(&id) {
+            self.earlier.insert(id, epoch);
+        }
     }
 
     fn look_at_all(&mut self) {
@@ -217,7 +234,11 @@ impl Members {
         let Ok(Some(lsa)) = MembershipLsa::decode(body) else { return };
         self.counters.earlier_lives += 1;
         for TenantEntry { id, epoch, .. } in lsa.tenants {
-            self.change_epoch(now, id, Event::Earlier(epoch));
+            if self.tenants.contains_key(&id) {
+                self.change_epoch(now, id, Event::Earlier(epoch));
+            } else {
+                self.note_earlier(id, epoch);
+            }
         }
     }
 

@@ -59,6 +59,11 @@ impl Peer {
         self.lsas.len()
     }
 
+    /// The tenants that it says, used or not.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &TenantEntry> {
+        self.lsas.values().filter_map(|lsa| lsa.as_ref().ok()).flat_map(|lsa| &lsa.tenants)
+    }
+
     /// Where it says that tunnels end, used or not.
     pub(super) fn endpoints(&self) -> impl Iterator<Item = Ipv6Addr> {
         self.lsas.values().filter_map(|lsa| lsa.as_ref().ok()).map(|lsa| lsa.endpoint)

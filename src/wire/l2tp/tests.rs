@@ -237,11 +237,14 @@ fn fault(avps: &[(u16, u16, u16, &[u8])]) -> Fault {
     decode(&ControlFrame::read(&octets).unwrap(), None).unwrap_err().fault
 }
 
+/// AVPs, each with its flags and length, vendor, type and value.
+type Avps = Vec<(u16, u16, u16, &'static [u8])>;
+
 #[test]
 fn every_fault_is_named() {
     let unknown = |vendor, kind| Fault::UnknownAvp { vendor, kind: AttributeType(kind) };
     let stop = (M, 0, 0, &[0, 4][..]);
-    let table: [(&str, Fault, Vec<(u16, u16, u16, &[u8])>); 17] = [
+    let table: [(&str, Fault, Avps); 17] = [
         ("no type", Fault::NoMessageType, vec![(M, 0, 7, b"s01")]),
         ("hidden type", Fault::NoMessageType, vec![(M | H, 0, 0, &[0, 6])]),
         ("long type", Fault::AvpLength(AttributeType(0)), vec![(M, 0, 0, &[0, 0, 6])]),

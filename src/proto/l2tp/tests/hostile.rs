@@ -147,6 +147,9 @@ fn disconnect(said: &[Message]) -> Disconnect {
     }
 }
 
+/// What comes, in words and in octets, and where it is counted.
+type Hostile = (&'static str, Vec<u8>, fn(&Counters) -> u64);
+
 #[test]
 fn each_message_that_is_not_taken_is_counted_by_its_reason() {
     let mut bench = Bench::connected(&["blue"]);
@@ -159,7 +162,7 @@ fn each_message_that_is_not_taken_is_counted_by_its_reason() {
     let other = ConnectionId::new(1);
     let mut old_version = good.clone();
     old_version[1] = 2;
-    let table: [(&str, Vec<u8>, fn(&Counters) -> u64); 9] = [
+    let table: [Hostile; 9] = [
         ("short", good[..5].to_vec(), |counters| counters.malformed_header),
         ("version", old_version, |counters| counters.wrong_version),
         ("connection", hello(&bench, &|h| h.connection = other), |c| c.unknown_connection),

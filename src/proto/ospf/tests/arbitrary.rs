@@ -8,7 +8,7 @@ use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::time::Duration;
 use crate::proto::ospf::limits::{ACKS_LATER_MAX, REQUESTS_MAX};
-use crate::proto::ospf::{ExternalChanges, ExternalRoute, Input};
+use crate::proto::ospf::{ExternalChanges, ExternalRoute, Input, OpaqueKind};
 use crate::wire::ospf::packet::ALL_SPF_ROUTERS;
 use crate::wire::ospf::{
     AsExternalLsa, DatabaseDescription, ExternalMetric, GraceLsa, GraceReason, Hello,
@@ -18,6 +18,7 @@ use crate::wire::ospf::{
 };
 use core::net::Ipv6Addr;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const STRANGER: RouterId = RouterId(0x0b00_0001);
 
@@ -34,6 +35,7 @@ fn any_key() -> impl Strategy<Value = LsaKey> {
         LsType::GRACE,
         LsType::INTRA_AREA_PREFIX,
         LsType::AS_EXTERNAL,
+        LsType::MEMBERSHIP,
         LsType(0xbff1),
         LsType(0x9ff1),
         LsType(0xfff1),
@@ -106,6 +108,8 @@ enum Draft {
     Outside(ExternalChanges),
     /// None: the receiver announced everything.
     Complete,
+    /// None: the receiver says something else in LSAs that are only carried.
+    Opaque(BTreeMap<u32, [u8; 2]>),
 }
 
 fn any_prefix() -> impl Strategy<Value = Ipv6Prefix> {
@@ -185,6 +189,7 @@ fn any_draft() -> impl Strategy<Value = Draft> {
         1 => Just(Draft::Crash),
         2 => any_changes().prop_map(Draft::Outside),
         1 => Just(Draft::Complete),
+        1 => prop::collection::btree_map(0..3_u32, any::<[u8; 2]>(), 0..3).prop_map(Draft::Opaque),
     ]
 }
 
@@ -206,6 +211,11 @@ fn finish(network: &mut Network, draft: Draft) -> Option<PacketBody> {
         }
         Draft::Complete => {
             network.input(0, Input::ExternalsComplete);
+            return None;
+        }
+        Draft::Opaque(bodies) => {
+            let bodies = bodies.into_iter().map(|(id, body)| (id, body.to_vec())).collect();
+            network.input(0, Input::Opaque { kind: OpaqueKind::Membership, bodies });
             return None;
         }
         Draft::Whole(body) => body,
@@ -274,6 +284,7 @@ proptest! {
         // Router 1 knows nothing of what was sent in its name.
         let [near, _, far] = &network.routers[..] else { unreachable!("three routers") };
         prop_assert_eq!(near.area_digest(), far.area_digest());
+        super::opaque::held(&network, 2);
         let before = network.packets;
         network.seconds(20);
         prop_assert_eq!(network.packets, before, "nothing but hellos");

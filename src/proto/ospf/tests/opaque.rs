@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 const KIND: OpaqueKind = OpaqueKind::Membership;
 const STRANGER: RouterId = RouterId(0x0b00_0001);
 
-type Contents = BTreeMap<(RouterId, u32), Vec<u8>>;
+pub type Contents = BTreeMap<(RouterId, u32), Vec<u8>>;
 
 fn contents(bodies: &[(u32, &[u8])]) -> Input {
     let bodies = bodies.iter().map(|(id, body)| (*id, body.to_vec())).collect();
@@ -32,7 +32,7 @@ fn say(network: &mut Network, router: usize, bodies: &[(u32, &[u8])]) {
 
 /// What a router was told of others comes to this, and it says the same when asked.
 #[track_caller]
-fn held(network: &Network, router: usize) -> Contents {
+pub fn held(network: &Network, router: usize) -> Contents {
     let mut held = Contents::new();
     for update in &network.opaque[router] {
         let OpaqueUpdate { kind, router_id, link_state_id, news } = update;
@@ -129,10 +129,10 @@ fn what_a_router_says_is_told_to_every_other_until_it_takes_it_back() {
     }
     say(&mut network, 2, &[]);
     network.seconds(2);
-    for router in 0..5 {
+    for (router, runs) in runs.into_iter().enumerate() {
         assert!(held(&network, router).is_empty());
         assert!(in_database(&network, router, id(2)).is_empty());
-        assert_eq!(network.routers[router].run_count(), runs[router], "no reason for a tree");
+        assert_eq!(network.routers[router].run_count(), runs, "no reason for a tree");
     }
     assert_eq!(last(&network, 0, id(2)), Some(OpaqueNews::Withdrawn));
 }

@@ -32,6 +32,17 @@ pub enum Fate {
     WrongCookie,
 }
 
+/// An instance of an LSA: its number, and its body unless it was taken back.
+type Instance = (u64, Option<Vec<u8>>);
+
+/// An instance on its way.
+struct Flying {
+    to: usize,
+    from: usize,
+    lsa: u32,
+    instance: Instance,
+}
+
 pub struct Cluster {
     pub now: Instant,
     pub members: Vec<Members>,
@@ -42,11 +53,11 @@ pub struct Cluster {
     /// Pseudowires that changed, all together.
     pub changed: usize,
     /// What each says now, with the number of the instance.
-    said: Vec<BTreeMap<u32, (u64, Option<Vec<u8>>)>>,
+    said: Vec<BTreeMap<u32, Instance>>,
     /// By receiver, sender and LSA: the instance that it has.
     heard: BTreeMap<(usize, usize, u32), u64>,
-    /// Announcements on their way: receiver, sender, LSA, instance, body.
-    flying: BTreeMap<(Instant, u64), (usize, usize, u32, u64, Option<Vec<u8>>)>,
+    /// Announcements on their way, by arrival.
+    flying: BTreeMap<(Instant, u64), Flying>,
     cut: BTreeSet<(usize, usize)>,
     /// An announcement takes up to so long.
     pub delay: Duration,
@@ -204,17 +215,15 @@ impl Cluster {
         if from == to || self.cut.contains(&(from.min(to), from.max(to))) {
             return;
         }
-        let (instance, body) = self.said[from][&lsa].clone();
+        let instance = self.said[from][&lsa].clone();
         self.count += 1;
         let at = self.now + self.prng.between(Duration::from_millis(1), self.delay);
-        self.flying.insert((at, self.count), (to, from, lsa, instance, body));
+        self.flying.insert((at, self.count), Flying { to, from, lsa, instance });
     }
 
     /// An instance arrives; OSPF lets none pass that is older than the one before.
-    fn arrive(
-        &mut self,
-        (to, from, lsa, instance, body): (usize, usize, u32, u64, Option<Vec<u8>>),
-    ) {
+    fn arrive(&mut self, flying: Flying) {
+        let Flying { to, from, lsa, instance: (instance, body) } = flying;
         if self.cut.contains(&(from.min(to), from.max(to))) {
             return;
         }

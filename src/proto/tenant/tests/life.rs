@@ -7,7 +7,7 @@ use super::cluster::{Cluster, Fate, endpoint, id, name, settings};
 use crate::base::ids::TenantId;
 use crate::base::machine::Machine;
 use crate::base::time::{Duration, Instant};
-use crate::wire::ospf::MembershipLsa;
+use crate::wire::ospf::{MembershipLsa, TenantEntry, TenantFormat};
 
 #[test]
 fn a_tenant_that_is_removed_is_left_by_the_others_at_once() {
@@ -100,6 +100,37 @@ fn announced(members: &mut Members) -> Vec<u8> {
         }
     }
     last.unwrap()
+}
+
+#[test]
+fn a_tenant_that_comes_after_the_life_before_was_heard_begins_with_its_epoch() {
+    let body = |ids: &[u32]| {
+        let tenant = |id: &u32| TenantEntry {
+            id: TenantId(*id),
+            epoch: 1000 + id,
+            mtu: 8900,
+            format: Some(TenantFormat::default()),
+        };
+        let (tenants, renumberings) = (ids.iter().map(tenant).collect(), Vec::new());
+        MembershipLsa { endpoint: endpoint(0), tenants, renumberings }.encode()
+    };
+    let mut members = Members::new(7);
+    let said =
+        |link_state_id, ids| Input::Said { router_id: id(0), link_state_id, body: body(ids) };
+    // Before it knows its name, and when it does.
+    members.handle(Instant::ZERO, said(0, &[10]));
+    members.handle(Instant::ZERO, Input::Settings(Box::new(settings(0, &[10]))));
+    members.handle(Instant::ZERO, said(1, &[20]));
+    members.handle(Instant::ZERO, Input::Settings(Box::new(settings(0, &[10, 20, 30]))));
+    let view = members.view();
+    let epochs: Vec<u32> = view.tenants.iter().map(|tenant| tenant.epoch).collect();
+    assert_eq!(epochs[..2], [1010, 1020]);
+    assert!(view.tenants.iter().all(|tenant| tenant.phase == Phase::Steady));
+    assert!(view.members.is_empty(), "it is no member besides itself");
+    // A life before is one only once.
+    members.handle(Instant::ZERO, Input::Settings(Box::new(settings(0, &[10]))));
+    members.handle(Instant::ZERO, Input::Settings(Box::new(settings(0, &[10, 20]))));
+    assert_ne!(members.view().tenants[1].epoch, 1020);
 }
 
 #[test]
