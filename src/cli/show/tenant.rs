@@ -204,3 +204,104 @@ pub fn cleared(cleared: TenantCleared) -> String {
         count => format!("{count} ports forward again\n"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{DomainId, MacAddress, MemberId};
+    use crate::cli::show::json;
+
+    fn member(name: &str, reason: Option<&str>) -> TenantMemberRow {
+        TenantMemberRow {
+            member: MemberId(3),
+            kind: "port".to_owned(),
+            name: name.to_owned(),
+            is_forwarding: reason.is_none(),
+            reason: reason.map(str::to_owned),
+            blocked_for_ms: reason.map(|_| 12_000),
+            mtu: 8930,
+            mac_count: 2,
+            ..TenantMemberRow::default()
+        }
+    }
+
+    fn blue() -> TenantRow {
+        TenantRow {
+            name: "blue".to_owned(),
+            id: 10,
+            state: "degraded".to_owned(),
+            reason: Some("1 of 2 forward".to_owned()),
+            domain: Some(DomainId(1)),
+            mtu: Some(8930),
+            mac_count: 2,
+            members: vec![member("lan.10", None), member("vm1", Some("blocked: a loop"))],
+            refused: vec!["10.0.0.3: there is no room for more".to_owned()],
+            ..TenantRow::default()
+        }
+    }
+
+    #[test]
+    fn a_tenant_shows_who_does_not_forward_and_who_is_not_heard() {
+        let text = table(&[blue()], Look::PLAIN);
+        assert!(text.contains("degraded") && text.contains("1 of 2 forward"), "{text}");
+        assert!(text.ends_with("blue: not heard: 10.0.0.3: there is no room for more\n"), "{text}");
+        assert!(!text.contains("lan.10"), "members are shown when they are asked for");
+        let detail = table(&[blue()], Look { has_detail: true, ..Look::PLAIN });
+        assert!(detail.contains("blocked: a loop, for 12.0s more"), "{detail}");
+        assert_eq!(table(&[], Look::PLAIN), "No tenants.\n");
+    }
+
+    #[test]
+    fn a_session_says_how_its_mtu_comes_about() {
+        let row = PseudowireRow {
+            member: MemberId(4),
+            tenant: "blue".to_owned(),
+            name: "office".to_owned(),
+            origin: "static".to_owned(),
+            local: "fd00::1".parse().unwrap(),
+            remote: "2001:db8::2".parse().unwrap(),
+            session_id: 7,
+            remote_session_id: 8,
+            encapsulation: "udp".to_owned(),
+            remote_port: Some(1701),
+            udp_checksum: Some("full".to_owned()),
+            cookie_octets: 8,
+            remote_cookie_octets: 0,
+            is_cookie_changing: true,
+            sublayer: "default".to_owned(),
+            is_sequenced: false,
+            is_forwarding: true,
+            state_age_ms: 5,
+            reason: None,
+            mtu: 1400,
+            underlay_mtu: 1500,
+            overhead_octets: 74,
+            configured_mtu: Some(1400),
+        };
+        let text = pseudowire_table(&[row], Look { has_detail: true, ..Look::PLAIN });
+        let sum = "MTU 1400: the way carries 1500, the encapsulation takes 74, and `mtu` says 1400";
+        assert!(text.contains(sum), "{text}");
+        assert!(text.contains("in: cookie of 8 octets, two accepted; out: no cookie"), "{text}");
+        assert!(text.contains("UDP to port 1701, checksum full"), "{text}");
+    }
+
+    #[test]
+    fn macs_have_the_names_of_their_members_and_are_a_list_for_programs() {
+        let row = |last: u8, member: u16| MacRow {
+            mac: MacAddress([2, 0, 0, 0, 0, last]),
+            domain: DomainId(1),
+            member: MemberId(member),
+            is_static: false,
+            tenant: None,
+            behind: None,
+        };
+        let mut page = MacPage { macs: vec![row(2, 9), row(1, 3)], next: None };
+        give_names(&mut page.macs, &[blue()]);
+        let text = mac_table(&page, Look::PLAIN);
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert!(lines[0].starts_with("02:00:00:00:00:01  blue      vm1"), "{text}");
+        assert!(lines[1].contains("domain 1") && lines[1].contains("member 9"), "{text}");
+        let value = json::value(&ShowReply::BridgeMac(page));
+        assert_eq!(value["rows"].as_array().map(Vec::len), Some(2), "{value}");
+    }
+}
