@@ -185,12 +185,13 @@ impl ControlPlane {
             ShowQuery::Runtime => ShowReply::Runtime(Vec::new()),
             ShowQuery::Mempool => ShowReply::Mempool(Vec::new()),
             ShowQuery::Errors { all } => ShowReply::Errors(self.error_rows(*all)),
-            ShowQuery::Config => ShowReply::Config(ConfigRow {
-                text: render(&self.config),
-                inactive: self.inactive_blocks(),
-            }),
+            ShowQuery::Config => ShowReply::Config(self.config_row()),
         };
         (whole, None)
+    }
+
+    fn config_row(&self) -> ConfigRow {
+        ConfigRow { text: render(&self.config), inactive: self.inactive_blocks() }
     }
 
     fn name(&self, port: PortId) -> String {
