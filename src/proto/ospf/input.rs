@@ -82,7 +82,7 @@ pub enum Input {
     Opaque {
         /// Which kind.
         kind: OpaqueKind,
-        /// What stands behind the headers, by Link State ID; see [`super::limits::OPAQUE_LSAS_MAX`]
+        /// What stands behind the headers, whole words of four octets, by Link State ID; see [`super::limits::OPAQUE_LSAS_MAX`]
         /// and [`super::limits::OWN_LSA_OCTETS_MAX`].
         bodies: BTreeMap<u32, Vec<u8>>,
     },

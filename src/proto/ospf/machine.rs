@@ -75,7 +75,7 @@ crate::counters! {
         @normal lsa_originated: "LSAs", "Own instances made.";
         lsa_retransmitted: "LSAs", "LSAs sent again for want of an acknowledgment.";
         lsa_too_large: "LSAs", "LSAs left out on a port whose MTU they exceed.";
-        opaque_refused: "LSAs", "Own LSAs that are only carried and are too long or too many.";
+        opaque_refused: "LSAs", "Own LSAs to carry of a wrong length, or too many.";
         externals_refused: "routes", "Routes out of the AS beyond what this router announces.";
         lsa_expired: "LSAs", "LSAs that nobody refreshed.";
         own_foreign: "LSAs", "Instances of own LSAs that came from elsewhere (RFC 2328 §13.4).";

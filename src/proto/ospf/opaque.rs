@@ -124,13 +124,14 @@ impl Ospf {
     }
 
     /// This router says something else in LSAs of a kind: `bodies` by Link State ID. What is too
-    /// long or too many is counted and not said.
+    /// long or too many is counted and not said; so is a body that does not end with a word of four
+    /// octets, because BIRD begins the adjacency anew when it meets one.
     pub(super) fn change_opaque(&mut self, kind: OpaqueKind, bodies: BTreeMap<u32, Vec<u8>>) {
         self.opaque.contents.retain(|(other, _), _| *other != kind);
         let octets_max = OWN_LSA_OCTETS_MAX - LSA_HEADER_OCTETS;
         for (link_state_id, body) in bodies {
             let is_full = self.opaque.contents.len() >= OPAQUE_LSAS_MAX;
-            if is_full || body.len() > octets_max {
+            if is_full || body.len() > octets_max || !body.len().is_multiple_of(4) {
                 self.counters.opaque_refused += 1;
                 continue;
             }

@@ -109,7 +109,7 @@ enum Draft {
     /// None: the receiver announced everything.
     Complete,
     /// None: the receiver says something else in LSAs that are only carried.
-    Opaque(BTreeMap<u32, [u8; 2]>),
+    Opaque(BTreeMap<u32, [u8; 4]>),
 }
 
 fn any_prefix() -> impl Strategy<Value = Ipv6Prefix> {
@@ -189,7 +189,7 @@ fn any_draft() -> impl Strategy<Value = Draft> {
         1 => Just(Draft::Crash),
         2 => any_changes().prop_map(Draft::Outside),
         1 => Just(Draft::Complete),
-        1 => prop::collection::btree_map(0..3_u32, any::<[u8; 2]>(), 0..3).prop_map(Draft::Opaque),
+        1 => prop::collection::btree_map(0..3_u32, any::<[u8; 4]>(), 0..3).prop_map(Draft::Opaque),
     ]
 }
 

@@ -115,17 +115,17 @@ fn line(count: usize) -> Network {
 fn what_a_router_says_is_told_to_every_other_until_it_takes_it_back() {
     let mut network = ring(5);
     let runs: Vec<u64> = network.routers.iter().map(|router| router.run_count()).collect();
-    say(&mut network, 2, &[(0, b"blue"), (7, b"red")]);
+    say(&mut network, 2, &[(0, b"blue"), (7, b"pink")]);
     network.run(Duration::from_millis(50));
-    let both = Contents::from([((id(2), 0), b"blue".to_vec()), ((id(2), 7), b"red".to_vec())]);
+    let both = Contents::from([((id(2), 0), b"blue".to_vec()), ((id(2), 7), b"pink".to_vec())]);
     for router in [0, 1, 3, 4] {
         assert_eq!(held(&network, router), both);
     }
     assert!(network.opaque[2].is_empty(), "who says it knows");
-    say(&mut network, 2, &[(7, b"green")]);
+    say(&mut network, 2, &[(7, b"grey")]);
     network.seconds(2);
     for router in [0, 1, 3, 4] {
-        assert_eq!(held(&network, router), Contents::from([((id(2), 7), b"green".to_vec())]));
+        assert_eq!(held(&network, router), Contents::from([((id(2), 7), b"grey".to_vec())]));
     }
     say(&mut network, 2, &[]);
     network.seconds(2);
@@ -152,7 +152,7 @@ fn a_refresh_keeps_what_is_said_and_is_not_told() {
 fn what_is_said_before_there_is_anybody_is_told_to_who_comes() {
     let mut network = Network::new(3, 19);
     for router in 0..3 {
-        say(&mut network, router, &[(0, &[u8::try_from(router).unwrap()])]);
+        say(&mut network, router, &[(0, &[u8::try_from(router).unwrap(); 4])]);
     }
     network.cable((0, 0), (1, 1));
     network.cable((1, 0), (2, 1));
@@ -165,7 +165,7 @@ fn what_is_said_before_there_is_anybody_is_told_to_who_comes() {
 #[test]
 fn a_router_that_died_counts_no_more_though_its_lsas_linger() {
     let mut network = ring(4);
-    say(&mut network, 2, &[(0, b"blue"), (1, b"red")]);
+    say(&mut network, 2, &[(0, b"blue"), (1, b"pink")]);
     network.seconds(2);
     network.cut((2, 0), false);
     network.cut((2, 1), false);
@@ -205,22 +205,22 @@ fn a_way_round_keeps_what_a_router_says() {
 fn parts_of_a_network_hear_of_each_other_when_they_are_joined_again() {
     let mut network = line(4);
     for router in 0..4 {
-        say(&mut network, router, &[(0, b"before")]);
+        say(&mut network, router, &[(0, b"then")]);
     }
     network.seconds(2);
     network.cut((1, 0), true);
     network.seconds(10);
     for router in 0..4 {
         let other = router ^ 1;
-        assert_eq!(held(&network, router), Contents::from([((id(other), 0), b"before".into())]));
+        assert_eq!(held(&network, router), Contents::from([((id(other), 0), b"then".into())]));
     }
-    say(&mut network, 0, &[(0, b"after")]);
+    say(&mut network, 0, &[(0, b"here")]);
     say(&mut network, 3, &[]);
     network.seconds(2);
-    assert_eq!(in_database(&network, 2, id(0))[0].body_bytes(), b"before");
+    assert_eq!(in_database(&network, 2, id(0))[0].body_bytes(), b"then");
     network.heal((1, 0));
     network.seconds(10);
-    let at_2 = [((id(0), 0), b"after".to_vec()), ((id(1), 0), b"before".to_vec())];
+    let at_2 = [((id(0), 0), b"here".to_vec()), ((id(1), 0), b"then".to_vec())];
     assert_eq!(held(&network, 2), Contents::from(at_2));
     assert_eq!(held(&network, 1).get(&(id(3), 0)), None);
     assert_eq!(held(&network, 1).len(), 2);
@@ -253,12 +253,12 @@ fn a_router_of_which_an_lsa_is_known_before_its_link_is_told_with_the_tree() {
 #[test]
 fn octets_that_nobody_can_read_are_carried_all_the_same() {
     let mut network = line(3);
-    say(&mut network, 0, &[(0, &[0, 0, 0x7e, 0xd9, 1, 9])]);
+    say(&mut network, 0, &[(0, &[0, 0, 0x7e, 0xd9, 1, 9, 0, 0])]);
     network.seconds(2);
     assert_eq!(held(&network, 2).len(), 1);
     let rows = network.routers[2].database(network.now);
     let row = rows.iter().find(|row| row.kind == "membership").unwrap();
-    assert_eq!(row.body, ["unreadable: truncated at offset 5"]);
+    assert_eq!(row.body, ["unreadable: truncated at offset 8"]);
 }
 
 #[test]
@@ -321,18 +321,18 @@ fn a_withdrawal_that_others_make_up_is_answered() {
 #[test]
 fn after_a_restart_the_owner_is_told_what_the_life_before_said() {
     let mut network = ring(4);
-    say(&mut network, 1, &[(0, b"first life"), (5, b"no more")]);
+    say(&mut network, 1, &[(0, b"life one"), (5, b"no more.")]);
     network.seconds(5);
     network.restart(1);
-    say(&mut network, 1, &[(0, b"second life")]);
+    say(&mut network, 1, &[(0, b"life two")]);
     network.seconds(10);
     network.assert_converged();
     let told = own(&network, 1);
-    for body in [&b"first life"[..], b"no more"] {
+    for body in [&b"life one"[..], b"no more."] {
         assert!(told.contains(&OpaqueNews::Said(body.to_vec())), "{told:?}");
     }
     for router in [0, 2, 3] {
-        let expected = Contents::from([((id(1), 0), b"second life".to_vec())]);
+        let expected = Contents::from([((id(1), 0), b"life two".to_vec())]);
         assert_eq!(held(&network, router), expected);
     }
 }
@@ -340,12 +340,12 @@ fn after_a_restart_the_owner_is_told_what_the_life_before_said() {
 #[test]
 fn a_graceful_restart_takes_nothing_back() {
     let mut network = ring(4);
-    say(&mut network, 1, &[(0, b"blue"), (5, b"red")]);
+    say(&mut network, 1, &[(0, b"blue"), (5, b"pink")]);
     network.seconds(5);
     let before: Vec<usize> = network.opaque.iter().map(Vec::len).collect();
     network.opaque[1].clear();
     network.crash(1, Duration::from_secs(13));
-    say(&mut network, 1, &[(0, b"blue"), (5, b"green")]);
+    say(&mut network, 1, &[(0, b"blue"), (5, b"grey")]);
     network.seconds(3);
     network.assert_converged();
     let is_over = |notice: &crate::proto::ospf::Notice| {
@@ -354,11 +354,11 @@ fn a_graceful_restart_takes_nothing_back() {
     assert!(network.notices.iter().any(|(who, notice)| *who == 1 && is_over(notice)));
     let said = |body: &[u8]| OpaqueNews::Said(body.to_vec());
     let told = own(&network, 1);
-    assert!(told.contains(&said(b"blue")) && told.contains(&said(b"red")), "{told:?}");
+    assert!(told.contains(&said(b"blue")) && told.contains(&said(b"pink")), "{told:?}");
     for router in [0, 2, 3] {
         let news: Vec<_> =
             network.opaque[router][before[router]..].iter().map(|u| u.news.clone()).collect();
-        assert_eq!(news, [said(b"green")], "one change, and nothing went, at {router}");
+        assert_eq!(news, [said(b"grey")], "one change, and nothing went, at {router}");
     }
 }
 
@@ -409,19 +409,19 @@ fn changes_without_end_are_held_to_the_budget_of_an_lsa() {
 }
 
 #[test]
-fn what_is_too_long_or_too_much_is_counted_and_not_said() {
+fn what_has_a_wrong_length_or_is_too_much_is_counted_and_not_said() {
     let mut network = line(2);
     let most = OWN_LSA_OCTETS_MAX - 20;
-    say(&mut network, 0, &[(0, &vec![1; most]), (1, &vec![1; most + 1])]);
+    say(&mut network, 0, &[(0, &vec![1; most]), (1, &vec![1; most + 4]), (2, b"red")]);
     network.seconds(2);
     assert_eq!(held(&network, 1).len(), 1);
-    assert_eq!(network.routers[0].counters().opaque_refused, 1);
+    assert_eq!(network.routers[0].counters().opaque_refused, 2);
     let many: Vec<(u32, &[u8])> =
         (0..u32::try_from(OPAQUE_LSAS_MAX).unwrap() + 3).map(|id| (id, &b"blue"[..])).collect();
     say(&mut network, 0, &many);
     network.seconds(5);
     assert_eq!(held(&network, 1).len(), OPAQUE_LSAS_MAX);
-    assert_eq!(network.routers[0].counters().opaque_refused, 1 + 3);
+    assert_eq!(network.routers[0].counters().opaque_refused, 2 + 3);
 }
 
 #[test]
