@@ -127,7 +127,7 @@ pub struct BgpNeighborRow {
 impl BgpNeighborRow {
     /// Whether this is its name or its address.
     pub fn is_called(&self, name: &str) -> bool {
-        self.name == name || self.address.is_some_and(|address| address.to_string() == name)
+        self.name == name || self.address.is_some_and(|address| name.parse() == Ok(address))
     }
 }
 

@@ -140,7 +140,8 @@ fn clear_bgp(arguments: &ClearBgpArguments) -> Exit {
         };
         if let Some(refusal) = &cleared.refusal {
             eprintln!("kumiki: {refusal}");
-            return Exit::Unknown;
+            exit = Exit::Unknown;
+            continue;
         }
         if let Err(failed) = emit(&done(&cleared, what)) {
             return failed;

@@ -116,13 +116,14 @@ impl ControlPlane {
         }
     }
 
-    /// Whether a neighbour is connected, or its routes are kept.
+    /// Whether a neighbour is connected, its routes are kept, or it is kept from connecting.
     fn is_dynamic_there(&self, address: Ipv6Addr) -> bool {
         let mut neighbors = self.bgp.neighbors().iter();
         let found = neighbors.find(|neighbor| neighbor.id.address == Some(address));
         let peer: Option<PeerId> = found.and_then(|neighbor| self.bgp.number(&neighbor.id));
         let Some((peer, speaker)) = peer.zip(self.bgp.speaker()) else { return false };
         let state = speaker.session(peer).map_or(State::Idle, |session| session.state());
-        state.is_connected() || speaker.ribs().peer_counts(peer).received > 0
+        let is_held = speaker.held(peer).is_some();
+        is_held || state.is_connected() || speaker.ribs().peer_counts(peer).received > 0
     }
 }

@@ -53,14 +53,17 @@ pub const fn scope_of(port: PortId) -> u32 {
     interface_id(port)
 }
 
+/// Between two words about other routers on a port, however many there are.
+const STRANGER_INTERVAL: Duration = Duration::from_secs(60);
+
 /// A neighbour that was found.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     address: Ipv6Addr,
     /// When it was heard last; `None` since the carrier went.
     heard_at: Option<Instant>,
-    /// The other router that was told of last.
-    stranger: Option<Ipv6Addr>,
+    /// When another router was told of last.
+    stranger_told_at: Option<Instant>,
 }
 
 /// What is known of link-local neighbours; one exists, in the control plane.
@@ -184,11 +187,11 @@ impl ControlPlane {
             }
             return;
         }
-        let is_lost = self.bgp.links.is_silent(now, port) && !self.is_link_peer_connected(port);
+        let is_lost = self.bgp.links.is_silent(now, port) && !self.is_link_peer_established(port);
         if before.is_some() && !is_lost {
             return self.refuse_stranger(now, port, address);
         }
-        let found = Found { address, heard_at: Some(now), stranger: None };
+        let found = Found { address, heard_at: Some(now), stranger_told_at: None };
         self.bgp.links.found.insert(port, found);
         let event = report::bgp_found(now, (port, address), before, &self.ports);
         self.event(event);
@@ -211,13 +214,15 @@ impl ControlPlane {
         self.counters.bgp_strangers += 1;
         let Some(found) = self.bgp.links.found.get_mut(&port) else { return };
         let kept = found.address;
-        if found.stranger.replace(address) != Some(address) {
+        if found.stranger_told_at.is_none_or(|at| now - at >= STRANGER_INTERVAL) {
+            found.stranger_told_at = Some(now);
             let event = report::bgp_stranger(now, (port, address), kept, &self.ports);
             self.event(event);
         }
     }
 
-    fn is_link_peer_connected(&self, port: PortId) -> bool {
+    /// A connection of which nothing came keeps no place.
+    fn is_link_peer_established(&self, port: PortId) -> bool {
         let is_there = |neighbor: &&Neighbor| {
             let active = neighbor.state.as_ref().ok();
             neighbor.id.address.is_none()
@@ -226,7 +231,7 @@ impl ControlPlane {
         let neighbor = self.bgp.neighbors().iter().find(is_there);
         let peer = neighbor.and_then(|neighbor| self.bgp.number(&neighbor.id));
         let session = self.bgp.speaker().zip(peer).and_then(|(it, peer)| it.session(peer));
-        session.map_or(State::Idle, |session| session.state()).is_connected()
+        session.is_some_and(|session| session.state() == State::Established)
     }
 }
 

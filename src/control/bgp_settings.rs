@@ -150,6 +150,8 @@ pub enum Inactive {
     NoLocalAddress,
     /// Its address is that of whoever is on the link, where nobody was heard yet.
     NobodyHeard,
+    /// The same, and it shall have no session.
+    ShutDown,
 }
 
 impl fmt::Display for Inactive {
@@ -164,6 +166,7 @@ impl fmt::Display for Inactive {
                 "no router was heard on its port: it has to send router advertisements there, or \
                  to connect"
             }
+            Self::ShutDown => "shut down by the configuration",
         })
     }
 }
@@ -197,7 +200,7 @@ pub struct Neighbor {
 impl Neighbor {
     /// Whether this is its address, in words.
     pub fn is_at(&self, text: &str) -> bool {
-        self.address.is_some_and(|address| address.to_string() == text)
+        self.address.is_some_and(|address| text.parse() == Ok(address))
     }
 }
 
@@ -416,7 +419,11 @@ fn ends<'a>(
         Some(_) => Some(site.link(block).ok_or(Inactive::PortAbsent)?),
         None => None,
     };
-    let address = site.address_of(block).ok_or(Inactive::NobodyHeard)?;
+    let unknown = match keys.shutdown {
+        Some(_) => Inactive::ShutDown,
+        None => Inactive::NobodyHeard,
+    };
+    let address = site.address_of(block).ok_or(unknown)?;
     if site.owns(address) {
         return Err(Inactive::Itself);
     }

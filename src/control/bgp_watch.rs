@@ -111,15 +111,17 @@ impl ControlPlane {
         }
     }
 
-    /// Ends the sessions that are Established; says whose they were. They come up again by
-    /// themselves.
+    /// Ends sessions, and connections on their way to one; says whose were Established. They come
+    /// up again by themselves.
     fn end_bgp_sessions(&mut self, now: Instant, peers: &[PeerId], cease: &Cease) -> Vec<PeerId> {
         let mut ended = Vec::new();
         let Some((speaker, _)) = self.bgp.parts() else { return ended };
         for peer in peers {
-            let state = speaker.session(*peer).map(|session| session.state());
-            if state == Some(State::Established) {
+            let state = speaker.session(*peer).map_or(State::Idle, |session| session.state());
+            if state.is_connected() {
                 speaker.command(now, *peer, SessionInput::Reset(cease.clone()));
+            }
+            if state == State::Established {
                 ended.push(*peer);
             }
         }

@@ -55,6 +55,7 @@ pub(super) fn check_bgp(config: &Config, problems: &mut Problems) {
         }
         if let Some(name) = &neighbor.name {
             check_name(name, (index, &mut names), path("name"), problems);
+            check_word(name, path("name"), problems);
         }
         if let Some(group) = &neighbor.group {
             let known = bgp.groups.iter().map(|group| group.name.as_str());
@@ -123,6 +124,17 @@ pub(super) fn check_name<'c>(
     } else if let Some(first) = seen.insert(name, index) {
         let message = format!("[[{}]] {} is called `{name}` already", path.block, first + 1);
         problems.push(conflict(path, message, "names must be unique"));
+    }
+}
+
+/// A name by which commands know a neighbour.
+fn check_word(name: &str, path: KeyPath, problems: &mut Problems) {
+    if name.contains(char::is_whitespace) {
+        let message = format!("`{name}` is more than one word in a command");
+        problems.push(value(path, message, "give it a name without blanks"));
+    } else if matches!(name, "all" | "*") {
+        let message = format!("`{name}` means every neighbour in commands");
+        problems.push(value(path, message, "give it another name"));
     }
 }
 

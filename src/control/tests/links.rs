@@ -136,6 +136,36 @@ fn a_router_that_connects_is_the_neighbor() {
 }
 
 #[test]
+fn a_router_that_connects_and_says_nothing_keeps_no_place() {
+    let mute = |bench: &mut Bench| {
+        let remote = SocketAddrV6::new(FIRST.link_local(), 50_000, 0, scope_of(PORT));
+        let socket = SocketId::incoming(0);
+        let report = Report::Accepted { socket, local: scoped(own()), remote };
+        bench.input(Input::Bgp(Box::new(report)));
+        assert_eq!(bench.neighbor("isp").state, "OpenSent");
+    };
+    let mut bench = beside(FOUND);
+    mute(&mut bench);
+    bench.hear(NOW + LOST, SECOND);
+    assert_eq!(bench.neighbor("isp").address, Some(SECOND.link_local()));
+    // Nor over a time without a carrier.
+    let mut bench = beside(FOUND);
+    mute(&mut bench);
+    for is_up in [false, true] {
+        bench.input(Input::Carrier { port: PORT, is_up });
+    }
+    bench.hear(NOW, SECOND);
+    assert_eq!(bench.neighbor("isp").address, Some(SECOND.link_local()));
+}
+
+#[test]
+fn a_neighbor_that_is_shut_down_says_so_though_nobody_was_heard() {
+    let mut bench = beside(&format!("{FOUND}shutdown = \"\"\n"));
+    let reason = bench.neighbor("isp").reason;
+    assert_eq!(reason.as_deref(), Some("shut down by the configuration"));
+}
+
+#[test]
 fn a_second_router_is_said_and_not_taken() {
     let mut bench = beside(FOUND);
     bench.hear(NOW, FIRST);
@@ -145,6 +175,11 @@ fn a_second_router_is_said_and_not_taken() {
     assert_eq!(bench.neighbor("isp").address, Some(FIRST.link_local()));
     assert_eq!(bench.event_count("bgp.link"), 2, "one for each router");
     assert_eq!(bench.plane.counters().bgp_strangers, 2);
+    // However many there are, they are told of once a minute.
+    for last in 3..40 {
+        bench.hear(NOW, MacAddress([2, 0, 0, 0, 9, last]));
+    }
+    assert_eq!(bench.event_count("bgp.link"), 2);
     // What was heard of the first one counts, not since when it is there.
     bench.hear(NOW + LOST, FIRST);
     bench.hear(NOW + LOST, SECOND);

@@ -328,6 +328,7 @@ impl Session {
             return;
         }
         self.failures = 0;
+        let unanswered = self.unanswered;
         let waits = [
             Timer::IdleHold(Initiator::Remote),
             Timer::IdleHold(Initiator::Local),
@@ -339,6 +340,8 @@ impl Session {
                 self.expire(now, timer);
             }
         }
+        // A connection that had no time to be answered says nothing.
+        self.unanswered = unanswered;
     }
 
     /// A TCP connection is there.

@@ -289,7 +289,8 @@ impl Speaker {
     /// have sent everything.
     pub fn is_awaited(&self, peer: PeerId) -> bool {
         let negotiated = self.session(peer).and_then(Session::negotiated);
-        negotiated.is_none_or(|held| held.restart.is_some_and(|restart| !restart.has_restarted))
+        self.held(peer).is_none()
+            && negotiated.is_none_or(|it| it.restart.is_some_and(|restart| !restart.has_restarted))
     }
 
     /// Whether a peer says when it has sent everything, or may yet come and say that it will. What
@@ -297,7 +298,7 @@ impl Speaker {
     /// restarted as well sends them late.
     pub fn ends_its_table(&self, peer: PeerId) -> bool {
         let negotiated = self.session(peer).and_then(Session::negotiated);
-        negotiated.is_none_or(|held| held.restart.is_some())
+        self.held(peer).is_none() && negotiated.is_none_or(|it| it.restart.is_some())
     }
 
     /// How a next hop is reached has changed; what it means for groups of exits is said at once.
@@ -581,7 +582,11 @@ impl Speaker {
         action: SessionAction,
         policies: &dyn Policies,
     ) {
+        // What had come when it was too much counts no more; its end is on the way.
+        let is_held = self.held(id).is_some();
         match action {
+            SessionAction::Update(_) | SessionAction::EndOfRib | SessionAction::Refresh(_)
+                if is_held => {}
             SessionAction::Connect { connection } => self.connect(id, connection),
             SessionAction::Close { connection } => {
                 if let Some(socket) = self.socket(id, connection) {

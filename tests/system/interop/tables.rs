@@ -18,8 +18,8 @@ use kumiki::base::prefix::Ipv6Prefix;
 use kumiki::wire::bgp::{AsPath, Community, LargeCommunity, Origin, PathAttributes};
 use std::net::Ipv6Addr;
 
-/// Prefixes in each direction.
-const COUNT: u32 = 20_000;
+/// Prefixes in each direction: a full table, where the router is built to carry one.
+const COUNT: u32 = if cfg!(debug_assertions) { 20_000 } else { 250_000 };
 pub const NEAR: u32 = 65_001;
 pub const FAR: u32 = 65_002;
 

@@ -43,6 +43,21 @@ fn who_comes_from_the_prefix_is_a_neighbor_and_who_stays_away_is_none_any_more()
 }
 
 #[test]
+fn who_had_too_many_routes_is_not_forgotten() {
+    let mut edges = Edges::new("");
+    let mut config = open(1);
+    config.bgp.as_mut().unwrap().dynamics[0].keys.max_prefix = Some(2);
+    edges.configure(0, config);
+    edges.reach(0, true);
+    edges.run(SOON);
+    edges.originate(1, 3);
+    edges.run(Duration::from_secs(600));
+    let neighbors = edges.summary(0).neighbors;
+    assert_eq!((neighbors.len(), neighbors[0].state.as_str()), (1, "Idle"));
+    assert_eq!(edges.said(0, "bgp.refused").len(), 1);
+}
+
+#[test]
 fn more_than_may_come_are_turned_away_and_that_is_said_once() {
     let mut edges = edges();
     edges.run(SOON);

@@ -362,6 +362,20 @@ fn too_many_paths_end_a_session_until_its_time_is_over() {
     assert_eq!(net.best(1).len(), 100);
 }
 
+#[test]
+fn what_comes_behind_too_many_paths_is_not_refused_again() {
+    let mut net = Net::new(2);
+    net.add(0, 1, peer_settings(0, 1));
+    net.add(1, 0, PeerSettings { paths_max: Some(1), ..peer_settings(1, 0) });
+    net.originate_large(0);
+    net.run(Duration::from_secs(5));
+    let told = net.nodes[1].told.iter();
+    assert_eq!(told.filter(|action| matches!(action, Action::Refused { .. })).count(), 1);
+    let speaker = &net.nodes[1].speaker;
+    assert_eq!((net.state(1, 0), speaker.ribs().path_count()), (State::Idle, 0));
+    assert!(!speaker.is_awaited(peer(0)) && !speaker.ends_its_table(peer(0)));
+}
+
 /// Node 1 with a session that node 0 has filled too much, half a minute ago.
 fn cut_off(restart: Option<Duration>) -> (Net, PeerSettings) {
     let mut net = Net::new(2);

@@ -257,6 +257,11 @@ fn connections_without_an_answer_are_counted_until_one_has_some() {
         session.handle_timeout(now);
     }
     assert_eq!(session.view().unanswered, 1);
+    // Nor does a connection say anything that somebody cut short.
+    for _ in 0..3 {
+        session.handle(now, Input::Reset(Cease::AdministrativeReset { text: String::new() }));
+    }
+    assert_eq!(session.view().unanswered, 1);
     let connection = tried(&mut session);
     session.handle(now, Input::Connected { connection });
     assert_eq!(session.view().unanswered, 0);
