@@ -1,7 +1,7 @@
 //! The rows of `show tenant`, `show l2tpv3` and `show bridge-domain`.
 //!
 //! Cookies are in no row: whoever knows the cookie of a session can put frames into it. Counts of
-//! MACs are the driver's.
+//! MACs and frames are the driver's.
 
 use crate::base::ids::{DomainId, MacAddress, MemberId};
 use core::net::Ipv6Addr;
@@ -60,6 +60,19 @@ pub struct TenantMemberRow {
     pub mtu: u16,
     /// MACs that are known behind it.
     pub mac_count: u32,
+    /// Frames that came by it. Like the other counts, since its number was first given: numbers
+    /// go round, so that one is another member's only after thousands.
+    #[serde(default)]
+    pub rx_frames: u64,
+    /// Their octets.
+    #[serde(default)]
+    pub rx_octets: u64,
+    /// Frames that were given to it.
+    #[serde(default)]
+    pub tx_frames: u64,
+    /// Their octets.
+    #[serde(default)]
+    pub tx_octets: u64,
 }
 
 /// A pseudowire.

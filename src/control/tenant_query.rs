@@ -1,7 +1,7 @@
 //! Answers to `show tenant` and `show l2tpv3`.
 //!
-//! Owns what of segments is shown, and in which words; how many MACs there are is the driver's to
-//! say. Cookies are never shown.
+//! Owns what of segments is shown, and in which words; how many MACs and frames there are is the
+//! driver's to say. Cookies are never shown.
 
 use super::plane::ControlPlane;
 use super::query::milliseconds;
@@ -40,7 +40,7 @@ fn member_row(now: Instant, view: &MemberView) -> TenantMemberRow {
         reason: wanted.obstacle.map(|obstacle| obstacle.to_string()),
         blocked_for_ms,
         mtu: wanted.options.mtu,
-        mac_count: 0,
+        ..TenantMemberRow::default()
     }
 }
 
