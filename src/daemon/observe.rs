@@ -16,7 +16,9 @@ use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::devices::{DeviceStats, PacketMemory};
 use crate::dataplane::counters::{BfdCounts, PortCounts};
 use crate::dataplane::mac_table::{MacKey, Tick};
-use crate::dataplane::{DropReason, LcoreCounters, LcoreSnapshot, MacTable, NodeId, SilenceReason};
+use crate::dataplane::{
+    DropReason, LcoreCounters, LcoreSnapshot, MacTable, MemberCounts, NodeId, SilenceReason,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -184,8 +186,15 @@ impl Observer {
 
     fn fill_tenant(&self, row: &mut TenantRow) {
         let Some(macs) = &self.macs else { return };
+        let workers: Vec<_> =
+            self.workers.iter().map(|worker| Arc::clone(&worker.counters)).collect();
         for member in &mut row.members {
             member.mac_count = macs.count_of(member.member);
+            let counts = MemberCounts::of(&workers, member.member);
+            member.rx_frames = counts.rx_frames;
+            member.rx_octets = counts.rx_octets;
+            member.tx_frames = counts.tx_frames;
+            member.tx_octets = counts.tx_octets;
         }
         row.mac_count = row.members.iter().map(|member| member.mac_count).sum();
     }

@@ -56,6 +56,8 @@ fn macs_of_a_tenant_are_learned_and_shown_with_names() {
         bench.source.frames.lock().unwrap().extend([frame(1), frame(2)]);
         let is_learned = |_: &usize| tenant(socket).mac_count == 2;
         assert!((0..ASKS_MAX).any(|n| is_learned(&n)), "{:?}", tenant(socket));
+        let counted = |_: &usize| tenant(socket).members[0].rx_frames == 2;
+        assert!((0..ASKS_MAX).any(|n| counted(&n)), "{:?}", tenant(socket));
         let found = macs(socket, Some("blue")).unwrap().unwrap();
         let named: Vec<_> = found
             .macs

@@ -60,8 +60,8 @@ pub fn table(rows: &[TenantRow], look: Look) -> String {
 }
 
 fn member_table(members: &[TenantMemberRow], look: Look) -> String {
-    let headings = ["MEMBER", "KIND", "STATE", "SINCE", "MTU", "MACS", "WHY"];
-    let mut table = Table::new(look, &headings).numbers_in(&[3, 4, 5]).prose_in(6);
+    let headings = ["MEMBER", "KIND", "STATE", "SINCE", "MTU", "MACS", "RX", "TX", "WHY"];
+    let mut table = Table::new(look, &headings).numbers_in(&[3, 4, 5, 6, 7]).prose_in(8);
     for member in members {
         let reason = match (&member.reason, member.blocked_for_ms) {
             (Some(reason), Some(rest)) => Some(format!("{reason}, for {} more", age(rest))),
@@ -74,6 +74,8 @@ fn member_table(members: &[TenantMemberRow], look: Look) -> String {
             cell(age(member.state_age_ms)),
             cell(member.mtu),
             cell(member.mac_count),
+            cell(member.rx_frames),
+            cell(member.tx_frames),
             optional(reason),
         ]);
     }
