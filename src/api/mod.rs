@@ -17,6 +17,7 @@ pub mod show;
 pub mod show_bgp;
 pub mod show_bmp;
 pub mod show_rpki;
+pub mod show_tenant;
 pub mod watch;
 
 pub use event::{Event, Severity};

@@ -1,5 +1,6 @@
 //! What can be asked.
 
+use crate::api::show_tenant::MacQuery;
 use crate::api::watch::WatchRequest;
 use crate::base::prefix::Ipv6Prefix;
 use core::net::Ipv6Addr;
@@ -48,6 +49,12 @@ pub enum RequestBody {
     /// End sessions of BGP and begin them anew, or exchange their routes again; answered with
     /// [`crate::api::show::ShowReply::BgpCleared`] when it is on its way.
     ClearBgp(ClearBgp),
+    /// Let ports of a tenant forward again that are blocked for a loop; answered with
+    /// [`crate::api::show::ShowReply::TenantCleared`].
+    ClearTenant {
+        /// Name of the tenant; `None` for all.
+        name: Option<String>,
+    },
     /// Let the control plane fail, as a fault in it would, to see what then happens; refused
     /// unless the router was started with `--debug-commands`. Answered with
     /// [`crate::api::ReplyBody::Done`].
@@ -133,6 +140,12 @@ pub enum ShowQuery {
     RpkiVrp,
     /// What the RPKI says of a prefix and its paths.
     RpkiPrefix(Ipv6Prefix),
+    /// Tenants with their members.
+    Tenant,
+    /// Pseudowires.
+    L2tpv3,
+    /// MACs of tenants, a page.
+    BridgeMac(MacQuery),
     /// The RIB; with a prefix only that one, with an address its longest match.
     Route(RouteFilter),
     /// The FIB as workers see it.

@@ -9,6 +9,7 @@ use super::show_bgp::{
 };
 use super::show_bmp::BmpStationRow;
 use super::show_rpki::{RpkiPrefixRow, RpkiRow, RpkiVrpRow};
+use super::show_tenant::{MacPage, PseudowireRow, TenantCleared, TenantRow};
 use crate::base::ids::{AreaId, MacAddress, PortId, RouterId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{PortRole, RouteSource};
@@ -67,6 +68,14 @@ pub enum ShowReply {
     RpkiVrp(Vec<RpkiVrpRow>),
     /// `show rpki prefix PREFIX`.
     RpkiPrefix(RpkiPrefixRow),
+    /// `show tenant`, `show bridge-domain`.
+    Tenant(Vec<TenantRow>),
+    /// `show l2tpv3`.
+    L2tpv3(Vec<PseudowireRow>),
+    /// A page for `show bridge-domain NAME mac`.
+    BridgeMac(MacPage),
+    /// `clear tenant`.
+    TenantCleared(TenantCleared),
     /// `show route`.
     Route(Vec<RouteRow>),
     /// `show fib`.

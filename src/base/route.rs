@@ -27,6 +27,8 @@ pub enum PortRole {
     Uplink,
     /// An address, no OSPF.
     Routed,
+    /// Guests of tenants: frames are bridged, nothing is routed.
+    Tenant,
 }
 
 /// Who announced a route. The order is the order of preference at equal distance.

@@ -1,4 +1,5 @@
-//! `kumiki clear`: sessions of BGP begun anew, or their routes exchanged again.
+//! `kumiki clear`: sessions of BGP begun anew, or their routes exchanged again; ports of tenants
+//! that are blocked for a loop opened again.
 //!
 //! Owns the words, those of FRR among them, and what is said of the outcome. Who is meant and what
 //! is done is the router's.
@@ -21,6 +22,19 @@ use clap::{Args, Subcommand, ValueEnum};
 pub enum ClearCommand {
     /// Sessions of BGP: end one and begin it anew, or exchange its routes again
     Bgp(ClearBgpArguments),
+    /// Tenants: let ports forward again that are blocked for a loop
+    Tenant(ClearTenantArguments),
+}
+
+/// `kumiki clear tenant`.
+#[derive(Clone, Debug, Args)]
+pub struct ClearTenantArguments {
+    /// Name of the tenant, or `all`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Control socket of the router.
+    #[command(flatten)]
+    pub socket: SocketArguments,
 }
 
 /// `kumiki clear bgp`.
@@ -81,7 +95,35 @@ fn requests(words: &[String], soft: Option<SoftWord>) -> Result<Vec<ClearBgp>, S
 
 /// Runs the command.
 pub fn clear(command: &ClearCommand) -> Exit {
-    let ClearCommand::Bgp(arguments) = command;
+    match command {
+        ClearCommand::Bgp(arguments) => clear_bgp(arguments),
+        ClearCommand::Tenant(arguments) => clear_tenant(arguments),
+    }
+}
+
+fn clear_tenant(arguments: &ClearTenantArguments) -> Exit {
+    let name = Some(&arguments.name).filter(|name| *name != "all").cloned();
+    let asked = Client::connect(&arguments.socket.socket)
+        .and_then(|mut client| client.ask(RequestBody::ClearTenant { name }));
+    let reply = match asked {
+        Ok(ReplyBody::Show(reply)) => *reply,
+        Ok(_) => return ClientError::Unexpected.report(),
+        Err(error) => return error.report(),
+    };
+    match reply {
+        ShowReply::TenantCleared(cleared) if !cleared.is_known => {
+            eprintln!("kumiki: there is no tenant `{}`", arguments.name);
+            Exit::Unknown
+        }
+        ShowReply::TenantCleared(cleared) => match emit(&super::show::tenant::cleared(cleared)) {
+            Ok(()) => Exit::Ok,
+            Err(failed) => failed,
+        },
+        _ => ClientError::Unexpected.report(),
+    }
+}
+
+fn clear_bgp(arguments: &ClearBgpArguments) -> Exit {
     let asked = match requests(&arguments.words, arguments.soft) {
         Ok(asked) => asked,
         Err(sentence) => {

@@ -2,7 +2,7 @@
 //!
 //! Owns [`advice`]: sentences about a configuration without errors, for `kumiki config check`. What
 //! cannot run is refused by `validate`. What crosses the border of the cluster stands in
-//! `advice/edge.rs`.
+//! `advice/edge.rs`, tenants in `advice/tenant.rs`.
 //!
 //! *Standards*: RFC 8212 (no policy, no routes).
 
@@ -13,6 +13,7 @@ use crate::config::schema::{
 use core::fmt;
 
 mod edge;
+mod tenant;
 
 /// One sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub fn advice(config: &Config) -> Vec<Advice> {
     about_neighbors(config, &mut sentences);
     edge::about_the_edge(config, &mut sentences);
     about_policies(config, &mut sentences);
+    tenant::about_tenants(config, &mut sentences);
     sentences
 }
 

@@ -6,7 +6,7 @@
 //!
 //! *Invariants*: two equal configurations give an empty delta; a port is the same port when its
 //! name is the same, a `match` block when its pattern is; a BGP neighbour when its address is, a
-//! group, a prefix list and a policy when its name is.
+//! group, a prefix list, a policy, a tenant and a pseudowire of it when its name is.
 
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::prefix_range::PrefixRange;
@@ -15,6 +15,8 @@ use crate::config::schema::{
     Config, PortDevice, PortSettings, PrefixList, Secret, StaticRoute, StaticRouteTarget, role_word,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+mod tenant;
 
 /// A `[[port]]` block of the old or the new configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,12 +91,14 @@ impl Delta {
             "bmp.station",
             "prefix_list",
             "policy",
+            "tenant",
         ];
         for name in named_blocks {
             delta.compare_named(named(&old_blocks, name), named(&new_blocks, name));
         }
         delta.compare_prefix_files(old, new);
         delta.compare_passwords(old, new);
+        delta.compare_cookie_files(old, new);
         delta.compare_ports(old, new, (&ports_of(&old_blocks), &ports_of(&new_blocks)));
         delta.compare_routes(old, new);
         delta.compare_neighbors(old, new);
@@ -167,7 +171,9 @@ impl Delta {
                     self.change(block, format!("{name} {key}: {}", from_to(before, after)));
                 }
             }
-            if before.within != after.within {
+            if block == "tenant" {
+                self.compare_pseudowires(name, &before.within, &after.within);
+            } else if before.within != after.within {
                 self.change(block, format!("{name}: its clauses changed"));
             }
         }
@@ -340,6 +346,7 @@ fn named<'a>(blocks: &'a [RenderedBlock], kind: &str) -> Named<'a> {
             format!("{what} [{}]:{}", value(block, "address"), value(block, "port"))
         }
         "prefix_list" => format!("prefix list {}", value(block, "name")),
+        "tenant" => format!("tenant {}", value(block, "name")),
         _ => format!("policy {}", value(block, "name")),
     };
     let inside = format!("{kind}.");

@@ -86,6 +86,8 @@ fn kind_name(kind: KeyKind) -> &'static str {
         KeyKind::Communities => "communities",
         KeyKind::CommunityPatterns => "community_patterns",
         KeyKind::NextHop => "next_hop",
+        KeyKind::TenantPorts => "tenant_ports",
+        KeyKind::Cookie => "cookie",
     }
 }
 

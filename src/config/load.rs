@@ -2,7 +2,7 @@
 //!
 //! Owns the reading of each block and the order of the steps: TOML, blocks, keys, then `validate`.
 //! What belongs to BGP stands in `load/bgp.rs`, policies in `load/policy.rs`, RPKI and BMP in
-//! `load/feeds.rs`.
+//! `load/feeds.rs`, tenants in `load/tenant.rs`.
 //! Files that a key names are read through a [`FileSource`] that the caller brings; name and number
 //! may come from the caller too ([`Overrides`]).
 //!
@@ -16,12 +16,13 @@ use crate::config::problem::{
     ConfigErrors, Excerpt, KeyPath, PROBLEM_MAX, Problem, ProblemKind, line_and_column,
 };
 use crate::config::read::{BlockReader, Findings, has_shape, nearest, wrong_shape};
-use crate::config::schema::keys::{BLOCKS, BlockDoc, LATER_BLOCKS, absence};
+use crate::config::schema::keys::{BLOCKS, BlockDoc, absence};
 use crate::config::schema::{
     BfdAuth, BfdSettings, ClusterSettings, Config, DpdkSettings, HostSettings, IdlePolicy,
     OspfSettings, PortBfd, PortDevice, PortRole, PortSettings, RouterSettings, Secret,
     StaticNeighbor, StaticRoute, StaticRouteTarget, bfd, bgp_keys, bmp, cluster, default_mtu, dpdk,
     host, ospf, policy as schema_policy, port, redistribute, role_word, route, router, rpki,
+    tenant as schema_tenant,
 };
 use crate::config::validate::validate;
 use core::fmt::Display;
@@ -34,6 +35,7 @@ use toml::de::{DeTable, DeValue};
 mod bgp;
 mod feeds;
 mod policy;
+mod tenant;
 
 /// Prefixes one `prefixes` file may hold: four times the global table of 2026.
 pub const FILE_PREFIXES_MAX: usize = 1_000_000;
@@ -157,10 +159,6 @@ fn check_block_names(document: &DeTable<'_>, findings: &mut Findings) {
 }
 
 fn unknown_block(name: &str, value: &DeValue<'_>) -> (ProblemKind, String, String) {
-    if let Some((_, what)) = LATER_BLOCKS.iter().find(|(later, _)| *later == name) {
-        let message = format!("`{name}`: {what} is not part of this version");
-        return (ProblemKind::Later, message, "remove the block".to_owned());
-    }
     if let Some(absence) = absence("", name) {
         return (ProblemKind::Unknown, absence.reason.to_owned(), absence.instead.to_owned());
     }
@@ -250,6 +248,9 @@ fn read_config(document: &DeTable<'_>, source: &Source<'_>, findings: &mut Findi
     for (index, block) in listed(document, &route::NEIGHBOR).into_iter().enumerate() {
         config.neighbors.push(read_neighbor(index, block, findings));
     }
+    for (index, block) in listed(document, &schema_tenant::TENANT).into_iter().enumerate() {
+        config.tenants.push(tenant::read_tenant(index, block, source, findings));
+    }
     config
 }
 
@@ -276,6 +277,7 @@ fn read_cluster(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) 
         prefix: reader.parsed("prefix"),
         number: 0,
         key: reader.text("key"),
+        secret: Secret::default(),
     };
     let written: Option<u16> = reader.integer("number");
     let number = source.overrides.number.or(written);
@@ -287,13 +289,10 @@ fn read_cluster(block: Block<'_>, source: &Source<'_>, findings: &mut Findings) 
             "or give --number or KUMIKI_NUMBER, so that all servers share the file",
         );
     }
-    if let Some(key) = &settings.key {
-        // It is read again by the features that use it; a configuration that names none they could
-        // read must not pass.
-        read_key("key", key, source, &mut reader);
-    }
+    let secret = settings.key.as_ref().and_then(|key| read_key("key", key, source, &mut reader));
     reader.finish();
-    ClusterSettings { number: number.unwrap_or_default(), ..settings }
+    let secret = Secret(secret.unwrap_or_default().into_bytes());
+    ClusterSettings { number: number.unwrap_or_default(), secret, ..settings }
 }
 
 /// The secret in a file that a key names, without the white space around it.
@@ -398,6 +397,7 @@ const ROLES: &[(&str, PortRole)] = &[
     ("lan", PortRole::Lan),
     ("uplink", PortRole::Uplink),
     ("routed", PortRole::Routed),
+    ("tenant", PortRole::Tenant),
 ];
 
 fn read_port(index: usize, block: Block<'_>, findings: &mut Findings) -> PortSettings {

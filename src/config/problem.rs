@@ -72,8 +72,6 @@ pub enum ProblemKind {
     Syntax,
     /// A block or key that does not exist.
     Unknown,
-    /// A block of a later version.
-    Later,
     /// A value of the wrong type or out of range.
     Value,
     /// A required key is missing.

@@ -2,7 +2,8 @@
 //!
 //! Owns [`blocks`], a configuration as blocks of keys and texts, and [`render`], which prints them.
 //! `delta` compares the same blocks, so what is shown is what is compared. The blocks of BGP are
-//! made in `render/bgp.rs`, those of RPKI and BMP in `render/feeds.rs`.
+//! made in `render/bgp.rs`, those of RPKI and BMP in `render/feeds.rs`, those of tenants in
+//! `render/tenant.rs`.
 //!
 //! *Invariants*: loading the rendered text gives the same configuration (for routes from a file: as
 //! long as the file is the same). Keys stand in the order of the documentation; a key that holds no
@@ -19,6 +20,7 @@ use core::fmt::Write;
 
 mod bgp;
 mod feeds;
+mod tenant;
 
 /// A block as text: each key with its value as TOML, or `None` where it holds none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,7 @@ pub fn blocks(config: &Config) -> Vec<RenderedBlock> {
     blocks.extend(config.ports.iter().map(port_block));
     blocks.extend(config.routes.iter().flat_map(route_blocks));
     blocks.extend(config.neighbors.iter().map(neighbor_block));
+    blocks.extend(config.tenants.iter().flat_map(tenant::tenant_blocks));
     blocks
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Owns every rule between keys, and every rule about a value that its type does not say; those of
 //! BGP stand in `validate/bgp.rs`, those of policies in `validate/policy.rs`, those of RPKI and BMP
-//! in `validate/feeds.rs`. It looks at the value, not at the text, so that configurations made by
-//! programs pass through it too; the loader adds the places.
+//! in `validate/feeds.rs`, those of tenants in `validate/tenant.rs`. It looks at the value, not at
+//! the text, so that configurations made by programs pass through it too; the loader adds the
+//! places.
 //!
 //! *Invariants*: a [`Config`] without problems can be run by every part of the router without
 //! re-checking.
@@ -28,6 +29,7 @@ use std::collections::BTreeMap;
 mod bgp;
 mod feeds;
 mod policy;
+mod tenant;
 
 /// Octets of a router's name: one label of a host name (RFC 1035 §2.3.4).
 pub const ROUTER_NAME_OCTETS_MAX: usize = 63;
@@ -66,6 +68,7 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     check_port_addresses(config, &mut problems);
     check_routes(config, &mut problems);
     check_neighbors(config, &mut problems);
+    tenant::check_tenants(config, &mut problems);
     problems
 }
 
@@ -300,6 +303,11 @@ fn check_role_address(config: &Config, index: usize, port: &PortSettings, proble
             let help = "use role = \"routed\" for an address without OSPF";
             let expected = "remove `address`";
             problems.push(conflict(path("address"), message, expected).with_help(help));
+        }
+        (PortRole::Tenant, Some(_)) => {
+            let message = "a port of tenants routes nothing";
+            let help = "a port with an address can have VLANs of tenants beside it";
+            problems.push(conflict(path("address"), message, "remove `address`").with_help(help));
         }
         (PortRole::Uplink | PortRole::Routed, None) if !speaks_on_link(config, port) => {
             let message = format!("the role `{word}` needs an address");

@@ -2,7 +2,7 @@
 
 use crate::api::Event;
 use crate::api::show::ShowReply;
-use crate::base::ids::PortId;
+use crate::base::ids::{MemberId, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::control::bgp_link::HostLink;
 use crate::fib::Forwarding;
@@ -26,6 +26,9 @@ pub enum Action {
     },
     /// Let every worker read this from now on.
     Publish(Box<Forwarding>),
+    /// Forget all MACs behind this member of a segment: it does not forward any more, or its number
+    /// is another one's from now on.
+    FlushMacs(MemberId),
     /// The host's TUN device carries these addresses, and routes these prefixes into it.
     HostAddresses {
         /// /128 each.

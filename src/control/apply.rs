@@ -40,6 +40,7 @@ impl ControlPlane {
         let is_static_same =
             self.config.routes == config.routes && self.config.neighbors == config.neighbors;
         self.config = config;
+        self.tenants.note_change();
         self.take_policies(now);
         self.review_rpki(now);
         if let Some(router_id) = self.identity.router_id {

@@ -72,8 +72,7 @@ impl ControlPlane {
                         self.bfd_neighbor_moved(port, to);
                     }
                 }
-                // Nobody here asks who has which tenants.
-                ospf::Action::Opaque(_) => {}
+                ospf::Action::Opaque(update) => self.hear_membership(now, update),
                 ospf::Action::Notice(notice) => {
                     let event = report::notice(now, &notice, &self.ports);
                     self.event(event);

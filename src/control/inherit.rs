@@ -18,6 +18,9 @@
 //! meanwhile, it is a restart as any other while the inheritance lasts: neighbours take the
 //! router's links out of their routes for as long as it takes to be Full again.
 //!
+//! The segments of tenants need nobody to find them: the old overlay is that of the first world,
+//! and the numbers of members go on, to which MACs and sequence numbers point.
+//!
 //! Owns [`Testament`] (what a control plane says while it lives), [`Legacy`] (what the driver makes
 //! of it when it does not) and the end of the inheritance.
 //!
@@ -34,18 +37,20 @@ use super::input::AttachedPort;
 use super::plane::ControlPlane;
 use super::report;
 use super::stub::StubRouter;
+use super::tenant::TenantNumbers;
 use crate::base::ids::{GroupId, MacAddress};
 use crate::base::machine::Machine;
 use crate::base::prefix::Ipv6Prefix;
 use crate::base::route::{RouteBody, RouteNextHop, RouteSource, RouteTarget, RouteUpdate};
 use crate::base::time::{Duration, Instant};
 use crate::config::Config;
-use crate::fib::{Adjacency, Forwarding, NextHopGroup};
+use crate::fib::{Adjacency, Forwarding, NextHopGroup, Overlay};
 use crate::proto::nd;
 use crate::proto::ospf::{self, NeighborState};
 use core::net::Ipv6Addr;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a grace period has beyond the dead interval: neighbours that keep MinLSInterval (5 s, RFC
 /// 2328 App. B) say late that they are adjacent again, and a calculation follows.
@@ -63,6 +68,13 @@ pub struct Testament {
     /// BGP neighbours that came by themselves and are there.
     #[serde(default)]
     pub bgp_dynamic: BTreeSet<Ipv6Addr>,
+    /// Numbers of members of segments.
+    #[serde(
+        default,
+        serialize_with = "TenantNumbers::serialize",
+        deserialize_with = "TenantNumbers::deserialize"
+    )]
+    pub tenants: Arc<TenantNumbers>,
     /// Whether it had not yet asked to be passed through.
     pub is_starting: bool,
     /// Whether it was drained.
@@ -91,6 +103,19 @@ pub struct Legacy {
     pub ways: Vec<Vec<RouteNextHop>>,
     /// Prefixes that were forwarded, each with the place of its set in `ways`.
     pub routes: Vec<(Ipv6Prefix, u16)>,
+    /// The segments of tenants as workers have them; not recorded.
+    #[serde(skip)]
+    pub overlay: KeptOverlay,
+}
+
+/// An overlay that goes on; two are not told apart.
+#[derive(Clone, Debug, Default)]
+pub struct KeptOverlay(pub Arc<Overlay>);
+
+impl PartialEq for KeptOverlay {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Legacy {
@@ -108,6 +133,7 @@ impl Legacy {
             macs: Vec::new(),
             ways: Vec::new(),
             routes: Vec::new(),
+            overlay: KeptOverlay(Arc::clone(&world.overlay)),
         };
         // Only what prefixes lead to: numbers that are free keep what they once stood for.
         let mut places: BTreeMap<GroupId, Option<u16>> = BTreeMap::new();
@@ -170,7 +196,8 @@ impl Inheritance {
 impl ControlPlane {
     /// Goes on where another control plane failed.
     pub(super) fn inherit(&mut self, now: Instant, legacy: Legacy) {
-        let Legacy { config, ports, testament, macs, ways, routes } = legacy;
+        let Legacy { config, ports, testament, macs, ways, routes, overlay } = legacy;
+        self.inherit_tenants(&testament.tenants, overlay.0);
         self.stub = StubRouter::inherited(testament.is_starting, testament.is_drained);
         if let Some(until) = testament.until.filter(|_| !testament.neighbors.is_empty()) {
             self.ospf.handle(now, ospf::Input::Restart { until });
@@ -327,6 +354,7 @@ impl ControlPlane {
                 .map(|inheritance| inheritance.until),
             bgp_until: self.bgp.restarts_until(),
             bgp_dynamic: self.dynamic_there(),
+            tenants: self.tenants.testament(),
             ..Testament::default()
         };
     }

@@ -2,7 +2,7 @@
 
 use crate::api::ShowQuery;
 use crate::api::request::ClearBgp;
-use crate::base::ids::{MacAddress, PortId};
+use crate::base::ids::{MacAddress, MemberId, PortId};
 use crate::base::prefix::Ipv6Prefix;
 use crate::config::{Config, PortSettings};
 use crate::control::inherit::Legacy;
@@ -80,6 +80,23 @@ pub enum Input {
         id: u64,
         /// Which and how.
         asked: ClearBgp,
+    },
+    /// A MAC is heard behind two members of a segment again and again.
+    MacMoves {
+        /// The MAC.
+        mac: MacAddress,
+        /// Where it is held.
+        from: MemberId,
+        /// Where it was heard as well.
+        to: MemberId,
+    },
+    /// Ports of a tenant that are blocked shall forward again; answered by
+    /// [`crate::control::action::Action::Reply`] with the same number.
+    ClearTenant {
+        /// Number of the question.
+        id: u64,
+        /// Its name; `None` for all.
+        name: Option<String>,
     },
     /// Leave in order: tell the neighbours, then stop speaking.
     Shutdown,

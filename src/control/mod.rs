@@ -10,7 +10,8 @@
 //! policies), `deliver` (what the machines want becomes actions), `frame` (octets around their
 //! messages), [`inherit`] (from a control plane that failed to the next), `report` (events in
 //! words), `stub` (when nobody shall send through this router), `self_check` (whether it forwards
-//! as it believes), `query` (answers to `show`). [`recording`] is a life of it, written down.
+//! as it believes), `tenant` with `tenant_query` (segments over the cluster), `query` (answers to
+//! `show`). [`recording`] is a life of it, written down.
 //!
 //! Absent on purpose: clocks, sockets, threads (they are in `daemon` and `sim`) and anything that a
 //! single protocol could decide alone.
@@ -51,6 +52,8 @@ mod rpki;
 mod rpki_query;
 mod self_check;
 mod stub;
+mod tenant;
+mod tenant_query;
 
 #[cfg(test)]
 mod tests;
@@ -61,3 +64,4 @@ pub use bgp_link::{HostLink, scope_of};
 pub use inherit::{Legacy, Testament};
 pub use input::{AttachedPort, Input};
 pub use plane::{ControlCounters, ControlOptions, ControlPlane, Plane};
+pub use tenant::{MemberKey, TenantNumbers};

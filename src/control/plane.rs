@@ -23,6 +23,7 @@ use super::port::PortState;
 use super::rpki::Rpki;
 use super::self_check::SelfCheck;
 use super::stub::StubRouter;
+use super::tenant::Tenants;
 use crate::api::show::ShowReply;
 use crate::api::{Event, ShowQuery};
 use crate::base::ids::{PortId, RouterId};
@@ -183,6 +184,7 @@ pub struct ControlPlane {
     pub(super) rpki: Rpki,
     pub(super) bmp: Bmp,
     pub(super) death_marks: DeathMarks,
+    pub(super) tenants: Tenants,
     pub(super) stub: StubRouter,
     pub(super) self_check: SelfCheck,
     /// Whether the neighbours were told good-bye.
@@ -217,6 +219,7 @@ impl ControlPlane {
             rpki: Rpki::new(options.seed.rotate_left(24)),
             bmp: Bmp::new(options.seed.rotate_left(40)),
             death_marks: DeathMarks::default(),
+            tenants: Tenants::new(options.seed.rotate_left(48)),
             stub: StubRouter::starting(),
             self_check: SelfCheck::default(),
             is_leaving: false,
@@ -255,6 +258,7 @@ impl ControlPlane {
     /// Publishes what the RIB has to say since the last time.
     pub(super) fn publish(&mut self) {
         if let Some(world) = self.rib.compile() {
+            self.tenants.note_world(world.epoch);
             self.world = world.clone();
             self.actions.push_back(Action::Publish(Box::new(world)));
         }
@@ -268,6 +272,7 @@ impl ControlPlane {
         self.deliver_bmp(now);
         self.review_bgp_restart(now);
         self.review_inheritance(now);
+        self.review_tenants(now);
         if !self.is_leaving {
             self.review_stub(now);
             self.check_self_if_due(now);
@@ -293,6 +298,7 @@ impl ControlPlane {
             Input::Reclaimed { epoch } => {
                 self.rib.reclaimed(epoch);
                 self.marks_reclaimed(epoch);
+                self.tenants_reclaimed(epoch);
             }
             Input::Flush => {
                 self.publish();
@@ -303,9 +309,16 @@ impl ControlPlane {
                 let reply = Box::new(ShowReply::BgpCleared(self.clear_bgp(now, &asked)));
                 self.actions.push_back(Action::Reply { id, reply, rest: None });
             }
+            Input::MacMoves { mac, from, to } => self.mac_moves(now, mac, [from, to]),
+            Input::ClearTenant { id, name } => {
+                let reply =
+                    Box::new(ShowReply::TenantCleared(self.clear_tenant(now, name.as_deref())));
+                self.actions.push_back(Action::Reply { id, reply, rest: None });
+            }
             Input::Shutdown => {
                 self.is_leaving = true;
                 self.leave_bfd();
+                self.leave_membership(now);
                 self.leave_rpki(now);
                 self.leave_bgp(now);
                 self.leave_bmp(now);
@@ -378,7 +391,8 @@ impl Machine for ControlPlane {
         let check = self.self_check.deadline().filter(|_| is_staying);
         let (bgp, rpki) = (self.bgp.next_deadline(), self.rpki.next_deadline());
         let bmp = self.bmp.next_deadline();
-        let parts = [ospf, nd, inheritance, adopted, stub, check, bgp, rpki, bmp];
+        let tenants = self.tenants_deadline().filter(|_| is_staying);
+        let parts = [ospf, nd, inheritance, adopted, stub, check, bgp, rpki, bmp, tenants];
         parts.into_iter().flatten().min()
     }
 
@@ -389,6 +403,7 @@ impl Machine for ControlPlane {
         self.work_bgp(now);
         self.work_bmp(now);
         if !self.is_leaving {
+            self.work_membership(now);
             self.expire_bfd(now);
         }
         self.finish(now);

@@ -4,7 +4,8 @@
 //! forwarding state. Devices are opened and closed by the driver.
 //!
 //! *Invariants*: OSPF runs on a port exactly when it is a fabric port, the router has a router-id
-//! and nobody else has its link-local address; ND runs on it exactly while it has carrier.
+//! and nobody else has its link-local address; ND runs on it exactly while it has carrier and
+//! is not a tenant's.
 
 use super::input::AttachedPort;
 use super::plane::ControlPlane;
@@ -101,6 +102,7 @@ impl ControlPlane {
             attached,
         };
         self.ports.insert(port, state);
+        self.tenants.note_change();
         self.number_links();
         self.tell_all(now);
         if old_name.as_ref() != Some(&new_name) {
@@ -122,6 +124,7 @@ impl ControlPlane {
         self.end_bfd(port);
         self.bfd.forget(port);
         self.ports.remove(&port);
+        self.tenants.note_change();
         self.review_links();
         self.number_links();
         self.apply_static_of(now, &[name]);
@@ -144,6 +147,7 @@ impl ControlPlane {
         // of it, and the probes at carrier-up find out.
         let was_refused = !is_up && !core::mem::take(&mut state.refused).is_empty();
         let event = report::carrier(now, state);
+        self.tenants.note_change();
         self.tell_rib(port);
         self.event(event);
         self.ospf.handle(now, ospf::Input::Carrier { port, is_up });
@@ -262,7 +266,8 @@ impl ControlPlane {
 
     fn tell_nd(&mut self, now: Instant, port: PortId) {
         let Some(state) = self.ports.get(&port) else { return };
-        if !state.is_up {
+        // Nothing is routed there, and nobody of the tenant shall hear of this router.
+        if !state.is_up || state.role() == PortRole::Tenant {
             self.nd.handle(now, nd::Input::InterfaceDown { port });
             return;
         }

@@ -32,6 +32,7 @@ use crate::proto::ospf::repair::NO_WAY;
 use crate::proto::ospf::{
     CoverView, Loneliness, NeighborState, NeighborView, OspfCounters, RouteView,
 };
+use crate::proto::tenant::Counters as MemberCounters;
 use crate::rib::{RibCounters, RibRoute, Way};
 use core::net::Ipv6Addr;
 
@@ -155,6 +156,9 @@ impl ControlPlane {
                 return (ShowReply::RpkiVrp(rows), rest);
             }
             ShowQuery::Bmp => ShowReply::Bmp(self.bmp_rows(now)),
+            ShowQuery::Tenant | ShowQuery::L2tpv3 | ShowQuery::BridgeMac(_) => {
+                self.tenant_answer(now, query)
+            }
             ShowQuery::Rpki => ShowReply::Rpki(self.rpki_row(now)),
             ShowQuery::RpkiPrefix(prefix) => ShowReply::RpkiPrefix(self.rpki_prefix_row(*prefix)),
             ShowQuery::BgpTable(query) => ShowReply::BgpTable(self.bgp_table_page(now, query)),
@@ -181,12 +185,13 @@ impl ControlPlane {
             ShowQuery::Runtime => ShowReply::Runtime(Vec::new()),
             ShowQuery::Mempool => ShowReply::Mempool(Vec::new()),
             ShowQuery::Errors { all } => ShowReply::Errors(self.error_rows(*all)),
-            ShowQuery::Config => ShowReply::Config(ConfigRow {
-                text: render(&self.config),
-                inactive: self.inactive_blocks(),
-            }),
+            ShowQuery::Config => ShowReply::Config(self.config_row()),
         };
         (whole, None)
+    }
+
+    fn config_row(&self) -> ConfigRow {
+        ConfigRow { text: render(&self.config), inactive: self.inactive_blocks() }
     }
 
     fn name(&self, port: PortId) -> String {
@@ -599,6 +604,7 @@ impl ControlPlane {
             ("ospf", OspfCounters::INFO, self.ospf.counters().values()),
             ("nd", NdCounters::INFO, self.nd.counters().values()),
             ("rib", RibCounters::INFO, self.rib.counters().values()),
+            ("tenant", MemberCounters::INFO, self.tenants.membership.counters().values()),
         ];
         if let Some(speaker) = self.bgp.speaker() {
             let ribs = speaker.ribs().counters();
@@ -640,6 +646,12 @@ impl ControlPlane {
             if missing(&neighbor.port) {
                 let (place, port) = (index + 1, &neighbor.port);
                 inactive.push(format!("[[neighbor]] {place}: port {port} is not on this server"));
+            }
+        }
+        for (index, tenant) in self.config.tenants.iter().enumerate() {
+            if !self.is_tenant_active(tenant) {
+                let (place, name) = (index + 1, &tenant.name);
+                inactive.push(format!("[[tenant]] {place}: no port of {name} is on this server"));
             }
         }
         inactive

@@ -214,6 +214,7 @@ pub fn name(action: &Action) -> String {
             let parts = format!("{:?}", (&world.groups, &world.next_hops, &world.interfaces));
             format!("publish epoch {epoch}, {count} prefixes, {}", digest(parts.as_bytes()))
         }
+        Action::FlushMacs(member) => format!("flush_macs {member}"),
         Action::HostAddresses { addresses, prefixes } => {
             let parts = format!("{addresses:?} {prefixes:?}");
             format!("host_addresses {}, {}", addresses.len(), digest(parts.as_bytes()))

@@ -35,16 +35,21 @@ const ERRNO_NO_PERMISSION: i32 = 13;
 type Ports = BTreeMap<PortId, PortState>;
 
 /// An event under construction.
-struct Draft(Event);
+pub(super) struct Draft(Event);
 
 impl Draft {
-    fn new(at: Instant, severity: Severity, topic: &str, text: String) -> Self {
+    pub(super) fn new(at: Instant, severity: Severity, topic: &str, text: String) -> Self {
         Self(Event { at, severity, topic: topic.to_owned(), text, fields: Vec::new() })
     }
 
-    fn with(mut self, key: &str, value: impl Display) -> Self {
+    pub(super) fn with(mut self, key: &str, value: impl Display) -> Self {
         self.0.fields.push((key.to_owned(), value.to_string()));
         self
+    }
+
+    /// The event.
+    pub(super) fn finish(self) -> Event {
+        self.0
     }
 }
 

@@ -31,7 +31,7 @@ fn config(more: &str) -> Config {
         origin: "test.toml",
         text: &text,
         overrides: &Overrides::default(),
-        files: &NoFiles,
+        files: &|_: &str| Ok("a secret of enough octets".to_owned()),
     };
     config::load(&source).expect("a right configuration")
 }
@@ -65,6 +65,7 @@ mod inherit;
 mod links;
 mod pages;
 mod self_check;
+mod tenants;
 
 struct Bench {
     plane: ControlPlane,
@@ -77,6 +78,9 @@ struct Bench {
     orders: Vec<crate::proto::bfd::Order>,
     links: Vec<super::HostLink>,
     bgp: Vec<super::bgp_transport::Order>,
+    flushed: Vec<crate::base::ids::MemberId>,
+    /// How often time passed for reviews of tenants.
+    settled: u64,
 }
 
 impl Bench {
@@ -94,6 +98,8 @@ impl Bench {
             orders: Vec::new(),
             links: Vec::new(),
             bgp: Vec::new(),
+            flushed: Vec::new(),
+            settled: 0,
         }
     }
 
@@ -133,6 +139,7 @@ impl Bench {
                 Action::Bfd(order) => self.orders.push(order),
                 Action::HostLinks(links) => self.links = links,
                 Action::Bgp(order) => self.bgp.push(order),
+                Action::FlushMacs(member) => self.flushed.push(member),
                 Action::JoinMulticast { .. } => {}
             }
         }

@@ -289,7 +289,7 @@ impl<B: PacketBuf> Applier<B> {
         let name = port.settings.name.clone();
         let before = before.map(|old| PlannedPort {
             settings: PortSettings { name, ..old.settings.clone() },
-            spec: old.spec.clone(),
+            ..old.clone()
         });
         match before.map(|before| self.ports.open(before)) {
             Some(Ok(id)) => {

@@ -30,8 +30,9 @@ use crate::daemon::recorder::Recorder;
 use crate::daemon::turns::Turns;
 use crate::daemon::worker::{Admission, WorkerLinks};
 use crate::dataplane::bfd::{Order, REPORT_RING_MAX, Report, owner};
+use crate::dataplane::overlay::EVENT_RING_MAX;
 use crate::dataplane::punt::CONTROL_RING_COUNT;
-use crate::dataplane::{Injected, PuntClass, Punted, Ring};
+use crate::dataplane::{Injected, MacTable, OverlayEvent, PuntClass, Punted, Ring};
 use crate::fib::Forwarding;
 use crate::os::poller::{Events, Poller};
 use crate::packet::{PacketAlloc, PacketBuf};
@@ -86,6 +87,10 @@ pub struct ControlStart<B> {
     pub counters: Arc<DaemonCounters>,
     /// The pass of its thread.
     pub admission: Admission<B>,
+    /// The MACs of tenants.
+    pub macs: Arc<MacTable>,
+    /// What workers tell of them.
+    pub overlay_events: Arc<Ring<OverlayEvent>>,
     /// Held until it is told to end.
     pub lifeline: Lifeline,
     /// Where the life of the control plane is written down.
@@ -214,6 +219,7 @@ impl<B: PacketBuf> Estate<B> {
             let began = self.start.clock.now();
             self.is_busy = self.take_messages(&mut plane);
             self.take_reports(&mut plane);
+            self.take_overlay_events(&mut plane);
             self.is_busy |= self.take_punts(&mut plane);
             self.expire_timers(&mut plane);
             let now = self.start.clock.now();
@@ -352,6 +358,7 @@ impl<B: PacketBuf> Estate<B> {
             ToControl::Bgp(report) => Input::Bgp(Box::new(report)),
             ToControl::Query { id, query, after } => Input::Query { id, query, after },
             ToControl::ClearBgp { id, asked } => Input::ClearBgp { id, asked },
+            ToControl::ClearTenant { id, name } => Input::ClearTenant { id, name },
             ToControl::Drain { is_drained } => {
                 self.testament.is_drained = is_drained;
                 Input::Drain { is_drained }
@@ -394,6 +401,17 @@ impl<B: PacketBuf> Estate<B> {
                 self.timed(plane, |plane| plane.handle(now, Input::Bfd(Box::new(report))));
                 self.carry_out(plane);
             }
+        }
+    }
+
+    /// What workers say of MACs of tenants; never more than one a worker and second for each MAC
+    /// that moves, and the ring bounds those.
+    fn take_overlay_events<P: Plane>(&mut self, plane: &mut P) {
+        for _ in 0..EVENT_RING_MAX {
+            let Some(event) = self.start.overlay_events.pop() else { break };
+            let OverlayEvent::MacMoves { mac, from, to, .. } = event;
+            plane.handle(self.start.clock.now(), Input::MacMoves { mac, from, to });
+            self.carry_out(plane);
         }
     }
 
@@ -478,6 +496,7 @@ impl<B: PacketBuf> Estate<B> {
                     self.reclaim_wait = RECLAIM_WAIT.0;
                     self.reclaim_at = self.start.clock.now();
                 }
+                Action::FlushMacs(member) => self.start.macs.flush(member),
                 Action::HostAddresses { addresses, prefixes } => {
                     self.unsent_addresses = Some(HostAddresses { addresses, prefixes });
                     self.resend_addresses();
@@ -660,8 +679,12 @@ impl<B: PacketBuf> Estate<B> {
         ];
         let deadline = deadline.into_iter().flatten().min();
         let mut timeout = deadline.map(|deadline| deadline - now);
-        if !self.rings().all(Ring::announce_sleep) || !self.report_rings().all(Ring::announce_sleep)
-        {
+        let are_empty = [
+            self.rings().all(Ring::announce_sleep),
+            self.report_rings().all(Ring::announce_sleep),
+            self.start.overlay_events.announce_sleep(),
+        ];
+        if are_empty.contains(&false) {
             timeout = Some(Duration::ZERO);
         }
         if let Err(error) = self.start.poller.wait(timeout, events) {
@@ -670,6 +693,7 @@ impl<B: PacketBuf> Estate<B> {
         }
         self.rings().for_each(Ring::announce_awake);
         self.report_rings().for_each(Ring::announce_awake);
+        self.start.overlay_events.announce_awake();
     }
 }
 

@@ -16,7 +16,7 @@ use crate::ports::{DeviceSpec, Wakeup};
 use core::fmt::Debug;
 use std::sync::Arc;
 
-/// Counters and link state of a device, for any thread.
+/// Counters and link state of a device, and its filter, for any thread.
 pub trait DeviceStats: Debug + Send + Sync {
     /// Name, count and meaning of each counter that tells of loss; empty once it is closed.
     fn losses(&self) -> Vec<(&'static str, u64, &'static str)>;
@@ -26,6 +26,12 @@ pub trait DeviceStats: Debug + Send + Sync {
 
     /// Carrier as the driver sees it; `None` once it is closed.
     fn is_up(&self) -> Option<bool>;
+
+    /// Lets a device that is open receive these frames from now on; why it does not, where it does
+    /// not.
+    fn hear(&self, _hearing: Hearing) -> Result<(), String> {
+        Ok(())
+    }
 
     /// What the device does by itself, a phrase each.
     fn abilities(&self) -> Vec<String> {
@@ -53,6 +59,18 @@ pub struct PlannedPort {
     pub settings: PortSettings,
     /// The device.
     pub spec: DeviceSpec,
+    /// Whose frames it shall receive.
+    pub hearing: Hearing,
+}
+
+/// Whose frames a port receives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hearing {
+    /// Those for its own MAC and for groups.
+    #[default]
+    Own,
+    /// All: it is a tenant's, whose frames are for others behind it.
+    All,
 }
 
 impl PlannedPort {

@@ -9,11 +9,12 @@ use crate::api::show::{MempoolRow, PoolCacheRow};
 use crate::config::{Config, PortDevice};
 use crate::daemon::cpus::CpuPlan;
 use crate::daemon::devices::{
-    DeviceOpener, DeviceQueues, DeviceStats, OpenDevice, PacketMemory, PlannedPort,
+    DeviceOpener, DeviceQueues, DeviceStats, Hearing, OpenDevice, PacketMemory, PlannedPort,
 };
 use crate::daemon::error::{PortProblem, RunError};
 use crate::daemon::pool_plan::{Needs, PoolInput, PoolPlan, PoolProblem, Pools};
 use crate::daemon::worker::{Admission, ThreadPass};
+use crate::dpdk::port::Filter;
 use crate::dpdk::{Eal, EalOptions, EalThread, Grant, Mbuf, MbufAlloc, Mempool};
 use crate::ports::DeviceSpec;
 use crate::ports::dpdk::{
@@ -129,8 +130,8 @@ fn admission(eal: &'static Eal, memory: Arc<Memory>) -> Admission<Mbuf> {
         let thread = EalThread::register(eal)?;
         let name = std::thread::current().name().unwrap_or("?").to_owned();
         memory.threads().push((thread.lcore_id(), name));
-        let alloc = Box::new(MbufAlloc::new(memory.pool, &thread));
-        Ok(ThreadPass { alloc, proof: Box::new(thread) })
+        let alloc = || Box::new(MbufAlloc::new(memory.pool, &thread));
+        Ok(ThreadPass { alloc: alloc(), copies: alloc(), proof: Box::new(thread) })
     })
 }
 
@@ -195,7 +196,7 @@ impl DeviceOpener<Mbuf> for DpdkOpener {
             mtu: port.settings.mtu,
             mtu_room: port.mtu_room(),
             mac: port.settings.mac,
-            is_promiscuous: false,
+            is_promiscuous: port.hearing == Hearing::All,
             has_vlan: port.settings.vlan.is_some(),
             paged_buffers: self.pools.paged,
         };
@@ -277,6 +278,14 @@ impl DeviceStats for ObservedDevice {
 
     fn is_up(&self) -> Option<bool> {
         self.stats.link().map(|link| link.is_up)
+    }
+
+    fn hear(&self, hearing: Hearing) -> Result<(), String> {
+        let filter = match hearing {
+            Hearing::Own => Filter::Own,
+            Hearing::All => Filter::None,
+        };
+        self.stats.set_filter(filter).map_err(|error| error.to_string())
     }
 
     fn abilities(&self) -> Vec<String> {

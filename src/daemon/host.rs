@@ -7,7 +7,6 @@
 //! *Invariants*: never blocks but in its poller, and there only when every worker's ring for it is
 //! empty. A question is answered within [`ANSWER_TIME_MAX`], if only with "busy".
 
-use crate::api::request::ClearBgp;
 use crate::api::show::ShowReply;
 use crate::api::{ApiError, Event, ReplyBody, RequestBody, Severity, ShowQuery, WatchRequest};
 use crate::base::ids::PortId;
@@ -418,7 +417,12 @@ impl<B: PacketBuf> Host<B> {
                 RequestBody::Drain { is_drained } => {
                     self.order(client, ToControl::Drain { is_drained });
                 }
-                RequestBody::ClearBgp(asked) => self.clear_bgp(client, asked),
+                RequestBody::ClearBgp(asked) => {
+                    self.wish(client, |id| ToControl::ClearBgp { id, asked });
+                }
+                RequestBody::ClearTenant { name } => {
+                    self.wish(client, |id| ToControl::ClearTenant { id, name });
+                }
                 RequestBody::DebugPanicControl if self.start.has_debug_commands => {
                     self.order(client, ToControl::Fail);
                 }
@@ -476,7 +480,7 @@ impl<B: PacketBuf> Host<B> {
     }
 
     fn ask(&mut self, client: u64, query: ShowQuery) {
-        if matches!(query, ShowQuery::Runtime | ShowQuery::Mempool)
+        if matches!(query, ShowQuery::Runtime | ShowQuery::Mempool | ShowQuery::BridgeMac(_))
             && let Some(reply) = self.start.observer.alone(&query)
         {
             return self.reply(client, ReplyBody::Show(Box::new(reply)));
@@ -499,12 +503,12 @@ impl<B: PacketBuf> Host<B> {
         }
     }
 
-    /// Hands a wish about BGP to the control thread, and waits for its answer as for the one to a
-    /// question about neighbours, to which nothing is added here either.
-    fn clear_bgp(&mut self, client: u64, asked: ClearBgp) {
+    /// Hands a wish to the control thread, and waits for its answer as for the one to a question
+    /// about neighbours, to which nothing is added here either.
+    fn wish(&mut self, client: u64, message: impl FnOnce(u64) -> ToControl) {
         let id = self.next_question;
         self.next_question += 1;
-        if self.start.control.send(ToControl::ClearBgp { id, asked }).is_err() {
+        if self.start.control.send(message(id)).is_err() {
             return self.reply(client, ReplyBody::Error(ApiError::Busy));
         }
         let until = self.start.observer.now() + ANSWER_TIME_MAX;

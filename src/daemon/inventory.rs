@@ -14,8 +14,8 @@
 
 use crate::base::ids::MacAddress;
 use crate::config::device::{DeviceFacts, assign};
-use crate::config::{Config, PortDevice};
-use crate::daemon::devices::PlannedPort;
+use crate::config::{Config, PortDevice, PortRole};
+use crate::daemon::devices::{Hearing, PlannedPort};
 use crate::ports::DeviceSpec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::BTreeSet;
@@ -55,7 +55,8 @@ fn plan_on(host: &Sysfs, config: &Config, open: &[Open<'_>]) -> Vec<PlannedPort>
         .iter()
         .filter_map(|settings| {
             let spec = spec_of(&settings.device)?;
-            Some(PlannedPort { settings: settings.clone(), spec })
+            let hearing = hearing_of(config, &settings.name, settings.role);
+            Some(PlannedPort { settings: settings.clone(), spec, hearing })
         })
         .collect();
     if !config.ports.iter().any(|port| is_match(&port.device)) {
@@ -86,9 +87,19 @@ fn plan_on(host: &Sysfs, config: &Config, open: &[Open<'_>]) -> Vec<PlannedPort>
             continue;
         };
         let settings = crate::config::PortSettings { name: assignment.name, ..block.clone() };
-        planned.push(PlannedPort { settings, spec: spec.clone() });
+        let hearing = hearing_of(config, &settings.name, settings.role);
+        planned.push(PlannedPort { settings, spec: spec.clone(), hearing });
     }
     planned
+}
+
+/// Whose frames a port shall receive.
+fn hearing_of(config: &Config, name: &str, role: PortRole) -> Hearing {
+    let mut entries = config.tenants.iter().flat_map(|tenant| &tenant.ports);
+    match role == PortRole::Tenant || entries.any(|entry| entry.port == name) {
+        true => Hearing::All,
+        false => Hearing::Own,
+    }
 }
 
 /// The device of a block that names it.

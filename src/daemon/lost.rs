@@ -97,6 +97,7 @@ impl LostPorts {
 mod tests {
     use super::*;
     use crate::config::{PortDevice, PortRole, PortSettings};
+    use crate::daemon::devices::Hearing;
 
     fn port() -> PlannedPort {
         let settings = PortSettings {
@@ -110,7 +111,7 @@ mod tests {
             vlan: None,
             mac: None,
         };
-        PlannedPort { settings, spec: DeviceSpec::AfPacket("v1".to_owned()) }
+        PlannedPort { settings, spec: DeviceSpec::AfPacket("v1".to_owned()), hearing: Hearing::Own }
     }
 
     #[test]

@@ -69,6 +69,13 @@ pub enum ToControl {
         /// Which and how.
         asked: ClearBgp,
     },
+    /// Let ports of tenants forward again that are blocked for a loop.
+    ClearTenant {
+        /// Number of the question.
+        id: u64,
+        /// Name of the tenant; `None` for all.
+        name: Option<String>,
+    },
     /// Fail as a fault of the control plane would.
     Fail,
     /// Drain, say good-bye to the neighbours and end.

@@ -8,13 +8,17 @@ use crate::api::ShowQuery;
 use crate::api::show::{
     BfdRow, ErrorRow, LcoreRow, MempoolRow, PortRow, ShowReply, StageRow, VersionRow,
 };
-use crate::base::ids::{LcoreId, PortId};
+use crate::api::show_tenant::{MacPage, MacQuery, MacRow, TenantRow};
+use crate::base::ids::{LcoreId, MemberId, PortId};
 use crate::base::time::Instant;
 use crate::daemon::clock::Clock;
 use crate::daemon::counters::{DaemonCounter, DaemonCounters};
 use crate::daemon::devices::{DeviceStats, PacketMemory};
 use crate::dataplane::counters::{BfdCounts, PortCounts};
-use crate::dataplane::{DropReason, LcoreCounters, LcoreSnapshot, NodeId, SilenceReason};
+use crate::dataplane::mac_table::{MacKey, Tick};
+use crate::dataplane::{
+    DropReason, LcoreCounters, LcoreSnapshot, MacTable, MemberCounts, NodeId, SilenceReason,
+};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -49,7 +53,13 @@ pub struct Observer {
     ports: Mutex<BTreeMap<PortId, ObservedPort>>,
     counters: Arc<DaemonCounters>,
     memory: Arc<dyn PacketMemory>,
+    /// Of tenants; none where nothing is bridged.
+    macs: Option<Arc<MacTable>>,
 }
+
+/// Buckets of the table of MACs that a page is about: some thousand MACs where it is full, found
+/// within a millisecond.
+const MAC_PAGE_BUCKETS: usize = 1024;
 
 /// The counter of a device that tells of buffers it found none of.
 const NO_BUFFER: &str = "rx_no_buffer";
@@ -64,13 +74,19 @@ impl Observer {
         counters: Arc<DaemonCounters>,
     ) -> Self {
         let (ports, memory) = (Mutex::default(), Arc::new(()));
-        Self { clock, name, dpdk, workers, ports, counters, memory }
+        Self { clock, name, dpdk, workers, ports, counters, memory, macs: None }
     }
 
     /// The same, with the packet memory.
     #[must_use]
     pub fn with_memory(self, memory: Arc<dyn PacketMemory>) -> Self {
         Self { memory, ..self }
+    }
+
+    /// The same, with the MACs of tenants.
+    #[must_use]
+    pub fn with_macs(self, macs: Arc<MacTable>) -> Self {
+        Self { macs: Some(macs), ..self }
     }
 
     /// The time.
@@ -116,12 +132,13 @@ impl Observer {
         sum
     }
 
-    /// What can be said without the control plane: all of `show runtime` and `show mempool`; of
-    /// version and errors the daemon's part, for when the control plane does not answer.
+    /// What can be said without the control plane: all of `show runtime`, `show mempool` and MACs;
+    /// of version and errors the daemon's part, for when the control plane does not answer.
     pub fn alone(&self, query: &ShowQuery) -> Option<ShowReply> {
         match query {
             ShowQuery::Runtime => Some(ShowReply::Runtime(self.lcore_rows())),
             ShowQuery::Mempool => Some(ShowReply::Mempool(self.mempool_rows())),
+            ShowQuery::BridgeMac(asked) => Some(ShowReply::BridgeMac(self.mac_page(asked))),
             ShowQuery::Version => Some(self.complete(
                 query,
                 ShowReply::Version(VersionRow { name: self.name.clone(), ..VersionRow::default() }),
@@ -144,6 +161,7 @@ impl Observer {
             ShowReply::Ospf(row) => row.transit_packet_count = self.sum().transit,
             ShowReply::Port(rows) => rows.iter_mut().for_each(|row| self.fill_port(row)),
             ShowReply::Bfd(rows) => self.fill_bfd(rows),
+            ShowReply::Tenant(rows) => rows.iter_mut().for_each(|row| self.fill_tenant(row)),
             ShowReply::Errors(rows) => {
                 let all = matches!(query, ShowQuery::Errors { all: true });
                 rows.extend(self.error_rows().into_iter().filter(|row| all || row.count > 0));
@@ -164,6 +182,43 @@ impl Observer {
         row.tx_dropped_packets = now.tx_dropped.saturating_sub(port.before.tx_dropped);
         row.rx_missed_packets = port.stats.missed();
         row.abilities = port.stats.abilities();
+    }
+
+    fn fill_tenant(&self, row: &mut TenantRow) {
+        let Some(macs) = &self.macs else { return };
+        let workers: Vec<_> =
+            self.workers.iter().map(|worker| Arc::clone(&worker.counters)).collect();
+        for member in &mut row.members {
+            member.mac_count = macs.count_of(member.member);
+            let counts = MemberCounts::of(&workers, member.member);
+            member.rx_frames = counts.rx_frames;
+            member.rx_octets = counts.rx_octets;
+            member.tx_frames = counts.tx_frames;
+            member.tx_octets = counts.tx_octets;
+        }
+        row.mac_count = row.members.iter().map(|member| member.mac_count).sum();
+    }
+
+    /// A page of the MACs that are known.
+    fn mac_page(&self, asked: &MacQuery) -> MacPage {
+        let Some(table) = &self.macs else { return MacPage::default() };
+        let (from, tick) = (asked.from as usize, Tick::at(self.clock.now()));
+        let is_wanted = |key: MacKey| asked.domain.is_none_or(|domain| domain == key.domain());
+        let found = table
+            .entries_from(from, tick)
+            .take_while(|(bucket, _)| *bucket < from.saturating_add(MAC_PAGE_BUCKETS));
+        let row = |(key, member, is_static): (MacKey, MemberId, bool)| MacRow {
+            mac: key.mac(),
+            domain: key.domain(),
+            member,
+            is_static,
+            tenant: None,
+            behind: None,
+        };
+        let macs = found.map(|(_, entry)| entry).filter(|entry| is_wanted(entry.0)).map(row);
+        let next = from.saturating_add(MAC_PAGE_BUCKETS);
+        let next = u32::try_from(next).ok().filter(|_| next < table.bucket_count());
+        MacPage { macs: macs.collect(), next }
     }
 
     /// The control plane knows the names of ports only.

@@ -284,6 +284,7 @@ fn people(workers: u32) -> String {
 mod tests {
     use super::*;
     use crate::config::{PortDevice, PortRole, PortSettings};
+    use crate::daemon::devices::Hearing;
 
     fn port(name: &str, spec: DeviceSpec, mtu: u16) -> PlannedPort {
         let settings = PortSettings {
@@ -297,7 +298,7 @@ mod tests {
             vlan: None,
             mac: None,
         };
-        PlannedPort { settings, spec }
+        PlannedPort { settings, spec, hearing: Hearing::Own }
     }
 
     fn nic(name: &str) -> PlannedPort {

@@ -166,6 +166,13 @@ impl<B: PacketBuf> PortTable<B> {
     /// Gives an open port other settings; its device stays as it is.
     pub fn change(&mut self, id: PortId, planned: PlannedPort) -> Result<(), RunError> {
         let Some(port) = self.live.get_mut(&id) else { return Ok(()) };
+        if planned.hearing != port.planned.hearing {
+            let name = planned.settings.name.clone();
+            let failed = |why| RunError::Port { port: name, problem: PortProblem::Device(why) };
+            port.stats.hear(planned.hearing).map_err(failed)?;
+            // It hears so whatever else cannot be changed.
+            port.planned.hearing = planned.hearing;
+        }
         if let Some(interface) = planned.spec.kernel_interface() {
             let name = planned.settings.name.clone();
             let side = kernel::prepare(interface, &planned, &mut port.original)

@@ -29,8 +29,9 @@ use crate::daemon::signals::Signals;
 use crate::daemon::socket::ControlSocket;
 use crate::daemon::tun_bridge::TunBridge;
 use crate::daemon::worker::{self, Admission, WorkerLinks, WorkerStart};
-use crate::dataplane::IdlePolicy;
 use crate::dataplane::hand_over::{WakeWorker, mesh};
+use crate::dataplane::mac_table::BUCKET_BITS_DEFAULT;
+use crate::dataplane::{IdlePolicy, MacTable, OverlayEvent, OverlaySetup, Ring};
 use crate::fib::{Forwarding, Liveness};
 use crate::os::poller::{Poller, Waker};
 use crate::packet::PacketBuf;
@@ -94,7 +95,8 @@ struct Running {
 pub fn run<B: PacketBuf + 'static>(parts: RouterParts<B>) -> Result<(), RunError> {
     let system = RunError::system("make a descriptor to wait on");
     let links = links::<B>(&parts.cpus).map_err(system)?;
-    let observer = observer(&parts, &links);
+    let macs = Arc::new(MacTable::new(BUCKET_BITS_DEFAULT, entropy()));
+    let observer = observer(&parts, &links, Arc::clone(&macs));
     let RouterParts { file, config, planned, opener, .. } = parts;
     let name = config.router.name.clone();
     let rest = Rest {
@@ -105,6 +107,7 @@ pub fn run<B: PacketBuf + 'static>(parts: RouterParts<B>) -> Result<(), RunError
         signals: parts.signals,
         counters: parts.counters,
         admission: parts.admission,
+        macs,
         cycles: parts.cycles,
         recording: parts.recording,
         has_debug_commands: parts.has_debug_commands,
@@ -134,6 +137,7 @@ struct Rest<B> {
     signals: Signals,
     counters: Arc<DaemonCounters>,
     admission: Admission<B>,
+    macs: Arc<MacTable>,
     cycles: fn() -> u64,
     recording: Option<(Recorder, Writer)>,
     has_debug_commands: bool,
@@ -143,7 +147,11 @@ fn links<B>(cpus: &CpuPlan) -> io::Result<Vec<WorkerLinks<B>>> {
     (0..).zip(&cpus.workers).map(|(n, cpu)| WorkerLinks::new(LcoreId(n), *cpu)).collect()
 }
 
-fn observer<B>(parts: &RouterParts<B>, links: &[WorkerLinks<B>]) -> Arc<Observer> {
+fn observer<B>(
+    parts: &RouterParts<B>,
+    links: &[WorkerLinks<B>],
+    macs: Arc<MacTable>,
+) -> Arc<Observer> {
     let observed = links.iter().map(|link| ObservedWorker {
         lcore: link.lcore,
         cpu: link.cpu,
@@ -152,7 +160,7 @@ fn observer<B>(parts: &RouterParts<B>, links: &[WorkerLinks<B>]) -> Arc<Observer
     let name = parts.config.router.name.clone();
     let (workers, counters) = (observed.collect(), Arc::clone(&parts.counters));
     let observer = Observer::new(parts.clock, name, parts.dpdk.clone(), workers, counters);
-    Arc::new(observer.with_memory(Arc::clone(&parts.memory)))
+    Arc::new(observer.with_memory(Arc::clone(&parts.memory)).with_macs(macs))
 }
 
 /// Starts workers, control thread and host thread.
@@ -169,7 +177,9 @@ fn start<B: PacketBuf + 'static>(
     let world = Forwarding::empty(Arc::new(Liveness::new(0)));
     let mut publisher = Publisher::new(world);
     let wakers = [control_poller.waker(), host_poller.waker()];
-    let workers = start_workers(&rest, links, &mut publisher, &wakers, &job_sender)?;
+    let overlay_events = OverlaySetup::<B>::event_ring();
+    let ways = WorkerWays { wakers, overlay_events: &overlay_events, jobs: &job_sender };
+    let workers = start_workers(&rest, links, &mut publisher, &ways)?;
     let (recorder, writer) = rest.recording.take().unzip();
     let control = ControlStart {
         poller: control_poller,
@@ -180,6 +190,8 @@ fn start<B: PacketBuf + 'static>(
         clock: rest.clock,
         counters: Arc::clone(&rest.counters),
         admission: Arc::clone(&rest.admission),
+        macs: Arc::clone(&rest.macs),
+        overlay_events,
         lifeline: Lifeline::new("control", &job_sender),
         recorder: recorder.unwrap_or_default(),
     };
@@ -205,14 +217,22 @@ fn start<B: PacketBuf + 'static>(
     Ok(Running { workers, control, host, writer, listeners, jobs })
 }
 
-/// Starts the workers; `wakers` are those of the control thread and of the host thread.
+/// From workers to the other threads.
+struct WorkerWays<'a> {
+    /// Of the control thread and of the host thread.
+    wakers: [Waker; 2],
+    overlay_events: &'a Arc<Ring<OverlayEvent>>,
+    jobs: &'a SyncSender<Job>,
+}
+
+/// Starts the workers.
 fn start_workers<B: PacketBuf + 'static>(
     rest: &Rest<B>,
     links: &[WorkerLinks<B>],
     publisher: &mut Publisher<Forwarding>,
-    [control, host]: &[Waker; 2],
-    jobs: &SyncSender<Job>,
+    ways: &WorkerWays<'_>,
 ) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let [control, host] = &ways.wakers;
     let mut workers = Vec::new();
     let hash_seed = entropy();
     let wake = |link: &WorkerLinks<B>| -> WakeWorker {
@@ -239,7 +259,9 @@ fn start_workers<B: PacketBuf + 'static>(
             hash_seed,
             cycles: rest.cycles,
             admission: Arc::clone(&rest.admission),
-            jobs: jobs.clone(),
+            macs: Arc::clone(&rest.macs),
+            overlay_events: Arc::clone(ways.overlay_events),
+            jobs: ways.jobs.clone(),
         });
         match started {
             Ok(thread) => workers.push(thread),

@@ -17,8 +17,8 @@ use crate::daemon::messages::Job;
 use crate::dataplane::bfd::Order;
 use crate::dataplane::lcore::{WorkerRings, run};
 use crate::dataplane::{
-    BfdRings, BfdSetup, IdlePolicy, IdleWait, Injected, LcoreCounters, Peers, PuntRings,
-    PuntSender, Worker, WorkerCommand, WorkerSetup,
+    BfdRings, BfdSetup, IdlePolicy, IdleWait, Injected, LcoreCounters, MacTable, OverlayEvent,
+    OverlaySetup, Peers, PuntRings, PuntSender, Ring, Worker, WorkerCommand, WorkerSetup,
 };
 use crate::fib::Forwarding;
 use crate::os::poller::{Events, Poller, Waker};
@@ -40,6 +40,8 @@ pub const NEXT_HOP_CELLS_MAX: usize = 1 << 14;
 pub struct ThreadPass<B> {
     /// Empty buffers.
     pub alloc: Box<dyn PacketAlloc<B>>,
+    /// More of the same, for copies of frames.
+    pub copies: Box<dyn PacketAlloc<B>>,
     /// To be dropped on the same thread, last.
     pub proof: Box<dyn Any>,
 }
@@ -251,6 +253,10 @@ pub struct WorkerStart<B> {
     pub cycles: fn() -> u64,
     /// The pass of its thread.
     pub admission: Admission<B>,
+    /// The MACs of tenants, which all workers share.
+    pub macs: Arc<MacTable>,
+    /// Where it tells of them.
+    pub overlay_events: Arc<Ring<OverlayEvent>>,
     /// Where its failure is told.
     pub jobs: SyncSender<Job>,
 }
@@ -269,7 +275,7 @@ pub fn spawn<B: PacketBuf + 'static>(start: WorkerStart<B>) -> Result<JoinHandle
         match (start.admission)() {
             Ok(pass) => {
                 let _ = ready.send(Ok(()));
-                work(start, pass.alloc);
+                work(start, (pass.alloc, pass.copies));
                 drop(pass.proof);
             }
             // Who starts it hears of this at once.
@@ -290,10 +296,19 @@ pub fn spawn<B: PacketBuf + 'static>(start: WorkerStart<B>) -> Result<JoinHandle
     }
 }
 
-fn work<B: PacketBuf + 'static>(start: WorkerStart<B>, alloc: Box<dyn PacketAlloc<B>>) {
+type Alloc<B> = Box<dyn PacketAlloc<B>>;
+
+fn work<B: PacketBuf + 'static>(start: WorkerStart<B>, (alloc, copies): (Alloc<B>, Alloc<B>)) {
     let WorkerStart {
         links, reader, peers, control, host, policy, clock, hash_seed, cycles, ..
     } = start;
+    let overlay_waker = control.clone();
+    let overlay = OverlaySetup {
+        macs: start.macs,
+        alloc: copies,
+        events: start.overlay_events,
+        wake: Box::new(move || overlay_waker.wake()),
+    };
     let bfd_waker = control.clone();
     let bfd = BfdSetup {
         rings: links.bfd,
@@ -314,7 +329,8 @@ fn work<B: PacketBuf + 'static>(start: WorkerStart<B>, alloc: Box<dyn PacketAllo
         cycles,
     })
     .with_peers(peers)
-    .with_bfd(bfd);
+    .with_bfd(bfd)
+    .with_overlay(overlay);
     let mut idle = SleeperWait::new(links.sleeper);
     run(&mut worker, policy, || clock.now(), &links.stop, &mut idle);
 }

@@ -724,16 +724,31 @@ impl MacTable {
     /// All entries that count, for those who show them: key, member, and whether it is static. What
     /// is written meanwhile may be left out.
     pub fn entries(&self, tick: Tick) -> impl Iterator<Item = (MacKey, MemberId, bool)> + '_ {
+        self.entries_from(0, tick).map(|(_, entry)| entry)
+    }
+
+    /// How many buckets there are.
+    pub const fn bucket_count(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// The entries from this bucket on, each with the number of its bucket.
+    pub fn entries_from(
+        &self,
+        from: usize,
+        tick: Tick,
+    ) -> impl Iterator<Item = (usize, (MacKey, MemberId, bool))> + '_ {
         let keys = |bucket: &Bucket| -> [u64; ENTRIES] {
             core::array::from_fn(|place| {
                 bucket.keys.get(place).map_or(0, |key| key.load(Ordering::Relaxed))
             })
         };
-        self.buckets.iter().flat_map(move |bucket| {
+        self.buckets.iter().enumerate().skip(from).flat_map(move |(place, bucket)| {
             let found = keys(bucket).map(|key| {
                 let value = bucket.read(MacKey(key)).ok().flatten().filter(|_| key != 0)?;
                 let is_valid = self.is_valid(value, tick);
-                is_valid.then(|| (MacKey(key), value.member(), value.is_static()))
+                let entry = (MacKey(key), value.member(), value.is_static());
+                is_valid.then_some((place, entry))
             });
             found.into_iter().flatten()
         })

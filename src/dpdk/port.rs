@@ -198,6 +198,34 @@ pub struct PortOptions {
     pub may_lack_peer: bool,
 }
 
+/// Which frames a device receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Those for its own MAC and for groups.
+    Own,
+    /// All.
+    None,
+}
+
+impl Filter {
+    /// Sets it; all frames also where the driver cannot take all groups otherwise.
+    fn set(self, port: u16) -> Result<(), Failure> {
+        // SAFETY: a plain number.
+        let groups = Failure::check(unsafe { dpdk_sys::rte_eth_allmulticast_enable(port) });
+        let result = match self {
+            // SAFETY: a plain number.
+            Self::Own if groups.is_ok() => unsafe { dpdk_sys::rte_eth_promiscuous_disable(port) },
+            // SAFETY: a plain number.
+            Self::Own | Self::None => unsafe { dpdk_sys::rte_eth_promiscuous_enable(port) },
+        };
+        match Failure::check(result) {
+            // A driver without any filter receives everything.
+            Err(failure) if !failure.is_unsupported() => Err(failure),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// State of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -422,22 +450,12 @@ impl Port<Stopped> {
     /// Group addresses always (neighbour discovery, OSPF); all frames where asked for, or where the
     /// driver cannot take all groups otherwise.
     fn set_filters(&self, options: &PortOptions) -> Result<(), PortError> {
-        let port = self.lease.port();
-        // SAFETY: a plain number.
-        let groups = Failure::check(unsafe { dpdk_sys::rte_eth_allmulticast_enable(port) });
-        if groups.is_ok() && !options.is_promiscuous {
-            return Ok(());
-        }
-        // SAFETY: a plain number.
-        match Failure::check(unsafe { dpdk_sys::rte_eth_promiscuous_enable(port) }) {
-            // A driver without any filter receives everything.
-            Err(failure) if !failure.is_unsupported() => Err(PortError::Refused {
-                action: "receive group addresses on",
-                device: self.name().to_owned(),
-                failure,
-            }),
-            _ => Ok(()),
-        }
+        let filter = if options.is_promiscuous { Filter::None } else { Filter::Own };
+        filter.set(self.lease.port()).map_err(|failure| PortError::Refused {
+            action: "receive group addresses on",
+            device: self.name().to_owned(),
+            failure,
+        })
     }
 
     /// Closes the device and takes it off its bus; dropping does the same.
@@ -492,6 +510,15 @@ impl PortMonitor {
                 tx_errors: stats.tx_errors,
                 rx_no_buffer: stats.rx_no_buffer,
             })
+        })
+    }
+
+    /// Sets which frames the device receives from now on; nothing is to be done once it is closed.
+    pub fn set_filter(&self, filter: Filter) -> Result<(), PortError> {
+        let failure = self.with_open(|port| filter.set(port).err());
+        failure.map_or(Ok(()), |failure| {
+            let action = "change the filter of";
+            Err(PortError::Refused { action, device: self.device.name.clone(), failure })
         })
     }
 

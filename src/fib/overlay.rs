@@ -51,6 +51,11 @@ impl Sequences {
         Self { sent: table(0), seen: table(NOTHING_SEEN) }
     }
 
+    /// Whether it has a place for nobody.
+    pub fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
     /// The number of the next packet of a member; 24 bits, from 0 on.
     #[inline]
     pub fn next(&self, member: MemberId) -> u32 {

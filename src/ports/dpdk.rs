@@ -17,7 +17,7 @@ use super::redial;
 use super::wakeup::Wakeup;
 use crate::base::ids::MacAddress;
 use crate::dpdk::mempool::{MempoolError, PAGE_FILL_OCTETS, slot_octets};
-use crate::dpdk::port::{PortInfo, StartedPort};
+use crate::dpdk::port::{Filter, PortInfo, StartedPort};
 use crate::dpdk::{
     Eal, Grant, Link, Mempool, Port, PortCounters, PortError, PortMonitor, PortOptions, RxQueue,
     Started, Stopped, TxQueue,
@@ -309,6 +309,11 @@ impl PortStats {
     /// State of the link as the driver sees it; `net_af_packet` says up always.
     pub fn link(&self) -> Option<Link> {
         self.monitor.link()
+    }
+
+    /// Sets which frames the device receives from now on; nothing is to be done once it is closed.
+    pub fn set_filter(&self, filter: Filter) -> Result<(), PortError> {
+        self.monitor.set_filter(filter)
     }
 
     /// Lets go of the rings, so that the kernel can free them with the port.

@@ -19,8 +19,8 @@ use crate::control::{
 use crate::dataplane::drop::{DROP_REASON_COUNT, DropReason};
 use crate::dataplane::lcore::{WorkerRings, WorldReader};
 use crate::dataplane::{
-    BfdRings, BfdSetup, Injected, LcoreCounters, LcoreSnapshot, PuntClass, PuntRings, PuntSender,
-    Punted, Ring, Worker, WorkerPort, WorkerSetup,
+    BfdRings, BfdSetup, Injected, LcoreCounters, LcoreSnapshot, MacTable, OverlayEvent,
+    OverlaySetup, PuntClass, PuntRings, PuntSender, Punted, Ring, Worker, WorkerPort, WorkerSetup,
 };
 use crate::fib::{Forwarding, Liveness};
 use crate::packet::{BURST_MAX, Burst, HeapAlloc, HeapBuf, PacketBuf, PortRx, PortTx};
@@ -42,6 +42,8 @@ pub const QUEUE_FRAMES_MAX: usize = 512;
 pub const RING_MAX: usize = 256;
 /// Rounds between control plane and data plane at one instant. More is a loop between the two.
 pub const ROUNDS_MAX: usize = 10_000;
+/// Buckets of a node's table of MACs, as a power of two: some hundred MACs, for thousands of nodes.
+pub const MAC_BUCKET_BITS: u32 = 7;
 /// Next hops whose use is reported: as many as a router with full fabric ports has neighbours.
 pub const NEXT_HOPS_WATCHED: usize = 256;
 /// Packets for the host that are kept for the checkers.
@@ -154,6 +156,13 @@ struct Queues {
     tx: Arc<Ring<HeapBuf>>,
 }
 
+impl Queues {
+    fn of(port: &AttachedPort) -> Self {
+        let queue = |limit| Arc::new(Ring::new(limit));
+        Self { port: port.port, rx: queue(ARRIVALS_MAX), tx: queue(QUEUE_FRAMES_MAX) }
+    }
+}
+
 /// What a node put out, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -172,6 +181,37 @@ pub struct Host {
     pub feed: Option<Feed>,
 }
 
+/// What a worker bridges with, the outside of it.
+struct Bridging {
+    macs: Arc<MacTable>,
+    events: Arc<Ring<OverlayEvent>>,
+}
+
+impl Bridging {
+    fn new(seed: u64) -> Self {
+        let macs = Arc::new(MacTable::new(MAC_BUCKET_BITS, seed));
+        Self { macs, events: OverlaySetup::<HeapBuf>::event_ring() }
+    }
+
+    fn setup(&self) -> OverlaySetup<HeapBuf> {
+        OverlaySetup {
+            macs: Arc::clone(&self.macs),
+            alloc: Box::new(HeapAlloc),
+            events: Arc::clone(&self.events),
+            wake: Box::new(|| ()),
+        }
+    }
+}
+
+/// Whether a router starts with tenants.
+fn has_tenants(configure: &Input) -> bool {
+    match configure {
+        Input::Configure(config) => !config.tenants.is_empty(),
+        Input::Inherit(legacy) => !legacy.config.tenants.is_empty(),
+        _ => false,
+    }
+}
+
 /// A server that runs; one per living router of a world.
 pub struct Node<C> {
     control: C,
@@ -180,6 +220,8 @@ pub struct Node<C> {
     worker: Worker<HeapBuf, SnapshotReader>,
     rings: WorkerRings<HeapBuf>,
     bfd: BfdRings,
+    /// None without tenants: its tables are as large as those of a real router.
+    overlay: Option<Bridging>,
     counters: Arc<LcoreCounters>,
     punts: PuntRings<HeapBuf>,
     publisher: Publisher<Forwarding>,
@@ -218,13 +260,7 @@ impl<C: Control> Node<C> {
         configure: Input,
         attached: Vec<AttachedPort>,
     ) -> (Self, Vec<Sent>) {
-        let queue = |limit| Arc::new(Ring::new(limit));
-        let queues = |port: &AttachedPort| Queues {
-            port: port.port,
-            rx: queue(ARRIVALS_MAX),
-            tx: queue(QUEUE_FRAMES_MAX),
-        };
-        let ports: Vec<Queues> = attached.iter().map(queues).collect();
+        let ports: Vec<Queues> = attached.iter().map(Queues::of).collect();
         let mut publisher = Publisher::new(Forwarding::empty(Arc::new(Liveness::new(0))));
         let reader = publisher.reader().unwrap_or_else(|_| unreachable!("the first reader"));
         let punt = || Arc::new(Ring::new(RING_MAX));
@@ -248,6 +284,11 @@ impl<C: Control> Node<C> {
             cycles: || 0,
         });
         let worker = worker.with_bfd(BfdSetup { rings: bfd.clone(), alloc, wake, seed });
+        let overlay = has_tenants(&configure).then(|| Bridging::new(seed));
+        let worker = match &overlay {
+            Some(bridging) => worker.with_overlay(bridging.setup()),
+            None => worker,
+        };
         let mut node = Self {
             control: C::start(ControlOptions { seed }),
             clock,
@@ -255,6 +296,7 @@ impl<C: Control> Node<C> {
             worker,
             rings,
             bfd,
+            overlay,
             counters,
             punts,
             publisher,
@@ -447,6 +489,11 @@ impl<C: Control> Node<C> {
                 is_empty = false;
                 self.tell(now, Input::Bfd(Box::new(report)));
             }
+            while let Some(event) = self.overlay.as_ref().and_then(|it| it.events.pop()) {
+                is_empty = false;
+                let OverlayEvent::MacMoves { mac, from, to, .. } = event;
+                self.tell(now, Input::MacMoves { mac, from, to });
+            }
             while let Some(punted) = self.next_punted() {
                 is_empty = false;
                 self.hand_over(now, punted);
@@ -534,6 +581,9 @@ impl<C: Control> Node<C> {
                 self.publications += 1;
                 self.is_unread = true;
                 self.publisher.publish(world);
+            }
+            Action::FlushMacs(member) => {
+                self.overlay.iter().for_each(|bridging| bridging.macs.flush(member));
             }
             Action::HostAddresses { addresses, .. } => self.host_addresses = addresses,
             Action::HostLinks(links) => self.host_links = links,

@@ -204,6 +204,7 @@ impl WorldSetup {
         Config {
             router: RouterSettings { name: server_name(router) },
             cluster: Some(ClusterSettings {
+                secret: crate::config::schema::Secret::default(),
                 ula: ULA,
                 prefix: None,
                 number: self.number(router),

@@ -200,6 +200,12 @@ fn cause(input: &Input) -> String {
         Input::ClearBgp { asked, .. } => {
             format!("sessions cleared: {}", asked.neighbor.as_deref().unwrap_or("all"))
         }
+        Input::MacMoves { mac, from, to } => {
+            format!("{mac} moves between members {from} and {to}")
+        }
+        Input::ClearTenant { name, .. } => {
+            format!("tenants cleared: {}", name.as_deref().unwrap_or("all"))
+        }
         Input::Shutdown => "the shutdown".to_owned(),
         Input::Query { id, .. } => format!("question {id}"),
     }

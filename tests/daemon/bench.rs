@@ -32,7 +32,8 @@ impl PacketAlloc<HeapBuf> for HeapAlloc {
 
 /// Lets every thread in.
 pub fn pass() -> ThreadPass<HeapBuf> {
-    ThreadPass { alloc: Box::new(HeapAlloc), proof: Box::new(()) }
+    let alloc = || Box::new(HeapAlloc);
+    ThreadPass { alloc: alloc(), copies: alloc(), proof: Box::new(()) }
 }
 
 /// What a port receives: nothing, until something is put here.

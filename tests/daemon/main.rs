@@ -5,5 +5,6 @@ mod config;
 mod feeds;
 mod pages;
 mod record;
+mod tenants;
 mod threads;
 mod watch;

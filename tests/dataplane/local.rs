@@ -356,6 +356,14 @@ fn bgp_to_the_link_local_address_of_an_edge_is_for_the_host() {
 }
 
 #[test]
+fn a_port_of_tenants_routes_nothing() {
+    for to in [&own_mac(1).link_local().to_string(), "2001:db8::1"] {
+        let packet = segment(header(to, NEXT_TCP), [50_000, 22]);
+        edge(PortRole::Tenant, &[]).refuses(&to_router(&packet), DropReason::VlanOther);
+    }
+}
+
+#[test]
 fn nothing_else_to_a_link_local_address_is_for_the_host() {
     let own = own_mac(1).link_local().to_string();
     let bgp = segment(on_link(&own, NEXT_TCP), [50_000, 179]);

@@ -12,3 +12,4 @@ mod replay;
 mod restart;
 mod run;
 mod start;
+mod tenants;

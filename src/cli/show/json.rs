@@ -16,6 +16,8 @@ pub fn value(reply: &ShowReply) -> Value {
     let kind = reply.remove("kind").unwrap_or_default();
     let rows = match reply.remove("rows").unwrap_or_default() {
         rows @ Value::Array(_) => rows,
+        // Pages that were put together are a list again.
+        Value::Object(mut page) if kind == "bridge_mac" => page.remove("macs").unwrap_or_default(),
         row => Value::Array(vec![row]),
     };
     let mut object = Map::new();

@@ -2,9 +2,9 @@
 //!
 //! Read [`words`] (what can be asked), then one file a table: [`version`], [`port`], [`neighbor`],
 //! [`ospf`], [`bfd`], [`bgp`], [`bgp_neighbor`],
-//! [`bgp_exchange`], [`bmp`], [`rpki`], [`route`] (RIB and FIB),
-//! [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`] has columns and colours, [`narrow`]
-//! picks one port or route, [`json`] is the form for programs.
+//! [`bgp_exchange`], [`bmp`], [`rpki`], [`tenant`] (segments, tunnels and MACs), [`route`] (RIB
+//! and FIB), [`runtime`], [`mempool`], [`errors`], [`config`]. [`look`] has columns and colours,
+//! [`narrow`] picks one port or route, [`json`] is the form for programs.
 //!
 //! Rows come in, text goes out; only [`show`] talks to the router and the terminal.
 
@@ -25,6 +25,7 @@ pub mod port;
 pub mod route;
 pub mod rpki;
 pub mod runtime;
+pub mod tenant;
 pub mod version;
 pub mod words;
 
@@ -38,7 +39,7 @@ use look::Look;
 use narrow::Narrow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use words::{Question, ShowWords};
+use words::ShowWords;
 
 /// `kumiki show`.
 #[derive(Clone, Debug, Args)]
@@ -65,19 +66,18 @@ pub struct ShowArguments {
 
 /// Runs the command.
 pub fn show(arguments: &ShowArguments) -> Exit {
-    let query = match arguments.words.question() {
-        Question::Ask(query) => query,
-        Question::Later(what) => {
-            eprintln!("kumiki: {what} is not part of this version");
-            return Exit::Unknown;
-        }
-    };
+    let query = arguments.words.query();
     let narrow = arguments.words.narrow();
-    // Who names a neighbour wants to know all of it.
-    let is_named = query == ShowQuery::BgpNeighbor && narrow.neighbor.is_some();
+    // Who names one wants to know all of it.
+    let is_named = match query {
+        ShowQuery::BgpNeighbor => narrow.neighbor.is_some(),
+        ShowQuery::Tenant => narrow.tenant.is_some(),
+        ShowQuery::L2tpv3 => narrow.session.is_some(),
+        _ => false,
+    };
     let look = Look { has_detail: arguments.detail || is_named, ..Look::of_terminal() };
     loop {
-        let answer = ask(&arguments.socket, query.clone()).map(|mut reply| {
+        let answer = ask_all(&arguments.socket, &query, &narrow).map(|mut reply| {
             narrow.pick(&mut reply);
             reply
         });
@@ -129,6 +129,19 @@ fn stranger(socket: &Path, narrow: &Narrow, reply: &ShowReply) -> Option<String>
     }
 }
 
+/// Asks a router what a line of words means, in several questions where the answer has pages that
+/// the client puts together.
+fn ask_all(socket: &Path, query: &ShowQuery, narrow: &Narrow) -> Result<ShowReply, ClientError> {
+    match query {
+        ShowQuery::BridgeMac(_) => {
+            let page = tenant::macs(socket, narrow.tenant.as_deref())?;
+            // Without such a tenant the answer is that there is none.
+            Ok(page.map_or_else(|| ShowReply::Tenant(Vec::new()), ShowReply::BridgeMac))
+        }
+        _ => ask(socket, query.clone()),
+    }
+}
+
 /// Asks a router one thing.
 pub fn ask(socket: &Path, query: ShowQuery) -> Result<ShowReply, ClientError> {
     match Client::connect(socket)?.ask(RequestBody::Show(query))? {
@@ -160,6 +173,10 @@ pub fn table(reply: &ShowReply, look: Look) -> String {
         ShowReply::BgpPolicy(rows) => bgp_exchange::policy_text(rows, look),
         ShowReply::BgpCleared(cleared) => super::clear::sentences(cleared),
         ShowReply::BgpTable(page) => format!("{} paths.\n", page.paths.len()),
+        ShowReply::Tenant(rows) => tenant::table(rows, look),
+        ShowReply::L2tpv3(rows) => tenant::pseudowire_table(rows, look),
+        ShowReply::BridgeMac(page) => tenant::mac_table(page, look),
+        ShowReply::TenantCleared(cleared) => tenant::cleared(*cleared),
         ShowReply::Bmp(rows) => bmp::table(rows, look),
         ShowReply::Rpki(row) => rpki::summary(row, look),
         ShowReply::RpkiVrp(rows) => rpki::vrp_table(rows, look),

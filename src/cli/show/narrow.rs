@@ -16,6 +16,10 @@ pub struct Narrow {
     pub neighbor: Option<String>,
     /// Only this policy.
     pub policy: Option<String>,
+    /// Only this tenant.
+    pub tenant: Option<String>,
+    /// Only the L2TPv3 session of this id here.
+    pub session: Option<u32>,
     /// Only this prefix, or the longest match for this address.
     pub destination: Option<Destination>,
 }
@@ -32,6 +36,12 @@ impl Narrow {
                 if let Some(name) = &self.neighbor {
                     rows.retain(|row| row.is_called(name));
                 }
+            }
+            ShowReply::Tenant(rows) => {
+                rows.retain(|row| self.tenant.as_ref().is_none_or(|name| *name == row.name));
+            }
+            ShowReply::L2tpv3(rows) => {
+                rows.retain(|row| self.session.is_none_or(|session| session == row.session_id));
             }
             ShowReply::OspfRoute(rows) => self.pick_routes(rows, |row| row.prefix),
             ShowReply::OspfRepair(repairs) => self.pick_routes(&mut repairs.rows, |row| row.prefix),
@@ -65,10 +75,18 @@ impl Narrow {
             ShowReply::BgpReceived(rows) => self.destination.is_some() && rows.is_empty(),
             ShowReply::BgpPolicy(rows) => self.policy.is_some() && rows.is_empty(),
             ShowReply::Fib(rows) => rows.is_empty(),
+            ShowReply::Tenant(rows) => self.tenant.is_some() && rows.is_empty(),
+            ShowReply::L2tpv3(rows) => self.session.is_some() && rows.is_empty(),
             _ => false,
         };
         if !is_empty {
             return None;
+        }
+        if let Some(tenant) = &self.tenant {
+            return Some(format!("there is no tenant `{tenant}`"));
+        }
+        if let Some(session) = self.session {
+            return Some(format!("there is no L2TPv3 session {session} here"));
         }
         if let Some(policy) = &self.policy {
             return Some(format!("there is no policy `{policy}`"));

@@ -7,6 +7,7 @@
 
 use crate::api::ShowQuery;
 use crate::api::request::{NeighborRoutes, RouteFilter};
+use crate::api::show_tenant::MacQuery;
 use crate::base::prefix::{Ipv6Prefix, ParsePrefixError};
 use crate::cli::show::narrow::Narrow;
 use clap::{Args, Subcommand, ValueEnum};
@@ -108,11 +109,56 @@ impl PortWords {
     }
 }
 
-/// Words that a later version will answer; the rest of the line is not looked at.
+/// Which tenant.
 #[derive(Clone, Debug, Default, Args)]
-pub struct LaterWords {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    _rest: Vec<String>,
+pub struct TenantWords {
+    /// Only this tenant, with its members
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl TenantWords {
+    fn narrow(&self) -> Narrow {
+        Narrow { tenant: self.name.clone(), ..Narrow::default() }
+    }
+}
+
+/// Which segment, and whether its MACs are wanted.
+#[derive(Clone, Debug, Default, Args)]
+pub struct BridgeWords {
+    /// Only the segment of this tenant
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Its MACs; those of all segments where no name stands before it
+    #[arg(value_enum)]
+    what: Option<BridgeWord>,
+}
+
+/// What of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BridgeWord {
+    /// Where MACs were heard
+    #[value(aliases = ["macs", "mac-table", "fdb"])]
+    Mac,
+}
+
+impl BridgeWords {
+    /// `mac` without a name is all MACs.
+    fn is_all_macs(&self) -> bool {
+        self.what.is_none() && self.name.as_deref() == Some("mac")
+    }
+
+    fn query(&self) -> ShowQuery {
+        match self.what.is_some() || self.is_all_macs() {
+            true => ShowQuery::BridgeMac(MacQuery::default()),
+            false => ShowQuery::Tenant,
+        }
+    }
+
+    fn narrow(&self) -> Narrow {
+        let tenant = self.name.clone().filter(|_| !self.is_all_macs());
+        Narrow { tenant, ..Narrow::default() }
+    }
 }
 
 /// What to show.
@@ -182,12 +228,19 @@ pub enum ShowWords {
         #[command(subcommand)]
         words: Option<BgpWords>,
     },
-    /// Bridge domains
-    #[command(hide = true, aliases = ["l2fib", "tenant", "xconnect"])]
-    BridgeDomain(LaterWords),
-    /// L2TPv3 tunnels and sessions
-    #[command(hide = true, alias = "l2tun")]
-    L2tpv3(LaterWords),
+    /// Tenants: their segments and who is in them
+    #[command(aliases = ["tenants"])]
+    Tenant(TenantWords),
+    /// L2TPv3 sessions: ids, encapsulation, MTU; everything with a session id or --detail
+    #[command(aliases = ["l2tun", "l2tp"])]
+    L2tpv3 {
+        /// Only the session of this id here
+        #[arg(value_name = "SESSION")]
+        session: Option<u32>,
+    },
+    /// Segments and where their MACs are
+    #[command(aliases = ["bridge", "xconnect"])]
+    BridgeDomain(BridgeWords),
 }
 
 /// What to show of OSPF.
@@ -328,15 +381,6 @@ pub enum Ipv6Words {
     },
 }
 
-/// What a line of words asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Question {
-    /// Of the router.
-    Ask(ShowQuery),
-    /// Nothing this version can answer; the name of what is missing.
-    Later(&'static str),
-}
-
 fn ospf_query(words: Option<&OspfWords>) -> ShowQuery {
     words.map_or(ShowQuery::Ospf, OspfWords::query)
 }
@@ -387,8 +431,8 @@ impl OspfWords {
 
 impl ShowWords {
     /// What is asked.
-    pub fn question(&self) -> Question {
-        Question::Ask(match self {
+    pub fn query(&self) -> ShowQuery {
+        match self {
             Self::Port(_) => ShowQuery::Port,
             Self::Neighbor => ShowQuery::Neighbor,
             Self::Ospf { words } => ospf_query(words.as_ref()),
@@ -415,9 +459,10 @@ impl ShowWords {
                 Some(RpkiWords::Prefix { prefix: None }) => ShowQuery::RpkiVrp,
                 Some(RpkiWords::Prefix { prefix: Some(prefix) }) => ShowQuery::RpkiPrefix(*prefix),
             },
-            Self::BridgeDomain(_) => return Question::Later("the tenant overlay"),
-            Self::L2tpv3(_) => return Question::Later("L2TPv3"),
-        })
+            Self::Tenant(_) => ShowQuery::Tenant,
+            Self::L2tpv3 { .. } => ShowQuery::L2tpv3,
+            Self::BridgeDomain(words) => words.query(),
+        }
     }
 
     /// What of the answer is wanted.
@@ -428,6 +473,9 @@ impl ShowWords {
             Self::Bfd { words: Some(BfdWords::Peers(words)) } => words.narrow(),
             Self::Route(words) | Self::Fib(words) => words.narrow(),
             Self::Bgp { words: Some(words) } => words.narrow(),
+            Self::Tenant(words) => words.narrow(),
+            Self::BridgeDomain(words) => words.narrow(),
+            Self::L2tpv3 { session } => Narrow { session: *session, ..Narrow::default() },
             Self::Ipv6 { words } => match words {
                 Ipv6Words::Route(words) | Ipv6Words::Fib(words) => words.narrow(),
                 Ipv6Words::Ospf6 { words: Some(words) } => words.narrow(),
@@ -453,12 +501,9 @@ mod tests {
         words: ShowWords,
     }
 
-    fn question(line: &str) -> Question {
+    fn query(line: &str) -> ShowQuery {
         let words = core::iter::once("show").chain(line.split(' '));
-        Line::try_parse_from(words)
-            .unwrap_or_else(|error| panic!("{line}: {error}"))
-            .words
-            .question()
+        Line::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}")).words.query()
     }
 
     #[test]
@@ -488,7 +533,7 @@ mod tests {
             ("rpki prefix-table", "rpki prefix"),
         ];
         for (theirs, ours) in pairs {
-            assert_eq!(question(theirs), question(ours), "{theirs}");
+            assert_eq!(query(theirs), query(ours), "{theirs}");
         }
     }
 
@@ -510,23 +555,32 @@ mod tests {
 
     #[test]
     fn beginnings_of_words_are_enough() {
-        assert_eq!(question("os n"), Question::Ask(ShowQuery::OspfNeighbor));
-        assert_eq!(question("ver"), Question::Ask(ShowQuery::Version));
-        assert_eq!(question("ip ro"), question("route"));
+        assert_eq!(query("os n"), ShowQuery::OspfNeighbor);
+        assert_eq!(query("ver"), ShowQuery::Version);
+        assert_eq!(query("ip ro"), query("route"));
     }
 
     #[test]
-    fn what_later_versions_have_is_named() {
-        assert_eq!(question("bgp summary"), Question::Ask(ShowQuery::Bgp));
-        assert_eq!(question("ipv6 bgp"), Question::Ask(ShowQuery::Bgp));
-        assert_eq!(question("bridge-domain"), Question::Later("the tenant overlay"));
-        assert_eq!(question("l2tpv3"), Question::Later("L2TPv3"));
+    fn a_segment_is_shown_and_its_macs_are() {
+        let all = ShowQuery::BridgeMac(MacQuery::default());
+        for line in ["bridge-domain blue mac", "bridge-domain mac", "bridge blue macs"] {
+            assert_eq!(query(line), all, "{line}");
+        }
+        assert_eq!(query("bridge-domain blue"), query("tenant blue"));
+        let narrow = |line: &str| {
+            let words = core::iter::once("show").chain(line.split(' '));
+            Line::try_parse_from(words).unwrap().words.narrow()
+        };
+        assert_eq!(narrow("bridge-domain blue mac").tenant.as_deref(), Some("blue"));
+        assert_eq!(narrow("bridge-domain mac").tenant, None);
+        assert_eq!(narrow("l2tpv3 7").session, Some(7));
+        assert_eq!(query("l2tp"), ShowQuery::L2tpv3);
     }
 
     #[test]
     fn a_route_is_asked_by_prefix_or_by_address() {
         let by_address = RouteFilter { prefix: None, address: Some("fd00::1".parse().unwrap()) };
-        assert_eq!(question("fib fd00::1"), Question::Ask(ShowQuery::Fib(by_address)));
+        assert_eq!(query("fib fd00::1"), ShowQuery::Fib(by_address));
         assert!("10.0.0.0/8".parse::<Destination>().is_err());
         assert!(
             "fd00::1/64".parse::<Destination>().unwrap_err().to_string().contains("did you mean")

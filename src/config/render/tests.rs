@@ -11,7 +11,9 @@ use proptest::prelude::*;
 
 mod bgp;
 mod feeds;
+mod tenants;
 
+const KEY_TEXT: &str = "a secret of enough octets";
 const FILE_TEXT: &str = "2001:db8:f::/48\n2001:db8:e::/48\n";
 
 fn file_prefixes() -> Vec<Ipv6Prefix> {
@@ -34,7 +36,8 @@ fn cluster() -> impl Strategy<Value = ClusterSettings> {
                 ula: Ipv6Prefix::containing(ula, length),
                 prefix: global.map(prefix),
                 number,
-                key: has_key.then(|| "file:cluster.key".to_owned()),
+                key: has_key.then(|| "file:whole.key".to_owned()),
+                secret: Secret(if has_key { KEY_TEXT.into() } else { Vec::new() }),
             }
         },
     )
@@ -185,7 +188,7 @@ fn config() -> impl Strategy<Value = Config> {
     let host = ("[a-z][a-z0-9]{0,14}", "/[a-z/]{1,40}")
         .prop_map(|(tun, socket)| HostSettings { tun, socket });
     let ports = (port(0), port(1), port(2)).prop_map(|(a, b, c)| vec![a, b, c]);
-    let lists = (routes("p1".to_owned()), neighbors("p2".to_owned()));
+    let lists = (routes("p1".to_owned()), neighbors("p2".to_owned()), tenants::tenants());
     let router = ("[a-z0-9.-]{1,63}", cluster());
     let edge = (bgp::edge(), feeds::rpki(), feeds::bmp());
     (router, dpdk(), host, ospf(), bfd(), ports, lists, edge).prop_map(
@@ -196,7 +199,7 @@ fn config() -> impl Strategy<Value = Config> {
             ospf,
             bfd,
             ports,
-            (routes, neighbors),
+            (routes, neighbors, tenants),
             (edge, rpki, bmp),
         )| Config {
             rpki,
@@ -214,6 +217,7 @@ fn config() -> impl Strategy<Value = Config> {
             ports,
             routes,
             neighbors,
+            tenants,
         },
     )
 }
@@ -226,6 +230,8 @@ proptest! {
         let files = |path: &str| match path {
             "routes.txt" => Ok(FILE_TEXT.to_owned()),
             "cluster.key" => Ok("secret".to_owned()),
+            "whole.key" => Ok(KEY_TEXT.to_owned()),
+            "cookie" => Ok(tenants::COOKIE_TEXT.to_owned()),
             _ => Err(FileError { reason: "no such file".to_owned() }),
         };
         let overrides = Overrides::default();

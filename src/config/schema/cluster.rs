@@ -1,6 +1,7 @@
 //! `[cluster]`: the addresses all servers share.
 
 use super::keys::{BlockDoc, KeyDoc, KeyKind};
+use super::secret::Secret;
 use crate::base::prefix::Ipv6Prefix;
 use serde::{Deserialize, Serialize};
 
@@ -14,9 +15,16 @@ pub struct ClusterSettings {
     pub prefix: Option<Ipv6Prefix>,
     /// This server's number, 1 to 65535. From `--number`, `KUMIKI_NUMBER` or the file.
     pub number: u16,
-    /// `file:PATH` of the cluster key. Read by features that authenticate.
+    /// `file:PATH` of the cluster key.
     pub key: Option<String>,
+    /// What is in that file; features that authenticate derive theirs from it.
+    #[serde(rename = "secret_octets", default)]
+    pub secret: Secret,
 }
+
+/// Octets of the key that tenants need at least: whoever sees one of their cookies may guess keys
+/// until one fits.
+pub const KEY_OCTETS_MIN: usize = 16;
 
 /// The keys of `[cluster]`.
 pub const CLUSTER: BlockDoc = BlockDoc {

@@ -1,9 +1,9 @@
 //! The list of every key a configuration may have: what documents them is what the loader knows.
 //!
-//! Owns [`BlockDoc`] and [`KeyDoc`], the list [`BLOCKS`], the list of blocks that later versions
-//! will have ([`LATER_BLOCKS`]) and the list of what none will have ([`ABSENCES`]). Each feature's
-//! table stands in its own file beside its type; the loader asks for keys by name and refuses to
-//! run on one that has no entry here, and `document` prints them.
+//! Owns [`BlockDoc`] and [`KeyDoc`], the list [`BLOCKS`] and the list of what there is not on
+//! purpose ([`ABSENCES`]). Each feature's table stands in its own file beside its type; the loader
+//! asks for keys by name and refuses to run on one that has no entry here, and `document` prints
+//! them.
 //!
 //! A block within another has the name of that one and a dot in its own (`bgp.neighbor`); a key
 //! within a table of its block as well (`match.as_path`).
@@ -12,6 +12,7 @@
 
 use super::{
     bfd, bgp_keys, bmp, cluster, dpdk, host, ospf, policy, port, redistribute, route, router, rpki,
+    tenant,
 };
 use core::fmt;
 
@@ -74,6 +75,10 @@ pub enum KeyKind {
     CommunityPatterns,
     /// An IPv6 address or `self`.
     NextHop,
+    /// An array of ports and VLANs of them.
+    TenantPorts,
+    /// Hexadecimal digits of 4 or 8 octets, or `file:PATH`.
+    Cookie,
 }
 
 impl fmt::Display for KeyKind {
@@ -134,6 +139,10 @@ impl fmt::Display for KeyKind {
                 "a list of communities such as [\"64500:7\", \"64500:*\", \"no-export\"]",
             ),
             Self::NextHop => f.write_str("an IPv6 address or \"self\""),
+            Self::TenantPorts => {
+                f.write_str("a list of ports such as [\"lan.10\", \"vm1\", \"vm2.untagged\"]")
+            }
+            Self::Cookie => f.write_str("8 or 16 hexadecimal digits, or \"file:PATH\" of them"),
         }
     }
 }
@@ -203,10 +212,9 @@ pub const BLOCKS: &[&BlockDoc] = &[
     &port::PORT,
     &route::ROUTE,
     &route::NEIGHBOR,
+    &tenant::TENANT,
+    &tenant::TENANT_PSEUDOWIRE,
 ];
-
-/// Blocks that people may bring from the manual of a later version, with what they belong to.
-pub const LATER_BLOCKS: &[(&str, &str)] = &[("tenant", "the tenant overlay (L2TPv3)")];
 
 /// What people of other routers look for and there is not, on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -339,11 +347,6 @@ mod tests {
                 assert!(seen.insert(path.clone()), "{path}: twice");
             }
         }
-    }
-
-    #[test]
-    fn later_blocks_do_not_exist_yet() {
-        assert!(LATER_BLOCKS.iter().all(|(name, _)| block(name).is_none()));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod route;
 pub mod router;
 pub mod rpki;
 pub mod secret;
+pub mod tenant;
 
 pub use bfd::{BfdAuth, BfdSettings, PortBfd};
 pub use bgp::{
@@ -42,6 +43,10 @@ pub use route::{StaticNeighbor, StaticRoute, StaticRouteTarget};
 pub use router::RouterSettings;
 pub use rpki::{RpkiCache, RpkiSettings};
 pub use secret::Secret;
+pub use tenant::{
+    Tenant, TenantCookie, TenantEncapsulation, TenantPort, TenantPortError, TenantPseudowire,
+    TenantSublayer, TenantUdpSum, TenantVlan,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,4 +89,7 @@ pub struct Config {
     pub routes: Vec<StaticRoute>,
     /// `[[neighbor]]`.
     pub neighbors: Vec<StaticNeighbor>,
+    /// `[[tenant]]` with their pseudowires.
+    #[serde(default)]
+    pub tenants: Vec<Tenant>,
 }

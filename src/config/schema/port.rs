@@ -45,9 +45,11 @@ pub struct PortSettings {
     pub device: PortDevice,
     /// What it is for.
     pub role: PortRole,
-    /// Address and prefix length; required for `uplink` and `routed`, refused for `fabric`.
+    /// Address and prefix length; required for `uplink` and `routed`, refused for `fabric` and
+    /// `tenant`.
     pub address: Option<(Ipv6Addr, u8)>,
-    /// Largest IPv6 packet, in octets, 1280 to 9216. Default: 9000 on fabric and LAN, else 1500.
+    /// Largest IPv6 packet, in octets, 1280 to 9216. Default: 9000 on fabric, LAN and tenant,
+    /// else 1500.
     pub mtu: u16,
     /// OSPF cost of a fabric port, 1 to 65535. Default (`None`): `ospf.cost`.
     pub cost: Option<u16>,
@@ -66,13 +68,14 @@ pub const fn role_word(role: PortRole) -> &'static str {
         PortRole::Lan => "lan",
         PortRole::Uplink => "uplink",
         PortRole::Routed => "routed",
+        PortRole::Tenant => "tenant",
     }
 }
 
 /// The MTU of a port that has none of its own.
 pub const fn default_mtu(role: PortRole) -> u16 {
     match role {
-        PortRole::Fabric | PortRole::Lan => 9000,
+        PortRole::Fabric | PortRole::Lan | PortRole::Tenant => 9000,
         PortRole::Uplink | PortRole::Routed => 1500,
     }
 }
@@ -118,20 +121,21 @@ pub const PORT: BlockDoc = BlockDoc {
         },
         KeyDoc {
             name: "role",
-            kind: KeyKind::Choice(&["fabric", "lan", "uplink", "routed"]),
+            kind: KeyKind::Choice(&["fabric", "lan", "uplink", "routed", "tenant"]),
             unit: "",
             default: "none: required",
             needs_restart: false,
             help: "fabric: a cable to another router, OSPFv3, no address to configure. lan: \
                    servers or guests, a /64 from the cluster and router advertisements. uplink: \
-                   another network, an address. routed: an address, no OSPF.",
+                   another network, an address. routed: an address, no OSPF. tenant: guests of a \
+                   [[tenant]], whose frames are bridged; no address, nothing is routed.",
         },
         KeyDoc {
             name: "address",
             kind: KeyKind::AddressWithLength,
             unit: "",
             default: "none; required for uplink and routed, unless BGP runs over link-local \
-                      addresses there; refused for fabric",
+                      addresses there; refused for fabric and tenant",
             needs_restart: false,
             help: "Address of the router on this port with the length of the prefix on the link.",
         },
@@ -139,9 +143,10 @@ pub const PORT: BlockDoc = BlockDoc {
             name: "mtu",
             kind: KeyKind::Integer { minimum: 1280, maximum: 9216 },
             unit: "octets",
-            default: "9000 for fabric and lan, else 1500",
+            default: "9000 for fabric, lan and tenant, else 1500",
             needs_restart: false,
-            help: "Largest IPv6 packet. Both ends of a cable need the same.",
+            help: "Largest IPv6 packet; of a tenant's frames the largest packet of any kind, a tag \
+                   not counted. Both ends of a cable need the same.",
         },
         KeyDoc {
             name: "cost",

@@ -5,6 +5,7 @@ use crate::base::ids::MacAddress;
 use crate::config::{Overrides, PortDevice, PortRole, PortSettings};
 use crate::control::AttachedPort;
 use crate::daemon::clock::Clock;
+use crate::daemon::devices::Hearing;
 use crate::daemon::devices::{DeviceOpener, DeviceStats, OpenDevice};
 use crate::daemon::error::PortProblem;
 use crate::daemon::mailbox::{Mailbox, mailbox};
@@ -273,7 +274,11 @@ fn port(name: &str, interface: &str, cost: u16) -> PlannedPort {
         vlan: None,
         mac: None,
     };
-    PlannedPort { settings, spec: DeviceSpec::AfPacket(interface.to_owned()) }
+    PlannedPort {
+        settings,
+        spec: DeviceSpec::AfPacket(interface.to_owned()),
+        hearing: Hearing::Own,
+    }
 }
 
 #[test]

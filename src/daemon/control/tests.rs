@@ -13,6 +13,7 @@ use crate::config::{NoFiles, Overrides, PortDevice, PortSettings, Source, load};
 use crate::control::ControlPlane;
 use crate::daemon::mailbox::mailbox;
 use crate::daemon::worker::ThreadPass;
+use crate::dataplane::OverlaySetup;
 use crate::fib::{Liveness, NextHopGroup};
 use crate::packet::HeapBuf;
 use crate::rib::Rib;
@@ -177,7 +178,12 @@ fn a_control_plane_that_fails_leaves_its_routes_to_the_next() {
         publisher,
         clock: Clock::start(),
         counters: Arc::clone(&counters),
-        admission: Arc::new(|| Ok(ThreadPass { alloc: Box::new(HeapAlloc), proof: Box::new(()) })),
+        admission: Arc::new(|| {
+            let alloc = || Box::new(HeapAlloc);
+            Ok(ThreadPass { alloc: alloc(), copies: alloc(), proof: Box::new(()) })
+        }),
+        macs: Arc::new(MacTable::new(4, 7)),
+        overlay_events: OverlaySetup::<HeapBuf>::event_ring(),
         lifeline: Lifeline::new("control", &jobs),
         recorder: Recorder::default(),
     };
@@ -235,6 +241,8 @@ fn estate() -> Estate<HeapBuf> {
         clock: Clock::start(),
         counters: Arc::default(),
         admission: Arc::new(|| unreachable!("the test is its thread")),
+        macs: Arc::new(MacTable::new(4, 7)),
+        overlay_events: OverlaySetup::<HeapBuf>::event_ring(),
         lifeline: Lifeline::new("control", &sync_channel(1).0),
         recorder: Recorder::default(),
         poller,

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::config::{PortDevice, PortRole, PortSettings};
+use crate::daemon::devices::Hearing;
 use crate::os::namespace::{Namespace, may_create_namespaces};
 use crate::os::netlink::{NewVeth, VethEnd, sysctl_write};
 
@@ -20,7 +21,7 @@ fn planned(mtu: u16, mac: Option<MacAddress>) -> PlannedPort {
         vlan: None,
         mac,
     };
-    PlannedPort { settings, spec: DeviceSpec::AfPacket("v1".to_owned()) }
+    PlannedPort { settings, spec: DeviceSpec::AfPacket("v1".to_owned()), hearing: Hearing::Own }
 }
 
 /// Runs `work` in a namespace with a pair of interfaces, v1 and v2.

@@ -3,12 +3,13 @@
 //! Lets IPv6 for this port pass, without its tag. Frames that belong to an attachment circuit go to
 //! `bridge_input` instead, whoever they are for; everything else is dropped, each with its reason.
 //! A port of which only some VLANs are bridged routes the rest, and pays nothing for it on the way
-//! of plain packets.
+//! of plain packets. A port of the role `tenant` routes nothing.
 //!
 //! *Invariants*: what passes has one untagged Ethernet header and fresh [`PacketMeta`].
 //! *Standards*: RFC 2464 §3 and §7; IEEE 802.1Q (a tag with VLAN id 0 is a priority, not a VLAN).
 
 use crate::base::ids::{DomainId, PortId};
+use crate::base::route::PortRole;
 use crate::dataplane::drop::DropReason;
 use crate::dataplane::graph::{Ctx, Next, NodeId};
 use crate::dataplane::node::L2_OCTETS;
@@ -30,9 +31,15 @@ pub fn ethernet_input<B: PacketBuf>(
         return;
     };
     let circuits = ctx.world.overlay.port(interface.port);
-    if let Some(circuits) = circuits.filter(|circuits| circuits.takes_untagged()) {
+    let is_tenants = interface.role == PortRole::Tenant;
+    if let Some(circuits) = circuits.filter(|all| is_tenants || all.takes_untagged()) {
         burst.sift(|slot| bridge(slot, interface.port, circuits, (&ctx.world.overlay, next)));
         return next.divert_all(NodeId::BridgeInput, burst);
+    }
+    if is_tenants {
+        // A tenant that has nothing here must not reach what is routed.
+        burst.sift(|slot| next.discard(slot, DropReason::VlanOther));
+        return;
     }
     let plain = Plain::of(interface);
     let meta = Frame { is_multicast: false, vlan: None }.meta(interface.port);
