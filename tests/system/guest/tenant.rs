@@ -131,7 +131,8 @@ fn configuration(shape: Shape, [guest, own]: &[End; 2]) -> String {
     format!(
         "{BGP}\n[[tenant]]\nname = \"blue\"\nid = 10\nports = [\"host.untagged\"]\n\n\
          [[tenant.pseudowire]]\nname = \"linux\"\naddress = \"{}\"\n\
-         local_address = \"{}\"\nsession_id = {}\nremote_session_id = {}\n{cookies}{carrier}\n{sublayer}\n",
+         local_address = \"{}\"\nsession_id = {}\n\
+         remote_session_id = {}\n{cookies}{carrier}\n{sublayer}\n",
         guest.address, own.address, own.session, guest.session
     )
 }
