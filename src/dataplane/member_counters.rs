@@ -1,7 +1,7 @@
 //! What a worker counts of each member of bridge domains: frames and octets, in and out.
 //!
 //! Owns [`MemberCells`], of which a worker that bridges has one for each number that a member may
-//! have; [`MemberCounts`], their sum over workers; and [`Tally`], by which a node counts. A number
+//! have; [`MemberCounts`], their sum over workers; and `Tally`, by which a node counts. A number
 //! that is given to another member goes on counting: who shows a member takes away what stood there
 //! when the member began.
 //!
