@@ -129,7 +129,7 @@ fn neighbor(at: usize, keys: NeighborKeys, says: [bool; 4]) -> BgpNeighbor {
     BgpNeighbor {
         address: (!is_found).then(|| format!("{start}::{:x}", at + 1).parse().unwrap()),
         port: is_link_local.then(|| port.to_owned()),
-        name: has_name.then(|| format!("isp {at}")),
+        name: has_name.then(|| format!("isp-{at}")),
         description: has_name.then(|| "with \\ and \"".to_owned()),
         group: has_group.then(|| "isp".to_owned()),
         keys,

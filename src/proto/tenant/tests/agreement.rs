@@ -268,8 +268,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     /// Members that change, part, join, restart and rotate, with announcements late and skipped:
-    /// at no time does a frame come out with another tenant or do two sessions have one id, and
-    /// in the end everybody agrees.
+    /// at no time does a frame come out with another tenant (without cookies, from a sender that
+    /// has heard the newest) or do two sessions have one id, and in the end everybody agrees.
     #[test]
     fn in_the_end_every_pair_agrees(seed in any::<u64>()) {
         let mut prng = Prng::new(seed);

@@ -30,6 +30,8 @@ pub enum Fate {
     UnknownSession,
     WrongPeer,
     WrongCookie,
+    /// It may come out anywhere: it has no cookie, and its sender goes by what was said before.
+    Stale,
 }
 
 /// An instance of an LSA: its number, and its body unless it was taken back.
@@ -332,7 +334,7 @@ impl Cluster {
     }
 
     /// A frame arrives, and is looked at as the data path does. Whatever becomes of it, it comes
-    /// out nowhere but with its tenant.
+    /// out nowhere but with its tenant, unless there are no cookies and its sender is behind.
     pub fn receive(&self, frame: &Frame) -> Fate {
         let mut wires = self.wires[frame.to].iter();
         let Some((name, wire)) = wires.find(|(_, wire)| wire.local_session == frame.session) else {
@@ -346,6 +348,12 @@ impl Cluster {
             |cookie: &Cookie| cookie.is_empty() || cookie.matches(frame.cookie.as_slice());
         if !is_taken(&wire.local_cookie) && !wire.other_local_cookie.iter().any(is_taken) {
             return Fate::WrongCookie;
+        }
+        // Without a cookie nothing tells a frame apart whose sender goes by what was said before.
+        let sent = PseudowireName { remote: id(frame.from), tenant: frame.tenant };
+        let said = self.wires[frame.to].get(&sent).map(|wire| wire.local_session);
+        if wire.local_cookie.is_empty() && said != Some(frame.session) {
+            return Fate::Stale;
         }
         assert_eq!(name.tenant, frame.tenant, "a frame comes out with another tenant");
         assert_eq!((name.remote, frame.format), (id(frame.from), wire.receive));
