@@ -93,6 +93,11 @@ fn why_unheard(state: State, waited: Duration, security: &Security) -> String {
         _ => "its OPEN came, and nothing after it",
     };
     let text = format!("{what} for {} s", waited.as_secs());
+    if security.hop_limit_least > 0 {
+        return text
+            + ": so it is where the neighbour is more hops away than ttl_security_hops \
+                       says, or does not send with a hop limit of 255 (RFC 5082)";
+    }
     match security.hop_limit_sent {
         Some(255) => text,
         _ => {
@@ -141,5 +146,7 @@ mod tests {
             why_unheard(State::OpenSent, waited, &near),
             "our OPEN has had no answer for 12 s"
         );
+        let far = Security { hop_limit_least: 255, ..near };
+        assert!(why_unheard(State::OpenSent, waited, &far).contains("than ttl_security_hops says"));
     }
 }
