@@ -99,7 +99,8 @@ fn attributes(group: u32, asn: u32) -> PathAttributes {
     let mut path = vec![asn, 3356 + group % 97];
     path.extend((0..group % 5).map(|hop| 200_000 + group * 8 + hop));
     if group.is_multiple_of(11) {
-        path.extend([65_000 + group % 400; 3]);
+        // None of the ends: a daemon tells nobody of paths that have its AS.
+        path.extend([65_100 + group % 400; 3]);
     }
     let many = |count: u32| 0..count;
     let wide = |number: u32| LargeCommunity([200_000 + group, number, 4_000_000_000]);
